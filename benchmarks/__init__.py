@@ -1,0 +1,1 @@
+"""What the gateway costs, beside what its peers cost, on the same machine in the same run."""

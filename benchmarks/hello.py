@@ -1,0 +1,80 @@
+"""Hello under load: our gateway beside its peers, bare beside bare, equipped beside equipped."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from benchmarks import catalogue as who
+from benchmarks.figures import Series, paired_budget, paired_differences, paired_ratios
+from benchmarks.load import CONNECTIONS, Window, by_round, rounds
+from benchmarks.outcome import Effort, Outcome, Table, spread
+from benchmarks.servers import Server
+
+# Those that are compared stand next to each other.
+SERVERS = (
+    who.UVICORN,
+    who.STARLETTE,
+    who.BFF_BARE,
+    who.FASTAPI,
+    who.FUNCTIONS,
+    who.BFF_EQUIPPED,
+    who.STARLETTE_EQUIPPED,
+)
+RATIOS = {
+    "hello.starlette": (who.BFF_BARE, who.STARLETTE),
+    "hello.fastapi": (who.BFF_BARE, who.FASTAPI),
+    "hello.functions": (who.BFF_BARE, who.FUNCTIONS),
+    "hello.equipped": (who.BFF_EQUIPPED, who.STARLETTE_EQUIPPED),
+}
+BUDGETS = {"hello.budget_bare": who.BFF_BARE, "hello.budget_equipped": who.BFF_EQUIPPED}
+
+
+def measure(effort: Effort, servers: Sequence[Server] = SERVERS) -> Outcome:
+    windows = rounds(servers, count=effort.rounds, seconds=effort.seconds, say=effort.say)
+    return Outcome(
+        figures=figures(windows, servers),
+        tables=[table(windows, servers, effort)],
+        rows=[{"benchmark": "hello", **seen.row()} for seen in windows],
+    )
+
+
+def figures(windows: Sequence[Window], servers: Sequence[Server]) -> dict[str, Series]:
+    """The ratios whose both sides were measured."""
+    found: dict[str, Series] = {}
+    for key, (ours, theirs) in RATIOS.items():
+        if ours in servers and theirs in servers:
+            found[key] = paired_ratios(by_round(windows, ours, "rps"), by_round(windows, theirs, "rps"))
+    for key, ours in BUDGETS.items():
+        if ours in servers and who.UVICORN in servers:
+            found[key] = paired_budget(by_round(windows, ours, "cpu"), by_round(windows, who.UVICORN, "cpu"))
+    return found
+
+
+def table(windows: Sequence[Window], servers: Sequence[Server], effort: Effort) -> Table:
+    foreign, load_foreign = (
+        median(getattr(seen, what) for seen in windows) for what in ("foreign", "load_foreign")
+    )
+    return Table(
+        title="Hello under load",
+        head=("server", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "over bare uvicorn, µs"),
+        rows=[row(windows, server) for server in servers],
+        note=f"Rounds: {effort.rounds}, each of two {effort.seconds} s windows a server, every server fresh in"
+        f" each; {CONNECTIONS} connections. Median (lowest to highest round). Microseconds are this"
+        f" machine's own here. Others used {foreign:.0%} of the server's core and {load_foreign:.0%} of the"
+        " load's meanwhile (median window).",
+    )
+
+
+def row(windows: Sequence[Window], server: Server) -> tuple[str, ...]:
+    def series(what: str, scale: float) -> Series:
+        return Series.of([value * scale for value in by_round(windows, server, what)])
+
+    cpu, uvicorn = (by_round(windows, which, "cpu") for which in (server, who.UVICORN))
+    over = [1e6 * value for value in paired_differences(cpu, uvicorn).values] if uvicorn else []
+    return (
+        server.name,
+        spread(series("rps", 1)),
+        spread(series("p50", 1e3), 2),
+        spread(series("p99", 1e3), 2),
+        spread(series("cpu", 1e6), 1),
+        spread(Series.of(over), 1) if over else "",
+    )

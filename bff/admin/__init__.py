@@ -1,0 +1,1 @@
+"""What operators see and may change, on a listener of its own."""

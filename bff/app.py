@@ -1,0 +1,260 @@
+"""The composition root: the one place that knows every room.
+
+:func:`compose` builds a house for a configuration and takes it down again in reverse; :class:`House` is
+what the listeners, the commands and the testing kit hold. Nothing here listens on a port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bff.admin.endpoint import Admin
+from bff.clock import Clock, SystemClock
+from bff.config import Config, ConfigInvalid, Mistake, load
+from bff.gateway import own
+from bff.gateway.devpage import DevPage
+from bff.gateway.endpoint import Gateway
+from bff.gateway.protocol import HeadLimits
+from bff.gateway.target import OwnHandler, compile_table
+from bff.revisions.loader import Loader
+from bff.revisions.registry import Registry
+from bff.runtime.function import Function
+from bff.runtime.invoker import Invoker
+from bff.runtime.threads import Threads
+from bff.runtime.warmup import Settings, Workshop
+from bff.sdk.handler import ContractBroken
+from bff.sdk.invocation import Invocation
+from bff.services.client import MakeTransport, ServiceClient, ServicePool
+from bff.signals import ConfigApplied, ConfigRejected, Signals
+from bff.telemetry.lines import Lines, open_lines
+from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
+
+STOP_TIMEOUT = 2.0
+"""Seconds a handler's ``stop`` may take (AWS Lambda's shutdown phase)."""
+
+Routes = Mapping[str, list[tuple[str, tuple[str, ...]]]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Options:
+    """What the one who composes decides, rather than routes.yaml."""
+
+    dev: bool = False
+    clock: Clock | None = None
+    make_transport: MakeTransport | None = None
+    lines: Lines | None = None
+    admin_host: str = "127.0.0.1"
+    environ: Mapping[str, str] | None = None
+    take_over_logging: bool = False
+
+
+class House:
+    """A running gateway without its listeners. Mutable state: ``config``, and what the rooms keep."""
+
+    def __init__(self, config: Config, options: Options, lines: Lines, loader: Loader) -> None:
+        self.config = config
+        self.lines = lines
+        self.signals = Signals()
+        self.limits = HeadLimits(config.gateway.max_head, config.gateway.head_timeout)
+        self._options = options
+        self._clock = options.clock or SystemClock()
+        self._registry = Registry(dev=options.dev, clock=self._clock)
+        self.services = ServicePool(clock=self._clock, make_transport=options.make_transport)
+        self._loader_thread = Threads("bff-loader", 1)
+        self._workshop = Workshop(
+            clock=self._clock,
+            loader=loader,
+            loader_thread=self._loader_thread,
+            senders=lambda: self.services.clients,
+            logger=FunctionLogs(lines),
+        )
+        self.invoker = Invoker(clock=self._clock)
+        self._own: dict[str, OwnHandler] = own.handlers(lambda: not self.gateway.is_draining)
+        self._closing: set[asyncio.Task[None]] = set()
+        self.gateway = Gateway(
+            compile_table(config, self._own),
+            invoker=self.invoker,
+            clock=self._clock,
+            signals=self.signals,
+            dev=DevPage(is_user_file=self._is_user_file, source=self._source_of) if options.dev else None,
+        )
+        self._listen(config)
+        self.admin = Admin(
+            invoker=self.invoker,
+            is_ready=lambda: not self.gateway.is_draining,
+            metrics=self._metrics,
+            host=options.admin_host,
+        )
+        self._furnish(config)
+
+    def _listen(self, config: Config) -> None:
+        EventLog(self.lines).listen(self.signals)
+        self._metrics: Callable[[], tuple[bytes, str]] | None = None
+        if config.telemetry.access_log:
+            self.signals.listen(Invocation, AccessLog(self.lines))
+        if config.telemetry.metrics:
+            from bff.telemetry.metrics import Metrics
+
+            metrics = Metrics()
+            metrics.listen(self.signals)
+            self._metrics = metrics.exposition
+
+    def _furnish(self, config: Config) -> list[ServiceClient]:
+        """Make services and functions what a configuration says; the clients nobody needs now come back."""
+        replaced = self.services.configure(config.services)
+        routes = routes_by_function(config)
+        functions: dict[str, Function] = {}
+        for name in config.functions_found:
+            settings = settings_of(config, name, routes)
+            function = self.invoker.functions.get(name)
+            if function is None:
+                function = self._function(name, settings)
+            elif function.reconfigure(settings):
+                self._later(function.remake())
+            functions[name] = function
+        for name, function in self.invoker.functions.items():
+            if name not in functions:
+                self._later(function.close())
+        self.invoker.functions = functions
+        return replaced
+
+    def _function(self, name: str, settings: Settings) -> Function:
+        return Function(
+            name,
+            settings,
+            root=(self.config.path.parent / self.config.folder).resolve(),
+            dev=self._options.dev,
+            registry=self._registry,
+            workshop=self._workshop,
+            signals=self.signals,
+        )
+
+    async def reload(self) -> bool:
+        """Read routes.yaml again and make it live whole, or keep the last good one; True when it is live."""
+        try:
+            # Parsing is work for a thread; a large file must not stop the loop.
+            config = await self._loader_thread.run(
+                lambda: load(self.config.path, environ=self._options.environ)
+            )
+            self._check_against_live(config)
+        except ConfigInvalid as invalid:
+            self.signals.emit(ConfigRejected(mistakes=tuple(str(mistake) for mistake in invalid.mistakes)))
+            return False
+        self.config = config
+        replaced = self._furnish(config)
+        self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
+        self.gateway.table = compile_table(config, self._own)
+        for client in replaced:
+            self._later(self._close_after_use(client))
+        self.signals.emit(ConfigApplied(routes=len(config.routes)))
+        return True
+
+    def _check_against_live(self, config: Config) -> None:
+        """Every warm handler must fit the routes it is about to get."""
+        routes = routes_by_function(config)
+        mistakes = []
+        for name, function in self.invoker.functions.items():
+            instance = function.live.instance if function.live else None
+            for route, parameters in routes.get(name, []) if instance else []:
+                try:
+                    assert instance is not None
+                    instance.check(parameters)
+                except ContractBroken as broken:
+                    why = f"route {route} does not fit the live revision of {name}: {broken}"
+                    mistakes.append(Mistake(file=str(config.path), message=why))
+        if mistakes:
+            raise ConfigInvalid(mistakes)
+
+    async def _close_after_use(self, client: ServiceClient) -> None:
+        """A replaced service's connections stay as long as a call may still run on them."""
+        await self._clock.sleep(client.config.timeout)
+        await client.aclose()
+
+    def _later(self, work: object) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _is_user_file(self, filename: str) -> bool:
+        return self._source_of(filename) is not None
+
+    def _source_of(self, filename: str) -> str | None:
+        """The text of a file of a live revision, as it was snapshotted, whatever the disk says now."""
+        for function in self.invoker.functions.values():
+            instance = function.live.instance if function.live else None
+            if instance is not None:
+                source = instance.package.source_of(filename)
+                if source is not None:
+                    return source
+        return None
+
+    async def close(self) -> None:
+        """End every instance and every connection."""
+        for task in list(self._closing):
+            task.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self.invoker.close()
+        await self.services.aclose()
+        self._loader_thread.close()
+        self.lines.flush()
+
+
+def routes_by_function(config: Config) -> Routes:
+    """Every function's routes: template and path parameters."""
+    from bff.config import Pattern
+
+    found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for route in config.routes:
+        found.setdefault(route.function, []).append((route.path, Pattern.parse(route.path).parameters))
+    return found
+
+
+def settings_of(config: Config, name: str, routes: Routes) -> Settings:
+    """What routes.yaml says about one function, resolved."""
+    function = config.function(name)
+    return Settings(
+        timeout=config.function_timeout(name),
+        warm_up_timeout=config.warm_up_timeout(name),
+        stop_timeout=STOP_TIMEOUT,
+        threads=function.threads,
+        env={key: value.get_secret_value() for key, value in function.env.items()},
+        routes=tuple(routes.get(name, ())),
+        cancel_on_disconnect=function.cancel_on_disconnect,
+        stream_idle_timeout=function.stream_idle_timeout,
+        stream_timeout=function.stream_timeout,
+    )
+
+
+@asynccontextmanager
+async def compose(config: Config, options: Options | None = None) -> AsyncIterator[House]:
+    """A house for this configuration, taken down when the block is left."""
+    options = options or Options()
+    async with AsyncExitStack() as stack:
+        lines = options.lines or open_lines(
+            format=config.telemetry.log_format, level=config.telemetry.log_level
+        )
+        if options.take_over_logging:
+            stack.enter_context(StandardLogs(lines))
+        loader = stack.enter_context(Loader())
+        house = House(config, options, lines, loader)
+        stack.push_async_callback(house.close)
+        if options.take_over_logging:
+            # Everything of ours lives as long as the process: the collector need not walk it again and again.
+            gc.collect()
+            gc.freeze()
+        yield house
+
+
+def find_config(path: Path) -> Config:
+    """The configuration at a path.
+
+    Raises:
+        ConfigInvalid: it has mistakes; all of them are in it.
+
+    """
+    return load(path)

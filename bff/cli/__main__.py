@@ -1,0 +1,5 @@
+"""``python -m bff.cli``."""
+
+from bff.cli import main
+
+main()

@@ -1,0 +1,125 @@
+"""Every command and its options. What a command does is in a module of its own, imported when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="bff",
+    help="Functions behind pages: drop a file in, call it, scale it to zero.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="BFF_CONFIG", help="The routes.yaml, or its folder.")
+]
+HostOption = Annotated[str, typer.Option(help="Address of the public listener.")]
+PortOption = Annotated[
+    int, typer.Option(envvar="PORT", min=0, max=65535, help="Port of the public listener; 0 picks one.")
+]
+AdminOption = Annotated[str, typer.Option(help="Address and port of the admin listener.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ROUTES = Path("routes.yaml")
+
+
+@app.command()
+def dev(
+    config: ConfigOption = ROUTES,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    admin: AdminOption = "127.0.0.1:8001",
+    json: JsonOption = False,
+) -> None:
+    """Serve for development: saves are live at once, errors show the function's own line."""
+    from bff.cli.serving import serve
+
+    serve(config, host=host, port=port, admin=admin, dev=True, as_json=json)
+
+
+@app.command()
+def serve(
+    config: ConfigOption = ROUTES,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    admin: AdminOption = "127.0.0.1:8001",
+    json: JsonOption = False,
+) -> None:
+    """Serve for real: functions are taken as they are at first call; routes.yaml stays live."""
+    from bff.cli.serving import serve
+
+    serve(config, host=host, port=port, admin=admin, dev=False, as_json=json)
+
+
+@app.command()
+def check(config: ConfigOption = ROUTES, json: JsonOption = False) -> None:
+    """Check routes.yaml and import every function; exit 1 when anything is wrong."""
+    from bff.cli.checking import check
+
+    check(config, as_json=json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of routes.yaml, for editors."""
+    import json
+
+    from bff.config import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where; made if it is not there.")] = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Write a working project: routes.yaml, one function, one test."""
+    from bff.cli.scaffold import init
+
+    init(folder, as_json=json)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The function's name: lower case, digits and _.")],
+    config: ConfigOption = ROUTES,
+    json: JsonOption = False,
+) -> None:
+    """Add a function, its route and a test for it."""
+    from bff.cli.scaffold import new
+
+    new(name, config, as_json=json)
+
+
+@app.command("list")
+def list_functions(config: ConfigOption = ROUTES, json: JsonOption = False) -> None:
+    """List the functions: their routes, time limits and files."""
+    from bff.cli.listing import list_functions
+
+    list_functions(config, as_json=json)
+
+
+@app.command()
+def invoke(
+    name: Annotated[str, typer.Argument(help="The function's name.")],
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Arguments as a JSON object, or @FILE.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", "-p", help="A path of one of its routes, query included.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", "-X", help="With --path; GET unless --data is given.")
+    ] = None,
+    config: ConfigOption = ROUTES,
+    json: JsonOption = False,
+) -> None:
+    """Call a function without a server; print its answer, where the time went and which services it called."""
+    from bff.cli.invoking import invoke
+
+    invoke(name, data=data, path=path, method=method, config_path=config, as_json=json)

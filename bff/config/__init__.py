@@ -1,0 +1,45 @@
+"""routes.yaml as one frozen value: ``load`` reads it, ``Config`` answers questions about it.
+
+Every mistake is found at once and carries file, line, column and a remedy (``ConfigInvalid``). Values from
+the environment and from secret files are used and never shown. This room reads files only when asked, and
+knows nothing about what the other rooms do with the settings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bff.config.config import Config
+from bff.config.discovery import discover
+from bff.config.function import Defaults, FunctionConfig
+from bff.config.gateway import CorsConfig, GatewayConfig, TelemetryConfig
+from bff.config.loading import load
+from bff.config.mistake import ConfigInvalid, Mistake
+from bff.config.pattern import Pattern
+from bff.config.route import RouteConfig
+from bff.config.service import ServiceConfig
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of routes.yaml, as ``bff schema`` prints it."""
+    from bff.config.schema import json_schema
+
+    return json_schema()
+
+
+__all__ = [
+    "Config",
+    "ConfigInvalid",
+    "CorsConfig",
+    "Defaults",
+    "FunctionConfig",
+    "GatewayConfig",
+    "Mistake",
+    "Pattern",
+    "RouteConfig",
+    "ServiceConfig",
+    "TelemetryConfig",
+    "discover",
+    "json_schema",
+    "load",
+]

@@ -1,0 +1,166 @@
+"""What only the whole file can tell: routes that collide, names that lead nowhere, paths that are taken.
+
+Checked on whatever could be read, so that one wrong timeout does not hide a missing function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bff.config.mistake import KeyPath, Mistake, dotted
+from bff.config.names import is_function_name, is_service_name, suggest
+from bff.config.pattern import Kind, Pattern
+from bff.config.route import RouteConfig
+from bff.config.tree import Node, find, may_show
+
+OWN_PATHS = tuple(map(Pattern.parse, ("/health/liveness", "/health/readiness", "/problems/{code}")))
+
+_MOST_SUGGESTIONS = 20  # comparing a name with 10,000 others takes milliseconds; 10,000 such names, minutes
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRoute:
+    """What could be read of a route; None where that part is wrong."""
+
+    index: int
+    pattern: Pattern | None
+    methods: tuple[str, ...]
+    function: str | None
+
+
+def seen_routes(raw: Any, wrong: Mapping[int, set[str]]) -> list[SeenRoute]:
+    """The routes of a file with mistakes; ``wrong`` names the keys of each route that cannot be used."""
+    routes = enumerate(raw) if isinstance(raw, list) else ()
+    return [seen for at, route in routes if (seen := _salvaged(at, route, wrong.get(at, set())))]
+
+
+def seen_route(index: int, route: RouteConfig) -> SeenRoute:
+    """A route without a mistake of its own."""
+    return SeenRoute(index, route.pattern, route.methods, route.function)
+
+
+def _salvaged(index: int, raw: Any, wrong: set[str]) -> SeenRoute | None:
+    if not isinstance(raw, dict):
+        return None
+    usable = {key: value for key, value in raw.items() if key not in wrong}
+    try:
+        route = RouteConfig.model_validate({"path": "/", "function": "missing"} | usable)
+    except ValidationError:  # an error that concerns no single key
+        return None
+    pattern = route.pattern if "path" in usable else None
+    methods = () if "methods" in wrong else route.methods
+    return SeenRoute(index, pattern, methods, route.function if "function" in usable else None)
+
+
+class Checks:
+    """Goes over one file; each check yields its mistakes. Changes: how many suggestions are left to make.
+
+    ``shown_folder`` is how mistakes call the folder; ``found`` is None when it could not be read.
+    """
+
+    def __init__(self, *, root: Node, file: str, shown_folder: str, found: Mapping[str, Path] | None) -> None:
+        self._root = root
+        self._file = file
+        self._folder = shown_folder
+        self._found = found or {}
+        self._knows_functions = found is not None
+        self._suggestions_left = _MOST_SUGGESTIONS
+
+    def everything(self, routes: list[SeenRoute], data: Mapping[str, Any]) -> Iterator[Mistake]:
+        """Every mistake of the whole file, in no particular order."""
+        yield from self._conflicts(routes)
+        yield from self._shadowed(routes)
+        yield from self._service_names(_names(data.get("services")))
+        if self._knows_functions:
+            yield from self._unknown_functions(routes)
+            yield from self._function_entries(_names(data.get("functions")))
+
+    def _conflicts(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
+        first: dict[tuple[str, str], SeenRoute] = {}
+        for route in routes:
+            if route.pattern is None:
+                continue
+            shape = route.pattern.shape
+            taken = [first.setdefault((shape, method), route) for method in _answered(route)]
+            other = min((r for r in taken if r is not route), key=lambda r: r.index, default=None)
+            if other is not None:
+                yield self._conflict(route, other)
+
+    def _conflict(self, route: SeenRoute, other: SeenRoute) -> Mistake:
+        what = "this path"
+        if self._may_show("routes", route.index) and route.pattern is not None:
+            both = [method for method in _answered(route) if method in _answered(other)]
+            what = f"{' and '.join(both)} {route.pattern}"
+        line = find(self._root, ("routes", other.index)).node.line
+        message = f"{what} is already routed on line {line}; parameter names make no difference"
+        return self._at(("routes", route.index, "path"), message)
+
+    def _shadowed(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
+        for route in routes:
+            own = route.pattern and next((own for own in OWN_PATHS if _covers(own, route.pattern)), None)
+            if own:
+                message = f"no request gets here: the gateway itself answers {own}; choose another path"
+                yield self._at(("routes", route.index, "path"), message)
+
+    def _unknown_functions(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
+        for route in routes:
+            if route.function is not None and route.function not in self._found:
+                path: KeyPath = ("routes", route.index, "function")
+                yield self._at(path, self._no_function(route.function, self._may_show(*path)))
+
+    def _function_entries(self, names: Iterable[str]) -> Iterator[Mistake]:
+        for name in names:
+            if name not in self._found:
+                yield self._at(("functions", name), self._no_function(name, True), is_key=True)
+
+    def _service_names(self, names: Iterable[str]) -> Iterator[Mistake]:
+        for name in names:
+            if not is_service_name(name):
+                message = (
+                    "functions write ctx.services.NAME, so a service's name is a Python identifier: letters, "
+                    "digits and _, beginning with a letter, and not a word of Python"
+                )
+                yield self._at(("services", name), message, is_key=True)
+
+    def _no_function(self, name: str, is_shown: bool) -> str:
+        if False:
+            return "the value names no function in the functions folder"
+        if not is_function_name(name):
+            better = name.lower().removesuffix(".py").replace("-", "_")
+            meant = f"; name the file {better}.py" if is_function_name(better) else ""
+            return f"{name[:80]!r} is not a function's name: lower-case letters, digits and _{meant}"
+        meant = ""
+        if self._suggestions_left:
+            self._suggestions_left -= 1
+            meant = suggest(name, self._found)
+        return f"there is no {self._folder}/{name}.py{meant or f'; `bff new {name}` writes one'}"
+
+    def _may_show(self, *path: str | int) -> bool:
+        return may_show(find(self._root, path).node)
+
+    def _at(self, path: KeyPath, message: str, *, is_key: bool = False) -> Mistake:
+        place = find(self._root, path)
+        line, column = place.at_key if is_key else place.at_value
+        return Mistake(file=self._file, line=line, column=column, key=dotted(path), message=message)
+
+
+def _names(section: Any) -> list[str]:
+    return list(section) if isinstance(section, dict) else []
+
+
+def _answered(route: SeenRoute) -> tuple[str, ...]:
+    implied = ("HEAD",) if "GET" in route.methods and "HEAD" not in route.methods else ()
+    return route.methods + implied
+
+
+def _covers(own: Pattern, other: Pattern) -> bool:
+    """Whether every path of ``other`` is one of ``own``'s."""
+    return len(own.segments) == len(other.segments) and all(
+        ours == theirs or (ours.kind is Kind.PARAMETER and theirs.text and theirs.kind is not Kind.WILDCARD)
+        for ours, theirs in zip(own.segments, other.segments, strict=True)
+    )

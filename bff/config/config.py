@@ -1,0 +1,101 @@
+"""The whole of routes.yaml as one frozen value, with the questions the other rooms ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import Field, PrivateAttr
+
+from bff.config.function import Defaults, FunctionConfig
+from bff.config.gateway import GatewayConfig, TelemetryConfig
+from bff.config.route import RouteConfig
+from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
+from bff.config.service import ServiceConfig
+
+_PLAIN: Final = FunctionConfig()
+
+
+class Config(Section):
+    """What one routes.yaml says; never changes, so a reload makes a new one.
+
+    ``path`` is the file it came from and ``functions_found`` what lay in the folder at that moment.
+    """
+
+    schema_: str | None = Field(
+        default=None, alias="$schema", exclude=True, description="For editors; not read by the gateway."
+    )
+    folder: Path = Field(
+        default=Path("functions"), description="Where the functions are, seen from routes.yaml."
+    )
+    gateway: Annotated[GatewayConfig, OrEmpty] = Field(
+        default=GatewayConfig(), description="Limits of the public listener, and CORS."
+    )
+    telemetry: Annotated[TelemetryConfig, OrEmpty] = Field(
+        default=TelemetryConfig(), description="Logs and metrics."
+    )
+    defaults: Annotated[Defaults, OrEmpty] = Field(
+        default=Defaults(), description="What functions get that say nothing else."
+    )
+    services: Annotated[Mapping[str, ServiceConfig], OrEmpty, *FROZEN] = Field(
+        default_factory=no_entries, description="Upstream domain services by name."
+    )
+    functions: Annotated[Mapping[str, Annotated[FunctionConfig, OrEmpty]], OrEmpty, *FROZEN] = Field(
+        default_factory=no_entries, description="Settings of functions by name; only those that differ."
+    )
+    routes: Annotated[tuple[RouteConfig, ...], OrNone] = Field(
+        default=(), description="Which paths reach which functions."
+    )
+
+    _path: Path = PrivateAttr(default=Path("routes.yaml"))
+    _found: Mapping[str, Path] = PrivateAttr(default_factory=no_entries)
+
+    @property
+    def path(self) -> Path:
+        """The file this was read from."""
+        return self._path
+
+    @property
+    def functions_found(self) -> Mapping[str, Path]:
+        """Every function in the folder, configured or not, and its file."""
+        return self._found
+
+    def read_from(self, path: Path, found: Mapping[str, Path]) -> Config:
+        """A copy that remembers its file and the functions found beside it."""
+        read = self.model_copy()
+        read._path, read._found = path, found  # noqa: SLF001 (our own copy)
+        return read
+
+    def function(self, name: str) -> FunctionConfig:
+        """The function's settings; all defaults if it has no entry."""
+        return self.functions.get(name, _PLAIN)
+
+    def function_timeout(self, name: str) -> float:
+        """Seconds a call of the function may take: its own, else ``defaults.timeout``."""
+        own = self.function(name).timeout
+        return self.defaults.timeout if own is None else own
+
+    def warm_up_timeout(self, name: str) -> float:
+        """Seconds the function's warm-up may take: its own, else ``defaults.warm_up_timeout``."""
+        own = self.function(name).warm_up_timeout
+        return self.defaults.warm_up_timeout if own is None else own
+
+    def timeout_of(self, route: RouteConfig) -> float:
+        """Seconds a request of the route may take: the least of the route's and the function's timeout."""
+        allowed = self.function_timeout(route.function)
+        return allowed if route.timeout is None else min(route.timeout, allowed)
+
+    def max_body_of(self, route: RouteConfig) -> int:
+        """Bytes a body of the route may have: the route's own limit, else ``gateway.max_body``."""
+        return self.gateway.max_body if route.max_body is None else route.max_body
+
+    def __repr__(self) -> str:
+        counts = (len(self.services), len(self.functions_found), len(self.routes))
+        return "<Config {}: {} services, {} functions, {} routes>".format(self._path, *counts)
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __rich_repr__(self) -> Iterator[Any]:
+        yield str(self._path)

@@ -1,0 +1,50 @@
+"""How a function runs: its time, its settings, its threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from bff.config.names import is_setting_name
+from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
+from bff.config.units import Duration
+
+
+def _setting_name(text: str) -> str:
+    if not is_setting_name(text):
+        raise wrong("is not the name of a setting: letters, digits and _, not beginning with a digit")
+    return text
+
+
+SettingName = Annotated[str, AfterValidator(_setting_name)]
+
+
+class Defaults(Section):
+    """What a function gets that says nothing else."""
+
+    timeout: Duration = Field(default=10.0, description="How long a call may take until its answer starts.")
+    warm_up_timeout: Duration = Field(
+        default=10.0, description="How long importing and starting may take (AWS Lambda's init phase)."
+    )
+
+
+class FunctionConfig(Section):
+    """One function's settings; a function without an entry has all of the defaults."""
+
+    timeout: Duration | None = Field(default=None, description="As in defaults, for this function.")
+    warm_up_timeout: Duration | None = Field(default=None, description="As in defaults, for this function.")
+    env: Annotated[Mapping[SettingName, Secret], OrEmpty, *FROZEN] = Field(
+        default_factory=no_entries, description="What the function reads as ctx.settings; always secret."
+    )
+    cancel_on_disconnect: Flag = Field(
+        default=False, description="Whether a caller that leaves also stops a POST, PUT, PATCH or DELETE."
+    )
+    stream_idle_timeout: Duration = Field(
+        default=300.0, description="Longest silence within a streamed answer (Envoy's stream_idle_timeout)."
+    )
+    stream_timeout: Duration = Field(
+        default=3600.0, description="How long a streamed answer may take in all."
+    )
+    threads: Count = Field(default=8, ge=1, le=1000, description="Most threads a synchronous handler uses.")

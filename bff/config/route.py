@@ -1,0 +1,87 @@
+"""A route: which requests reach which function, and what of the request travels on to services."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from bff.config.gateway import header_name
+from bff.config.names import HOP_BY_HOP, is_token
+from bff.config.pattern import Pattern
+from bff.config.section import LowerCased, NoDoubles, OneOrMany, Section, wrong
+from bff.config.units import Duration, Size
+
+_SENT_BY_US = frozenset({"forwarded", "x-forwarded-for", "traceparent", "x-request-id"})
+_OF_THE_MESSAGE = HOP_BY_HOP | {"host", "content-length"}
+
+
+def _template(text: str) -> str:
+    try:
+        Pattern.parse(text)
+    except ValueError as error:
+        raise wrong("is not a usable path", hint=f": {error}") from None
+    return text
+
+
+def _method(text: str) -> str:
+    if not is_token(text):
+        raise wrong("is not an HTTP method; write GET, POST, PUT, PATCH or DELETE")
+    return text.upper()
+
+
+def _methods(methods: tuple[str, ...]) -> tuple[str, ...]:
+    if not methods:
+        raise wrong("lists no method, so nothing could reach the route; write [GET]")
+    return methods
+
+
+def _forwarded_header(name: str) -> str:
+    header_name(name)
+    if name == "cookie":
+        raise wrong("cookies travel one by one; name them under forward_cookies")
+    if name in _OF_THE_MESSAGE:
+        raise wrong("belongs to a single connection or message and cannot travel on; remove it")
+    if name in _SENT_BY_US:
+        raise wrong("is always sent, with the gateway's own value; remove it")
+    return name
+
+
+def _cookie_name(name: str) -> str:
+    if not is_token(name):
+        raise wrong("is not the name of a cookie (RFC 6265 §4.1.1)")
+    return name
+
+
+Method = Annotated[str, AfterValidator(_method)]
+ForwardedHeader = Annotated[LowerCased, AfterValidator(_forwarded_header)]
+CookieName = Annotated[str, AfterValidator(_cookie_name)]
+
+
+class RouteConfig(Section):
+    """One path and its methods, answered by one function."""
+
+    path: Annotated[str, AfterValidator(_template)] = Field(
+        description="Template such as /api/home/{user_id} or /files/{rest:path}."
+    )
+    methods: Annotated[tuple[Method, ...], OneOrMany, NoDoubles, AfterValidator(_methods)] = Field(
+        default=("GET",), description="Methods the route answers; GET brings HEAD along."
+    )
+    function: str = Field(description="The function that answers: its file's name without .py.")
+    timeout: Duration | None = Field(
+        default=None, description="Shortens the function's timeout on this route."
+    )
+    max_body: Size | None = Field(
+        default=None, description="Largest request body, instead of gateway.max_body."
+    )
+    forward_headers: Annotated[tuple[ForwardedHeader, ...], OneOrMany, NoDoubles] = Field(
+        default=(), description="Request headers that travel on to services."
+    )
+    forward_cookies: Annotated[tuple[CookieName, ...], OneOrMany, NoDoubles] = Field(
+        default=(), description="Cookies that travel on to services."
+    )
+
+    @property
+    def pattern(self) -> Pattern:
+        """The parsed path; parsed anew at every call, so keep it."""
+        return Pattern.parse(self.path)

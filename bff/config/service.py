@@ -1,0 +1,85 @@
+"""An upstream domain service: where it is, what it is told, how long it may take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from bff.config.gateway import header_name
+from bff.config.names import HOP_BY_HOP
+from bff.config.section import FROZEN, Count, OrEmpty, Secret, Section, no_entries, wrong
+from bff.config.units import Duration
+
+_FIELD_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")  # RFC 9110 §5.5, without obs-text
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f\\]")
+
+
+def service_url(text: str) -> str:
+    """The base URL, without a trailing slash: paths of calls are appended to it."""
+    if _UNPRINTABLE.search(text):
+        raise wrong("a URL holds no spaces, backslashes or control characters")
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise wrong("is not a URL; write http://host or http://host:port/prefix") from None
+    if url.scheme not in ("http", "https"):
+        raise wrong("a service's URL begins with http:// or https://")
+    if url.username is not None or url.password is not None:
+        raise wrong("a URL holds no user or password; put credentials under headers")
+    if not url.hostname or port == 0:
+        raise wrong("a service's URL names a host; write http://host or http://host:port/prefix")
+    if "?" in text or "#" in text:
+        raise wrong("a service's URL has no query and no fragment; calls add their own params")
+    return text.rstrip("/")
+
+
+def _sent_header(text: str) -> str:
+    name = header_name(text)
+    if name.lower() in HOP_BY_HOP | {"content-length"}:
+        raise wrong("belongs to a single connection or message; the client sets it itself")
+    return name
+
+
+def _header_value(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if "\r" in text or "\n" in text:
+        raise wrong("a header's value cannot hold a line break; a secret file may end in one newline only")
+    if not _FIELD_VALUE.fullmatch(text):
+        raise wrong("a header's value is visible ASCII, without spaces at its ends")
+    return value
+
+
+def _one_spelling(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+    seen: set[str] = set()
+    for name in headers:
+        if name.lower() in seen:
+            raise wrong("names the same header twice; headers are compared without case", hint=f": {name}")
+        seen.add(name.lower())
+    return headers
+
+
+SentHeader = Annotated[str, AfterValidator(_sent_header)]
+HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
+
+
+class ServiceConfig(Section):
+    """A domain service that functions call as ``ctx.services.NAME``."""
+
+    url: Annotated[str, AfterValidator(service_url)] = Field(
+        description="Base URL: http or https, a host, optionally a port and a path prefix."
+    )
+    timeout: Duration = Field(default=5.0, description="How long one call may take (httpx's default).")
+    headers: Annotated[Mapping[SentHeader, HeaderValue], AfterValidator(_one_spelling), OrEmpty, *FROZEN] = (
+        Field(default_factory=no_entries, description="Headers sent with every call; where credentials go.")
+    )
+    max_connections: Count = Field(
+        default=100, ge=1, description="Most connections open at once (httpx's default)."
+    )
+    keep_alive: Duration = Field(
+        default=5.0, description="How long an idle connection is kept (httpx's keepalive_expiry)."
+    )

@@ -1,0 +1,210 @@
+"""Every error of the house: facts in, one sentence out.
+
+An error knows its HTTP status, whose fault it was and whether trying again could help; the gateway turns
+it into RFC 9457 problem+json. It knows nothing about HTTP messages, logs or metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class Fault(StrEnum):
+    """Whose fault a failure was: canary judgement, logs and error bodies depend on it."""
+
+    CALLER = "caller"
+    FUNCTION = "function"
+    SERVICE = "service"
+    GATEWAY = "gateway"
+
+
+class BffError(Exception):
+    """The root of every error this project raises on purpose.
+
+    ``str(error)`` is one sentence that is safe to show to a caller: it never holds a secret, an upstream's
+    body or a traceback.
+    """
+
+    code: ClassVar[str] = "internal-error"
+    title: str = "Internal error"
+    status: int = 500
+    fault: Fault = Fault.GATEWAY
+    retryable: bool = False
+
+    def extras(self) -> Mapping[str, Any]:
+        """Members added to the problem document beyond RFC 9457's own."""
+        return {}
+
+    def headers(self) -> Mapping[str, str]:
+        """Header fields the answer must carry, such as ``Allow`` or ``Retry-After``."""
+        return {}
+
+
+class BadRequest(BffError):
+    """The request cannot be understood as HTTP, JSON or UTF-8 (RFC 9110 §15.5.1)."""
+
+    code, title = "bad-request", "The request could not be understood"
+    status, fault = 400, Fault.CALLER
+
+
+class NotFound(BffError):
+    """No route has this path (RFC 9110 §15.5.5)."""
+
+    code, title = "not-found", "Nothing is here"
+    status, fault = 404, Fault.CALLER
+
+    def __init__(self, what: str = "No route matches this path.") -> None:
+        super().__init__(what)
+
+
+class MethodNotAllowed(BffError):
+    """The path exists, but not for this method (RFC 9110 §15.5.6 demands ``Allow``)."""
+
+    code, title = "method-not-allowed", "This method is not allowed here"
+    status, fault = 405, Fault.CALLER
+
+    def __init__(self, method: str, allow: str) -> None:
+        super().__init__(f"{method} is not allowed here; the path answers {allow}.")
+        self._allow = allow
+
+    def headers(self) -> Mapping[str, str]:
+        return {"allow": self._allow}
+
+
+class BodyTooLarge(BffError):
+    """The request body is over the route's limit (RFC 9110 §15.5.14)."""
+
+    code, title = "body-too-large", "The request body is too large"
+    status, fault = 413, Fault.CALLER
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is larger than the {limit} bytes this route accepts.")
+
+
+class UnsupportedMediaType(BffError):
+    """The body is not of a kind the function reads (RFC 9110 §15.5.16)."""
+
+    code, title = "unsupported-media-type", "The body is not of a kind this route reads"
+    status, fault = 415, Fault.CALLER
+
+    def __init__(self, got: str, wanted: str) -> None:
+        super().__init__(f"The body is {got or 'of no stated type'}; this route reads {wanted}.")
+
+
+class ValidationFailed(BffError):
+    """Values arrived but do not fit the function's signature (RFC 9110 §15.5.21).
+
+    ``errors`` lists each field: ``{"in": "query", "field": "limit", "message": "…", "type": "int_parsing"}``.
+    """
+
+    code, title = "validation-failed", "Some values do not fit"
+    status, fault = 422, Fault.CALLER
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        self.errors = errors
+        names = ", ".join(f"{e['in']}.{e['field']}" if e["field"] else str(e["in"]) for e in errors[:5])
+        super().__init__(f"{len(errors)} value{'s' if len(errors) > 1 else ''} did not fit: {names}.")
+
+    def extras(self) -> Mapping[str, Any]:
+        return {"errors": self.errors}
+
+
+class HeadTooLarge(BffError):
+    """The request head is over the listener's limit (RFC 6585 §5)."""
+
+    code, title = "head-too-large", "The request head is too large"
+    status, fault = 431, Fault.CALLER
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request line and header fields are larger than {limit} bytes.")
+
+
+class HeadTimedOut(BffError):
+    """The head did not arrive whole in time (RFC 9110 §15.5.9)."""
+
+    code, title = "head-timed-out", "The request head did not arrive in time"
+    status, fault = 408, Fault.CALLER
+
+    def __init__(self, after: float) -> None:
+        super().__init__(f"The request head was not complete after {after:g} s.")
+
+
+class CallerLeft(BffError):
+    """The caller closed the connection before the answer (nginx's 499); nobody reads this status."""
+
+    code, title = "caller-left", "The caller closed the connection"
+    status, fault = 499, Fault.CALLER
+
+    def __init__(self) -> None:
+        super().__init__("The caller closed the connection before the answer was ready.")
+
+
+class DeadlineExceeded(BffError):
+    """The request's time ran out before the function answered."""
+
+    code, title = "deadline-exceeded", "The answer did not come in time"
+    status, retryable = 504, True
+
+    def __init__(self, *, allowed: float, waiting_for: tuple[str, ...] = ()) -> None:
+        self.fault = Fault.SERVICE if waiting_for else Fault.FUNCTION
+        culprit = f", waiting for {', '.join(waiting_for)}" if waiting_for else ""
+        super().__init__(f"The function did not answer within {allowed:g} s{culprit}.")
+
+
+class FunctionFailed(BffError):
+    """A handler raised, or returned what its contract forbids. The cause is ``__cause__``."""
+
+    code, title = "function-failed", "The function failed"
+    status, fault = 500, Fault.FUNCTION
+
+    def __init__(self, function: str, why: str = "raised an error") -> None:
+        self.function = function
+        super().__init__(f"Function {function} {why}.")
+
+
+class FunctionNotLoaded(BffError):
+    """The function's file is missing, broken or breaks the contract. ``where`` is for operators only."""
+
+    code, title = "function-not-loaded", "The function could not be loaded"
+    status, fault = 500, Fault.FUNCTION
+
+    def __init__(self, function: str, why: str, *, where: str = "", remedy: str = "") -> None:
+        self.function, self.why, self.where, self.remedy = function, why, where, remedy
+        super().__init__(f"Function {function} could not be loaded.")
+
+    def report(self) -> str:
+        """For the terminal and the dev page: place, cause and remedy."""
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.why}" + (f"\n  remedy: {self.remedy}" if self.remedy else "")
+
+
+class GatewayDraining(BffError):
+    """The gateway is shutting down and takes no new calls."""
+
+    code, title = "draining", "The gateway is shutting down"
+    status, retryable = 503, True
+
+    def __init__(self) -> None:
+        super().__init__("The gateway is shutting down; another instance will answer.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
+
+
+def problem(error: BffError, *, instance: str | None = None) -> dict[str, Any]:
+    """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page."""
+    document: dict[str, Any] = {
+        "type": f"/problems/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "code": error.code,
+        "fault": str(error.fault),
+        "retryable": error.retryable,
+    }
+    if instance is not None:
+        document["instance"] = instance
+    document.update(error.extras())
+    return document

@@ -1,0 +1,214 @@
+"""The public door: one ASGI application from the parsed head to the sent answer.
+
+It reads the head, finds the route, binds the deadline, calls the invoker, and turns whatever went wrong
+into one well-formed answer. What functions are and how they live is the runtime's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any
+
+from bff.clock import Clock, Deadline
+from bff.errors import (
+    BffError,
+    CallerLeft,
+    DeadlineExceeded,
+    FunctionFailed,
+    GatewayDraining,
+    MethodNotAllowed,
+    NotFound,
+)
+from bff.gateway.devpage import DevPage
+from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
+from bff.gateway.sender import DateField, Sender
+from bff.gateway.target import Table, Target
+from bff.runtime.invoker import Invoker
+from bff.sdk.invocation import Incoming, Invocation
+from bff.sdk.reply import Answer
+from bff.signals import Signals, Unexpected
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
+_NOWHERE = Target(template="")
+_SAFE = frozenset({"GET", "HEAD"})
+
+
+class Gateway:
+    """Mutable state: ``table`` (swapped whole on reload) and ``is_draining``."""
+
+    def __init__(
+        self, table: Table, *, invoker: Invoker, clock: Clock, signals: Signals, dev: DevPage | None = None
+    ) -> None:
+        self.table = table
+        self.is_draining = False
+        self._invoker = invoker
+        self._clock = clock
+        self._signals = signals
+        self._dev = dev
+        self._date = DateField(clock)
+        # Request ids: a random run and a counter are as unique as a UUID each, and five times cheaper.
+        self._run = uuid.uuid4().hex[:16]
+        self._count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket routes"})
+        else:
+            raise RuntimeError(f"the gateway does not speak {scope['type']}; its app starts and stops it")
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        table = self.table
+        invocation, origin = self._read_head(scope, table)
+        sender = Sender(
+            invocation,
+            scope,
+            send,
+            clock=self._clock,
+            date=self._date,
+            extra=table.cors.fields(origin) if table.cors is not None else None,
+            shows_services=self._dev is not None,
+        )
+        try:
+            await self._route(scope, receive, invocation, sender, table, origin)
+        except BffError as error:
+            await self._fail(error, scope, invocation, sender)
+        except asyncio.CancelledError:
+            await self._cancelled(invocation, sender)
+        except Exception as error:
+            await self._fail(self._blamed(error, invocation), scope, invocation, sender)
+        invocation.ended = self._clock.now()
+        if invocation.incoming is not None:
+            await invocation.incoming.close()
+        self._signals.emit(invocation)
+
+    def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None]:
+        request_id = traceparent = origin = None
+        headers = scope["headers"]
+        for name, value in headers:
+            if name == b"x-request-id":
+                request_id = value
+            elif name == b"traceparent":
+                # Two of them are none (W3C Trace Context §3.3): the trace restarts.
+                traceparent = value if traceparent is None else b""
+            elif name == b"origin":
+                origin = value
+        peer = scope.get("client")
+        now = self._clock.now()
+        invocation = Invocation(
+            request_id=request_id.decode()
+            if request_id is not None and _REQUEST_ID.fullmatch(request_id)
+            else self._new_id(),
+            route="",
+            method=scope["method"],
+            function="",
+            deadline=Deadline(now, 0.0),
+            clock=self._clock,
+            started=now,
+            client=table.proxies.client(peer[0], headers) if peer else "",
+            traceparent=traceparent,
+        )
+        return invocation, origin
+
+    def _new_id(self) -> str:
+        self._count += 1
+        return f"{self._run}-{self._count:x}"
+
+    async def _route(
+        self,
+        scope: Scope,
+        receive: Receive,
+        invocation: Invocation,
+        sender: Sender,
+        table: Table,
+        origin: bytes | None,
+    ) -> None:
+        method = invocation.method
+        try:
+            target, params = table.router.match(method, scope["path"], scope["raw_path"])
+        except (NotFound, MethodNotAllowed):
+            if method != "OPTIONS":
+                raise
+            await self._options(scope, sender, table, origin)
+            return
+        invocation.route = target.template
+        if target.own is not None:
+            await sender.whole(await target.own(params))
+            return
+        invocation.function = target.function
+        invocation.deadline = Deadline(invocation.started + target.timeout, target.timeout)
+        invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
+        connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
+        if connection is not None and (method in _SAFE or target.cancel_on_disconnect):
+            task = asyncio.current_task()
+            assert task is not None
+            connection.on_left = partial(_leave, invocation, task)
+        try:
+            await self._invoker.invoke(invocation, partial(sender.answer, target=target))
+        finally:
+            if connection is not None:
+                connection.on_left = None
+
+    async def _options(self, scope: Scope, sender: Sender, table: Table, origin: bytes | None) -> None:
+        """OPTIONS where no route answers it: what is allowed here, and to which pages."""
+        allow = table.router.allowed(scope["path"], scope["raw_path"])
+        if allow is None:
+            raise NotFound
+        answer = Answer(204, [(b"allow", allow.encode())])
+        asks = any(name == b"access-control-request-method" for name, _ in scope["headers"])
+        if table.cors is not None and origin is not None and asks:
+            sender.replace_extra(table.cors.preflight(origin, allow))
+        await sender.whole(answer)
+
+    def _blamed(self, error: Exception, invocation: Invocation) -> BffError:
+        """A stranger among the errors: the function's while it answers (a stream, an app), else ours."""
+        if invocation.function and isinstance(error, TimeoutError):
+            return DeadlineExceeded(allowed=invocation.deadline.allowed, waiting_for=invocation.waiting_for())
+        failure = (
+            FunctionFailed(invocation.function) if invocation.revision else BffError("The gateway failed.")
+        )
+        failure.__cause__ = error
+        if not invocation.revision:
+            self._signals.emit(Unexpected(where="gateway", error=error))
+        return failure
+
+    async def _fail(self, error: BffError, scope: Scope, invocation: Invocation, sender: Sender) -> None:
+        invocation.error = error
+        if isinstance(error, CallerLeft):
+            invocation.status = error.status
+            sender.break_off()
+        elif sender.started:
+            sender.break_off()
+        elif self._dev is not None:
+            await self._dev.answer(error, scope, invocation, sender)
+        else:
+            await sender.problem(error)
+
+    async def _cancelled(self, invocation: Invocation, sender: Sender) -> None:
+        """Cancelled by a caller who left, or by shutdown whose patience has ended."""
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+        if invocation.left:
+            invocation.error = CallerLeft()
+            invocation.status = CallerLeft.status
+            return
+        invocation.error = GatewayDraining()
+        if sender.started:
+            sender.break_off()
+        else:
+            await sender.problem(GatewayDraining())
+
+
+def _leave(invocation: Invocation, task: asyncio.Task[Any]) -> None:
+    invocation.left = True
+    task.cancel()

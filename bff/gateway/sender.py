@@ -1,0 +1,179 @@
+"""Writes one answer to one caller: head fields in one place, bodies, streams, problems and foreign responses."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
+from typing import Any
+
+from pydantic_core import to_json
+
+from bff.clock import Clock, Deadline, Expiry
+from bff.errors import BffError, problem
+from bff.gateway.foreign import Foreign
+from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
+from bff.gateway.target import Target
+from bff.sdk.invocation import Invocation
+from bff.sdk.reply import Answer, HeaderPairs, StreamedItems
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+COMPLETE = (b"bff-complete", b"true")
+INCOMPLETE = (b"bff-complete", b"false")
+NO_STORE = (b"cache-control", b"no-store")
+PROBLEM = (b"content-type", b"application/problem+json")
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+
+
+class DateField:
+    """The ``Date`` field, made once a second. Mutable state: ``_second`` and ``_pair``."""
+
+    __slots__ = ("_clock", "_pair", "_second")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._second = 0
+        self._pair = (b"date", b"")
+
+    def now(self) -> tuple[bytes, bytes]:
+        """The pair for this second."""
+        wall = self._clock.wall()
+        if int(wall) != self._second:
+            self._second = int(wall)
+            self._pair = (b"date", formatdate(wall, usegmt=True).encode())
+        return self._pair
+
+
+class Sender:
+    """The answer to one request. Mutable state: ``started``."""
+
+    __slots__ = ("_clock", "_date", "_extra", "_invocation", "_scope", "_send", "_shows_services", "started")
+
+    def __init__(
+        self,
+        invocation: Invocation,
+        scope: MutableMapping[str, Any],
+        send: Send,
+        *,
+        clock: Clock,
+        date: DateField,
+        extra: HeaderPairs | None,
+        shows_services: bool,
+    ) -> None:
+        self._invocation = invocation
+        self._scope = scope
+        self._send = send
+        self._clock = clock
+        self._date = date
+        self._extra = extra
+        self._shows_services = shows_services
+        self.started = False
+
+    async def answer(self, answer: Answer, target: Target) -> None:
+        """Send whatever the function gave."""
+        if answer.response is not None:
+            await Foreign(self, self._invocation, target, self._clock).run(
+                answer.response, self._scope, self._send
+            )
+        elif answer.stream is not None:
+            await self._stream(answer, target)
+        else:
+            await self.whole(answer)
+
+    async def whole(self, answer: Answer) -> None:
+        """Send a head and a body that is all there."""
+        fields = answer.headers
+        if answer.status not in (204, 304):
+            fields.append((b"content-length", b"%d" % len(answer.body)))
+        if self._invocation.missing and not any(name == b"cache-control" for name, _ in fields):
+            fields.append(NO_STORE)
+        self.add_own(fields)
+        await self.head(answer.status, fields)
+        await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def problem(self, error: BffError) -> None:
+        """Send an error as RFC 9457 problem+json."""
+        body = to_json(problem(error, instance=f"urn:request:{self._invocation.request_id}"), fallback=str)
+        fields = [PROBLEM, NO_STORE, NOSNIFF]
+        fields += [(name.encode(), value.encode("latin-1")) for name, value in error.headers().items()]
+        self._invocation.missing = None
+        await self.whole(Answer(error.status, fields, body))
+
+    def replace_extra(self, fields: HeaderPairs) -> None:
+        """Carry these fields instead of the usual cross-origin ones."""
+        self._extra = fields
+
+    def break_off(self) -> None:
+        """What was begun cannot be finished: let the caller see that."""
+        connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
+        if connection is not None:
+            connection.break_off()
+
+    async def head(self, status: int, fields: HeaderPairs) -> None:
+        """Send the head; from here on the status cannot be changed."""
+        self.started = True
+        self._invocation.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": fields})
+
+    def add_own(self, fields: HeaderPairs, *, is_whole: bool = True) -> None:
+        """Identity, revision, completeness, timing and date: on everything a function answers."""
+        invocation = self._invocation
+        if invocation.revision:
+            fields.append((b"bff-revision", invocation.revision.encode()))
+            if is_whole:
+                self._add_completeness(fields)
+            fields.append((b"server-timing", self._timing()))
+        fields.append((b"x-request-id", invocation.request_id.encode()))
+        fields.append(self._date.now())
+        if self._extra:
+            fields.extend(self._extra)
+
+    def _add_completeness(self, fields: HeaderPairs) -> None:
+        missing = self._invocation.missing
+        if not missing:
+            fields.append(COMPLETE)
+            return
+        fields.append(INCOMPLETE)
+        names = ", ".join(missing).encode("ascii", "replace")
+        fields.append((b"bff-missing", names))
+
+    def _timing(self) -> bytes:
+        """``Server-Timing``, in milliseconds: the handler, the phases of a cold call, in dev each service."""
+        invocation = self._invocation
+        timing = b"handler;dur=%.2f" % (invocation.handler_seconds * 1000)
+        if invocation.phases is not None:
+            phases = b", ".join(b"%s;dur=%.2f" % (n.encode(), s * 1000) for n, s in invocation.phases.items())
+            timing = b'cold;desc="%s", %s, %s' % (invocation.revision.encode(), phases, timing)
+        if self._shows_services and invocation.calls:
+            for call in invocation.calls:
+                took = ((call.ended or self._clock.now()) - call.started) * 1000
+                timing += b", %s;dur=%.2f" % (call.service.encode("ascii", "replace"), took)
+        return timing
+
+    async def _stream(self, answer: Answer, target: Target) -> None:
+        items = answer.stream
+        assert isinstance(items, StreamedItems)
+        try:
+            with Expiry(self._clock, self._invocation.deadline.at):
+                first = await items.first()
+            fields = [*answer.headers, *([first[0]] if first else []), NO_STORE]
+            self.add_own(fields, is_whole=False)
+            await self.head(answer.status, fields)
+            if first is not None and self._invocation.method != "HEAD":
+                # The answer has begun: from here on the stream's own time counts, for its calls too.
+                now = self._clock.now()
+                self._invocation.deadline = Deadline(now + target.stream_timeout, target.stream_timeout)
+                with Expiry(self._clock, self._invocation.deadline.at):
+                    await self._pieces(first[1], items, target.stream_idle_timeout)
+            await self._send({"type": "http.response.body", "body": b""})
+        finally:
+            await items.aclose()
+
+    async def _pieces(self, piece: bytes, items: StreamedItems, idle: float) -> None:
+        while True:
+            with Expiry(self._clock, self._clock.now() + idle):
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                try:
+                    piece = await anext(items)
+                except StopAsyncIteration:
+                    return

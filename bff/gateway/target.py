@@ -1,0 +1,84 @@
+"""What the router finds: a route with everything about it worked out beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bff.config import Config, Pattern, RouteConfig
+from bff.config.pattern import Kind
+from bff.gateway.client import TrustedProxies
+from bff.gateway.cors import Cors
+from bff.gateway.router import Router
+from bff.sdk.invocation import NO_FORWARDING, Forwarding
+from bff.sdk.reply import Answer
+
+OwnHandler = Callable[[Any], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths."""
+
+    template: str
+    function: str = ""
+    timeout: float = 10.0
+    max_body: int = 0
+    forwarding: Forwarding = NO_FORWARDING
+    cancel_on_disconnect: bool = False
+    stream_idle_timeout: float = 300.0
+    stream_timeout: float = 3600.0
+    mount: str = ""
+    own: OwnHandler | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One whole routing configuration; a reload swaps it in one assignment."""
+
+    router: Router[Target]
+    cors: Cors | None
+    proxies: TrustedProxies
+
+
+def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
+    """The table of a configuration, with the gateway's own paths added."""
+    routes = [
+        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern))
+        for route in config.routes
+    ]
+    routes += [
+        (Pattern.parse(path), ("GET",), Target(template=path, own=handler)) for path, handler in own.items()
+    ]
+    return Table(
+        router=Router.compiled(routes),
+        cors=Cors(config.gateway.cors) if config.gateway.cors else None,
+        proxies=TrustedProxies(config.gateway.trusted_proxies),
+    )
+
+
+def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
+    function = config.function(route.function)
+    forwarding = Forwarding(
+        headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
+    )
+    return Target(
+        template=route.path,
+        function=route.function,
+        timeout=config.timeout_of(route),
+        max_body=config.max_body_of(route),
+        forwarding=forwarding if forwarding != Forwarding() else NO_FORWARDING,
+        cancel_on_disconnect=function.cancel_on_disconnect,
+        stream_idle_timeout=function.stream_idle_timeout,
+        stream_timeout=function.stream_timeout,
+        mount=_mount(pattern),
+    )
+
+
+def _mount(pattern: Pattern) -> str:
+    """The prefix an ASGI application is mounted at: the static text before the wildcard."""
+    last = pattern.segments[-1]
+    if last.kind is not Kind.WILDCARD or len(pattern.parameters) > 1:
+        return ""
+    return pattern.template[: pattern.template.rindex("/")]

@@ -1,0 +1,175 @@
+"""The two listeners and the signals that end them: public first, admin last, so that health stays visible."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from bff.app import House, Options, compose
+from bff.config import Config
+from bff.gateway.protocol import HeadLimits, LimitedProtocol
+from bff.watch import watch
+
+ADMIN_DRAIN = 1.0
+"""Seconds the admin listener waits for its own last requests."""
+
+
+class CannotListen(Exception):
+    """An address cannot be listened on; the sentence says which and why."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without its signal handlers: the app owns signals for both listeners."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        CannotListen: the address is taken, forbidden or not of this machine.
+
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        # The protocol is named: asyncio sets TCP_NODELAY only on sockets that say they are TCP.
+        listening = socket.socket(family, kind, proto or socket.IPPROTO_TCP)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return listening
+
+
+def _server(app: Any, config: Config, limits: HeadLimits, drain: float) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            http=partial(LimitedProtocol, limits=limits),  # type: ignore[arg-type]
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            date_header=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=max(1, round(config.gateway.keep_alive_timeout)),
+            timeout_graceful_shutdown=max(1, round(drain)),
+        )
+    )
+
+
+Announce = Callable[[House, str, str], Awaitable[None]]
+
+
+async def run(
+    config: Config, *, host: str, port: int, admin: tuple[str, int], dev: bool, announce: Announce
+) -> None:
+    """Serve until SIGINT or SIGTERM, then drain and return.
+
+    Raises:
+        CannotListen: one of the two addresses cannot be had.
+
+    """
+    with contextlib.ExitStack() as sockets:
+        public_socket = sockets.enter_context(bind(host, port))
+        admin_socket = sockets.enter_context(bind(*admin))
+        options = Options(dev=dev, admin_host=admin[0], take_over_logging=True)
+        async with compose(config, options) as house, _watching(house, dev=dev):
+            public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
+            # The admin listener keeps the same limits for heads as the public one.
+            private = _server(house.admin, config, house.limits, ADMIN_DRAIN)
+            with _signals_end(house, public):
+                await _serve_both(house, public, public_socket, private, admin_socket, announce)
+
+
+async def _serve_both(
+    house: House,
+    public: _Server,
+    public_socket: socket.socket,
+    private: _Server,
+    admin_socket: socket.socket,
+    announce: Announce,
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(public.serve(sockets=[public_socket]))
+        private_serving = group.create_task(private.serve(sockets=[admin_socket]))
+        # uvicorn has no event to wait for.
+        while not (public.started and private.started) and not serving.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        await announce(house, _address(public_socket), _address(admin_socket))
+        await serving
+        private.should_exit = True
+        await private_serving
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def _signals_end(house: House, public: _Server) -> Iterator[None]:
+    """The first signal drains; a second SIGINT does not wait for anybody."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if public.should_exit:
+            public.force_exit = True
+        house.gateway.is_draining = True
+        public.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _watching(house: House, *, dev: bool) -> AsyncIterator[None]:
+    """routes.yaml is live always, the functions folder in dev."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(watch(house, stop, functions=dev))
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+def run_blocking(main: Callable[[], Awaitable[None]]) -> None:
+    """Run on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_awaited(main))
+
+
+async def _awaited(main: Callable[[], Awaitable[None]]) -> None:
+    await main()
+
+
+def config_path(path: Path) -> Path:
+    """A routes.yaml, given itself or its folder."""
+    return path / "routes.yaml" if path.is_dir() else path

@@ -1,0 +1,234 @@
+"""Snapshots become modules: under a name of their own per revision, from memory only, and leave no trace.
+
+Each loaded revision is a package ``bff_functions_<digest>``; its modules import each other relatively, so
+any number of revisions live side by side. Nothing is read from disk, nothing is written as ``.pyc``,
+``sys.path`` is not touched. Module bodies run in whichever thread calls :meth:`Loader.load`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import linecache
+import logging
+import sys
+import traceback
+import typing
+from collections.abc import Sequence
+from types import CodeType, ModuleType
+from typing import Any
+
+from bff.errors import FunctionNotLoaded
+from bff.revisions.resources import MemoryResources
+from bff.revisions.revision import Revision
+from bff.revisions.snapshot import Snapshot
+
+PREFIX = "bff_functions_"
+
+
+class Package(importlib.abc.InspectLoader):
+    """One loaded revision: the import system's loader for all of its modules."""
+
+    def __init__(
+        self, name: str, revision: Revision, codes: dict[str, CodeType], *, real_paths: bool
+    ) -> None:
+        self.name = name
+        self.revision = revision
+        self._codes = codes
+        self._real_paths = real_paths
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self.revision.snapshot
+
+    def _local(self, fullname: str) -> str:
+        return fullname[len(self.name) + 1 :]
+
+    def spec(self, fullname: str) -> importlib.machinery.ModuleSpec | None:
+        """The spec of one of its modules, or None when the snapshot has no such module."""
+        module = self._local(fullname)
+        if module not in self._snapshot.modules:
+            return None
+        spec = importlib.machinery.ModuleSpec(
+            fullname, self, origin=self.get_filename(fullname), is_package=self._snapshot.is_package(module)
+        )
+        spec.has_location = True
+        return spec
+
+    def get_filename(self, fullname: str) -> str:
+        """The path a traceback names: the real one while the text on disk is the same, else a virtual one."""
+        path = self._snapshot.modules[self._local(fullname)]
+        root = self._snapshot.root
+        return str(root / path) if self._real_paths else f"{root.name}@{self.revision.digest[:12]}/{path}"
+
+    def get_source(self, fullname: str) -> str:
+        """The text as snapshotted; :mod:`linecache` and :mod:`inspect` find it here."""
+        return self._snapshot.source(self._local(fullname))
+
+    def is_package(self, fullname: str) -> bool:
+        return self._snapshot.is_package(self._local(fullname))
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compiled once per digest and kept, so that warming again after eviction compiles nothing."""
+        module, filename = self._local(fullname), self.get_filename(fullname)
+        code = self._codes.get(module)
+        if code is None:
+            tree = self._snapshot.trees.pop(module)
+            code = compile(tree, filename, "exec", dont_inherit=True)
+        elif code.co_filename != filename:
+            code = _moved(code, filename)
+        self._codes[module] = code
+        return code
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self.get_code(module.__name__), vars(module))  # noqa: S102 - running functions is the product
+
+    def get_resource_reader(self, fullname: str) -> MemoryResources:
+        """Data files of a folder function, for :func:`importlib.resources.files`."""
+        return MemoryResources(self._snapshot.files, self._local(fullname).replace(".", "/"))
+
+    def filenames(self) -> list[str]:
+        """Every path a traceback of this package may name."""
+        return [self.get_filename(f"{self.name}.{module}") for module in self._snapshot.modules]
+
+    def source_of(self, filename: str) -> str | None:
+        """The text behind a path of :meth:`filenames`, or None when it is no file of ours."""
+        for module in self._snapshot.modules:
+            if self.get_filename(f"{self.name}.{module}") == filename:
+                return self._snapshot.source(module)
+        return None
+
+    def module(self) -> ModuleType:
+        """The function's own module.
+
+        Raises:
+            KeyError: it is not loaded.
+
+        """
+        return sys.modules[f"{self.name}.{self.revision.function}"]
+
+    def __repr__(self) -> str:
+        return f"<Package {self.revision.name} as {self.name}>"
+
+
+class Loader(importlib.abc.MetaPathFinder):
+    """Finds modules of loaded revisions for the import system. Install it once, close it once.
+
+    Mutable state: ``_packages`` by package name; ``_codes`` by digest.
+    """
+
+    def __init__(self) -> None:
+        self._packages: dict[str, Package] = {}
+        self._codes: dict[str, dict[str, CodeType]] = {}
+
+    def __enter__(self) -> Loader:
+        sys.meta_path.insert(0, self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.meta_path.remove(self)
+        for package in list(self._packages.values()):
+            self.drop(package)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Called by the import system for every import; anything that is not ours is left to others."""
+        if not fullname.startswith(PREFIX):
+            return None
+        package = self._packages.get(fullname.partition(".")[0])
+        return package.spec(fullname) if package is not None else None
+
+    def load(self, revision: Revision, *, real_paths: bool = False) -> Package:
+        """Run the module bodies of a revision; ``package.module()`` is the function's own module then.
+
+        Raises:
+            FunctionNotLoaded: a body raised; with the place in the user's code, the cause and a remedy.
+
+        """
+        package = self._open(revision, real_paths=real_paths)
+        try:
+            importlib.import_module(f"{package.name}.{revision.function}")
+        except (KeyboardInterrupt, MemoryError):
+            self.drop(package)
+            raise
+        except BaseException as error:
+            failure = explain(error, package)
+            self.drop(package)
+            raise failure from error
+        return package
+
+    def _open(self, revision: Revision, *, real_paths: bool) -> Package:
+        base = name = f"{PREFIX}{revision.digest[:16]}"
+        copies = 1
+        while name in self._packages:  # the same revision is still draining under the first name
+            copies += 1
+            name = f"{base}_{copies}"
+        codes = self._codes.setdefault(revision.digest, {})
+        package = self._packages[name] = Package(name, revision, codes, real_paths=real_paths)
+        # The package itself stands for the functions folder; it has no code and is never searched for.
+        root = ModuleType(name)
+        root.__path__ = []
+        root.__package__ = name
+        sys.modules[name] = root
+        return package
+
+    def drop(self, package: Package) -> None:
+        """Forget every trace of a loaded revision; compiled code stays for the next warm-up."""
+        if self._packages.pop(package.name, None) is None:
+            return
+        prefix = f"{package.name}."
+        for name in [name for name in sys.modules if name == package.name or name.startswith(prefix)]:
+            vars(sys.modules.pop(name)).pop("__loader__", None)
+        for filename in package.filenames():
+            linecache.cache.pop(filename, None)
+        for name in [name for name in logging.Logger.manager.loggerDict if name.startswith(prefix)]:
+            del logging.Logger.manager.loggerDict[name]
+        # typing remembers every Optional[Model] it was asked for, and through them the models' modules.
+        for clear in typing._cleanups:  # type: ignore[attr-defined]  # noqa: SLF001 - what CPython's own tests use
+            clear()
+
+    def forget(self, revision: Revision) -> None:
+        """Drop the compiled code of a revision that will not be warmed again."""
+        self._codes.pop(revision.digest, None)
+
+
+def _moved(code: CodeType, filename: str) -> CodeType:
+    """The same code under another file name, nested functions and classes included."""
+    constants = tuple(
+        _moved(each, filename) if isinstance(each, CodeType) else each for each in code.co_consts
+    )
+    return code.replace(co_filename=filename, co_consts=constants)
+
+
+def explain(error: BaseException, package: Package) -> FunctionNotLoaded:
+    """A load failure in the user's terms: the last line of their own code that was running, and why."""
+    own = {package.get_filename(f"{package.name}.{module}"): path for module, path in _paths(package)}
+    where = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename in own:
+            where = f"{package.revision.snapshot.root.name}/{own[frame.filename]}:{frame.lineno}"
+    why = f"{type(error).__name__}: {_plain(error, package)}".rstrip(": ")
+    return FunctionNotLoaded(package.revision.function, why, where=where, remedy=_remedy(error, package))
+
+
+def _paths(package: Package) -> Any:
+    return package.revision.snapshot.modules.items()
+
+
+def _plain(error: BaseException, package: Package) -> str:
+    """Without our package names: ``bff_functions_3f2a._shared`` is ``_shared`` to its author."""
+    return (
+        str(error).replace(f"{package.name}.", "").replace(package.name, package.revision.snapshot.root.name)
+    )
+
+
+def _remedy(error: BaseException, package: Package) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        if error.name.startswith(package.name):
+            return f"create the file, or correct the name in {package.revision.snapshot.root.name}/"
+        return f"install it (`pip install {error.name.partition('.')[0]}`), or import local files relatively"
+    if isinstance(error, SystemExit):
+        return "a function's module must not exit the process"
+    return ""

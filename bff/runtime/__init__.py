@@ -1,0 +1,1 @@
+"""How functions live: warmed when called, drained when replaced."""

@@ -1,0 +1,149 @@
+"""One warmed handler: it binds an invocation's arguments, runs the handler, and encodes what it returns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from bff.errors import BffError, CallerLeft, FunctionFailed
+from bff.revisions.loader import Package
+from bff.runtime.lifespan import Lifespan
+from bff.runtime.threads import Threads
+from bff.sdk.binding import Binder, compile_binder
+from bff.sdk.context import Surroundings
+from bff.sdk.failures import Problem
+from bff.sdk.handler import Handler, Kind
+from bff.sdk.invocation import Invocation
+from bff.sdk.reply import Answer, Encoder, compile_encoder
+
+_EXHAUSTED = object()
+
+
+class Instance:
+    """Mutable state: ``_binders`` (one per route, made when first met), and what the handler keeps itself."""
+
+    __slots__ = (
+        "_around",
+        "_binders",
+        "_encoder",
+        "_run",
+        "function",
+        "handler",
+        "lifespan",
+        "package",
+        "threads",
+    )
+
+    def __init__(
+        self,
+        *,
+        function: str,
+        handler: Handler,
+        package: Package,
+        around: Surroundings,
+        threads: Threads | None,
+    ) -> None:
+        self.function = function
+        self.handler = handler
+        self.package = package
+        self.threads = threads
+        self.lifespan = Lifespan(handler.call) if handler.kind is Kind.ASGI else None
+        self._around = around
+        self._binders: dict[str, Binder] = {}
+        self._encoder: Encoder | None = None
+        if handler.kind is not Kind.ASGI:
+            self._encoder = compile_encoder(function, handler.call)
+        runs: dict[Kind, Callable[[Invocation], Any]] = {
+            Kind.ASYNC: self._stream if handler.streams else self._run_async,
+            Kind.SYNC: self._run_sync,
+            Kind.ASGI: self._run_asgi,
+        }
+        self._run = runs[handler.kind]
+
+    def prepare(self, route: str, path_parameters: tuple[str, ...]) -> Binder | None:
+        """Compile the binder of a route, so that contract breaks show at load.
+
+        Raises:
+            ContractBroken: the handler does not fit the route.
+
+        """
+        binder = self.check(path_parameters)
+        if binder is not None:
+            self._binders[route] = binder
+        return binder
+
+    def check(self, path_parameters: tuple[str, ...]) -> Binder | None:
+        """The binder for such a route, or None for an application, which binds nothing.
+
+        Raises:
+            ContractBroken: the handler does not fit the route.
+
+        """
+        if self._encoder is None:
+            return None
+        return compile_binder(self.handler.call, path_parameters, is_async=self.handler.kind is Kind.ASYNC)
+
+    async def call(self, invocation: Invocation) -> Answer:
+        """Run the handler.
+
+        Raises:
+            BffError: the caller's values do not fit, the handler failed, or a service it needs did.
+
+        """
+        try:
+            answer: Answer = await self._run(invocation)
+        except BffError:
+            raise
+        except HTTPException as error:
+            raise Problem(error.status_code, str(error.detail)) from error
+        except ClientDisconnect:
+            raise CallerLeft from None
+        except Exception as error:
+            raise FunctionFailed(self.function) from error
+        return answer
+
+    async def _arguments(self, invocation: Invocation) -> tuple[list[Any], dict[str, Any]]:
+        binder = self._binders.get(invocation.route)
+        if binder is None:
+            incoming = invocation.incoming
+            made = self.prepare(invocation.route, tuple(incoming.path_params) if incoming else ())
+            assert made is not None
+            binder = made
+        return await binder.bind(invocation, self._around)
+
+    async def _run_async(self, invocation: Invocation) -> Answer:
+        assert self._encoder is not None
+        args, named = await self._arguments(invocation)
+        return self._encoder.encode(await self.handler.call(*args, **named))
+
+    async def _stream(self, invocation: Invocation) -> Answer:
+        assert self._encoder is not None
+        args, named = await self._arguments(invocation)
+        return self._encoder.encode(self.handler.call(*args, **named))
+
+    async def _run_sync(self, invocation: Invocation) -> Answer:
+        assert self._encoder is not None
+        assert self.threads is not None
+        args, named = await self._arguments(invocation)
+        result = await self.threads.run(lambda: self.handler.call(*args, **named))
+        if inspect.isgenerator(result) or (
+            isinstance(result, Iterator) and not isinstance(result, str | bytes)
+        ):
+            result = _from_thread(result, self.threads)
+        return self._encoder.encode(result)
+
+    async def _run_asgi(self, _invocation: Invocation) -> Answer:
+        return Answer(response=self.handler.call)
+
+    def __repr__(self) -> str:
+        return f"<Instance of {self.package.revision.name}: {self.handler.shape}, {self.handler.kind}>"
+
+
+async def _from_thread(items: Iterator[Any], threads: Threads) -> AsyncIterator[Any]:
+    """A synchronous generator's items, each fetched in a thread."""
+    while (item := await threads.run(lambda: next(items, _EXHAUSTED))) is not _EXHAUSTED:
+        yield item

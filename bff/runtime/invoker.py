@@ -1,0 +1,90 @@
+"""The one door to every function: requests now, events later.
+
+It finds the function, wakes it if it is cold, keeps the deadline, and holds the instance until the answer
+has been sent, so that no revision is evicted under a stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from bff.clock import Clock, Expiry
+from bff.errors import DeadlineExceeded, FunctionNotLoaded
+from bff.runtime.activator import Activator
+from bff.runtime.firststep import Waiting, resume, step
+from bff.runtime.function import Function
+from bff.sdk.invocation import Invocation, current
+from bff.sdk.reply import Answer
+
+Respond = Callable[[Answer], Awaitable[None]]
+
+
+class Invoker:
+    """Mutable state: ``functions``, replaced whole when routes.yaml changes."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self.functions: Mapping[str, Function] = {}
+        self._clock = clock
+
+    async def invoke(self, invocation: Invocation, respond: Respond) -> None:
+        """Run the function and hand its answer to ``respond``, which sends it.
+
+        Raises:
+            BffError: there is no answer; the error says what the caller should be told.
+
+        """
+        current.set(invocation)
+        function = self.functions.get(invocation.function)
+        if function is None:
+            raise FunctionNotLoaded(invocation.function, "it is not known to this gateway")
+        activator = function.live
+        if activator is None or activator.instance is None:
+            activator = await self._wake(function, invocation)
+        activator.in_flight += 1
+        try:
+            await respond(await self._run(activator, invocation))
+        finally:
+            activator.leave()
+
+    async def _wake(self, function: Function, invocation: Invocation) -> Activator:
+        """Wait for the warm-up, but no longer than the caller does."""
+        try:
+            with Expiry(self._clock, invocation.deadline.at):
+                activator = await function.activate()
+        except TimeoutError:
+            raise DeadlineExceeded(allowed=invocation.deadline.allowed) from None
+        invocation.phases = activator.last_phases
+        return activator
+
+    async def _run(self, activator: Activator, invocation: Invocation) -> Answer:
+        instance = activator.instance
+        assert instance is not None
+        invocation.revision = activator.revision.name
+        began = self._clock.now()
+        running = instance.call(invocation)
+        outcome = step(running)
+        if isinstance(outcome, Waiting):
+            expiry = Expiry(self._clock, invocation.deadline.at)
+            try:
+                with expiry:
+                    outcome = await resume(running, outcome)
+            except TimeoutError:
+                raise DeadlineExceeded(
+                    allowed=invocation.deadline.allowed, waiting_for=invocation.waiting_for()
+                ) from None
+        invocation.handler_seconds = self._clock.now() - began
+        return outcome
+
+    async def refresh(self, names: Iterable[str]) -> None:
+        """Look at the disk again for these functions, side by side."""
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                function = self.functions.get(name)
+                if function is not None:
+                    group.create_task(function.refresh())
+
+    async def close(self) -> None:
+        """End every instance."""
+        for function in self.functions.values():
+            await function.close()

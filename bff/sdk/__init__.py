@@ -1,0 +1,1 @@
+"""What function authors import, and what binds and encodes for them."""

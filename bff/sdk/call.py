@@ -1,0 +1,183 @@
+"""A service call that has not happened yet.
+
+``ctx.services.users.get("/users/7")`` gives a :class:`Call`: lazy, single-use, and free if nobody starts
+it. Awaiting it sends the request and yields what the call was asked for: the response, or a value of the
+type given as ``into=``. How requests are sent is the sender's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar
+
+from bff.sdk.failures import ServiceAnswered, ServiceBodyInvalid
+
+if TYPE_CHECKING:
+    import httpx
+    from pydantic import TypeAdapter
+
+    from bff.sdk.invocation import Invocation
+
+T = TypeVar("T")
+
+
+class SendOptions(TypedDict, total=False):
+    """What a call may carry, as in httpx. ``timeout`` is in seconds and can only shorten the service's."""
+
+    params: Any
+    headers: Mapping[str, str]
+    json: Any
+    content: str | bytes
+    data: Mapping[str, Any]
+    files: Any
+    timeout: float
+
+
+class Sender(Protocol):
+    """Sends requests to one service on behalf of an invocation."""
+
+    name: str
+
+    async def send(
+        self, invocation: Invocation, method: str, path: str, options: SendOptions
+    ) -> httpx.Response:
+        """The whole answer, whatever its status.
+
+        Raises:
+            ServiceError: no answer came, or not in time, or it broke off.
+
+        """
+
+    def relays_credentials(self, invocation: Invocation) -> bool:
+        """Whether the caller's own credential travels with this invocation's calls."""
+
+
+class Adapters:
+    """Validators by type, made once. They belong to an instance, so that eviction frees its models."""
+
+    __slots__ = ("_by_type",)
+
+    def __init__(self) -> None:
+        # Mutable: grows by one per type that the function's code names, then only read.
+        self._by_type: dict[Any, TypeAdapter[Any]] = {}
+
+    def of(self, kind: Any) -> TypeAdapter[Any]:
+        """The validator of a type, from the shelf or made now."""
+        adapter = self._by_type.get(kind)
+        if adapter is None:
+            from pydantic import TypeAdapter
+
+            adapter = self._by_type[kind] = TypeAdapter(kind)
+        return adapter
+
+
+_NOTHING: Mapping[int, Any] = {}
+
+
+class Call(Generic[T]):
+    """One request to a service: ``await`` it, or hand it to ``gather``, ``optional`` or ``fallback``.
+
+    Mutable state: ``_started``.
+    """
+
+    __slots__ = (
+        "_adapters",
+        "_check",
+        "_errors",
+        "_into",
+        "_invocation",
+        "_method",
+        "_options",
+        "_path",
+        "_sender",
+        "_started",
+    )
+
+    def __init__(
+        self,
+        sender: Sender,
+        invocation: Invocation,
+        adapters: Adapters,
+        method: str,
+        path: str,
+        *,
+        options: SendOptions,
+        into: Any = None,
+        check: bool = True,
+        errors: Mapping[int, Any] = _NOTHING,
+    ) -> None:
+        self._sender = sender
+        self._invocation = invocation
+        self._adapters = adapters
+        self._method = method
+        self._path = path
+        self._options = options
+        self._into = into
+        self._check = check
+        self._errors = errors
+        self._started = False
+
+    @property
+    def service(self) -> str:
+        """The service that will be called."""
+        return self._sender.name
+
+    @property
+    def invocation(self) -> Invocation:
+        """The invocation it belongs to."""
+        return self._invocation
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.run().__await__()
+
+    async def run(self) -> T:
+        """Send it, check it, and give what was asked for.
+
+        Raises:
+            RuntimeError: it was started before; a call is single-use.
+            ServiceError: it failed; see :class:`bff.sdk.failures.ServiceAnswered` for what each becomes.
+
+        """
+        if self._started:
+            raise RuntimeError(f"{self!r} was started before: a service call is single-use; make a new one.")
+        self._started = True
+        response = await self._sender.send(self._invocation, self._method, self._path, self._options)
+        status = response.status_code
+        if status in self._errors:
+            meant: T = self._override(self._errors[status])
+            return meant
+        if self._check and not 200 <= status < 300:
+            raise ServiceAnswered(
+                self.service,
+                status,
+                relayed=self._sender.relays_credentials(self._invocation),
+                retry_after=response.headers.get("retry-after", ""),
+            )
+        given: Any = response if self._into is None else self._read(response)
+        asked: T = given
+        return asked
+
+    @staticmethod
+    def _override(value: Any) -> Any:
+        """What ``errors=`` says: an exception is raised, anything else is the call's value."""
+        if isinstance(value, BaseException) or (isinstance(value, type) and issubclass(value, BaseException)):
+            raise value
+        return value
+
+    def _read(self, response: httpx.Response) -> Any:
+        from pydantic import ValidationError
+
+        try:
+            return self._adapters.of(self._into).validate_json(response.content)
+        except ValidationError as misfit:
+            first = misfit.errors(include_url=False, include_input=False, include_context=False)[0]
+            if first["type"] == "json_invalid":
+                raise ServiceBodyInvalid(self.service, "is not JSON") from None
+            place = ".".join(str(part) for part in first["loc"]) or "the top"
+            raise ServiceBodyInvalid(
+                self.service, f"does not fit: at {place}, {first['msg'][:1].lower()}{first['msg'][1:]}"
+            ) from None
+
+    def __repr__(self) -> str:
+        state = "started" if self._started else "not started"
+        return f"<Call {self._method} {self._path} to {self.service}, {state}>"

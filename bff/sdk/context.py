@@ -1,0 +1,123 @@
+"""What a handler is given when it asks for ``ctx``: services, settings, the request and the time left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from bff.sdk.call import Adapters, Sender
+from bff.sdk.service import Service, Services, SyncService
+
+if TYPE_CHECKING:
+    from bff.sdk.invocation import Invocation
+    from bff.sdk.request import BoundedRequest
+
+S = TypeVar("S", Service, SyncService)
+
+
+class Surroundings:
+    """What all invocations of one instance share: made at warm-up, gone at eviction."""
+
+    __slots__ = ("adapters", "logger", "loop", "senders", "settings")
+
+    def __init__(
+        self,
+        *,
+        senders: Callable[[], Mapping[str, Sender]],
+        settings: Mapping[str, str],
+        logger: Callable[[Invocation], Any],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.senders = senders
+        self.settings = settings
+        self.logger = logger
+        self.loop = loop
+        self.adapters = Adapters()
+
+
+class _AnyContext(Generic[S]):
+    __slots__ = ("_around", "_log", "_services", "invocation")
+
+    def __init__(self, invocation: Invocation, around: Surroundings) -> None:
+        self.invocation = invocation
+        self._around = around
+        self._services: Services[S] | None = None
+        self._log: Any = None
+
+    @property
+    def services(self) -> Services[S]:
+        """The services declared in routes.yaml: ``ctx.services.users.get("/users/7")``."""
+        if self._services is None:
+            around = self._around
+            self._services = Services(around.senders(), self.invocation, around.adapters, around.loop)
+        return self._services
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """``functions.NAME.env`` of routes.yaml, secrets in clear. Read-only."""
+        return self._around.settings
+
+    @property
+    def log(self) -> Any:
+        """A structlog logger that already knows request, trace, function and revision."""
+        if self._log is None:
+            self._log = self._around.logger(self.invocation)
+        return self._log
+
+    @property
+    def request(self) -> BoundedRequest:
+        """The raw Starlette request.
+
+        Raises:
+            RuntimeError: this invocation is not an HTTP request.
+
+        """
+        if self.invocation.incoming is None:
+            raise RuntimeError("This invocation has no HTTP request behind it.")
+        return self.invocation.incoming.request
+
+    @property
+    def request_id(self) -> str:
+        """The id the caller sent as ``X-Request-Id``, or the one made for it."""
+        return self.invocation.request_id
+
+    @property
+    def trace_id(self) -> str:
+        """Thirty-two hex digits: the W3C trace this invocation belongs to."""
+        return self.invocation.trace.trace_id
+
+    @property
+    def client(self) -> str:
+        """The caller's address, as told by trusted proxies when there are any."""
+        return self.invocation.client
+
+    @property
+    def function(self) -> str:
+        """The function's name."""
+        return self.invocation.function
+
+    @property
+    def revision(self) -> str:
+        """The revision that answers, such as ``home-00003``."""
+        return self.invocation.revision
+
+    def remaining(self) -> float:
+        """Seconds until this invocation's deadline."""
+        return self.invocation.remaining()
+
+    def mark_missing(self, part: str) -> None:
+        """Say by hand that a part is missing: ``Bff-Complete: false``, and the answer is not stored."""
+        self.invocation.mark_missing(part)
+
+
+class Context(_AnyContext[Service]):
+    """The context of an ``async def`` handler. Its service calls are awaited."""
+
+    __slots__ = ()
+
+
+class SyncContext(_AnyContext[SyncService]):
+    """The context of a plain ``def`` handler, which runs in a thread. Its service calls block."""
+
+    __slots__ = ()

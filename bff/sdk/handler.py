@@ -1,0 +1,134 @@
+"""What a function's module offers: the shapes a handler may have, found and checked once, at load.
+
+Nothing is called here but ``new()``; binding arguments and encoding results are told from the signature by
+:mod:`bff.sdk.binding` and :mod:`bff.sdk.reply`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from types import ModuleType
+from typing import Any
+
+
+class Kind(StrEnum):
+    """How a handler is called."""
+
+    ASYNC = "async"
+    SYNC = "sync"
+    ASGI = "asgi"
+
+
+class ContractBroken(Exception):
+    """A module does not offer a handler as the contract asks. ``line`` is in the module's own file."""
+
+    def __init__(self, why: str, *, line: int | None = None, remedy: str = "") -> None:
+        super().__init__(why)
+        self.line = line
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """A found handler: its callable, how it is called, and the object it belongs to, if ``new()`` made one."""
+
+    kind: Kind
+    call: Callable[..., Any]
+    owner: Any = None
+    shape: str
+
+    @property
+    def streams(self) -> bool:
+        """Whether the handler itself is a generator."""
+        return inspect.isasyncgenfunction(self.call) or inspect.isgeneratorfunction(self.call)
+
+
+_REMEDY = (
+    "define `async def handle(...)`, `def handle(...)`, `def new()` or `app = …` (docs/runtime-contract.md)"
+)
+
+
+def find(module: ModuleType) -> Handler:
+    """The handler a module offers. ``new()`` is called, so this runs where module bodies run.
+
+    Raises:
+        ContractBroken: it offers none, several, or something that cannot be called.
+
+    """
+    offered = [name for name in ("handle", "new", "app") if name in vars(module)]
+    if not offered:
+        raise ContractBroken("the module offers no handler", remedy=_REMEDY)
+    if len(offered) > 1:
+        raise ContractBroken(f"the module offers {' and '.join(offered)}", remedy="keep one of them")
+    match offered[0]:
+        case "handle":
+            return _function(module.handle, "handle")
+        case "new":
+            return _made(module.new)
+        case _:
+            return _application(module.app)
+
+
+def _function(call: Any, shape: str, owner: Any = None) -> Handler:
+    if inspect.isclass(call) or not callable(call):
+        raise ContractBroken(f"{shape} is {_what(call)}, not a function", remedy=_REMEDY)
+    return Handler(kind=Kind.ASYNC if _is_async(call) else Kind.SYNC, call=call, owner=owner, shape=shape)
+
+
+def _made(new: Any) -> Handler:
+    if not callable(new):
+        raise ContractBroken(f"new is {_what(new)}, not a function", remedy=_REMEDY)
+    if _is_async(new):
+        raise ContractBroken(
+            "new is asynchronous", remedy="make it `def new()`; what must be awaited goes into `start`"
+        )
+    if any(
+        p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        for p in inspect.signature(new).parameters.values()
+    ):
+        raise ContractBroken(
+            "new takes arguments", remedy="`new()` takes none; settings come to `start(cfg)`"
+        )
+    made = new()
+    handle = getattr(made, "handle", None)
+    if handle is None:
+        raise ContractBroken(
+            f"new() returned {_what(made)} without a `handle`", remedy="give the object a `handle` method"
+        )
+    for hook in ("start", "stop", "alive", "ready"):
+        if not callable(getattr(made, hook, _nothing)):
+            raise ContractBroken(f"{hook} of what new() returned cannot be called")
+    if _is_asgi(handle):
+        return Handler(kind=Kind.ASGI, call=handle, owner=made, shape="new")
+    return _function(handle, "new", owner=made)
+
+
+def _application(app: Any) -> Handler:
+    if not callable(app):
+        raise ContractBroken(f"app is {_what(app)}, not an ASGI application", remedy=_REMEDY)
+    return Handler(kind=Kind.ASGI, call=app, shape="app")
+
+
+def _is_async(call: Any) -> bool:
+    target = inspect.unwrap(call) if inspect.isroutine(call) else call
+    inner = getattr(type(call), "__call__", None)  # noqa: B004 - the method itself is asked, not callability
+    return any(
+        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
+        for each in (call, target, inner)
+        if each is not None
+    )
+
+
+def _is_asgi(handle: Any) -> bool:
+    """Knative func's Python contract: ``handle(scope, receive, send)`` is ASGI, any other is bound."""
+    return list(inspect.signature(handle).parameters) == ["scope", "receive", "send"]
+
+
+def _nothing() -> None: ...
+
+
+def _what(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,246 @@
+"""The record of one invocation: who called, what for, what it waited for and how it ended.
+
+Every stop on the way writes into it; ``Server-Timing``, the access log, metrics and ``bff invoke`` read
+from it. It is bounded: a function that calls services without end does not grow it without end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bff import trace
+from bff.clock import Clock, Deadline
+from bff.errors import BodyTooLarge, Fault
+from bff.signals import Signal
+
+if TYPE_CHECKING:
+    from bff.sdk.request import BoundedRequest
+
+MAX_CALLS = 200
+"""Service calls one record keeps; further ones are counted in ``calls_dropped``."""
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One service call as it went. Times are clock seconds; ``status`` is None when no answer came."""
+
+    service: str
+    method: str
+    path: str
+    started: float
+    ended: float | None = None
+    status: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarding:
+    """Which of the caller's fields a route hands on to services. Nothing else travels."""
+
+    headers: tuple[bytes, ...] = ()
+    cookies: tuple[str, ...] = ()
+
+
+NO_FORWARDING = Forwarding()
+
+
+@dataclass(slots=True)
+class Incoming:
+    """The HTTP side of an invocation, as the gateway hands it in."""
+
+    scope: MutableMapping[str, Any]
+    receive: Any
+    path_params: Mapping[str, str]
+    max_body: int
+    forwarding: Forwarding = NO_FORWARDING
+    # A memo: the body once it was read, and the Starlette request once somebody asked for it.
+    _body: bytes | None = field(default=None, init=False)
+    _request: BoundedRequest | None = field(default=None, init=False)
+
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            BodyTooLarge: it announces or brings more than ``max_body`` bytes.
+
+        """
+        if self._body is None:
+            self._body = await self._read() if self._request is None else await self._request.body()
+        return self._body
+
+    async def _read(self) -> bytes:
+        self.refuse_announced_excess()
+        message = await self.receive()
+        chunk: bytes = message.get("body", b"")
+        if not message.get("more_body", False) and len(chunk) <= self.max_body:
+            self.raise_if_left(message)
+            return chunk
+        chunks, total = [chunk], len(chunk)
+        while message.get("more_body", False):
+            if total > self.max_body:
+                raise BodyTooLarge(self.max_body)
+            message = await self.receive()
+            self.raise_if_left(message)
+            chunks.append(message.get("body", b""))
+            total += len(chunks[-1])
+        if total > self.max_body:
+            raise BodyTooLarge(self.max_body)
+        return b"".join(chunks)
+
+    @staticmethod
+    def raise_if_left(message: Mapping[str, Any]) -> None:
+        """Turn the server's word that the caller is gone into an error."""
+        if message["type"] == "http.disconnect":
+            from bff.errors import CallerLeft
+
+            raise CallerLeft
+
+    def refuse_announced_excess(self) -> None:
+        """Refuse by Content-Length, before a byte was read or asked for by 100 Continue."""
+        for name, value in self.scope["headers"]:
+            if name == b"content-length" and int(value) > self.max_body:
+                raise BodyTooLarge(self.max_body)
+
+    async def close(self) -> None:
+        """Let go of uploaded files, if a form was read."""
+        if self._request is not None:
+            await self._request.close()
+
+    @property
+    def request(self) -> BoundedRequest:
+        """The raw Starlette request, with the same limit on its body."""
+        if self._request is None:
+            from bff.sdk.request import BoundedRequest
+
+            self._request = BoundedRequest(self.scope, self.receive, incoming=self, body=self._body)
+        return self._request
+
+
+class Invocation(Signal):
+    """One call: a request now, an event later. Emitted as a signal once it has ended.
+
+    Everything here may change until then; it belongs to one task.
+    """
+
+    __slots__ = (
+        "_trace",
+        "_traceparent",
+        "calls",
+        "calls_dropped",
+        "client",
+        "clock",
+        "deadline",
+        "ended",
+        "error",
+        "event",
+        "function",
+        "handler_seconds",
+        "incoming",
+        "left",
+        "method",
+        "missing",
+        "phases",
+        "request_id",
+        "revision",
+        "route",
+        "started",
+        "status",
+    )
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        route: str,
+        method: str,
+        function: str,
+        deadline: Deadline,
+        clock: Clock,
+        started: float,
+        client: str = "",
+        traceparent: bytes | None = None,
+        incoming: Incoming | None = None,
+        event: Any = None,
+    ) -> None:
+        self.request_id = request_id
+        self.route = route
+        self.method = method
+        self.function = function
+        self.deadline = deadline
+        self.clock = clock
+        self.started = started
+        self.client = client
+        self.incoming = incoming
+        self.event = event
+        self.revision = ""
+        self.status = 0
+        self.ended = 0.0
+        self.handler_seconds = 0.0
+        self.left = False
+        self.error: BaseException | None = None
+        self.phases: Mapping[str, float] | None = None
+        self.calls: list[CallRecord] | None = None
+        self.calls_dropped = 0
+        self.missing: list[str] | None = None
+        self._traceparent = traceparent
+        self._trace: trace.TraceContext | None = None
+
+    @property
+    def trace(self) -> trace.TraceContext:
+        """The trace this belongs to: the caller's when it sent a valid one, else begun here."""
+        if self._trace is None:
+            found = trace.parse(self._traceparent) if self._traceparent else None
+            self._trace = found or trace.begin()
+        return self._trace
+
+    @property
+    def complete(self) -> bool:
+        """Whether every part of the answer came."""
+        return not self.missing
+
+    @property
+    def fault(self) -> Fault | None:
+        """Whose fault a failure was; None when there was none."""
+        if self.error is None:
+            return None
+        return getattr(self.error, "fault", Fault.FUNCTION)
+
+    def remaining(self) -> float:
+        """Seconds until the deadline; negative once it has passed."""
+        return self.deadline.at - self.clock.now()
+
+    def mark_missing(self, part: str) -> None:
+        """Say that the answer goes out without this part."""
+        if self.missing is None:
+            self.missing = []
+        if part not in self.missing:
+            self.missing.append(part)
+
+    def open_call(self, service: str, method: str, path: str) -> CallRecord:
+        """Begin the record of a service call."""
+        record = CallRecord(service, method, path, self.clock.now())
+        if self.calls is None:
+            self.calls = []
+        if len(self.calls) < MAX_CALLS:
+            self.calls.append(record)
+        else:
+            self.calls_dropped += 1
+        return record
+
+    def waiting_for(self) -> tuple[str, ...]:
+        """Services whose answers are still out."""
+        if not self.calls:
+            return ()
+        return tuple(dict.fromkeys(call.service for call in self.calls if call.ended is None))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Invocation {self.request_id} of {self.revision or self.function}: {self.status or 'running'}>"
+        )
+
+
+current: ContextVar[Invocation] = ContextVar("bff_invocation")
+"""The invocation this task works for. Set by the invoker; read by ``optional`` for parts that are no calls."""

@@ -1,0 +1,198 @@
+"""What a handler returns, made into an answer: decided from the return type once, at load.
+
+Models, dataclasses, dicts and lists become JSON, ``str`` and ``bytes`` go out as they are, a Starlette
+``Response`` is sent untouched, an (async) iterator is streamed, ``(body, status)`` sets the status, and
+None is 204 unless the return type has a value that may be None.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic_core import PydanticSerializationError, to_json
+from starlette.responses import Response
+
+from bff.errors import FunctionFailed
+from bff.sdk.handler import ContractBroken
+
+HeaderPairs = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+TEXT = (b"content-type", b"text/plain; charset=utf-8")
+BINARY = (b"content-type", b"application/octet-stream")
+NDJSON = (b"content-type", b"application/x-ndjson")
+_STREAMS = (AsyncIterable, Iterable)
+
+
+class Answer:
+    """What goes back: exactly one of ``body``, ``stream`` (bytes as they come) and ``response`` is used."""
+
+    __slots__ = ("body", "headers", "response", "status", "stream")
+
+    def __init__(
+        self,
+        status: int = 200,
+        headers: HeaderPairs | None = None,
+        body: bytes = b"",
+        *,
+        stream: AsyncIterator[bytes] | None = None,
+        response: Callable[..., Any] | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = headers if headers is not None else []
+        self.body = body
+        self.stream = stream
+        self.response = response
+
+    def __repr__(self) -> str:
+        kind = "stream" if self.stream else "response" if self.response else f"{len(self.body)} bytes"
+        return f"<Answer {self.status}, {kind}>"
+
+
+class Encoder:
+    """Makes answers of one handler's results. Immutable after construction."""
+
+    __slots__ = ("_adapter", "_function", "_none_is_value")
+
+    def __init__(self, function: str, annotation: Any) -> None:
+        annotation = _body_type(annotation)
+        self._function = function
+        is_open = annotation is inspect.Signature.empty or annotation is Any
+        self._none_is_value = not is_open and type(None) in get_args(annotation)
+        self._adapter = None if is_open or _is_raw(annotation) else TypeAdapter[Any](annotation)
+
+    def encode(self, result: Any) -> Answer:
+        """The answer for what the handler returned.
+
+        Raises:
+            FunctionFailed: it does not fit the declared return type, or cannot be written as JSON.
+
+        """
+        status = 200
+        if type(result) is tuple and len(result) == 2 and type(result[1]) is int:
+            result, status = result
+            if not 200 <= status <= 599:
+                raise FunctionFailed(
+                    self._function, f"returned {status}, which is no HTTP status of an answer"
+                )
+        if result is None and not self._none_is_value:
+            return Answer(204 if status == 200 else status)
+        if isinstance(result, dict | list):
+            return Answer(status, [JSON], self._json(result))
+        if isinstance(result, str):
+            return Answer(status, [TEXT], result.encode("utf-8", "replace"))
+        if isinstance(result, bytes | bytearray | memoryview):
+            return Answer(status, [BINARY], bytes(result))
+        if isinstance(result, Response):
+            return Answer(result.status_code, response=result)
+        if hasattr(result, "__aiter__"):
+            return self._stream(result, status)
+        return Answer(status, [JSON], self._json(result))
+
+    def _json(self, value: Any) -> bytes:
+        adapter = self._adapter
+        try:
+            if adapter is None:
+                return to_json(value, by_alias=True, inf_nan_mode="null")
+            try:
+                return adapter.dump_json(value, by_alias=True, warnings="error")
+            except PydanticSerializationError:
+                # Not built of the declared types, a dict for a model say: it may still fit them.
+                return adapter.dump_json(adapter.validate_python(value), by_alias=True, warnings="error")
+        except ValidationError as misfit:
+            first = misfit.errors(include_url=False, include_input=False, include_context=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the top"
+            raise FunctionFailed(
+                self._function, f"returned what its return type does not allow: at {place}, {first['msg']}"
+            ) from misfit
+        except (PydanticSerializationError, RecursionError) as error:
+            raise FunctionFailed(
+                self._function, f"returned what cannot be written as JSON: {error}"
+            ) from error
+
+    def _stream(self, items: Any, status: int) -> Answer:
+        return Answer(status, stream=StreamedItems(items))
+
+
+class StreamedItems:
+    """An async iterator of a handler as bytes: text and bytes as they are, everything else as NDJSON lines.
+
+    The content type is told by the first item, so it must be fetched before the head is sent.
+    """
+
+    def __init__(self, items: Any) -> None:
+        self._items = items
+        self._iterator = items.__aiter__()
+
+    def __aiter__(self) -> StreamedItems:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return self.encode(await self._iterator.__anext__())
+
+    async def first(self) -> tuple[tuple[bytes, bytes], bytes] | None:
+        """The content type and the first piece; None when there is nothing to send."""
+        try:
+            item = await self._iterator.__anext__()
+        except StopAsyncIteration:
+            return None
+        kind = TEXT if isinstance(item, str) else BINARY if isinstance(item, bytes | bytearray) else NDJSON
+        return kind, self.encode(item)
+
+    @staticmethod
+    def encode(item: Any) -> bytes:
+        """One item as it travels."""
+        if isinstance(item, str):
+            return item.encode("utf-8", "replace")
+        if isinstance(item, bytes | bytearray):
+            return bytes(item)
+        return to_json(item, by_alias=True, inf_nan_mode="null") + b"\n"
+
+    async def aclose(self) -> None:
+        """Close the handler's generator, whether or not it has ended."""
+        close = getattr(self._iterator, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def compile_encoder(function: str, call: Callable[..., Any]) -> Encoder:
+    """The encoder for a handler's declared return type.
+
+    Raises:
+        ContractBroken: the type is nothing that can be written.
+
+    """
+    hints: Mapping[str, Any] = typing.get_type_hints(
+        call if inspect.isroutine(call) else type(call).__call__, include_extras=True
+    )
+    try:
+        return Encoder(function, hints.get("return", inspect.Signature.empty))
+    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
+        raise ContractBroken(
+            f"the return type {hints['return']!r} cannot be written as JSON",
+            remedy="return a pydantic model, a dataclass, builtin types, str, bytes or a Response",
+        ) from error
+
+
+def _body_type(annotation: Any) -> Any:
+    """``tuple[Body, int]`` is a body with a status."""
+    if annotation is type(None):
+        return None
+    args = get_args(annotation)
+    if get_origin(annotation) is tuple and len(args) == 2 and args[1] is int:
+        return args[0]
+    return annotation
+
+
+def _is_raw(annotation: Any) -> bool:
+    if annotation is None or annotation in (str, bytes, bytearray):
+        return True
+    origin = get_origin(annotation) or annotation
+    if not isinstance(origin, type):
+        return any(_is_raw(option) for option in get_args(annotation) if option is not type(None))
+    return issubclass(origin, Response | AsyncIterator | Iterator) or origin in _STREAMS

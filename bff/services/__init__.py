@@ -1,0 +1,1 @@
+"""Calls to upstream domain services: the only room that opens connections to them."""

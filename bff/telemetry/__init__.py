@@ -1,0 +1,1 @@
+"""Logs and metrics: they listen to signals, and nobody below knows that they exist."""

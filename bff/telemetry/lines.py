@@ -1,0 +1,93 @@
+"""Where log lines go: one JSON object a line, or something pretty on a terminal; never two lines from one.
+
+Lines are gathered and written together, at most ``PATIENCE`` seconds late: a write a request costs more
+than everything else about its line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from pydantic_core import to_json
+
+PATIENCE = 0.05
+"""Seconds a line may wait for company."""
+
+_COLOURS = {"debug": "\x1b[2m", "info": "\x1b[36m", "warning": "\x1b[33m", "error": "\x1b[31m"}
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class Lines:
+    """The sink of every log line of the process. Mutable state: ``level``, ``_waiting``, ``_timer``."""
+
+    def __init__(self, stream: TextIO, *, pretty: bool, level: str) -> None:
+        self._stream = stream
+        self._pretty = pretty
+        self._waiting: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self.level = LEVELS[level]
+
+    def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        """Write one event, if its level is wanted. Values that are not JSON are written as text."""
+        if LEVELS[level] < self.level:
+            return
+        line = self._pretty_line(level, event, fields) if self._pretty else _json_line(level, event, fields)
+        self._waiting.append(line)
+        if self._timer is None:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self.flush()
+            else:
+                self._timer = loop.call_later(0 if self._pretty else PATIENCE, self.flush)
+
+    def flush(self) -> None:
+        """Write what waits. A reader that is gone (a closed pipe) is no reason to fail."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        try:
+            self._stream.write(b"".join(waiting).decode("utf-8", "replace"))
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+    def _pretty_line(self, level: str, event: str, fields: Mapping[str, Any]) -> bytes:
+        colour = _COLOURS[level]
+        clock = time.strftime("%H:%M:%S")
+        head, *more = str(event).splitlines() or [""]
+        pairs = " ".join(
+            f"\x1b[2m{key}=\x1b[0m{_plain(value)}" for key, value in fields.items() if value not in (None, "")
+        )
+        # Only our own events have several lines (a load failure's report); they are indented.
+        rest = "".join(f"\n         {_plain(line)}" for line in more)
+        return f"\x1b[2m{clock}\x1b[0m {colour}{_plain(head)}\x1b[0m {pairs}{rest}\n".encode(
+            "utf-8", "replace"
+        )
+
+
+def _json_line(level: str, event: str, fields: Mapping[str, Any]) -> bytes:
+    now = time.time()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+    line = {"time": stamp, "level": level, "event": event, **fields}
+    return to_json(line, fallback=repr, inf_nan_mode="null") + b"\n"
+
+
+def _plain(value: Any) -> str:
+    """Text that cannot end the line or speak to the terminal."""
+    text = value if isinstance(value, str) else to_json(value, fallback=repr, inf_nan_mode="null").decode()
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def open_lines(*, format: str, level: str, stream: TextIO | None = None) -> Lines:  # noqa: A002 - routes.yaml's word
+    """The sink for a ``telemetry`` section: ``auto`` is pretty on a terminal and JSON elsewhere."""
+    stream = stream or sys.stdout
+    pretty = format == "pretty" or (format == "auto" and stream.isatty())
+    return Lines(stream, pretty=pretty, level=level)

@@ -1,0 +1,208 @@
+"""Log lines from signals: one an invocation, one for everything an operator should know of.
+
+Functions log through ``ctx.log``, a structlog logger whose lines carry the same fields; what uvicorn,
+warnings and libraries log goes the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+from bff.errors import Fault
+from bff.sdk.invocation import Invocation
+from bff.signals import (
+    ConfigApplied,
+    ConfigRejected,
+    Evicted,
+    LoadFailed,
+    RevisionReady,
+    Signals,
+    Unexpected,
+    WarmedUp,
+    WarmUpFailed,
+)
+from bff.telemetry.lines import LEVELS, Lines
+
+
+class AccessLog:
+    """One line an invocation, once it has ended."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def __call__(self, invocation: Invocation) -> None:
+        level = "info"
+        fields: dict[str, Any] = {
+            "method": invocation.method,
+            "route": invocation.route,
+            "status": invocation.status,
+            "ms": round((invocation.ended - invocation.started) * 1000, 3),
+            "function": invocation.function,
+            "revision": invocation.revision,
+            "request_id": invocation.request_id,
+            "client": invocation.client,
+        }
+        if invocation.phases is not None:
+            fields["cold"] = {name: round(seconds * 1000, 3) for name, seconds in invocation.phases.items()}
+        if invocation.calls:
+            fields["trace_id"] = invocation.trace.trace_id
+            fields["services"] = [_call(call) for call in invocation.calls]
+        if invocation.missing:
+            fields["missing"] = invocation.missing
+        if invocation.error is not None:
+            level = _explain_error(invocation, fields)
+        self._lines.write(level, "request", fields)
+
+
+def _call(call: Any) -> dict[str, Any]:
+    ended = call.ended if call.ended is not None else call.started
+    shown = {"service": call.service, "status": call.status, "ms": round((ended - call.started) * 1000, 3)}
+    if call.error:
+        shown["error"] = call.error
+    return shown
+
+
+def _explain_error(invocation: Invocation, fields: dict[str, Any]) -> str:
+    error = invocation.error
+    assert error is not None
+    fields["fault"] = str(invocation.fault)
+    fields["error"] = str(error)
+    if error.__cause__ is not None and invocation.fault in (Fault.FUNCTION, Fault.GATEWAY):
+        fields["traceback"] = traceback.format_exception(error.__cause__, limit=-20)
+    return "warning" if invocation.status < 500 else "error"
+
+
+class EventLog:
+    """Lines for what happens besides requests."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def listen(self, signals: Signals) -> None:
+        """Hear everything an operator should know of."""
+        signals.listen(RevisionReady, self._revision_ready)
+        signals.listen(LoadFailed, self._load_failed)
+        signals.listen(WarmedUp, self._warmed_up)
+        signals.listen(WarmUpFailed, self._warm_up_failed)
+        signals.listen(Evicted, self._evicted)
+        signals.listen(ConfigApplied, self._config_applied)
+        signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(Unexpected, self._unexpected)
+
+    def _revision_ready(self, said: RevisionReady) -> None:
+        fields = {"function": said.function, "revision": said.revision, "digest": said.digest[:12]}
+        self._lines.write("info", "revision live", {**fields, "ms": round(said.seconds * 1000, 2)})
+
+    def _load_failed(self, said: LoadFailed) -> None:
+        going_on = f"{said.serving} goes on serving" if said.serving else "nothing serves it"
+        self._lines.write(
+            "error", f"load failed: {said.report}", {"function": said.function, "serving": going_on}
+        )
+
+    def _warmed_up(self, said: WarmedUp) -> None:
+        phases = {name: round(seconds * 1000, 3) for name, seconds in said.phases.items()}
+        self._lines.write(
+            "debug", "warmed up", {"function": said.function, "revision": said.revision, "phases_ms": phases}
+        )
+
+    def _warm_up_failed(self, said: WarmUpFailed) -> None:
+        self._lines.write(
+            "error", f"warm-up failed: {said.why}", {"function": said.function, "revision": said.revision}
+        )
+
+    def _evicted(self, said: Evicted) -> None:
+        level = "warning" if said.stop_error else "debug"
+        fields = {"function": said.function, "revision": said.revision, "stop_error": said.stop_error}
+        self._lines.write(level, "evicted", fields)
+
+    def _config_applied(self, said: ConfigApplied) -> None:
+        self._lines.write("info", "routes.yaml applied", {"routes": said.routes})
+
+    def _config_rejected(self, said: ConfigRejected) -> None:
+        text = "\n".join(("routes.yaml rejected; the last good one goes on:", *said.mistakes))
+        self._lines.write("error", text, {})
+
+    def _unexpected(self, said: Unexpected) -> None:
+        trace = traceback.format_exception(said.error)
+        self._lines.write("error", "unexpected failure", {"where": said.where, "traceback": trace})
+
+
+class FunctionLogs:
+    """Makes ``ctx.log``: a structlog logger bound to an invocation. structlog loads when one is asked for."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def __call__(self, invocation: Invocation) -> Any:
+        import structlog
+
+        logger = structlog.wrap_logger(
+            self,
+            processors=[structlog.processors.format_exc_info, _positional],
+            wrapper_class=structlog.make_filtering_bound_logger(self._lines.level),
+            context_class=dict,
+        )
+        return logger.bind(
+            function=invocation.function,
+            revision=invocation.revision,
+            request_id=invocation.request_id,
+            trace_id=invocation.trace.trace_id,
+        )
+
+    def debug(self, event: str, fields: dict[str, Any]) -> None:
+        """A line from a function."""
+        self._lines.write("debug", event, fields)
+
+    def info(self, event: str, fields: dict[str, Any]) -> None:
+        """A line from a function."""
+        self._lines.write("info", event, fields)
+
+    def warning(self, event: str, fields: dict[str, Any]) -> None:
+        """A line from a function."""
+        self._lines.write("warning", event, fields)
+
+    def error(self, event: str, fields: dict[str, Any]) -> None:
+        """A line from a function."""
+        self._lines.write("error", event, fields)
+
+    critical = exception = error
+
+
+def _positional(_logger: Any, _method: str, event: Any) -> tuple[tuple[str, dict[str, Any]], dict[str, Any]]:
+    text = str(event.pop("event", ""))
+    return (text, dict(event)), {}
+
+
+class StandardLogs(logging.Handler):
+    """Takes in what the standard library's loggers say: uvicorn, warnings, libraries."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def __enter__(self) -> StandardLogs:
+        root = logging.getLogger()
+        root.addHandler(self)
+        root.setLevel(max(self._lines.level, logging.INFO))
+        logging.captureWarnings(True)
+        for name, level in (
+            ("uvicorn", logging.WARNING),
+            ("httpx", logging.WARNING),
+            ("watchfiles", logging.WARNING),
+        ):
+            logging.getLogger(name).setLevel(level)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.captureWarnings(False)
+        logging.getLogger().removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record as a line."""
+        level = next((name for name, number in reversed(LEVELS.items()) if record.levelno >= number), "debug")
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["traceback"] = traceback.format_exception(record.exc_info[1])
+        self._lines.write(level, record.getMessage(), fields)

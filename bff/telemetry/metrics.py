@@ -1,0 +1,104 @@
+"""Prometheus metrics from signals, in base units, on a registry of their own.
+
+Labels are bounded: routes are templates, methods are those a route may name, and a request that no route
+has carries no path at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from bff.sdk.invocation import Invocation
+from bff.signals import ConfigRejected, Evicted, LoadFailed, Signals, WarmedUp
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_WARM_UP_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+_LABELS = ("route", "method", "status", "function", "revision")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """Mutable state: the registry's series, and ``_children`` that spares looking them up by label."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._requests = Histogram(
+            "bff_request_duration_seconds",
+            "Time from the parsed head to the sent answer.",
+            _LABELS,
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._incomplete = Counter(
+            "bff_incomplete_answers_total",
+            "Answers with a part missing.",
+            ("function", "part"),
+            registry=registry,
+        )
+        self._service_calls = Histogram(
+            "bff_service_call_duration_seconds",
+            "Time of calls to services.",
+            ("service", "outcome"),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._warm_ups = Histogram(
+            "bff_warm_up_duration_seconds",
+            "Time of warm-ups by phase.",
+            ("function", "revision", "phase"),
+            buckets=_WARM_UP_BUCKETS,
+            registry=registry,
+        )
+        self._evictions = Counter(
+            "bff_evictions_total", "Instances that were evicted.", ("function", "revision"), registry=registry
+        )
+        self._load_failures = Counter(
+            "bff_load_failures_total", "Revisions that could not be loaded.", ("function",), registry=registry
+        )
+        self._config_rejections = Counter(
+            "bff_config_rejections_total", "Changed routes.yaml files that had mistakes.", registry=registry
+        )
+        self._children: dict[tuple[Any, ...], Any] = {}
+
+    def listen(self, signals: Signals) -> None:
+        """Hear everything that is counted."""
+        signals.listen(Invocation, self._invocation)
+        signals.listen(WarmedUp, self._warmed_up)
+        signals.listen(Evicted, lambda said: self._evictions.labels(said.function, said.revision).inc())
+        signals.listen(LoadFailed, lambda said: self._load_failures.labels(said.function).inc())
+        signals.listen(ConfigRejected, lambda _: self._config_rejections.inc())
+
+    def _invocation(self, invocation: Invocation) -> None:
+        method = invocation.method
+        key = (invocation.route, method, invocation.status, invocation.function, invocation.revision)
+        child = self._children.get(key)
+        if child is None:
+            child = self._child(key)
+        child.observe(invocation.ended - invocation.started)
+        if invocation.missing:
+            for part in invocation.missing:
+                self._incomplete.labels(invocation.function, part).inc()
+        for call in invocation.calls or ():
+            outcome = call.error or ("ok" if call.status is not None and call.status < 400 else "refused")
+            self._service_calls.labels(call.service, outcome).observe(
+                (call.ended or call.started) - call.started
+            )
+
+    def _child(self, key: tuple[Any, ...]) -> Any:
+        route, method, status, function, revision = key
+        label = method if method in _METHODS else "other"
+        child = self._requests.labels(route, label, str(status), function, revision)
+        if label == method:
+            self._children[key] = child
+        return child
+
+    def _warmed_up(self, said: WarmedUp) -> None:
+        for phase, seconds in said.phases.items():
+            self._warm_ups.labels(said.function, said.revision, phase).observe(seconds)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The text for a scrape, and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
