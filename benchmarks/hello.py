@@ -1,11 +1,10 @@
 """Hello under load: our gateway beside its peers, bare beside bare, equipped beside equipped."""
 
 from collections.abc import Sequence
-from statistics import median
 
 from benchmarks import catalogue as who
 from benchmarks.figures import Series, paired_budget, paired_differences, paired_ratios
-from benchmarks.load import CONNECTIONS, Window, by_round, rounds
+from benchmarks.load import CONNECTIONS, Window, by_round, disturbances, quietest, rounds
 from benchmarks.outcome import Effort, Outcome, Table, spread
 from benchmarks.servers import Server
 
@@ -29,11 +28,14 @@ BUDGETS = {"hello.budget_bare": who.BFF_BARE, "hello.budget_equipped": who.BFF_E
 
 
 def measure(effort: Effort, servers: Sequence[Server] = SERVERS) -> Outcome:
-    windows = rounds(servers, count=effort.rounds, seconds=effort.seconds, say=effort.say)
+    taken = rounds(
+        servers, count=effort.rounds, spare=effort.spare_rounds, seconds=effort.seconds, say=effort.say
+    )
+    windows = quietest(taken, effort.rounds)
     return Outcome(
         figures=figures(windows, servers),
-        tables=[table(windows, servers, effort)],
-        rows=[{"benchmark": "hello", **seen.row()} for seen in windows],
+        tables=[table(windows, servers, f"{effort.rounds} of {len(disturbances(taken))}")],
+        rows=[{"benchmark": "hello", "kept": seen in windows, **seen.row()} for seen in taken],
     )
 
 
@@ -49,18 +51,16 @@ def figures(windows: Sequence[Window], servers: Sequence[Server]) -> dict[str, S
     return found
 
 
-def table(windows: Sequence[Window], servers: Sequence[Server], effort: Effort) -> Table:
-    foreign, load_foreign = (
-        median(getattr(seen, what) for seen in windows) for what in ("foreign", "load_foreign")
-    )
+def table(windows: Sequence[Window], servers: Sequence[Server], kept: str) -> Table:
+    disturbed = max(disturbances(windows).values())
     return Table(
         title="Hello under load",
         head=("server", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "over bare uvicorn, µs"),
         rows=[row(windows, server) for server in servers],
-        note=f"Rounds: {effort.rounds}, each of two {effort.seconds} s windows a server, every server fresh in"
-        f" each; {CONNECTIONS} connections. Median (lowest to highest round). Microseconds are this"
-        f" machine's own here. Others used {foreign:.0%} of the server's core and {load_foreign:.0%} of the"
-        " load's meanwhile (median window).",
+        note=f"Median (lowest to highest round), {CONNECTIONS} connections. A round: every server fresh, one"
+        f" window dropped, then two, there and back. Rounds kept: {kept}, those that other work on the"
+        f" machine disturbed least; in the worst window kept, others used {disturbed:.0%} of a core."
+        " Microseconds are this machine's own here.",
     )
 
 

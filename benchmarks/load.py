@@ -29,6 +29,7 @@ from benchmarks.servers import (
 
 CONNECTIONS = 32
 LOG_TIMEOUT = 5.0
+QUIET = 0.1  # share of a core: more than that taken by others, and a round is taken again
 SECONDS_OF = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -149,16 +150,35 @@ def check_log(run: Running, requests: int, timeout: float = LOG_TIMEOUT) -> None
 
 
 def rounds(
-    servers: Sequence[Server], *, count: int, seconds: int, say: Callable[[str], None]
+    servers: Sequence[Server], *, count: int, spare: int, seconds: int, say: Callable[[str], None]
 ) -> list[Window]:
+    """At least `count` rounds, and up to `spare` more while fewer than `count` were quiet."""
     if shutil.which("wrk") is None:
         raise NoWrkError
     windows: list[Window] = []
-    for number in range(count):
+    for number in range(count + spare):
+        if sum(share <= QUIET for share in disturbances(windows).values()) == count:
+            break
         windows += one_round(servers, number, seconds)
         rates = (f"{s.name} {by_round(windows, s, 'rps')[-1]:.0f}/s" for s in servers)
-        say(f"  round {number + 1} of {count}: " + ", ".join(rates))
+        disturbed = f"others used up to {disturbances(windows)[number]:.0%} of a core"
+        say(f"  round {number + 1}: {', '.join(rates)}; {disturbed}")
     return windows
+
+
+def disturbances(windows: Sequence[Window]) -> dict[int, float]:
+    """By round: the most that others took of either core in any of its windows, whoever ran in it."""
+    found: dict[int, float] = {}
+    for seen in windows:
+        found[seen.round] = max(found.get(seen.round, 0.0), seen.foreign, seen.load_foreign)
+    return found
+
+
+def quietest(windows: Sequence[Window], count: int) -> list[Window]:
+    """The windows of the `count` rounds that others disturbed least; never chosen by who won."""
+    found = disturbances(windows)
+    kept = sorted(found, key=lambda number: found[number])[:count]
+    return [seen for seen in windows if seen.round in kept]
 
 
 def by_round(windows: Sequence[Window], server: Server, what: str) -> list[float]:

@@ -12,6 +12,7 @@ class Effort:
     """Full: figures to publish. Quick: a smoke test of the harness, its numbers mean little."""
 
     rounds: int = 7
+    spare_rounds: int = 7
     seconds: int = 2
     starts: int = 15
     imports: int = 20
@@ -22,7 +23,9 @@ class Effort:
 
     @classmethod
     def quick(cls, say: Callable[[str], None] = print) -> "Effort":
-        return cls(rounds=1, seconds=1, starts=2, imports=3, rests=1, edits=3, is_quick=True, say=say)
+        return cls(
+            rounds=1, spare_rounds=0, seconds=1, starts=2, imports=3, rests=1, edits=3, is_quick=True, say=say
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

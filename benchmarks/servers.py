@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 if sys.platform != "linux":
     raise ImportError("the benchmarks pin processes and read /proc: they run on Linux only")
@@ -57,7 +57,7 @@ class Running:
     server: Server
     port: int
     process: subprocess.Popen[bytes]
-    output: IO[bytes]
+    output: Path
     started: float  # time.perf_counter() just before the process was made
 
     @property
@@ -66,12 +66,13 @@ class Running:
 
     def logged(self) -> int:
         """How many requests its access log holds."""
-        self.output.seek(0)
-        return sum(b'"status":200' in line or b'"status": 200' in line for line in self.output)
+        with self.output.open("rb") as lines:
+            return sum(b'"status":200' in line or b'"status": 200' in line for line in lines)
 
     def tail(self) -> str:
-        self.output.seek(max(0, self.output.seek(0, os.SEEK_END) - 3000))
-        return self.output.read().decode(errors="replace")
+        with self.output.open("rb") as output:
+            output.seek(max(0, output.seek(0, os.SEEK_END) - 3000))
+            return output.read().decode(errors="replace")
 
     def failed(self, why: str) -> ServerError:
         return ServerError(self.server.name, why, self.tail())
@@ -105,7 +106,7 @@ def started(server: Server, *, core: int = SERVER_CORE) -> Iterator[Running]:
     """The process, from the instant it is made; whoever needs an answer waits for it."""
     port, admin = free_port(), free_port()
     argv = [word.format(port=port, admin=admin) for word in server.argv]
-    with tempfile.TemporaryFile() as output:
+    with tempfile.NamedTemporaryFile("ab") as output:  # read by name: a shared handle shares its offset
         with on_core(core):
             began = time.perf_counter()
             process = subprocess.Popen(
@@ -118,7 +119,7 @@ def started(server: Server, *, core: int = SERVER_CORE) -> Iterator[Running]:
                 start_new_session=True,
             )
         try:
-            yield Running(server=server, port=port, process=process, output=output, started=began)
+            yield Running(server=server, port=port, process=process, output=Path(output.name), started=began)
         finally:
             stop(process)
 

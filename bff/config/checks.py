@@ -128,7 +128,7 @@ class Checks:
                 yield self._at(("services", name), message, is_key=True)
 
     def _no_function(self, name: str, is_shown: bool) -> str:
-        if False:
+        if not is_shown:
             return "the value names no function in the functions folder"
         if not is_function_name(name):
             better = name.lower().removesuffix(".py").replace("-", "_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -81,7 +82,7 @@ class RouteConfig(Section):
         default=(), description="Cookies that travel on to services."
     )
 
-    @property
+    @cached_property
     def pattern(self) -> Pattern:
-        """The parsed path; parsed anew at every call, so keep it."""
+        """The parsed path."""
         return Pattern.parse(self.path)

@@ -59,14 +59,9 @@ class Gateway:
         self._count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket routes"})
-        else:
-            raise RuntimeError(f"the gateway does not speak {scope['type']}; its app starts and stops it")
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._refuse_kind(scope["type"], send)
+            return
         table = self.table
         invocation, origin = self._read_head(scope, table)
         sender = Sender(
@@ -91,6 +86,12 @@ class Gateway:
             await invocation.incoming.close()
         self._signals.emit(invocation)
 
+    @staticmethod
+    async def _refuse_kind(kind: str, send: Send) -> None:
+        if kind != "websocket":
+            raise RuntimeError(f"the gateway does not speak {kind}; its app starts and stops it")
+        await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket routes"})
+
     def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None]:
         request_id = traceparent = origin = None
         headers = scope["headers"]
@@ -102,21 +103,18 @@ class Gateway:
                 traceparent = value if traceparent is None else b""
             elif name == b"origin":
                 origin = value
-        peer = scope.get("client")
-        now = self._clock.now()
         invocation = Invocation(
             request_id=request_id.decode()
             if request_id is not None and _REQUEST_ID.fullmatch(request_id)
             else self._new_id(),
-            route="",
             method=scope["method"],
-            function="",
-            deadline=Deadline(now, 0.0),
             clock=self._clock,
-            started=now,
-            client=table.proxies.client(peer[0], headers) if peer else "",
+            started=self._clock.now(),
             traceparent=traceparent,
         )
+        peer = scope.get("client")
+        if peer:
+            invocation.client = table.proxies.client(peer[0], headers)
         return invocation, origin
 
     def _new_id(self) -> str:

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from bff.errors import BadRequest, BffError, HeadTimedOut, HeadTooLarge, problem
+from bff.sdk.reply import HeaderPairs
 
 SCOPE_KEY = "bff.protocol"
 
@@ -138,6 +139,31 @@ class LimitedProtocol(HttpToolsProtocol):
                 + body
             )
         self.transport.close()
+
+    def respond(self, status: int, fields: HeaderPairs, body: bytes) -> bool:
+        """Write a whole answer at once, past ASGI's two messages; False when it must go the long way.
+
+        Same bytes as uvicorn's own cycle would write, at a third of the cost: our field names are known to
+        be good, so only line breaks in values have to be looked for. Not while the caller reads slowly:
+        then ``send`` waits, and this cannot.
+        """
+        cycle = self.cycle
+        if cycle.response_started or cycle.disconnected or self.flow.write_paused:
+            return False
+        head = STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % pair for pair in fields])
+        if head.count(b"\n") != len(fields) + 1 or head.count(b"\r") != len(fields) + 1:
+            return False
+        if not cycle.keep_alive:
+            head += b"connection: close\r\n"
+        if self.scope["method"] == "HEAD":
+            body = b""
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(b"%b\r\n%b" % (head, body))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
 
     def break_off(self) -> None:
         """End an answer that cannot be finished: the caller sees a body cut short, never a whole one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from typing import Any
@@ -18,6 +19,7 @@ from bff.sdk.reply import Answer, HeaderPairs, StreamedItems
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]+")
 COMPLETE = (b"bff-complete", b"true")
 INCOMPLETE = (b"bff-complete", b"false")
 NO_STORE = (b"cache-control", b"no-store")
@@ -88,6 +90,11 @@ class Sender:
         if self._invocation.missing and not any(name == b"cache-control" for name, _ in fields):
             fields.append(NO_STORE)
         self.add_own(fields)
+        connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
+        if connection is not None and connection.respond(answer.status, fields, answer.body):
+            self.started = True
+            self._invocation.status = answer.status
+            return
         await self.head(answer.status, fields)
         await self._send({"type": "http.response.body", "body": answer.body})
 
@@ -134,8 +141,9 @@ class Sender:
             fields.append(COMPLETE)
             return
         fields.append(INCOMPLETE)
-        names = ", ".join(missing).encode("ascii", "replace")
-        fields.append((b"bff-missing", names))
+        # Part names are the function's: whatever they hold, the field stays a list of tokens.
+        names = ", ".join(_NOT_TOKEN.sub("_", name) for name in missing)
+        fields.append((b"bff-missing", names.encode()))
 
     def _timing(self) -> bytes:
         """``Server-Timing``, in milliseconds: the handler, the phases of a cold call, in dev each service."""

@@ -106,18 +106,24 @@ class Instance:
             raise FunctionFailed(self.function) from error
         return answer
 
-    async def _arguments(self, invocation: Invocation) -> tuple[list[Any], dict[str, Any]]:
+    def _binder(self, invocation: Invocation) -> Binder:
         binder = self._binders.get(invocation.route)
         if binder is None:
             incoming = invocation.incoming
-            made = self.prepare(invocation.route, tuple(incoming.path_params) if incoming else ())
-            assert made is not None
-            binder = made
-        return await binder.bind(invocation, self._around)
+            binder = self.prepare(invocation.route, tuple(incoming.path_params) if incoming else ())
+            assert binder is not None
+        return binder
+
+    async def _arguments(self, invocation: Invocation) -> tuple[list[Any], dict[str, Any]]:
+        return await self._binder(invocation).bind(invocation, self._around)
 
     async def _run_async(self, invocation: Invocation) -> Answer:
         assert self._encoder is not None
-        args, named = await self._arguments(invocation)
+        binder = self._binders.get(invocation.route) or self._binder(invocation)
+        if binder.reading.waits:
+            args, named = await binder.bind(invocation, self._around)
+        else:
+            args, named = binder.bind_now(invocation, self._around)
         return self._encoder.encode(await self.handler.call(*args, **named))
 
     async def _stream(self, invocation: Invocation) -> Answer:

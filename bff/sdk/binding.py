@@ -25,7 +25,7 @@ from bff.sdk.context import Context, SyncContext
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.sdk.parameters import Body, Cookie, File, Form, Header, Path, Query
-from bff.sdk.sources import ABSENT, FROM, Given, Reading, read
+from bff.sdk.sources import ABSENT, FROM, Given, Reading, read, read_now
 
 _MARKERS: Mapping[type, str] = {
     Path: "path",
@@ -79,6 +79,10 @@ class Binder:
         """
         given = await read(invocation, self.reading)
         return self.arguments(invocation, around, given)
+
+    def bind_now(self, invocation: Invocation, around: Any) -> tuple[list[Any], dict[str, Any]]:
+        """The same for a handler that needs nothing of the body (``reading.waits`` is false)."""
+        return self.arguments(invocation, around, read_now(invocation, self.reading))
 
     def arguments(
         self, invocation: Invocation, around: Any, given: Given

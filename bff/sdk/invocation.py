@@ -125,68 +125,33 @@ class Invocation(Signal):
     Everything here may change until then; it belongs to one task.
     """
 
-    __slots__ = (
-        "_trace",
-        "_traceparent",
-        "calls",
-        "calls_dropped",
-        "client",
-        "clock",
-        "deadline",
-        "ended",
-        "error",
-        "event",
-        "function",
-        "handler_seconds",
-        "incoming",
-        "left",
-        "method",
-        "missing",
-        "phases",
-        "request_id",
-        "revision",
-        "route",
-        "started",
-        "status",
-    )
+    # Defaults live on the class: most invocations never touch these, and making one is on the hot path.
+    route = ""
+    function = ""
+    revision = ""
+    client = ""
+    status = 0
+    ended = 0.0
+    handler_seconds = 0.0
+    calls_dropped = 0
+    left = False
+    error: BaseException | None = None
+    event: Any = None
+    incoming: Incoming | None = None
+    phases: Mapping[str, float] | None = None
+    calls: list[CallRecord] | None = None
+    missing: list[str] | None = None
+    deadline: Deadline
+    _trace: trace.TraceContext | None = None
 
     def __init__(
-        self,
-        *,
-        request_id: str,
-        route: str,
-        method: str,
-        function: str,
-        deadline: Deadline,
-        clock: Clock,
-        started: float,
-        client: str = "",
-        traceparent: bytes | None = None,
-        incoming: Incoming | None = None,
-        event: Any = None,
+        self, *, request_id: str, method: str, clock: Clock, started: float, traceparent: bytes | None = None
     ) -> None:
         self.request_id = request_id
-        self.route = route
         self.method = method
-        self.function = function
-        self.deadline = deadline
         self.clock = clock
         self.started = started
-        self.client = client
-        self.incoming = incoming
-        self.event = event
-        self.revision = ""
-        self.status = 0
-        self.ended = 0.0
-        self.handler_seconds = 0.0
-        self.left = False
-        self.error: BaseException | None = None
-        self.phases: Mapping[str, float] | None = None
-        self.calls: list[CallRecord] | None = None
-        self.calls_dropped = 0
-        self.missing: list[str] | None = None
         self._traceparent = traceparent
-        self._trace: trace.TraceContext | None = None
 
     @property
     def trace(self) -> trace.TraceContext:
