@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bff.admin.endpoint import Admin
 from bff.clock import Clock, SystemClock
@@ -29,10 +30,14 @@ from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
-from bff.services.client import MakeTransport, ServiceClient, ServicePool
+from bff.services.client import ServiceClient
+from bff.services.pool import ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, Signals
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
+
+if TYPE_CHECKING:
+    from bff.services.transport import MakeTransport
 
 STOP_TIMEOUT = 2.0
 """Seconds a handler's ``stop`` may take (AWS Lambda's shutdown phase)."""
@@ -133,6 +138,13 @@ class House:
             workshop=self._workshop,
             signals=self.signals,
         )
+
+    async def preload(self) -> None:
+        """Import, off the loop, what the first page view would otherwise wait for."""
+        if self.services.clients:
+            thread = Threads("bff-preload", 1)  # of its own: no first call shall stand in line behind it
+            await thread.run(self.services.preload)
+            thread.close()
 
     async def reload(self) -> bool:
         """Read routes.yaml again and make it live whole, or keep the last good one; True when it is live."""

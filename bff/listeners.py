@@ -112,6 +112,7 @@ async def _serve_both(
         while not (public.started and private.started) and not serving.done():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         await announce(house, _address(public_socket), _address(admin_socket))
+        await house.preload()
         await serving
         private.should_exit = True
         await private_serving

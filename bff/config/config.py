@@ -82,9 +82,12 @@ class Config(Section):
         return self.defaults.warm_up_timeout if own is None else own
 
     def timeout_of(self, route: RouteConfig) -> float:
-        """Seconds a request of the route may take: the least of the route's and the function's timeout."""
-        allowed = self.function_timeout(route.function)
-        return allowed if route.timeout is None else min(route.timeout, allowed)
+        """Seconds a request of the route may take: the least of the route's and the function's timeout.
+
+        ``defaults.timeout`` counts only where neither says anything.
+        """
+        said = [each for each in (route.timeout, self.function(route.function).timeout) if each is not None]
+        return min(said, default=self.defaults.timeout)
 
     def max_body_of(self, route: RouteConfig) -> int:
         """Bytes a body of the route may have: the route's own limit, else ``gateway.max_body``."""

@@ -1,17 +1,27 @@
 """The wall to httpx: its transport below, our response and our errors above.
 
-The one place that knows httpx's exceptions and opens connections. Answers are bounded in bytes.
+The one place that imports httpx, knows its exceptions and opens connections. httpx takes longer to import
+than the rest of a start, so :mod:`bff.services.client` imports this module with the first call, or in the
+background once the gateway listens. Answers are bounded in bytes.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
 
-from bff.sdk.failures import ServiceAnswered, ServiceBodyInvalid, ServiceConnectionLost, ServiceUnreachable
+from bff.config import ServiceConfig
+from bff.sdk.call import SendOptions
+
+from bff.sdk.failures import (
+    ServiceAnswered,
+    ServiceBodyInvalid,
+    ServiceConnectionLost,
+    ServiceUnreachable,
+)
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes an upstream's body may have on the wire before the call is given up."""
@@ -113,3 +123,74 @@ def _is_tls(error: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+class Wire:
+    """An httpx client for one service. Immutable but for the pool of connections inside."""
+
+    def __init__(self, service: str, config: ServiceConfig, transport: httpx.AsyncBaseTransport) -> None:
+        self._service = service
+        self._base = httpx.URL(config.url)
+        self._client = httpx.AsyncClient(
+            transport=ServiceTransport(service, transport),
+            timeout=httpx.Timeout(None),  # one Expiry around the whole call instead of httpx's four
+            follow_redirects=False,
+            trust_env=False,
+            headers={"user-agent": "bff-gateway"},
+        )
+
+    async def exchange(
+        self, method: str, path: str, headers: dict[str, str], options: SendOptions
+    ) -> ServiceResponse:
+        """Send one request and read its whole answer.
+
+        Raises:
+            ServiceError: no connection, or it broke off, or what came was not HTTP.
+        """
+        try:
+            request = self._client.build_request(
+                method,
+                self._base.copy_with(raw_path=self._base.raw_path.rstrip(b"/") + httpx.URL(path).raw_path),
+                params=options.get("params"),
+                headers=headers,
+                json=options.get("json"),
+                content=options.get("content"),
+                data=options.get("data"),
+                files=options.get("files"),
+            )
+            response = await self._client.send(request)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise translated(error, self._service) from error
+        assert isinstance(response, ServiceResponse)
+        return response
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._client.aclose()
+
+
+class Transports:
+    """Makes real transports: sockets, with one SSL context for all services, made when https first appears
+    (it costs 19 ms). Mutable state: ``_context``.
+    """
+
+    def __init__(self) -> None:
+        self._context: ssl.SSLContext | None = None
+
+    def make(self, _service: str, config: ServiceConfig) -> httpx.AsyncBaseTransport:
+        """A pool of connections to one service."""
+        verify: ssl.SSLContext | bool = False
+        if config.url.startswith("https:"):
+            self._context = verify = self._context or httpx.create_ssl_context()
+        return httpx.AsyncHTTPTransport(
+            verify=verify,
+            trust_env=False,
+            limits=httpx.Limits(
+                max_connections=config.max_connections,
+                max_keepalive_connections=config.max_connections,
+                keepalive_expiry=config.keep_alive,
+            ),
+        )
+
+
+MakeTransport = Callable[[str, ServiceConfig], httpx.AsyncBaseTransport]

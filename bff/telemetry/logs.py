@@ -33,7 +33,8 @@ class AccessLog:
         self._lines = lines
 
     def __call__(self, invocation: Invocation) -> None:
-        level = "info"
+        # Probes come every few seconds, and a healthy one tells nothing.
+        level = "info" if invocation.function or invocation.error else "debug"
         fields: dict[str, Any] = {
             "method": invocation.method,
             "route": invocation.route,

@@ -120,7 +120,7 @@ routes:
   - {path: /d, function: files, timeout: 30s}
 """
     )
-    assert [config.timeout_of(route) for route in config.routes] == [20.0, 2.0, 5.0, 5.0]
+    assert [config.timeout_of(route) for route in config.routes] == [20.0, 2.0, 5.0, 30.0]
     assert [config.max_body_of(route) for route in config.routes] == [10, 20, 10, 10]
     assert (config.warm_up_timeout("home"), config.warm_up_timeout("files")) == (1.0, 6.0)
     assert (config.function_timeout("home"), config.function_timeout("files")) == (20.0, 5.0)
