@@ -33,9 +33,13 @@ fix: $(VENV)/installed
 bench: $(VENV)/installed  ## needs wrk; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --out docs/benchmarks.md
 
-lock:  ## hashes only; uv comes from the environment when there is one
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements.lock
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links
+
+lock: $(VENV)/installed  ## hashes only; the two of the Dockerfile hold the same versions as requirements.lock
+	$(LOCK) --group dev pyproject.toml -o requirements.lock
+	$(LOCK) -c requirements.lock pyproject.toml -o requirements-runtime.lock
+	echo hatchling | $(LOCK) -c requirements.lock - -o requirements-build.lock
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

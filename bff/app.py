@@ -11,7 +11,6 @@ import gc
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bff.admin.endpoint import Admin
@@ -132,7 +131,7 @@ class House:
         return Function(
             name,
             settings,
-            root=(self.config.path.parent / self.config.folder).resolve(),
+            root=self.config.folder.resolve(),
             dev=self._options.dev,
             registry=self._registry,
             workshop=self._workshop,
@@ -260,13 +259,3 @@ async def compose(config: Config, options: Options | None = None) -> AsyncIterat
             gc.collect()
             gc.freeze()
         yield house
-
-
-def find_config(path: Path) -> Config:
-    """The configuration at a path.
-
-    Raises:
-        ConfigInvalid: it has mistakes; all of them are in it.
-
-    """
-    return load(path)

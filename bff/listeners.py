@@ -9,7 +9,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -169,8 +168,3 @@ def run_blocking(main: Callable[[], Awaitable[None]]) -> None:
 
 async def _awaited(main: Callable[[], Awaitable[None]]) -> None:
     await main()
-
-
-def config_path(path: Path) -> Path:
-    """A routes.yaml, given itself or its folder."""
-    return path / "routes.yaml" if path.is_dir() else path

@@ -46,7 +46,7 @@ async def _watch_config(house: House, stop: asyncio.Event) -> None:
 async def _watch_functions(house: House, stop: asyncio.Event) -> None:
     from watchfiles import awatch
 
-    root = (house.config.path.parent / house.config.folder).resolve()
+    root = house.config.folder.resolve()
     if not root.is_dir():
         return
     async for changes in awatch(

@@ -9,7 +9,6 @@ import typer
 
 app = typer.Typer(
     name="bff",
-    help="Functions behind pages: drop a file in, call it, scale it to zero.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -25,6 +24,23 @@ PortOption = Annotated[
 AdminOption = Annotated[str, typer.Option(help="Address and port of the admin listener.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ROUTES = Path("routes.yaml")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from bff import __version__
+
+        typer.echo(f"bff {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Functions behind pages: drop a file in, call it, scale it to zero."""
 
 
 @app.command()
@@ -108,7 +124,12 @@ def list_functions(config: ConfigOption = ROUTES, json: JsonOption = False) -> N
 def invoke(
     name: Annotated[str, typer.Argument(help="The function's name.")],
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Arguments as a JSON object, or @FILE.")
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help="Arguments as a JSON object, or the JSON body; @FILE reads it, @- from standard input.",
+        ),
     ] = None,
     path: Annotated[
         str | None, typer.Option("--path", "-p", help="A path of one of its routes, query included.")

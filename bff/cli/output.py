@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 
 from bff.config import Config, ConfigInvalid, load
+
+PIPED_WIDTH = 240
+"""Columns a table may have where no terminal limits it."""
 
 
 def say(text: str) -> None:
@@ -18,23 +24,61 @@ def say(text: str) -> None:
 
 def show(value: Any) -> None:
     """A value for programs."""
-    typer.echo(json.dumps(value, indent=2, default=str))
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def fail(text: str, *, code: int = 1) -> NoReturn:
+def fail(text: str, *, code: int = 1, as_json: bool = False) -> NoReturn:
     """End the command with one sentence."""
-    typer.echo(text, err=True)
+    if as_json:
+        show({"ok": False, "error": text})
+    else:
+        say(text)
     raise typer.Exit(code)
+
+
+def config_file(path: Path) -> Path:
+    """A routes.yaml, given itself or its folder."""
+    # os.path: for a name that no file can have, pathlib raises where this says no.
+    return path / "routes.yaml" if os.path.isdir(path) else path
 
 
 def config_at(path: Path, *, as_json: bool = False) -> Config:
     """The configuration, or the end of the command with every mistake of it."""
-    if path.is_dir():
-        path = path / "routes.yaml"
     try:
-        return load(path)
+        return load(config_file(path))
     except ConfigInvalid as invalid:
         if as_json:
             show({"ok": False, "mistakes": [mistake.as_dict() for mistake in invalid.mistakes]})
             raise typer.Exit(1) from None
         fail("\n".join(str(mistake) for mistake in invalid.mistakes))
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be written from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, err: bool = False) -> None:
+    """A table as wide as it needs to be; on a terminal, no wider than that."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*row)
+    stream = sys.stderr if err else sys.stdout
+    # Paths may hold brackets, which are no markup.
+    console = Console(
+        file=stream,
+        width=None if stream.isatty() else PIPED_WIDTH,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+    console.print(table)

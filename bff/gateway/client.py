@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from cachetools import LRUCache
 
@@ -30,8 +30,13 @@ class TrustedProxies:
         """The caller's address; the peer's own when it is not a trusted proxy or says nothing usable."""
         if not self._networks or not self._trusts(peer):
             return peer
+        told = [self._last_vouched(hops, peer) for hops in (_forwarded(headers), _listed(headers)) if hops]
+        # A proxy writes one of the two fields and lets the other pass: where they differ, one is the caller's.
+        return told[0] if told and told.count(told[0]) == len(told) else peer
+
+    def _last_vouched(self, hops: Sequence[str], peer: str) -> str:
         believed = peer
-        for hop in reversed(_hops(headers)):
+        for hop in reversed(hops):
             address = _address(hop)
             if address is None:
                 break
@@ -47,12 +52,24 @@ class TrustedProxies:
         return verdict
 
 
-def _hops(headers: Sequence[tuple[bytes, bytes]]) -> list[str]:
-    forwarded = b", ".join(value for name, value in headers if name == b"forwarded").decode("latin-1")
-    if forwarded:
-        return [quoted or bare for element in forwarded.split(",") for quoted, bare in _FOR.findall(element)]
-    listed = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
-    return [hop.strip() for hop in listed.split(",") if hop.strip()]
+def _forwarded(headers: Sequence[tuple[bytes, bytes]]) -> list[str]:
+    """The hops of ``Forwarded``; an element that names no address is a hop nobody can be told by."""
+    hops = []
+    # Commas within quotes separate too: a quote a caller left open must not swallow what proxies append.
+    for element in _joined(headers, b"forwarded"):
+        named = _FOR.search(element)
+        hops.append((named[1] or named[2]) if named else "")
+    return hops
+
+
+def _listed(headers: Sequence[tuple[bytes, bytes]]) -> list[str]:
+    return _joined(headers, b"x-forwarded-for")
+
+
+def _joined(headers: Sequence[tuple[bytes, bytes]], wanted: bytes) -> list[str]:
+    """The elements of a list field, its lines joined; empty elements do not count (RFC 9110 §5.6.1)."""
+    text = b",".join(value for name, value in headers if name == wanted).decode("latin-1")
+    return [element.strip() for element in text.split(",") if element.strip()]
 
 
 def _address(hop: str) -> str | None:
@@ -61,15 +78,21 @@ def _address(hop: str) -> str | None:
         hop = hop[1:].partition("]")[0]
     elif hop.count(":") == 1:
         hop = hop.partition(":")[0]
+    parsed = _parsed(hop)
+    return None if parsed is None else str(parsed)
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """IPv4 as such also where it comes mapped into IPv6; a zone (``%eth0``) means nothing to others."""
     try:
-        return str(ip_address(hop))
+        parsed = ip_address(text)
     except ValueError:
         return None
+    if isinstance(parsed, IPv6Address):
+        return None if parsed.scope_id else parsed.ipv4_mapped or parsed
+    return parsed
 
 
 def _is_within(address: str, networks: Networks) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks if network.version == parsed.version)
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks)

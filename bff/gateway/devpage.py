@@ -10,9 +10,8 @@ import traceback
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
-
 from bff.errors import BffError, FunctionNotLoaded, problem
+from bff.gateway.sender import fields_of
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer
 
@@ -47,15 +46,12 @@ class DevPage:
         body = self.page(error, invocation).encode("utf-8", "replace")
         fields = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
         fields.append((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"))
-        fields += [(name.encode(), value.encode("latin-1")) for name, value in error.headers().items()]
-        await sender.whole(Answer(error.status, fields, body))
+        await sender.whole(Answer(max(400, error.status), fields + fields_of(error), body))
 
     async def _as_problem(self, error: BffError, invocation: Invocation, sender: Sender) -> None:
         document = problem(error, instance=f"urn:request:{invocation.request_id}")
         document["debug"] = self.explanation(error).splitlines()
-        fields = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
-        fields += [(name.encode(), value.encode("latin-1")) for name, value in error.headers().items()]
-        await sender.whole(Answer(error.status, fields, to_json(document, fallback=str)))
+        await sender.problem_document(document, error)
 
     def explanation(self, error: BffError) -> str:
         """Cause and place in plain text, from the innermost frame of the user's own code."""

@@ -78,8 +78,9 @@ class Gateway:
         except BffError as error:
             await self._fail(error, scope, invocation, sender)
         except asyncio.CancelledError:
-            await self._cancelled(invocation, sender)
-        except Exception as error:
+            await self._cancelled(scope, invocation, sender)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            # Signals never arrive as exceptions here: it was a function that wanted to end the process.
             await self._fail(self._blamed(error, invocation), scope, invocation, sender)
         invocation.ended = self._clock.now()
         if invocation.incoming is not None:
@@ -167,7 +168,7 @@ class Gateway:
             sender.replace_extra(table.cors.preflight(origin, allow))
         await sender.whole(answer)
 
-    def _blamed(self, error: Exception, invocation: Invocation) -> BffError:
+    def _blamed(self, error: BaseException, invocation: Invocation) -> BffError:
         """A stranger among the errors: the function's while it answers (a stream, an app), else ours."""
         if invocation.function and isinstance(error, TimeoutError):
             return DeadlineExceeded(allowed=invocation.deadline.allowed, waiting_for=invocation.waiting_for())
@@ -191,10 +192,14 @@ class Gateway:
         else:
             await sender.problem(error)
 
-    async def _cancelled(self, invocation: Invocation, sender: Sender) -> None:
-        """Cancelled by a caller who left, or by shutdown whose patience has ended."""
+    async def _cancelled(self, scope: Scope, invocation: Invocation, sender: Sender) -> None:
+        """Cancelled by a caller who left, by shutdown whose patience has ended, or by the function itself."""
         task = asyncio.current_task()
         assert task is not None
+        if not task.cancelling():  # nobody cancelled us: a handler awaited something cancelled
+            failed = FunctionFailed(invocation.function, "was cancelled by itself")
+            await self._fail(failed, scope, invocation, sender)
+            return
         task.uncancel()
         if invocation.left:
             invocation.error = CallerLeft()

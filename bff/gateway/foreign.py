@@ -6,30 +6,38 @@ deadline until the head is sent, and the stream's time after that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from bff.clock import Clock, Deadline, Expiry
-from bff.errors import BodyTooLarge
+from bff.errors import BodyTooLarge, CallerLeft, FunctionFailed
 from bff.gateway.target import Target
 from bff.sdk.invocation import Incoming, Invocation
+from bff.sdk.reply import HeaderPairs
 
 if TYPE_CHECKING:
     from bff.gateway.sender import Sender
 
 Message = MutableMapping[str, Any]
+_NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
+_NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 _OURS = frozenset({b"date", b"x-request-id", b"server"})
 
 
 class Foreign:
-    """One run of one application. Mutable state: ``_received``, ``_is_too_large``, ``_expiry``."""
+    """One run of one application. Mutable state: ``_received``, ``_is_too_large``, ``_is_whole``, ``_has_left``,
+    ``_expiry``.
+    """
 
     __slots__ = (
         "_clock",
         "_expiry",
+        "_has_left",
         "_incoming",
         "_invocation",
         "_is_too_large",
+        "_is_whole",
         "_received",
         "_send",
         "_sender",
@@ -45,6 +53,8 @@ class Foreign:
         self._clock = clock
         self._received = 0
         self._is_too_large = False
+        self._is_whole = False
+        self._has_left = False
 
     async def run(
         self,
@@ -56,6 +66,7 @@ class Foreign:
 
         Raises:
             BodyTooLarge: the body is over the route's limit and nothing was sent yet.
+            FunctionFailed: it ended too early, or answered what is not HTTP.
             TimeoutError: its time ran out.
 
         """
@@ -65,13 +76,27 @@ class Foreign:
         if self._target.mount:
             scope["root_path"] = scope.get("root_path", "") + self._target.mount
         self._expiry = Expiry(self._clock, self._invocation.deadline.at)
-        with self._expiry:
-            await app(scope, self._receive, self._forward)
+        try:
+            with self._expiry:
+                await app(scope, self._receive, self._forward)
+        except Exception:
+            self._raise_callers_fault()
+            raise
+        self._raise_callers_fault()
+        if not self._is_whole:
+            how = "in the middle of its answer" if self._sender.started else "without an answer"
+            raise FunctionFailed(self._invocation.function, f"ended {how}")
+
+    def _raise_callers_fault(self) -> None:
+        """However the application took it: a body too large or a caller who left is not its failure."""
+        if self._has_left:
+            raise CallerLeft from None
         if self._is_too_large and not self._sender.started:
-            raise BodyTooLarge(self._incoming.max_body)
+            raise BodyTooLarge(self._incoming.max_body) from None
 
     async def _receive(self) -> Message:
         message: Message = await self._incoming.receive()
+        self._has_left = message["type"] == "http.disconnect" and not self._is_whole
         self._received += len(message.get("body", b""))
         if self._received > self._incoming.max_body:
             self._is_too_large = True
@@ -82,12 +107,30 @@ class Foreign:
         if self._is_too_large and not self._sender.started:
             return  # whatever it makes of the cut body, the caller is told 413
         if message["type"] != "http.response.start":
+            self._is_whole = not message.get("more_body", False)
             await self._send(message)
             return
+        status, fields = self._checked(message)
         allowed = self._target.stream_timeout
         self._invocation.deadline = Deadline(self._clock.now() + allowed, allowed)
         self._expiry.move(self._invocation.deadline.at)
-        fields = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
-        fields = [pair for pair in fields if pair[0] not in _OURS]
         self._sender.add_own(fields, is_whole=False)
-        await self._sender.head(message["status"], fields)
+        await self._sender.head(status, fields)
+
+    def _checked(self, message: Message) -> tuple[int, HeaderPairs]:
+        """Status and fields, once the connection is sure to take them: a bad one may not break it, and
+        above all may not begin another field or answer.
+        """
+        status = message["status"]
+        if not 200 <= status <= 599:
+            raise FunctionFailed(self._invocation.function, f"answered {status}, which is no HTTP status")
+        fields = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
+        for name, value in fields:
+            if not _NAME.fullmatch(name) or _NOT_IN_VALUE.search(value):
+                shown = name.decode("latin-1")
+                raise FunctionFailed(
+                    self._invocation.function, f"answered a malformed header field {shown!r}"
+                )
+            if name == b"content-length" and not value.isdigit():
+                raise FunctionFailed(self._invocation.function, "answered a Content-Length that is no number")
+        return status, [pair for pair in fields if pair[0] not in _OURS]

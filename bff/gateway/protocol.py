@@ -11,13 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httptools
 from pydantic_core import to_json
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from bff.errors import BadRequest, BffError, HeadTimedOut, HeadTooLarge, problem
 from bff.sdk.reply import HeaderPairs
 
 SCOPE_KEY = "bff.protocol"
+_VERSIONS = frozenset({"1.0", "1.1"})
+_OF_AN_UPGRADE = frozenset({b"upgrade", b"connection", b"http2-settings"})
+
+LINGER = 5.0
+"""Seconds an unwanted body may go on arriving after its answer (nginx lingering_timeout)."""
+MOST_LEFT_OVER = 64 * 2**10
+"""Bytes of an unwanted body that are let pass to keep the connection; beyond them our side is closed."""
 
 
 @dataclass(slots=True)
@@ -29,18 +37,26 @@ class HeadLimits:
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. Mutable state of ours: ``on_left``, ``_in_head``, ``_head_size``, ``_head_timer``,
-    ``_is_chunk_large``, ``_refused``.
+    """One connection. Mutable state of ours: ``on_left``, ``_running`` (the cycle that is answered now; with
+    pipelining ``cycle`` is a later one), ``_in_head``, ``_in_body``, ``_head_size``, ``_idle_size``,
+    ``_left_over``, ``_head_timer``, ``_end_timer``, ``_is_chunk_large``,
+    ``_is_chunk_mixed``, ``_refused``.
     """
 
     def __init__(self, *args: Any, limits: HeadLimits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limits = limits
         self.on_left: Callable[[], None] | None = None
+        self._running: RequestResponseCycle | None = None
         self._in_head = False
+        self._in_body = False
         self._head_size = 0
+        self._idle_size = 0  # bytes of a body's frame since its last content: extensions, trailers
+        self._left_over = 0  # bytes of a body nobody reads any more
         self._is_chunk_large = False
+        self._is_chunk_mixed = False  # whether a message ended in the chunk that is being read
         self._head_timer: asyncio.TimerHandle | None = None
+        self._end_timer: asyncio.TimerHandle | None = None
         self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -49,33 +65,86 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
-        if self.on_left is not None and self.cycle is not None and not self.cycle.response_complete:
-            self.on_left()
+        self._stop_end_timer()
+        running = self._running
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
+            if self.on_left is not None:
+                self.on_left()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
         # A head that comes whole in one small chunk, as nearly all do, cannot be over the limit.
-        if not self._in_head and len(data) <= self._limits.size:
-            super().data_received(data)
-            if self._in_head:
-                self._head_size = self._exact_head_size()
-                self._start_head_timer()
+        if self._in_head or self._in_body or len(data) > self._limits.size:
+            self._receive_carefully(data)
             return
-        self._receive_carefully(data)
+        self._feed(data)
+        if self._in_head:
+            self._head_size = self._exact_head_size()
+            self._start_head_timer()
+        elif self.cycle is not None and self.cycle.response_complete:
+            self._rearm_keep_alive()  # an empty line between requests (RFC 9112 §2.2) had stopped it
 
     def _receive_carefully(self, data: bytes) -> None:
         self._is_chunk_large = True
+        self._is_chunk_mixed = False
         if self._in_head:
             self._head_size += len(data)
-        super().data_received(data)
+        elif self._in_body:
+            self._idle_size += len(data)
+        self._feed(data)
         self._is_chunk_large = False
-        if self._in_head and not self._refused:
-            self._head_size = max(self._head_size, self._exact_head_size())
+        if self._refused:
+            return
+        if self._in_head:
+            if not self._head_size:  # it began within this chunk, perhaps behind another request
+                self._head_size = self._exact_head_size() if self._is_chunk_mixed else len(data)
             self._start_head_timer()
             if self._head_size > self._limits.size:
                 self._refuse(HeadTooLarge(self._limits.size))
+        elif self._in_body:
+            self._watch_body(len(data))
+
+    def _feed(self, data: bytes) -> None:
+        """Let the parser read; what it finds comes back through the ``on_`` methods."""
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    return
+                except httptools.HttpParserUpgrade as offered:
+                    data = self._without_upgrade(data[offered.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(BadRequest("This is not a valid HTTP/1.1 request."))
+
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """The request again as if it had offered no upgrade, before what followed its head.
+
+        An offer may be ignored (RFC 9110 §7.8), but the parser would take the body for the other protocol's
+        and drop it; Java's HttpClient offers h2c on every first call, bodies included.
+        """
+        if self._refused:
+            return b""
+        head = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        for name, value in self.headers:
+            if name not in _OF_AN_UPGRADE:
+                head += b"%b: %b\r\n" % (name, value)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return head + b"\r\n" + rest
+
+    def _watch_body(self, arrived: int) -> None:
+        """Limits for what the application never sees: the frame of a body, and a body it does not want."""
+        if self._idle_size > self._limits.size:
+            self._refuse(HeadTooLarge(self._limits.size))
+        elif self.cycle.response_complete:
+            self._left_over += arrived
+            if self._left_over > MOST_LEFT_OVER:
+                self._end_gently()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -92,15 +161,42 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._is_chunk_large and self._exact_head_size() > self._limits.size:
             self._refuse(HeadTooLarge(self._limits.size))
             return
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._refuse(BadRequest("This is a gateway, not a proxy."))
+            return  # comes again, without the offer
+        if self.parser.get_http_version() not in _VERSIONS:
+            self._refuse(BadRequest("This is not HTTP/1.1."))
+            return
         super().on_headers_complete()
+        self._in_body = True
+        self._idle_size = self._left_over = 0
+        self.headers = []  # trailers go nowhere: who read the head has read all of it (RFC 9110 §6.5.1)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
+        self._idle_size = 0
         if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self._refused:
-            super().on_message_complete()
+        if not self._in_body or self._refused:
+            return
+        self._in_body = False
+        self._is_chunk_mixed = True
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._stop_end_timer()
+            self._rearm_keep_alive()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body and self.cycle.response_complete and not self.transport.is_closing():
+            # The rest of its body is let pass for a while, so that the connection can be used again.
+            self._start_end_timer()
 
     def _exact_head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -123,49 +219,93 @@ class LimitedProtocol(HttpToolsProtocol):
         elif self.cycle is None:
             self.transport.close()  # connected and said nothing
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(BadRequest("This is not a valid HTTP/1.1 request."))
+    def _start_end_timer(self) -> None:
+        if self._end_timer is None:
+            self._end_timer = self.loop.call_later(LINGER, self.transport.close)
+
+    def _stop_end_timer(self) -> None:
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+            self._end_timer = None
+
+    def _rearm_keep_alive(self) -> None:
+        if self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _refuse(self, error: BffError) -> None:
         """Answer on the bare connection and close it; an answer still under way is cut instead."""
         self._refused = True
         self._stop_head_timer()
-        if self.cycle is None or self.cycle.response_complete:
-            body = to_json(problem(error))
-            self.transport.write(
-                STATUS_LINE[error.status]
-                + b"content-type: application/problem+json\r\ncache-control: no-store\r\nconnection: close\r\n"
-                + b"content-length: %d\r\n\r\n" % len(body)
-                + body
-            )
-        self.transport.close()
+        self.logger.warning("refused with %d: %s (from %s)", error.status, error, (self.client or "?")[0])
+        running = self._running
+        if running is not None and not running.response_complete:
+            if running is not self.cycle or running.response_started or not self._in_body:
+                self.transport.close()
+                return
+            # Its own body is what was wrong: nobody else will answer it.
+            running.disconnected = True
+            running.message_event.set()
+        body = to_json(problem(error))
+        self.transport.write(
+            STATUS_LINE[error.status]
+            + b"content-type: application/problem+json\r\ncache-control: no-store\r\nconnection: close\r\n"
+            + b"content-length: %d\r\n\r\n" % len(body)
+            + body
+        )
+        self._end_gently()
 
-    def respond(self, status: int, fields: HeaderPairs, body: bytes) -> bool:
+    def _end_gently(self) -> None:
+        """Close our side, and let the caller's bytes fall on the floor for a while: closing at once would
+        reset the connection, and with it the answer the caller has not read yet (RFC 9112 §9.6).
+        """
+        self._refused = True
+        if self.transport.is_closing():
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._start_end_timer()
+
+    def respond(self, scope: Any, status: int, fields: HeaderPairs, body: bytes) -> bool:
         """Write a whole answer at once, past ASGI's two messages; False when it must go the long way.
 
         Same bytes as uvicorn's own cycle would write, at a third of the cost: our field names are known to
         be good, so only line breaks in values have to be looked for. Not while the caller reads slowly:
         then ``send`` waits, and this cannot.
         """
-        cycle = self.cycle
+        cycle = self._running
+        if cycle is None or cycle.scope is not scope:
+            return False
         if cycle.response_started or cycle.disconnected or self.flow.write_paused:
             return False
         head = STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % pair for pair in fields])
         if head.count(b"\n") != len(fields) + 1 or head.count(b"\r") != len(fields) + 1:
             return False
+        if cycle.waiting_for_100_continue:
+            cycle.keep_alive = False  # whether the body still comes, nobody can tell (RFC 9110 §10.1.1)
         if not cycle.keep_alive:
             head += b"connection: close\r\n"
-        if self.scope["method"] == "HEAD":
+        if scope["method"] == "HEAD":
             body = b""
         cycle.response_started = cycle.response_complete = True
         self.transport.write(b"%b\r\n%b" % (head, body))
         cycle.message_event.set()
         if not cycle.keep_alive:
-            self.transport.close()
+            if self._in_body and cycle is self.cycle:
+                self._end_gently()
+            else:
+                self.transport.close()
         cycle.on_response()
         return True
 
-    def break_off(self) -> None:
+    def break_off(self, scope: Any) -> None:
         """End an answer that cannot be finished: the caller sees a body cut short, never a whole one."""
-        self.cycle.disconnected = True
-        self.transport.close()
+        cycle = self._running
+        if cycle is None or cycle.scope is not scope or cycle.response_complete:
+            return
+        cycle.disconnected = True
+        if self.flow.write_paused:
+            self.transport.abort()  # the caller does not read: what waits to be sent would wait for ever
+        else:
+            self.transport.close()

@@ -46,6 +46,21 @@ class DateField:
         return self._pair
 
 
+def fields_of(error: BffError) -> HeaderPairs:
+    """The header fields an error brings along; some values are a service's."""
+    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in error.headers().items()]
+
+
+def _encoded(document: dict[str, Any]) -> bytes:
+    try:
+        return to_json(document, fallback=str, inf_nan_mode="null")
+    except ValueError:
+        # A function's words are no Unicode, or its extra members no tree: RFC 9457's own members remain.
+        kept = {name: document[name] for name in ("type", "status", "code", "fault", "retryable", "instance")}
+        said = {name: document[name].encode("utf-8", "replace").decode() for name in ("title", "detail")}
+        return to_json({**kept, **said})
+
+
 class Sender:
     """The answer to one request. Mutable state: ``started``."""
 
@@ -84,27 +99,34 @@ class Sender:
 
     async def whole(self, answer: Answer) -> None:
         """Send a head and a body that is all there."""
-        fields = answer.headers
-        if answer.status not in (204, 304):
-            fields.append((b"content-length", b"%d" % len(answer.body)))
+        fields, body = answer.headers, answer.body
+        if answer.status in (204, 304):
+            body = b""  # what followed such a head would be read as the next answer (RFC 9110 §15.3.5)
+        else:
+            fields.append((b"content-length", b"%d" % len(body)))
         if self._invocation.missing and not any(name == b"cache-control" for name, _ in fields):
             fields.append(NO_STORE)
         self.add_own(fields)
         connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
-        if connection is not None and connection.respond(answer.status, fields, answer.body):
+        if connection is not None and connection.respond(self._scope, answer.status, fields, body):
             self.started = True
             self._invocation.status = answer.status
             return
         await self.head(answer.status, fields)
-        await self._send({"type": "http.response.body", "body": answer.body})
+        await self._send({"type": "http.response.body", "body": body})
 
     async def problem(self, error: BffError) -> None:
         """Send an error as RFC 9457 problem+json."""
-        body = to_json(problem(error, instance=f"urn:request:{self._invocation.request_id}"), fallback=str)
-        fields = [PROBLEM, NO_STORE, NOSNIFF]
-        fields += [(name.encode(), value.encode("latin-1")) for name, value in error.headers().items()]
+        document = problem(error, instance=f"urn:request:{self._invocation.request_id}")
+        await self.problem_document(document, error)
+
+    async def problem_document(self, document: dict[str, Any], error: BffError) -> None:
+        """Send a problem document of this error."""
         self._invocation.missing = None
-        await self.whole(Answer(error.status, fields, body))
+        if not 400 <= document["status"] <= 599:
+            document["status"] = 500  # a function raised it with a status that is no error's
+        fields = [PROBLEM, NO_STORE, NOSNIFF, *fields_of(error)]
+        await self.whole(Answer(document["status"], fields, _encoded(document)))
 
     def replace_extra(self, fields: HeaderPairs) -> None:
         """Carry these fields instead of the usual cross-origin ones."""
@@ -114,7 +136,7 @@ class Sender:
         """What was begun cannot be finished: let the caller see that."""
         connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
         if connection is not None:
-            connection.break_off()
+            connection.break_off(self._scope)
 
     async def head(self, status: int, fields: HeaderPairs) -> None:
         """Send the head; from here on the status cannot be changed."""

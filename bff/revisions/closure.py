@@ -2,7 +2,7 @@
 
 Pure: a source goes in, the local modules it names come out, and the syntax tree to compile, in which
 absolute imports of local files have been made relative. Only imports written as statements are seen;
-that is why a folder function is snapshotted whole.
+that is why a folder that is imported from is snapshotted whole.
 """
 
 from __future__ import annotations
@@ -33,6 +33,32 @@ IsLocal = Callable[[str], bool]
 """Whether a dotted name is a module of the functions folder."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a module stands, and with it what the imports in it mean."""
+
+    package: str
+    folder: str
+    exists: IsLocal
+    is_local: IsLocal
+
+    @property
+    def level(self) -> int:
+        """How many dots lead from here to the functions folder."""
+        return 1 + (len(self.package.split(".")) if self.package else 0)
+
+    def local(self, name: str) -> str | None:
+        """The local module an absolute import means, or None when it means an installed one.
+
+        ``functions._shared`` and ``_shared`` are the same file. Whether the whole of it exists is not
+        asked: a part that is missing is then told as missing from the folder, not as not installed.
+        """
+        head, _, rest = name.partition(".")
+        if head == self.folder and rest and self.exists(rest.partition(".")[0]):
+            return rest
+        return name if self.is_local(head) else None
+
+
 def parse(
     source: bytes,
     *,
@@ -49,114 +75,98 @@ def parse(
     ``is_local`` whether an absolute import of that name means it, rather than an installed package.
 
     Raises:
-        SyntaxError: it is not Python.
+        SyntaxError, ValueError, RecursionError, MemoryError: it is not Python, or nests too deeply for it.
         ImportRefused: it imports a local file in a way that two revisions could not keep apart.
 
     """
     tree = ast.parse(source, filename=filename)
-    package = module if is_package else module.rpartition(".")[0]
+    place = _Place(
+        package=module if is_package else module.rpartition(".")[0],
+        folder=folder,
+        exists=exists,
+        is_local=is_local,
+    )
     found: dict[str, None] = {}
-    for node in _imports(tree):
-        if isinstance(node, ast.Import):
-            _plain(node, package, folder, is_local)
-        else:
-            _rewrite_from(node, package, folder, is_local)
-            for name in _named(node, package, exists):
-                found[name] = None
-    _Rewriter(package, folder, is_local, found).visit(tree)
+    for body in _bodies(tree):
+        body[:] = [made for statement in body for made in _rewritten(statement, place)]
+        for statement in body:
+            if isinstance(statement, ast.ImportFrom):
+                found.update(dict.fromkeys(_named(statement, place)))
     return Parsed(tree, tuple(found))
 
 
-def _imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
+def _bodies(tree: ast.Module) -> Iterator[list[ast.stmt]]:
+    """Every list of statements. Not by recursion: a sum of a thousand terms nests deeper than Python may."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, name, None)
+            if not isinstance(inner, list):  # a lambda's body is an expression
+                continue
+            waiting.extend(inner)
+            if name not in ("handlers", "cases"):
+                yield inner
 
 
-def _below_folder(name: str, folder: str) -> str:
-    """``functions._shared`` and ``_shared`` are the same file."""
-    head, _, rest = name.partition(".")
-    return rest if head == folder and rest else name
+def _rewritten(statement: ast.stmt, place: _Place) -> list[ast.stmt]:
+    """The statement itself, or what stands for it once absolute imports of local files are relative."""
+    if isinstance(statement, ast.ImportFrom):
+        _rewrite_from(statement, place)
+    elif isinstance(statement, ast.Import):
+        locals_ = [_local_or_refused(alias, statement, place) for alias in statement.names]
+        if any(locals_):
+            made = [_one(*each, place) for each in zip(statement.names, locals_, strict=True)]
+            return [ast.fix_missing_locations(ast.copy_location(each, statement)) for each in made]
+    return [statement]
 
 
-def _plain(node: ast.Import, package: str, folder: str, is_local: IsLocal) -> None:
+def _one(alias: ast.alias, local: str | None, place: _Place) -> ast.stmt:
+    """``import _shared.money as m`` becomes ``from ._shared import money as m``."""
+    if local is None:
+        return ast.Import(names=[alias])
+    parent, _, last = local.rpartition(".")
+    return ast.ImportFrom(
+        module=parent or None, names=[ast.alias(name=last, asname=alias.asname)], level=place.level
+    )
+
+
+def _local_or_refused(alias: ast.alias, node: ast.Import, place: _Place) -> str | None:
     """Refuse ``import home.parts`` of local files: it binds ``home``, which no relative form does."""
-    for alias in node.names:
-        local = _below_folder(alias.name, folder)
-        if not is_local(local.partition(".")[0]):
-            continue
-        if "." in alias.name and alias.asname is None:
-            parent, _, last = local.rpartition(".")
-            raise ImportRefused(
-                f"`import {alias.name}` names a local file by a dotted absolute name",
-                node.lineno,
-                f"write `from {_dots(package)}{parent} import {last}`",
-            )
+    local = place.local(alias.name)
+    if local is not None and "." in alias.name and alias.asname is None:
+        parent, _, last = local.rpartition(".")
+        raise ImportRefused(
+            f"`import {alias.name}` names a local file by a dotted absolute name",
+            node.lineno,
+            f"write `from {'.' * place.level}{parent} import {last}`",
+        )
+    return local
 
 
-def _rewrite_from(node: ast.ImportFrom, package: str, folder: str, is_local: IsLocal) -> None:
+def _rewrite_from(node: ast.ImportFrom, place: _Place) -> None:
     if node.level or node.module is None:
         return
-    if node.module == folder and all(is_local(alias.name) for alias in node.names):
-        node.module, node.level = None, _levels(package)
+    if node.module == place.folder and any(place.exists(alias.name) for alias in node.names):
+        node.module, node.level = None, place.level
         return
-    local = _below_folder(node.module, folder)
-    if is_local(local.partition(".")[0]) and is_local(local):
-        node.module, node.level = local, _levels(package)
+    local = place.local(node.module)
+    if local is not None:
+        node.module, node.level = local, place.level
 
 
-def _named(node: ast.ImportFrom, package: str, exists: IsLocal) -> Iterator[str]:
+def _named(node: ast.ImportFrom, place: _Place) -> Iterator[str]:
+    """The local modules of a relative import: what stands before ``import``, and after it."""
     if not node.level:
         return
-    parts = package.split(".") if package else []
+    parts = place.package.split(".") if place.package else []
     if node.level - 1 > len(parts):
         return  # beyond the top: Python itself says so, with the line, when the module runs
     base = ".".join(parts[: len(parts) - (node.level - 1)])
     target = ".".join(part for part in (base, node.module or "") if part)
-    if target and exists(target):
+    if target and place.exists(target):
         yield target
     for alias in node.names:
         name = f"{target}.{alias.name}" if target else alias.name
-        if exists(name):
+        if place.exists(name):
             yield name
-
-
-def _levels(package: str) -> int:
-    return 1 + (len(package.split(".")) if package else 0)
-
-
-def _dots(package: str) -> str:
-    return "." * _levels(package)
-
-
-class _Rewriter(ast.NodeTransformer):
-    """Turns ``import _shared`` and ``import _shared.money as m`` of local files into relative imports."""
-
-    def __init__(self, package: str, folder: str, is_local: IsLocal, found: dict[str, None]) -> None:
-        self._package = package
-        self._folder = folder
-        self._is_local = is_local
-        self._found = found
-
-    def visit_Import(self, node: ast.Import) -> ast.AST | list[ast.stmt]:
-        kept: list[ast.alias] = []
-        made: list[ast.stmt] = []
-        for alias in node.names:
-            local = _below_folder(alias.name, self._folder)
-            if not self._is_local(local):
-                kept.append(alias)
-                continue
-            parent, _, last = local.rpartition(".")
-            self._found[local] = None
-            made.append(
-                ast.ImportFrom(
-                    module=parent or None,
-                    names=[ast.alias(name=last, asname=alias.asname)],
-                    level=_levels(self._package),
-                )
-            )
-        if not made:
-            return node
-        if kept:
-            made.append(ast.Import(names=kept))
-        return [ast.fix_missing_locations(ast.copy_location(statement, node)) for statement in made]

@@ -17,25 +17,23 @@ import traceback
 import typing
 from collections.abc import Sequence
 from types import CodeType, ModuleType
-from typing import Any
 
 from bff.errors import FunctionNotLoaded
 from bff.revisions.resources import MemoryResources
 from bff.revisions.revision import Revision
-from bff.revisions.snapshot import Snapshot
+from bff.revisions.snapshot import Snapshot, not_python
 
 PREFIX = "bff_functions_"
+MAX_MESSAGE = 2_000
+"""Most characters of an exception's own words that a report repeats."""
 
 
 class Package(importlib.abc.InspectLoader):
     """One loaded revision: the import system's loader for all of its modules."""
 
-    def __init__(
-        self, name: str, revision: Revision, codes: dict[str, CodeType], *, real_paths: bool
-    ) -> None:
+    def __init__(self, name: str, revision: Revision, *, real_paths: bool) -> None:
         self.name = name
         self.revision = revision
-        self._codes = codes
         self._real_paths = real_paths
 
     @property
@@ -48,45 +46,61 @@ class Package(importlib.abc.InspectLoader):
     def spec(self, fullname: str) -> importlib.machinery.ModuleSpec | None:
         """The spec of one of its modules, or None when the snapshot has no such module."""
         module = self._local(fullname)
-        if module not in self._snapshot.modules:
+        if module in self._snapshot.modules:
+            origin = self.get_filename(fullname)
+        elif module in self._snapshot.folders:
+            origin = None
+        else:
             return None
         spec = importlib.machinery.ModuleSpec(
-            fullname, self, origin=self.get_filename(fullname), is_package=self._snapshot.is_package(module)
+            fullname, self, origin=origin, is_package=self._snapshot.is_package(module)
         )
-        spec.has_location = True
+        spec.has_location = origin is not None
         return spec
+
+    def _path(self, fullname: str) -> str:
+        path = self._snapshot.modules.get(self._local(fullname))
+        if path is None:
+            raise ImportError(f"{fullname} has no source", name=fullname)
+        return path
 
     def get_filename(self, fullname: str) -> str:
         """The path a traceback names: the real one while the text on disk is the same, else a virtual one."""
-        path = self._snapshot.modules[self._local(fullname)]
-        root = self._snapshot.root
+        path, root = self._path(fullname), self._snapshot.root
         return str(root / path) if self._real_paths else f"{root.name}@{self.revision.digest[:12]}/{path}"
 
     def get_source(self, fullname: str) -> str:
         """The text as snapshotted; :mod:`linecache` and :mod:`inspect` find it here."""
+        self._path(fullname)
         return self._snapshot.source(self._local(fullname))
 
     def is_package(self, fullname: str) -> bool:
         return self._snapshot.is_package(self._local(fullname))
 
     def get_code(self, fullname: str) -> CodeType:
-        """Compiled once per digest and kept, so that warming again after eviction compiles nothing."""
+        """Compiled once per snapshot and kept, so that warming again after eviction compiles nothing."""
         module, filename = self._local(fullname), self.get_filename(fullname)
-        code = self._codes.get(module)
+        trees, codes = self._snapshot.trees, self._snapshot.codes
+        code = codes.get(module)
         if code is None:
-            tree = self._snapshot.trees.pop(module)
-            code = compile(tree, filename, "exec", dont_inherit=True)
-        elif code.co_filename != filename:
+            tree = trees.get(module)
+            # No tree: another thread, in another instance of this revision, has compiled it just now.
+            code = compile(tree, filename, "exec", dont_inherit=True) if tree is not None else codes[module]
+        if code.co_filename != filename:
             code = _moved(code, filename)
-        self._codes[module] = code
+        codes[module] = code
+        trees.pop(module, None)  # only now, so that one of the two is there for every other thread
         return code
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(self.get_code(module.__name__), vars(module))  # noqa: S102 - running functions is the product
+        if self._local(module.__name__) not in self._snapshot.folders:
+            exec(self.get_code(module.__name__), vars(module))  # noqa: S102 - running functions is the product
 
     def get_resource_reader(self, fullname: str) -> MemoryResources:
         """Data files of a folder function, for :func:`importlib.resources.files`."""
-        return MemoryResources(self._snapshot.files, self._local(fullname).replace(".", "/"))
+        module = self._local(fullname)
+        folder = module if self._snapshot.is_package(module) else module.rpartition(".")[0]
+        return MemoryResources(self._snapshot.files, folder.replace(".", "/"))
 
     def filenames(self) -> list[str]:
         """Every path a traceback of this package may name."""
@@ -115,12 +129,11 @@ class Package(importlib.abc.InspectLoader):
 class Loader(importlib.abc.MetaPathFinder):
     """Finds modules of loaded revisions for the import system. Install it once, close it once.
 
-    Mutable state: ``_packages`` by package name; ``_codes`` by digest.
+    Mutable state: ``_packages`` by package name. One thread loads; any thread may import or drop meanwhile.
     """
 
     def __init__(self) -> None:
         self._packages: dict[str, Package] = {}
-        self._codes: dict[str, dict[str, CodeType]] = {}
 
     def __enter__(self) -> Loader:
         sys.meta_path.insert(0, self)
@@ -165,8 +178,7 @@ class Loader(importlib.abc.MetaPathFinder):
         while name in self._packages:  # the same revision is still draining under the first name
             copies += 1
             name = f"{base}_{copies}"
-        codes = self._codes.setdefault(revision.digest, {})
-        package = self._packages[name] = Package(name, revision, codes, real_paths=real_paths)
+        package = self._packages[name] = Package(name, revision, real_paths=real_paths)
         # The package itself stands for the functions folder; it has no code and is never searched for.
         root = ModuleType(name)
         root.__path__ = []
@@ -179,19 +191,20 @@ class Loader(importlib.abc.MetaPathFinder):
         if self._packages.pop(package.name, None) is None:
             return
         prefix = f"{package.name}."
-        for name in [name for name in sys.modules if name == package.name or name.startswith(prefix)]:
-            vars(sys.modules.pop(name)).pop("__loader__", None)
+        # Copied in one step: other threads import while this one walks.
+        for name in [each for each in list(sys.modules) if f"{each}.".startswith(prefix)]:
+            module = sys.modules.pop(name, None)
+            if isinstance(module, ModuleType):  # a body may have put anything in its own place
+                vars(module).pop("__loader__", None)
         for filename in package.filenames():
             linecache.cache.pop(filename, None)
-        for name in [name for name in logging.Logger.manager.loggerDict if name.startswith(prefix)]:
-            del logging.Logger.manager.loggerDict[name]
+        loggers = logging.Logger.manager.loggerDict
+        # The placeholder of the package itself remembers every logger below it.
+        for name in [each for each in list(loggers) if f"{each}.".startswith(prefix)]:
+            loggers.pop(name, None)
         # typing remembers every Optional[Model] it was asked for, and through them the models' modules.
         for clear in typing._cleanups:  # type: ignore[attr-defined]  # noqa: SLF001 - what CPython's own tests use
             clear()
-
-    def forget(self, revision: Revision) -> None:
-        """Drop the compiled code of a revision that will not be warmed again."""
-        self._codes.pop(revision.digest, None)
 
 
 def _moved(code: CodeType, filename: str) -> CodeType:
@@ -204,31 +217,43 @@ def _moved(code: CodeType, filename: str) -> CodeType:
 
 def explain(error: BaseException, package: Package) -> FunctionNotLoaded:
     """A load failure in the user's terms: the last line of their own code that was running, and why."""
-    own = {package.get_filename(f"{package.name}.{module}"): path for module, path in _paths(package)}
+    taken = package.revision.snapshot
+    own = {
+        package.get_filename(f"{package.name}.{module}"): f"{taken.root.name}/{path}"
+        for module, path in taken.modules.items()
+    }
+    # What only the compiler refuses, such as a `return` outside of a function, has no frame.
+    if isinstance(error, SyntaxError) and error.filename in own:
+        return not_python(taken.function, own[error.filename], error)
     where = ""
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename in own:
-            where = f"{package.revision.snapshot.root.name}/{own[frame.filename]}:{frame.lineno}"
-    why = f"{type(error).__name__}: {_plain(error, package)}".rstrip(": ")
-    return FunctionNotLoaded(package.revision.function, why, where=where, remedy=_remedy(error, package))
+            where = f"{own[frame.filename]}:{frame.lineno}"
+    # Without our package names: ``bff_functions_3f2a._shared`` is ``_shared`` to its author.
+    words = words_of(error).replace(f"{package.name}.", "").replace(package.name, taken.root.name)
+    why = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return FunctionNotLoaded(taken.function, why, where=where, remedy=_remedy(error, package))
 
 
-def _paths(package: Package) -> Any:
-    return package.revision.snapshot.modules.items()
-
-
-def _plain(error: BaseException, package: Package) -> str:
-    """Without our package names: ``bff_functions_3f2a._shared`` is ``_shared`` to its author."""
-    return (
-        str(error).replace(f"{package.name}.", "").replace(package.name, package.revision.snapshot.root.name)
-    )
+def words_of(error: BaseException) -> str:
+    """What an exception says of itself, fit to be printed whatever its class does."""
+    try:
+        words = str(error)
+    except Exception as failure:
+        return f"(its message cannot be shown: {type(failure).__name__})"
+    shown = words if len(words) <= MAX_MESSAGE else f"{words[:MAX_MESSAGE]}…"
+    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def _remedy(error: BaseException, package: Package) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
-        if error.name.startswith(package.name):
-            return f"create the file, or correct the name in {package.revision.snapshot.root.name}/"
-        return f"install it (`pip install {error.name.partition('.')[0]}`), or import local files relatively"
+        root = package.revision.snapshot.root.name
+        top = error.name.partition(".")[0]
+        if top == package.name:
+            return f"create the file, or correct the name in {root}/"
+        if top == root:
+            return "import local files relatively: `from . import NAME`"
+        return f"install it (`pip install {top}`), or import local files relatively"
     if isinstance(error, SystemExit):
         return "a function's module must not exit the process"
     return ""

@@ -20,6 +20,8 @@ class MemoryFile(Traversable):
         return self._path.rpartition("/")[2]
 
     def iterdir(self) -> Iterator[MemoryFile]:
+        if not self.is_dir():
+            raise NotADirectoryError(f"the revision's snapshot has no folder {self._path}")
         prefix = f"{self._path}/"
         names = {path[len(prefix) :].partition("/")[0] for path in self._files if path.startswith(prefix)}
         for name in sorted(names):
@@ -47,10 +49,13 @@ class MemoryFile(Traversable):
         return self.read_bytes().decode(encoding or "utf-8", errors or "strict")
 
     def open(self, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if set(mode) - set("rbt"):
+            raise PermissionError(f"a revision never changes: {self._path} cannot be opened with {mode!r}")
         content = io.BytesIO(self.read_bytes())
         if "b" in mode:
             return content
-        kwargs.setdefault("encoding", "utf-8")
+        if not args:
+            kwargs.setdefault("encoding", "utf-8")
         return io.TextIOWrapper(content, *args, **kwargs)
 
     def __repr__(self) -> str:

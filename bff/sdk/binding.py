@@ -15,15 +15,16 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from bff.errors import ValidationFailed
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.context import Context, SyncContext
-from bff.sdk.handler import ContractBroken
+from bff.sdk.handler import ContractBroken, read_hints
+from bff.sdk.handler import line_of as line_of
 from bff.sdk.invocation import Invocation
+from bff.sdk.misfit import Uncheckable, adapter_of
 from bff.sdk.parameters import Body, Cookie, File, Form, Header, Path, Query
 from bff.sdk.sources import ABSENT, FROM, Given, Reading, read, read_now
 
@@ -154,17 +155,21 @@ def compile_binder(call: Callable[..., Any], path_parameters: tuple[str, ...], *
     """
     try:
         signature = inspect.signature(call)
-        hints = typing.get_type_hints(
-            call if inspect.isroutine(call) else type(call).__call__, include_extras=True
-        )
-    except (NameError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise ContractBroken(
             f"the handler's signature cannot be read: {error}", line=line_of(call)
         ) from error
+    hints = read_hints(call)
     parameters = tuple(
         _parameter(parameter, hints.get(name, inspect.Parameter.empty), path_parameters, call)
         for name, parameter in signature.parameters.items()
     )
+    if is_async and any(hints.get(p.name) is SyncContext for p in parameters):
+        raise ContractBroken(
+            "an asynchronous handler asks for SyncContext, whose service calls block",
+            line=line_of(call),
+            remedy="ask for Context",
+        )
     _refuse_unused(path_parameters, parameters, call)
     _refuse_two_bodies(parameters, call)
     return Binder(parameters, context=Context if is_async else SyncContext)
@@ -178,7 +183,15 @@ def _parameter(
         raise ContractBroken(
             f"the handler takes {stars}{parameter.name}",
             line=line_of(call),
-            remedy="name each argument, or take `request: Request` for all of it",
+            remedy="name each argument, or take `request: Request` for all of it; a decorator's wrapper "
+            "needs functools.wraps",
+        )
+    if type(parameter.default) in _MARKERS:
+        marker = type(parameter.default).__name__
+        raise ContractBroken(
+            f"argument {parameter.name} has {marker}() as its default",
+            line=line_of(call),
+            remedy=f"write `{parameter.name}: Annotated[…, {marker}()]`",
         )
     source, alias, bare = _source(parameter.name, annotation, path_parameters, call)
     many = source in ("query", "header", "form", "file") and _is_list(bare)
@@ -237,6 +250,8 @@ def _told_by_type(name: str, bare: Any, path_parameters: tuple[str, ...]) -> str
 
 
 def _unwrap(annotation: Any) -> tuple[Any, list[Any]]:
+    if get_origin(annotation) in (types.UnionType, typing.Union):  # Annotated[str, Header()] | None
+        return annotation, [marker for option in get_args(annotation) for marker in _unwrap(option)[1]]
     if get_origin(annotation) is not Annotated:
         return annotation, []
     bare, *metadata = get_args(annotation)
@@ -278,10 +293,10 @@ def _adapter(
     if annotation is str and source in ("path", "query", "header", "cookie", "form"):
         return None  # text is what arrives: nothing to check
     try:
-        return TypeAdapter(annotation)
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
+        return adapter_of(annotation)
+    except Uncheckable as error:
         raise ContractBroken(
-            f"argument {parameter.name} has a type that values cannot be checked against: {bare!r}",
+            f"argument {parameter.name} has a type that values cannot be checked against: {error}",
             line=line_of(call),
             remedy="use a builtin type, a pydantic model or a dataclass, or take `request: Request`",
         ) from error
@@ -316,9 +331,3 @@ def _refuse_two_bodies(parameters: tuple[Parameter, ...], call: Callable[..., An
             line=line_of(call),
             remedy="a request has one body: put the fields into one model",
         )
-
-
-def line_of(call: Callable[..., Any]) -> int | None:
-    """The line a handler is defined at, for messages."""
-    code = getattr(inspect.unwrap(call), "__code__", None)
-    return code.co_firstlineno if code is not None else None

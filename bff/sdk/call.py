@@ -160,23 +160,27 @@ class Call(Generic[T]):
     @staticmethod
     def _override(value: Any) -> Any:
         """What ``errors=`` says: an exception is raised, anything else is the call's value."""
-        if isinstance(value, BaseException) or (isinstance(value, type) and issubclass(value, BaseException)):
+        if isinstance(value, BaseException):
+            raise value.with_traceback(
+                None
+            )  # one made at import is raised often: its traceback must not grow
+        if isinstance(value, type) and issubclass(value, BaseException):
             raise value
         return value
 
     def _read(self, response: httpx.Response) -> Any:
         from pydantic import ValidationError
 
+        from bff.sdk import misfit as misfit_of
+
         try:
             return self._adapters.of(self._into).validate_json(response.content)
         except ValidationError as misfit:
-            first = misfit.errors(include_url=False, include_input=False, include_context=False)[0]
-            if first["type"] == "json_invalid":
-                raise ServiceBodyInvalid(self.service, "is not JSON") from None
-            place = ".".join(str(part) for part in first["loc"]) or "the top"
-            raise ServiceBodyInvalid(
-                self.service, f"does not fit: at {place}, {first['msg'][:1].lower()}{first['msg'][1:]}"
-            ) from None
+            if misfit_of.is_no_json(misfit):
+                what = "is not JSON" if response.content else "is empty"
+            else:
+                what = f"does not fit: {misfit_of.first_of(misfit)}"
+            raise ServiceBodyInvalid(self.service, what) from None
 
     def __repr__(self) -> str:
         state = "started" if self._started else "not started"

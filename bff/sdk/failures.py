@@ -6,11 +6,15 @@ table in :class:`ServiceAnswered` gives. The upstream's body is never part of it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from bff.errors import BffError, Fault
+
+_REGISTERED = frozenset(HTTPStatus)
+_RETRY_AFTER = re.compile(r"[0-9]{1,9}|[A-Za-z]{3,9}, [A-Za-z0-9 :-]{1,30}")  # RFC 9110 §10.2.3
 
 
 class Problem(BffError):
@@ -22,7 +26,9 @@ class Problem(BffError):
     code = "function-problem"
 
     def __init__(self, status: int, detail: str = "", **extra: Any) -> None:
-        phrase = HTTPStatus(status).phrase
+        if not 400 <= status <= 599:
+            raise ValueError(f"{status} is no error; a problem's status is 400 to 599")
+        phrase = HTTPStatus(status).phrase if status in _REGISTERED else "Error"
         super().__init__(detail or phrase)
         self.status = status
         self.title = phrase
@@ -64,7 +70,8 @@ class ServiceTimedOut(ServiceError):
     status = 504
 
     def __init__(self, service: str, waited: float) -> None:
-        super().__init__(service, f"did not answer within {waited:.3g} s")
+        why = f"did not answer within {waited:.3g} s" if waited > 0 else "was not called: no time was left"
+        super().__init__(service, why)
 
 
 class ServiceConnectionLost(ServiceError):
@@ -111,7 +118,9 @@ class ServiceAnswered(ServiceError):
         self.upstream_status = upstream_status
         self.status, self.fault = outcome_of(upstream_status, relayed=relayed)
         self.retryable = self.fault is Fault.SERVICE or upstream_status == 429
-        self._retry_after = retry_after if self.status in (409, 412, 429, 503) else ""
+        self._retry_after = ""
+        if self.status in (409, 412, 429, 503) and _RETRY_AFTER.fullmatch(retry_after):
+            self._retry_after = retry_after
 
     def headers(self) -> Mapping[str, str]:
         return {"retry-after": self._retry_after} if self._retry_after else {}
@@ -141,11 +150,20 @@ class UnknownService(BffError, AttributeError):
         super().__init__(f"No service {name} is declared in routes.yaml{hint}")
 
 
-class BadServicePath(BffError, ValueError):
-    """A service call's path would leave the service's URL or is not a path."""
+class BadServiceCall(BffError, ValueError):
+    """What the function wanted to send to a service cannot be sent."""
 
-    code, title = "bad-service-path", "The function asked a service for something that is no path"
+    code, title = "bad-service-call", "The function asked a service for something that cannot be sent"
     fault = Fault.FUNCTION
 
     def __init__(self, service: str, why: str) -> None:
-        super().__init__(f"The call to {service} was refused: its path {why}.")
+        super().__init__(f"The call to {service} was refused: {why}.")
+
+
+class BadServicePath(BadServiceCall):
+    """A service call's path would leave the service's URL or is not a path."""
+
+    code, title = "bad-service-path", "The function asked a service for something that is no path"
+
+    def __init__(self, service: str, why: str) -> None:
+        super().__init__(service, f"its path {why}")

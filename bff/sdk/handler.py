@@ -6,7 +6,9 @@ Nothing is called here but ``new()``; binding arguments and encoding results are
 
 from __future__ import annotations
 
+import functools
 import inspect
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,8 +44,8 @@ class Handler:
 
     @property
     def streams(self) -> bool:
-        """Whether the handler itself is a generator."""
-        return inspect.isasyncgenfunction(self.call) or inspect.isgeneratorfunction(self.call)
+        """Whether calling the handler gives an asynchronous generator, not something to await."""
+        return next((inspect.isasyncgenfunction(each) for each in _asynchronous(self.call)), False)
 
 
 _REMEDY = (
@@ -75,6 +77,11 @@ def find(module: ModuleType) -> Handler:
 def _function(call: Any, shape: str, owner: Any = None) -> Handler:
     if inspect.isclass(call) or not callable(call):
         raise ContractBroken(f"{shape} is {_what(call)}, not a function", remedy=_REMEDY)
+    if isinstance(call, functools.partial):
+        # Its keywords would look like arguments with defaults, which a caller could then set.
+        raise ContractBroken(f"{shape} is a functools.partial", remedy="write a function that calls it")
+    if _is_asgi(call):
+        return Handler(kind=Kind.ASGI, call=call, owner=owner, shape=shape)
     return Handler(kind=Kind.ASYNC if _is_async(call) else Kind.SYNC, call=call, owner=owner, shape=shape)
 
 
@@ -101,8 +108,6 @@ def _made(new: Any) -> Handler:
     for hook in ("start", "stop", "alive", "ready"):
         if not callable(getattr(made, hook, _nothing)):
             raise ContractBroken(f"{hook} of what new() returned cannot be called")
-    if _is_asgi(handle):
-        return Handler(kind=Kind.ASGI, call=handle, owner=made, shape="new")
     return _function(handle, "new", owner=made)
 
 
@@ -113,18 +118,51 @@ def _application(app: Any) -> Handler:
 
 
 def _is_async(call: Any) -> bool:
-    target = inspect.unwrap(call) if inspect.isroutine(call) else call
-    inner = getattr(type(call), "__call__", None)  # noqa: B004 - the method itself is asked, not callability
-    return any(
-        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
-        for each in (call, target, inner)
-        if each is not None
-    )
+    return bool(_asynchronous(call))
+
+
+def _asynchronous(call: Any) -> list[Any]:
+    """What of a callable is asynchronous, from the outside in: itself, or what a plain wrapper hands on."""
+    outer = call if inspect.isroutine(call) else type(call).__call__
+    return [
+        each
+        for each in (outer, inspect.unwrap(call), inspect.unwrap(outer))
+        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
+    ]
 
 
 def _is_asgi(handle: Any) -> bool:
     """Knative func's Python contract: ``handle(scope, receive, send)`` is ASGI, any other is bound."""
-    return list(inspect.signature(handle).parameters) == ["scope", "receive", "send"]
+    try:
+        return list(inspect.signature(handle).parameters) == ["scope", "receive", "send"]
+    except (TypeError, ValueError):  # no signature can be told; the binder says so better
+        return False
+
+
+def read_hints(call: Callable[..., Any]) -> dict[str, Any]:
+    """A handler's annotations, resolved where they are texts.
+
+    Raises:
+        ContractBroken: one of them names what is not there.
+
+    """
+    try:
+        return typing.get_type_hints(
+            call if inspect.isroutine(call) else type(call).__call__, include_extras=True
+        )
+    except Exception as error:  # an annotation is code: reading it may raise anything
+        raise ContractBroken(
+            f"the handler's annotations cannot be read: {error}",
+            line=line_of(call),
+            remedy="import what they name when the module runs, not only under TYPE_CHECKING",
+        ) from error
+
+
+def line_of(call: Callable[..., Any]) -> int | None:
+    """The line a handler is defined at, for messages."""
+    inner = inspect.unwrap(call)
+    code = getattr(inner if inspect.isroutine(inner) else type(inner).__call__, "__code__", None)
+    return code.co_firstlineno if code is not None else None
 
 
 def _nothing() -> None: ...

@@ -19,8 +19,15 @@ from bff.signals import Signal
 if TYPE_CHECKING:
     from bff.sdk.request import BoundedRequest
 
+TIMER_ERROR = 0.002
+"""Seconds a timer may be early: uvloop's count in whole milliseconds."""
+
 MAX_CALLS = 200
 """Service calls one record keeps; further ones are counted in ``calls_dropped``."""
+
+
+MAX_MISSING = 50
+"""Names of missing parts one answer lists: they travel in a header field."""
 
 
 @dataclass(slots=True)
@@ -181,7 +188,7 @@ class Invocation(Signal):
         """Say that the answer goes out without this part."""
         if self.missing is None:
             self.missing = []
-        if part not in self.missing:
+        if part not in self.missing and len(self.missing) < MAX_MISSING:
             self.missing.append(part)
 
     def open_call(self, service: str, method: str, path: str) -> CallRecord:
@@ -196,10 +203,13 @@ class Invocation(Signal):
         return record
 
     def waiting_for(self) -> tuple[str, ...]:
-        """Services whose answers are still out."""
+        """Services whose answers are still out, or were when time ran out and cancelled them."""
         if not self.calls:
             return ()
-        return tuple(dict.fromkeys(call.service for call in self.calls if call.ended is None))
+        ran_out = self.deadline.at - TIMER_ERROR
+        return tuple(
+            dict.fromkeys(call.service for call in self.calls if call.ended is None or call.ended >= ran_out)
+        )
 
     def __repr__(self) -> str:
         return (

@@ -8,17 +8,18 @@ None is 204 unless the return type has a value that may be None.
 from __future__ import annotations
 
 import inspect
-import typing
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import is_dataclass
+from enum import IntEnum
 from typing import Any, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 
 from bff.errors import FunctionFailed
-from bff.sdk.handler import ContractBroken
+from bff.sdk.handler import ContractBroken, line_of, read_hints
+from bff.sdk.misfit import Uncheckable, adapter_of, first_of
 
 HeaderPairs = list[tuple[bytes, bytes]]
 
@@ -26,6 +27,13 @@ JSON = (b"content-type", b"application/json")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 BINARY = (b"content-type", b"application/octet-stream")
 NDJSON = (b"content-type", b"application/x-ndjson")
+_OWN_WORDS = (
+    "Unable to serialize unknown type",
+    "Error serializing to JSON: ValueError: Circular reference detected",
+    "Error serializing to JSON: ValueError: Maximum serialization depth exceeded",
+)
+"""How pydantic's sentences begin that speak of types only; its others may quote a value."""
+_BYTES = (bytes, bytearray, memoryview)
 _STREAMS = (AsyncIterable, Iterable)
 
 
@@ -57,14 +65,16 @@ class Answer:
 class Encoder:
     """Makes answers of one handler's results. Immutable after construction."""
 
-    __slots__ = ("_adapter", "_function", "_none_is_value")
+    __slots__ = ("_adapter", "_function", "_none_is_value", "_validates")
 
     def __init__(self, function: str, annotation: Any) -> None:
         annotation = _body_type(annotation)
         self._function = function
         is_open = annotation is inspect.Signature.empty or annotation is Any
         self._none_is_value = not is_open and type(None) in get_args(annotation)
-        self._adapter = None if is_open or _is_raw(annotation) else TypeAdapter[Any](annotation)
+        self._adapter = None if is_open or _is_raw(annotation) else adapter_of(annotation)
+        # pydantic writes any object for a model, as far as their attributes agree: `{}` for a stranger.
+        self._validates = self._adapter is not None and _names_records(annotation)
 
     def encode(self, result: Any) -> Answer:
         """The answer for what the handler returned.
@@ -74,19 +84,23 @@ class Encoder:
 
         """
         status = 200
-        if type(result) is tuple and len(result) == 2 and type(result[1]) is int:
-            result, status = result
+        if type(result) is tuple and len(result) == 2 and _is_status_type(type(result[1])):
+            result, status = result[0], int(result[1])
             if not 200 <= status <= 599:
                 raise FunctionFailed(
                     self._function, f"returned {status}, which is no HTTP status of an answer"
                 )
+            if status in (204, 304):  # RFC 9110 §6.4.1: such answers have no content, whatever was returned
+                return Answer(status)
         if result is None and not self._none_is_value:
             return Answer(204 if status == 200 else status)
         if isinstance(result, dict | list):
             return Answer(status, [JSON], self._json(result))
+        if isinstance(result, str | bytes | bytearray) and self._adapter is not None:
+            self._refuse_misfit(result)
         if isinstance(result, str):
             return Answer(status, [TEXT], result.encode("utf-8", "replace"))
-        if isinstance(result, bytes | bytearray | memoryview):
+        if isinstance(result, _BYTES):
             return Answer(status, [BINARY], bytes(result))
         if isinstance(result, Response):
             return Answer(result.status_code, response=result)
@@ -99,21 +113,30 @@ class Encoder:
         try:
             if adapter is None:
                 return to_json(value, by_alias=True, inf_nan_mode="null")
+            if self._validates:
+                value = adapter.validate_python(value)
             try:
                 return adapter.dump_json(value, by_alias=True, warnings="error")
             except PydanticSerializationError:
-                # Not built of the declared types, a dict for a model say: it may still fit them.
+                # Not built of the declared types, a tuple for a list say: it may still fit them.
                 return adapter.dump_json(adapter.validate_python(value), by_alias=True, warnings="error")
         except ValidationError as misfit:
-            first = misfit.errors(include_url=False, include_input=False, include_context=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the top"
-            raise FunctionFailed(
-                self._function, f"returned what its return type does not allow: at {place}, {first['msg']}"
-            ) from misfit
+            raise self._misfit(misfit) from misfit
         except (PydanticSerializationError, RecursionError) as error:
-            raise FunctionFailed(
-                self._function, f"returned what cannot be written as JSON: {error}"
-            ) from error
+            why = f": {error}" if str(error).startswith(_OWN_WORDS) else ""
+            raise FunctionFailed(self._function, f"returned what cannot be written as JSON{why}") from error
+
+    def _refuse_misfit(self, value: Any) -> None:
+        assert self._adapter is not None
+        try:
+            self._adapter.validate_python(value)
+        except ValidationError as misfit:
+            raise self._misfit(misfit) from misfit
+
+    def _misfit(self, misfit: ValidationError) -> FunctionFailed:
+        return FunctionFailed(
+            self._function, f"returned what its return type does not allow: {first_of(misfit)}"
+        )
 
     def _stream(self, items: Any, status: int) -> Answer:
         return Answer(status, stream=StreamedItems(items))
@@ -141,7 +164,7 @@ class StreamedItems:
             item = await self._iterator.__anext__()
         except StopAsyncIteration:
             return None
-        kind = TEXT if isinstance(item, str) else BINARY if isinstance(item, bytes | bytearray) else NDJSON
+        kind = TEXT if isinstance(item, str) else BINARY if isinstance(item, _BYTES) else NDJSON
         return kind, self.encode(item)
 
     @staticmethod
@@ -149,7 +172,7 @@ class StreamedItems:
         """One item as it travels."""
         if isinstance(item, str):
             return item.encode("utf-8", "replace")
-        if isinstance(item, bytes | bytearray):
+        if isinstance(item, _BYTES):
             return bytes(item)
         return to_json(item, by_alias=True, inf_nan_mode="null") + b"\n"
 
@@ -167,14 +190,13 @@ def compile_encoder(function: str, call: Callable[..., Any]) -> Encoder:
         ContractBroken: the type is nothing that can be written.
 
     """
-    hints: Mapping[str, Any] = typing.get_type_hints(
-        call if inspect.isroutine(call) else type(call).__call__, include_extras=True
-    )
+    hints = read_hints(call)
     try:
         return Encoder(function, hints.get("return", inspect.Signature.empty))
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
+    except Uncheckable as error:
         raise ContractBroken(
-            f"the return type {hints['return']!r} cannot be written as JSON",
+            f"the return type cannot be written as JSON: {error}",
+            line=line_of(call),
             remedy="return a pydantic model, a dataclass, builtin types, str, bytes or a Response",
         ) from error
 
@@ -184,9 +206,20 @@ def _body_type(annotation: Any) -> Any:
     if annotation is type(None):
         return None
     args = get_args(annotation)
-    if get_origin(annotation) is tuple and len(args) == 2 and args[1] is int:
+    if get_origin(annotation) is tuple and len(args) == 2 and _is_status_type(args[1]):
         return args[0]
     return annotation
+
+
+def _is_status_type(kind: Any) -> bool:
+    """``int`` and ``http.HTTPStatus``, but not ``bool``."""
+    return kind is int or (isinstance(kind, type) and issubclass(kind, IntEnum))
+
+
+def _names_records(annotation: Any) -> bool:
+    if inspect.isclass(annotation) and (issubclass(annotation, BaseModel) or is_dataclass(annotation)):
+        return True
+    return any(_names_records(argument) for argument in get_args(annotation))
 
 
 def _is_raw(annotation: Any) -> bool:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
-from bff.errors import BodyTooLarge
+from bff.errors import BadRequest, BodyTooLarge
 from bff.sdk.invocation import Incoming
+from bff.sdk.json import loads
 
 
 class BoundedRequest(Request):
@@ -39,6 +43,24 @@ class BoundedRequest(Request):
             if total > self._incoming.max_body:
                 raise BodyTooLarge(self._incoming.max_body)
             yield chunk
+
+    async def json(self) -> Any:
+        """The body as JSON, read strictly.
+
+        Raises:
+            BadRequest: it is not JSON.
+
+        """
+        return loads(await self.body())
+
+    async def _get_form(self, *args: Any, **limits: Any) -> FormData:
+        try:
+            return await super()._get_form(*args, **limits)
+        except (MultiPartException, FormParserError) as error:
+            why = error.message if isinstance(error, MultiPartException) else "it is not url-encoded"
+            raise BadRequest(f"The form cannot be read: {why.rstrip('.')}.") from None
+        except UnicodeDecodeError:
+            raise BadRequest("The form is not UTF-8.") from None
 
 
 __all__ = ["BoundedRequest", "ClientDisconnect", "Request"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 E = TypeVar("E")
 _NOTHING: Mapping[int, Any] = {}
+_OPTIONS = SendOptions.__optional_keys__
 
 
 class _Verb(Protocol):
@@ -85,7 +86,15 @@ class Service:
         errors: Mapping[int, Any] = _NOTHING,
         **options: Unpack[SendOptions],
     ) -> Call[Any]:
-        """A call with any method."""
+        """A call with any method.
+
+        Raises:
+            TypeError: an option that a call does not have.
+
+        """
+        if options and not options.keys() <= _OPTIONS:
+            unknown = ", ".join(sorted(options.keys() - _OPTIONS))
+            raise TypeError(f"a service call has no option {unknown}; it has {', '.join(sorted(_OPTIONS))}")
         return Call(
             self._sender,
             self._invocation,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 
 from bff.errors import BadRequest, UnsupportedMediaType
@@ -149,12 +148,7 @@ async def _read_form(incoming: Incoming) -> FormData:
         raise UnsupportedMediaType(
             essence, "a form (application/x-www-form-urlencoded or multipart/form-data)"
         )
-    try:
-        form: FormData = await incoming.request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS)
-    except HTTPException as error:
-        raise BadRequest(f"The form cannot be read: {error.detail}") from None
-    except UnicodeDecodeError:
-        raise BadRequest("The form is not UTF-8.") from None
+    form: FormData = await incoming.request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS)
     return form
 
 

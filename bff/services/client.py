@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from bff import trace
 from bff.clock import Clock, Expiry
@@ -17,19 +20,30 @@ if TYPE_CHECKING:
 
     from bff.services.transport import MakeTransport, Wire
 
-_DOTS = frozenset({".", "..", "%2e", "%2e%2e", ".%2e", "%2e."})
+MAX_ANSWER = 32 * 1024 * 1024
+"""Bytes an upstream's body may have, decoded, before the call is given up."""
+
+_DOTS = frozenset({".", ".."})
+_NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
     """Sends requests to one service for any invocation. Mutable state: ``_wire``, made with the first call."""
 
     def __init__(
-        self, name: str, config: ServiceConfig, *, clock: Clock, make_transport: MakeTransport
+        self,
+        name: str,
+        config: ServiceConfig,
+        *,
+        clock: Clock,
+        make_transport: MakeTransport,
+        max_answer: int = MAX_ANSWER,
     ) -> None:
         self.name = name
         self.config = config
         self._clock = clock
         self._make_transport = make_transport
+        self._max_answer = max_answer
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._wire: Wire | None = None
 
@@ -41,15 +55,14 @@ class ServiceClient:
         Raises:
             ServiceError: none came, not in time, or it broke off.
             BadServicePath: the path would leave the service's URL.
+            BadServiceCall: what the function wants to send is not HTTP.
+
         """
         allowed = self._allowed(invocation, options)
         self._check_path(path)
         record = invocation.open_call(self.name, method, path)
         try:
-            headers = {
-                **options.get("headers", {}),
-                **forward.fields(invocation, self._own, trace.new_span_id()),
-            }
+            headers = forward.fields(invocation, options.get("headers") or {}, self._own, trace.new_span_id())
             with Expiry(self._clock, self._clock.now() + allowed):
                 response = await self._connected().exchange(method, path, headers, options)
         except TimeoutError:
@@ -61,6 +74,7 @@ class ServiceClient:
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
+        response.elapsed = timedelta(seconds=record.ended - record.started)
         response.relayed = response.status_code in (401, 403) and self.relays_credentials(invocation)
         return response
 
@@ -69,27 +83,43 @@ class ServiceClient:
         remaining = invocation.remaining()
         if remaining <= 0:
             raise ServiceTimedOut(self.name, 0.0)
-        return min(self.config.timeout, remaining, options.get("timeout", remaining))
+        asked = options.get("timeout")
+        return min(self.config.timeout, remaining, remaining if asked is None else asked)
 
     def _check_path(self, path: str) -> None:
         """It stays below the service's URL: a caller's text in it must not lead anywhere else."""
         if not path.startswith("/") or path.startswith("//"):
             raise BadServicePath(self.name, "does not begin with one /")
-        if not _DOTS.isdisjoint(path.partition("?")[0].lower().split("/")):
+        if _NO_PATH.search(path):
+            raise BadServicePath(self.name, "has a #, a control character or half a surrogate pair")
+        plain = path.partition("?")[0]
+        if "\\" in plain:
+            raise BadServicePath(self.name, "has a backslash")
+        if ("." in plain or "%" in plain) and any(
+            # What servers make of a segment: decoded, \ as /, and without ;parameters.
+            part.partition(";")[0] in _DOTS
+            for part in unquote(plain).replace("\\", "/").split("/")
+        ):
             raise BadServicePath(self.name, "has a . or .. segment")
-        if "#" in path or any(character < " " or character == "\x7f" for character in path):
-            raise BadServicePath(self.name, "has a # or a control character")
 
     def _connected(self) -> Wire:
         if self._wire is None:
+            from bff.services import lean_httpx
+
+            lean_httpx.load()
             from bff.services.transport import Wire
 
-            self._wire = Wire(self.name, self.config, self._make_transport(self.name, self.config))
+            self._wire = Wire(
+                self.name,
+                self.config,
+                self._make_transport(self.name, self.config),
+                max_answer=self._max_answer,
+            )
         return self._wire
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
-        return forward.relays_credentials(invocation)
+        return forward.relays_credentials(invocation, self._own)
 
     async def aclose(self) -> None:
         """Close its connections."""

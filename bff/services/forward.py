@@ -1,13 +1,11 @@
 """Which header fields a service call carries: ours always, the caller's only by allow-list.
 
-Pure. Hop-by-hop fields, the gateway's own cookies and everything unnamed stay here.
+Pure. Hop-by-hop fields, the gateway's own cookies and everything unnamed stay here. Names are lower-case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from starlette.requests import cookie_parser
+from collections.abc import Iterator, Mapping
 
 from bff import trace
 from bff.sdk.invocation import Incoming, Invocation
@@ -15,12 +13,18 @@ from bff.sdk.invocation import Incoming, Invocation
 CREDENTIALS = frozenset({b"authorization", b"proxy-authorization", b"x-api-key"})
 
 
-def fields(invocation: Invocation, own: Mapping[str, str], span_id: str) -> dict[str, str]:
-    """The fields of one call made under ``span_id``: allow-listed, then identity, then the service's own."""
+def fields(
+    invocation: Invocation, given: Mapping[str, str], own: Mapping[str, str], span_id: str
+) -> dict[str, str]:
+    """The fields of one call made under ``span_id``, the later winning over the earlier: what the caller sent
+    and the route allows, what the function gives to this call, who asks, and the service's own.
+    """
     carried: dict[str, str] = {}
     incoming = invocation.incoming
     if incoming is not None and (incoming.forwarding.headers or incoming.forwarding.cookies):
         _add_allowed(carried, incoming)
+    for name, value in given.items():
+        carried[name.lower()] = value
     context: trace.TraceContext = invocation.trace
     carried["traceparent"] = context.child(span_id)
     carried["x-request-id"] = invocation.request_id
@@ -37,30 +41,31 @@ def _add_allowed(carried: dict[str, str], incoming: Incoming) -> None:
             key, text = name.decode("latin-1"), value.decode("latin-1")
             carried[key] = f"{carried[key]}, {text}" if key in carried else text
     if incoming.forwarding.cookies:
-        kept = [
-            f"{name}={value}"
-            for name, value in _cookies(incoming).items()
-            if name in incoming.forwarding.cookies
-        ]
+        kept = [pair for name, pair in _cookies(incoming) if name in incoming.forwarding.cookies]
         if kept:
             carried["cookie"] = "; ".join(kept)
 
 
-def relays_credentials(invocation: Invocation) -> bool:
+def relays_credentials(invocation: Invocation, own: Mapping[str, str]) -> bool:
     """Whether the caller's own credential goes along: then a 401 from a service is the caller's business."""
     incoming = invocation.incoming
     if incoming is None:
         return False
-    present = {name for name, _ in incoming.scope["headers"]}
-    if present & CREDENTIALS & set(incoming.forwarding.headers):
+    allowed = incoming.forwarding
+    replaced = {name.encode() for name in own}
+    relayed = (CREDENTIALS & set(allowed.headers)) - replaced
+    if relayed and any(name in relayed for name, _ in incoming.scope["headers"]):
         return True
-    return bool(incoming.forwarding.cookies) and not _cookies(incoming).keys().isdisjoint(
-        incoming.forwarding.cookies
-    )
+    if not allowed.cookies or b"cookie" in replaced:
+        return False
+    return any(name in allowed.cookies for name, _ in _cookies(incoming))
 
 
-def _cookies(incoming: Incoming) -> dict[str, str]:
-    header = "; ".join(
-        value.decode("latin-1") for name, value in incoming.scope["headers"] if name == b"cookie"
-    )
-    return cookie_parser(header) if header else {}
+def _cookies(incoming: Incoming) -> Iterator[tuple[str, str]]:
+    """Each cookie's name, and the whole pair as it came: unquoting a value could turn it into two cookies."""
+    for field, value in incoming.scope["headers"]:
+        if field == b"cookie":
+            for pair in value.decode("latin-1").split(";"):
+                name, equals, _ = pair.partition("=")
+                if equals:
+                    yield name.strip(), pair.strip()

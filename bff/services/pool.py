@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bff.clock import Clock
 from bff.config import ServiceConfig
+from bff.services import lean_httpx
 from bff.services.client import ServiceClient
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class ServicePool:
     @staticmethod
     def preload() -> None:
         """Import what the first call needs; run it in a thread, after the listeners are up."""
+        lean_httpx.load()
         importlib.import_module("bff.services.transport")
 
     async def aclose(self) -> None:

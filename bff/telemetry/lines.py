@@ -36,14 +36,14 @@ class Lines:
         if LEVELS[level] < self.level:
             return
         line = self._pretty_line(level, event, fields) if self._pretty else _json_line(level, event, fields)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a synchronous handler's thread, or no loop at all: nothing to wait with
+            self._put([line])
+            return
         self._waiting.append(line)
         if self._timer is None:
-            try:
-                loop = asyncio.get_running_loop()
-            except RuntimeError:
-                self.flush()
-            else:
-                self._timer = loop.call_later(0 if self._pretty else PATIENCE, self.flush)
+            self._timer = loop.call_later(0 if self._pretty else PATIENCE, self.flush)
 
     def flush(self) -> None:
         """Write what waits. A reader that is gone (a closed pipe) is no reason to fail."""
@@ -51,10 +51,12 @@ class Lines:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
+        if waiting:
+            self._put(waiting)
+
+    def _put(self, lines: list[bytes]) -> None:
         try:
-            self._stream.write(b"".join(waiting).decode("utf-8", "replace"))
+            self._stream.write(b"".join(lines).decode("utf-8", "replace"))
             self._stream.flush()
         except (OSError, ValueError):
             return

@@ -1,15 +1,11 @@
 """The harness measures what it says it measures; no load is needed to know that."""
 
-import json
-import os
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
-from benchmarks import catalogue, hello, machine, processes, report
-from benchmarks.__main__ import BENCHMARKS, arguments
-from benchmarks.edit import SAVES
+from benchmarks import catalogue, hello
+from benchmarks.__main__ import arguments
 from benchmarks.figures import (
     GOALS,
     Series,
@@ -17,22 +13,12 @@ from benchmarks.figures import (
     paired_differences,
     paired_ratios,
 )
-from benchmarks.load import LoadError, Window, by_round, check_log, disturbances, parse_wrk, quietest
-from benchmarks.outcome import Effort, Outcome, Table, spread
+from benchmarks.load import LoadError, Window, by_round, disturbances, parse_wrk, quietest
+from benchmarks.outcome import Effort, spread
 from benchmarks.servers import (
-    LOAD_CORE,
-    SERVER_CORE,
     Server,
-    ServerError,
-    ask,
-    environment,
-    free_port,
-    on_core,
-    running,
 )
 
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
-FACTS = {"python": "CPython 3.11", "uvicorn": "0.40"}
 WRK = """Running 2s test @ http://127.0.0.1:8000/hello
   1 threads and 32 connections
   Thread Stats   Avg      Stdev     Max   +/- Stdev
@@ -73,13 +59,6 @@ def whole_run() -> list[Window]:
         for _ in ("there", "back")
         for place, server in enumerate(hello.SERVERS)
     ]
-
-
-def everything(value: float) -> dict[str, Outcome]:
-    return {
-        name: Outcome(figures={g.key: Series.of([value]) for g in GOALS if g.benchmark == name})
-        for name in BENCHMARKS
-    }
 
 
 class TestReadingWrk:
@@ -144,146 +123,21 @@ class TestArithmetic:
         assert {seen.round for seen in quietest(windows, 2)} == {1, 2}
         assert quietest(windows, 3) == windows
 
+    def test_hello_measures_every_figure_it_owes(self):
+        assert set(hello.figures(whole_run(), hello.SERVERS)) == {
+            goal.key for goal in GOALS if goal.benchmark == "hello"
+        }
+
+    def test_the_hello_table_names_every_server(self):
+        rows = hello.table(whole_run(), hello.SERVERS, "2 of 2").rows
+        assert [row[0] for row in rows] == [server.name for server in hello.SERVERS]
+
     def test_limits_themselves_are_met(self):
         for goal in GOALS:
             better = 1 if goal.sense == "≥" else -1
             assert goal.is_met(goal.limit)
             assert goal.is_met(goal.limit + better)
             assert not goal.is_met(goal.limit - better / 100)
-
-
-class TestReport:
-    def test_no_figure_is_lost(self):
-        """Each goal has one row, whether measured, failed or not run."""
-        for results in ({}, {"hello": "wrk is not installed"}, everything(1.0)):
-            page = report.render(results, FACTS, Effort(), NOW)
-            assert all(page.count(f"| {goal.says} |") == 1 for goal in GOALS)
-
-    def test_each_benchmark_owes_figures_and_each_figure_has_a_benchmark(self):
-        assert {goal.benchmark for goal in GOALS} == set(BENCHMARKS)
-        assert len({goal.key for goal in GOALS}) == len(GOALS)
-        assert set(hello.figures(whole_run(), hello.SERVERS)) == {
-            goal.key for goal in GOALS if goal.benchmark == "hello"
-        }
-        assert {f"edit.{saved}" for saved in SAVES} == {g.key for g in GOALS if g.benchmark == "edit"}
-
-    def test_met_and_missed_are_told_apart(self):
-        page = report.render(everything(1.0), FACTS, Effort(), NOW)
-        assert "| ≥ 0.9 x | 1.00 x | 1.00 to 1.00 | 1 | yes |" in page
-        assert "| ≥ 5 x | 1.00 x | 1.00 to 1.00 | 1 | **no** |" in page
-        assert {goal.key for goal in report.unmet(everything(1.0))} == {"hello.fastapi", "hello.functions"}
-
-    def test_a_failure_names_its_cause_but_no_output_of_the_machine(self):
-        page = report.render({"hello": "it ended\n/home/me/secret"}, FACTS, Effort(), NOW)
-        assert "`hello` failed: it ended" in page
-        assert "/home/me" not in page
-
-    def test_a_missing_figure_makes_the_run_incomplete(self):
-        assert report.is_whole(everything(1.0))
-        assert not report.is_whole({"hello": "failed"})
-        assert not report.is_whole({"hello": Outcome()})
-
-    def test_a_quick_run_says_that_it_is_none(self):
-        assert "no figures" in report.render({}, FACTS, Effort.quick(), NOW)
-        assert "no figures" not in report.render({}, FACTS, Effort(), NOW)
-
-    def test_tables_and_versions_are_on_the_page(self):
-        table = Table(title="Hello", head=("server",), rows=[("a|b",)], note="Note.")
-        page = report.render({"hello": Outcome(tables=[table])}, FACTS, Effort(), NOW)
-        assert "## Hello\n\n| server |\n| --- |\n| a\\|b |\n\nNote." in page
-        assert "| uvicorn | 0.40 |" in page
-
-    def test_the_hello_table_names_every_server(self):
-        rows = hello.table(whole_run(), hello.SERVERS, "2 of 2").rows
-        assert [row[0] for row in rows] == [server.name for server in hello.SERVERS]
-
-    def test_raw_rows_can_be_read_back(self, tmp_path):
-        outcome = Outcome(figures={"hello.fastapi": Series.of([2, 3])}, rows=[{"benchmark": "hello"}])
-        path = report.write_raw({"hello": outcome, "edit": "why"}, FACTS, NOW, tmp_path)
-        assert json.loads(path.read_text()) == {
-            "facts": FACTS,
-            "figures": {"hello.fastapi": [2, 3]},
-            "failures": {"edit": "why"},
-            "rows": [{"benchmark": "hello"}],
-        }
-
-    def test_an_optimised_interpreter_is_told_from_a_plain_one(self):
-        configured = {"CONFIG_ARGS": "'--prefix=/secret' '--enable-optimizations' '--with-lto'"}
-        assert machine.build_flags(configured) == (
-            "an optimised build by its flags (--enable-optimizations --with-lto)"
-        )
-        assert machine.build_flags({"CONFIG_ARGS": None}).startswith("its flags name no")
-        assert machine.installed("no-such-package-of-ours") == "not installed"
-
-
-class TestServers:
-    @pytest.mark.parametrize("peer", catalogue.PEERS, ids=lambda peer: peer.name)
-    def test_every_peer_answers_what_it_must(self, peer):
-        with running(peer) as run:
-            status, body = ask(run.port, peer.path)
-            assert (status, json.loads(body)) == (200, {"hello": "world"})
-            assert processes.resident_bytes(processes.tree(run.process.pid)) > 1_000_000
-        assert run.process.returncode is not None
-
-    @pytest.mark.parametrize("ours", catalogue.OURS, ids=lambda ours: ours.name)
-    def test_ours_answers_the_same(self, ours):
-        with running(ours) as run:
-            status, body = ask(run.port, ours.path)
-            assert status == 200
-            assert ours.expected is None or json.loads(body) == {"hello": "world"}
-
-    @pytest.mark.parametrize("equipped", [catalogue.STARLETTE_EQUIPPED, catalogue.BFF_EQUIPPED])
-    def test_every_request_owes_a_log_line(self, equipped):
-        with running(equipped) as run:
-            for _ in range(20):
-                ask(run.port, equipped.path)
-            check_log(run, 21)
-
-    def test_a_lost_log_line_fails_the_run(self):
-        with (
-            running(catalogue.STARLETTE_EQUIPPED) as run,
-            pytest.raises(ServerError, match="logged 1 of 2"),
-        ):
-            check_log(run, 2, timeout=0)
-
-    def test_the_equipped_peer_wears_what_it_says(self):
-        with running(catalogue.STARLETTE_EQUIPPED) as run:
-            _, metrics = ask(run.port, "/metrics")
-            lines = [json.loads(line) for line in run.tail().splitlines()]
-        assert b'http_requests_total{method="GET",route="/hello",status="200"}' in metrics
-        assert (lines[0]["route"], lines[0]["status"], lines[0]["level"]) == ("/hello", 200, "info")
-        assert len(lines[0]["request_id"]) == 32
-
-    def test_a_wrong_answer_is_never_measured(self):
-        liar = Server(name="liar", argv=catalogue.UVICORN.argv, expected={"hello": "moon"})
-        with pytest.raises(ServerError, match="liar answered"), running(liar):
-            pass
-
-    def test_a_server_that_dies_says_why(self):
-        dead = Server(name="dead", argv=(*catalogue.UVICORN.argv[:1], "-c", "raise SystemExit('no luck')"))
-        with pytest.raises(ServerError, match=r"dead ended with 1[\s\S]*no luck"), running(dead):
-            pass
-
-    def test_the_callers_switches_reach_no_server(self, monkeypatch):
-        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-        assert "PYTHONDONTWRITEBYTECODE" not in environment({})
-        assert environment({"A": "b"})["A"] == "b"
-
-    def test_pinning_ends_with_its_block(self):
-        before = os.sched_getaffinity(0)
-        with on_core(SERVER_CORE):
-            assert os.sched_getaffinity(0) == {SERVER_CORE}
-        assert os.sched_getaffinity(0) == before
-        assert LOAD_CORE in before
-
-    def test_a_free_port_is_a_port(self):
-        assert 1024 <= free_port() < 65536
-
-    def test_our_own_cpu_time_is_seen(self):
-        assert processes.cpu_seconds([os.getpid()]) > 0
-        assert processes.cpu_seconds([]) == 0
-        assert processes.busy_seconds(SERVER_CORE) > 0
-        assert os.getpid() in processes.tree(os.getppid())
 
 
 class TestCommandLine:

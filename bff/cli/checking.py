@@ -1,0 +1,80 @@
+"""``bff check``: every mistake of routes.yaml and of every function, at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from bff.cli.examination import Examined, Examiner
+from bff.cli.output import config_file, say, show
+from bff.config import Config, ConfigInvalid, Mistake, load
+from bff.revisions.loader import Loader
+
+
+def check(path: Path, *, as_json: bool) -> None:
+    """Say everything that is wrong; exit 1 if anything is."""
+    path = config_file(path)
+    try:
+        config = load(path)
+    except ConfigInvalid as invalid:
+        _tell(path, list(invalid.mistakes), [], [], as_json=as_json)
+        raise typer.Exit(1) from None
+    with Loader() as loader:
+        examiner = Examiner(config, loader)
+        functions = [examiner.examine(name) for name in config.functions_found]
+    mistakes = _distinct(flaw for function in functions for flaw in function.flaws)
+    _tell(path, mistakes, functions, _warnings(config, functions), as_json=as_json)
+    raise typer.Exit(1 if mistakes else 0)
+
+
+def _distinct(mistakes: Any) -> list[Mistake]:
+    """Shared code is met once for each function that imports it."""
+    return list({str(mistake): mistake for mistake in mistakes}.values())
+
+
+def _warnings(config: Config, functions: list[Examined]) -> list[str]:
+    if not functions:
+        return [f"there are no functions in {config.folder}; `bff new NAME` writes one"]
+    return [f"no route reaches function {each.name}" for each in functions if not each.routes]
+
+
+def _tell(
+    path: Path, mistakes: list[Mistake], functions: list[Examined], warnings: list[str], *, as_json: bool
+) -> None:
+    if as_json:
+        show(
+            {
+                "ok": not mistakes,
+                "mistakes": [mistake.as_dict() for mistake in mistakes],
+                "functions": [_as_dict(function) for function in functions],
+                "warnings": warnings,
+            }
+        )
+        return
+    for mistake in mistakes:
+        say(str(mistake))
+    for warning in warnings:
+        say(f"warning: {warning}")
+    if mistakes:
+        say(_counted(len(mistakes), "mistake"))
+    else:
+        routes = sum(len(function.routes) for function in functions)
+        say(f"{path}: {_counted(len(functions), 'function')}, {_counted(routes, 'route')}, no mistakes")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _as_dict(function: Examined) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": function.name,
+        "shape": function.shape,
+        "routes": [f"{','.join(route.methods)} {route.path}" for route in function.routes],
+        "ok": not function.flaws,
+    }
+    if function.flaws:
+        described["error"] = "\n".join(str(flaw) for flaw in function.flaws)
+    return described

@@ -1,0 +1,50 @@
+"""One request through the gateway's own door, in this process, and the record of how it went."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from bff.app import House
+from bff.cli.asking import ORIGIN, Asked
+from bff.cli.tap import BrokenOff, Tap
+from bff.gateway.target import compile_table
+from bff.sdk.invocation import Invocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What came back. ``response`` is None when the answer broke off; streamed bodies are not in it."""
+
+    record: Invocation
+    response: httpx.Response | None
+
+    @property
+    def status(self) -> int:
+        """The answer's status; 500 for one that broke off, whatever its head had said."""
+        return self.response.status_code if self.response is not None else 500
+
+
+async def exchange(house: House, asked: Asked, on_piece: Callable[[bytes], None]) -> Answered:
+    """Ask, and wait for the end of the answer; ``on_piece`` gets what is streamed, when it comes."""
+    records: list[Invocation] = []
+    house.signals.listen(Invocation, records.append)
+    if asked.route is not None:
+        house.gateway.table = compile_table(house.config.model_copy(update={"routes": (asked.route,)}), {})
+    response = None
+    options: dict[str, Any] = dict(asked.options)
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=Tap(house.gateway, on_piece)),
+        base_url=ORIGIN,
+        cookies=options.pop("cookies", None),
+        timeout=httpx.Timeout(None),  # the gateway keeps the deadline
+        trust_env=False,
+    )
+    async with client:
+        with contextlib.suppress(BrokenOff):
+            response = await client.request(asked.method, asked.path, **options)
+    return Answered(record=records[0], response=response)

@@ -1,0 +1,68 @@
+"""Commands as people run them: a process of their own, in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOREIGN = ("PORT", "BFF_CONFIG", "HOST")
+
+
+class Ran:
+    """How a command ended."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.code = done.returncode
+        self.out = done.stdout
+        self.err = done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Shell:
+    """Runs ``bff`` in a folder. No run may show a traceback, whatever was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *args: str, stdin: str = "", **environ: str) -> Ran:
+        env = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        return Ran(
+            subprocess.run(
+                [sys.executable, "-X", "utf8", "-m", "bff.cli", *args],
+                cwd=self.folder,
+                env=env | environ,
+                input=stdin,
+                capture_output=True,
+                encoding="utf-8",
+                timeout=30,
+                check=False,
+            )
+        )
+
+
+@pytest.fixture
+def bff(tmp_path: Path) -> Shell:
+    """``bff("check", "--json")`` in the test's own folder."""
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def project(write_project: Callable[..., Path]) -> Callable[..., Path]:
+    """``project(routes, hello="async def handle() …")``: a routes.yaml and functions by name."""
+
+    def lay_out(routes: str, **functions: str) -> Path:
+        files = {f"functions/{name}.py": source for name, source in functions.items()}
+        return write_project({"routes.yaml": routes, **files})
+
+    return lay_out

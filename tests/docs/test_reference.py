@@ -1,0 +1,177 @@
+"""The tables of the reference pages are what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bff.config import Config, FunctionConfig, ServiceConfig
+from bff.config.units import duration_text, size_text
+from bff.errors import BffError, Fault
+from bff.sdk import failures
+from bff.sdk.sources import MAX_FIELDS
+from bff.signals import Signals
+from bff.telemetry.metrics import Metrics
+
+ROOT = Path(__file__).parents[2]
+CONTRACT = (ROOT / "docs/runtime-contract.md").read_text("utf-8")
+OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """The cells of the tables below a heading, without their heads."""
+    section = page.partition(f"\n{heading}\n")[2]
+    section = re.split(r"^#{1,3} ", section, maxsplit=1, flags=re.MULTILINE)[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [
+        row for row in cells if row[0] not in ("code", "metric", "limit", "field", "the service", "header")
+    ]
+
+
+def kinds(root: type[BffError] = BffError) -> Iterator[type[BffError]]:
+    """Every error of the house that a caller or a log can meet."""
+    yield root
+    for kind in root.__subclasses__():
+        if kind.__module__.startswith("bff."):
+            yield from kinds(kind)
+
+
+def test_every_error_is_listed_with_its_status_and_fault() -> None:
+    """One row for each code; a status or fault that depends is told in words."""
+    listed = {row[0].strip("`"): row for row in rows(CONTRACT, "## Errors")}
+    real = {kind.code: kind for kind in kinds() if kind.code != "config-invalid"}
+    assert set(listed) == set(real)
+    for code, (_, status, fault, _) in listed.items():
+        if status.isdigit():
+            assert int(status) == real[code].status, code
+        if fault in set(Fault):
+            assert fault == real[code].fault, code
+
+
+@pytest.mark.parametrize("relayed", [False, True])
+def test_what_a_required_part_becomes_is_as_the_table_says(relayed: bool) -> None:
+    """For every upstream status from 300 to 599, with and without the caller's credential."""
+    table = rows(CONTRACT, "## Services")
+
+    def told(upstream: int) -> tuple[str, str]:
+        for said, status, fault in table:
+            if not said.startswith("answered") or "body" in said:
+                continue
+            numbers = {int(number) for number in re.findall(r"\d{3}", said)}
+            if upstream in numbers and ("credential" in said) == (relayed and upstream in (401, 403)):
+                return status, fault
+        other = "any other 4xx" if upstream < 500 else "any other 5xx"
+        return next((status, fault) for said, status, fault in table if other in said)
+
+    for upstream in range(300, 600):
+        status, fault = told(upstream)
+        failure = failures.ServiceAnswered("users", upstream, relayed=relayed, retry_after="1")
+        expected = upstream if status.startswith("the same") else int(status[:3])
+        assert (failure.status, failure.fault) == (expected, fault), upstream
+        assert ("retry-after" in failure.headers()) == ("Retry-After" in status), upstream
+
+
+def test_every_metric_is_listed_with_its_labels() -> None:
+    """Names and labels as a scrape shows them."""
+    metrics = Metrics()
+    metrics.listen(Signals())
+    listed = {
+        row[0].strip("`"): (row[1], re.findall(r"`(\w+)`", row[2])) for row in rows(OPERATIONS, "## Metrics")
+    }
+    real = dict(re.findall(r"^# TYPE (bff_\w+) (\w+)$", metrics.exposition()[0].decode(), re.MULTILINE))
+    assert {name: kind for name, (kind, _) in listed.items()} == {
+        name: kind for name, kind in real.items() if not name.endswith("_created")
+    }
+    for collector in vars(metrics).values():
+        names = getattr(collector, "_labelnames", None)
+        if names is not None:
+            [name] = [name for name in listed if name.removesuffix("_total") == collector._name]
+            assert listed[name][1][: len(names)] == list(names), name
+
+
+def test_every_limit_is_listed_with_its_default() -> None:
+    """The defaults of the models, in the words of routes.yaml."""
+    config = Config()
+    own: Mapping[str, Any] = {
+        "gateway": config.gateway,
+        "defaults": config.defaults,
+        "functions.NAME": FunctionConfig(),
+        "services.NAME": ServiceConfig(url="http://users"),
+    }
+    checked = 0
+    for _, default, where, _ in rows(OPERATIONS, "## Limits"):
+        section, _, key = where.partition(",")[0].strip("`").rpartition(".")
+        if section not in own:
+            assert where == "fixed"
+            continue
+        value = getattr(own[section], key)
+        words = {str(value)}
+        if isinstance(value, float):
+            words = {duration_text(value)}
+        elif value >= 1024:
+            words = {size_text(value)}
+        assert default.strip("`").partition(";")[0] in words, where
+        checked += 1
+    assert checked >= 12
+    assert f"{MAX_FIELDS:,}" in OPERATIONS
+
+
+def test_the_log_line_explained_is_a_line_that_is_written(
+    gateway: Callable[..., Any], write_project: Callable[[Mapping[str, str]], Path]
+) -> None:
+    """A request with a missing part has exactly the members of the page's example, in that order."""
+    project = write_project(
+        {
+            "routes.yaml": """
+                services: {users: {url: "http://127.0.0.1:9"}}
+                routes: [{path: /home, function: home}]
+            """,
+            "functions/home.py": """
+                from bff import Context, optional
+                async def handle(ctx: Context) -> str:
+                    await optional(ctx.services.users.get("/"))
+                    return "done"
+            """,
+        }
+    )
+    running = gateway(project, "serve")
+    running.get("/home")  # cold: its line has the phases, the page's example has not
+    running.get("/home", headers={"x-request-id": "warm"})
+    line = running.log("request", request_id="warm")
+    [shown] = re.findall(r"```json example=line\n(.*?)```", OPERATIONS, re.DOTALL)
+    assert list(line) == list(json.loads(shown))
+    assert set(line["services"][0]) - {"error"} == {"service", "status", "ms"}
+    explained = {name for row in rows(OPERATIONS, "## Logs") for name in re.findall(r"`(\w+)`", row[0])}
+    assert {"route", "ms", "client", "trace_id", "services", "missing"} <= explained
+
+
+def test_the_architecture_page_names_every_room_and_no_file_that_is_gone() -> None:
+    """A room is a package or module of ``bff/``."""
+    page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    folder = ROOT / "bff"
+    rooms = {
+        path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    for room in rooms - {"__init__"}:
+        assert re.search(rf"\b{room}\b", page), room
+    files = {path.name for path in folder.rglob("*.py")}
+    assert {name for name in re.findall(r"\b(\w+\.py)\b", page) if name not in files} <= {"test_tutorial.py"}
+
+
+def test_the_readme_shows_the_tutorials_function_and_answer() -> None:
+    """So that what the README shows was really answered."""
+    readme, tutorial = ((ROOT / name).read_text("utf-8") for name in ("README.md", "docs/tutorial.md"))
+    [function] = re.findall(r"```python title=functions/home.py\n.*?```", readme, re.DOTALL)
+    assert function in tutorial
+    [answer] = re.findall(r"```console\n(\$ curl .*?)```", readme, re.DOTALL)
+    head, _, body = answer.partition("…\n")
+    assert head in tutorial
+    assert body.strip() in tutorial
+    for command in ("make run", "make test"):
+        assert re.search(rf"^{command}\b", readme, re.MULTILINE)

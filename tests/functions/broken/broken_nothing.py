@@ -1,0 +1,5 @@
+"""Offers no handler at all."""
+
+
+def handler() -> str:
+    return "misnamed"

@@ -1,0 +1,5 @@
+"""Does not parse."""
+
+
+async def handle() -> str:
+    return "never" +

@@ -1,0 +1,120 @@
+"""The samples of ``tests/functions`` behind one gateway that a module's tests share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import GatewayFactory, Running
+
+SAMPLES = Path(__file__).parent.parent / "functions"
+
+ROUTES = """\
+gateway:
+  max_body: 64KiB
+  max_head: 16KiB
+  head_timeout: 300ms
+  drain_timeout: 5s
+{gateway}
+functions:
+  patient: {{env: {{NOTES: "{notes}"}}}}
+  patient_cancelled: {{env: {{NOTES: "{notes}"}}, cancel_on_disconnect: true}}
+  stream: {{env: {{NOTES: "{notes}"}}, stream_idle_timeout: 5s}}
+  broken_slow: {{warm_up_timeout: 200ms}}
+routes:
+- {{path: /hello, function: hello}}
+- {{path: /hello/posted, methods: [POST], function: hello}}
+- {{path: /whoami, function: whoami}}
+- {{path: "/greet/{{name}}", function: greet}}
+- {{path: "/tree/{{name:path}}", function: greet}}
+- {{path: /item, methods: [POST, PUT], function: item}}
+- {{path: /anything, methods: POST, function: anything}}
+- {{path: /raw, methods: [POST], function: raw}}
+- {{path: /patient, methods: [GET, POST], function: patient}}
+- {{path: /patient/cancelled, methods: [POST], function: patient_cancelled}}
+- {{path: /sleepy, methods: [GET, POST], function: sleepy, timeout: 300ms}}
+- {{path: /sleepy/sync, function: sleepy_sync, timeout: 300ms}}
+- {{path: /stream, methods: [GET, POST], function: stream}}
+- {{path: /stream/hurried, function: stream, timeout: 300ms}}
+- {{path: /stream/sync, function: stream_sync}}
+- {{path: /fails, function: fails}}
+- {{path: /fails/sync, function: fails_sync}}
+- {{path: /typed, function: typed}}
+- {{path: "/site/{{rest:path}}", methods: [GET, POST], function: site}}
+- {{path: "/bare/{{rest:path}}", methods: [GET, POST], function: bare, timeout: 300ms}}
+- {{path: /broken/syntax, function: broken_syntax}}
+- {{path: /broken/import, function: broken_import}}
+- {{path: /broken/body, function: broken_body}}
+- {{path: /broken/exit, function: broken_exit}}
+- {{path: /broken/signature, function: broken_signature}}
+- {{path: "/broken/path/{{who}}", function: broken_path}}
+- {{path: /broken/nothing, function: broken_nothing}}
+- {{path: /broken/ready, function: broken_ready}}
+- {{path: /broken/slow, function: broken_slow}}
+"""
+
+
+class Served(Running):
+    """A gateway with the samples. ``notes`` is where the functions write what happened to them."""
+
+    notes: Path
+
+    def noted(self, tag: str) -> list[str]:
+        """What ``patient`` wrote under this tag."""
+        file = self.notes / f"{tag}.txt"
+        return file.read_text().split() if file.exists() else []
+
+    def let_go(self, tag: str) -> None:
+        """Let ``patient`` finish, or ``stream`` go one step on."""
+        (self.notes / tag).touch()
+
+
+ServeSamples = Callable[..., Served]
+
+
+def lay_out(folder: Path, section: str = "") -> Path:
+    """A project folder with every sample; ``section`` is more of its gateway section, indented by two."""
+    functions = folder / "functions"
+    functions.mkdir(parents=True)
+    (folder / "notes").mkdir()
+    for file in (*SAMPLES.glob("*.py"), *(SAMPLES / "broken").glob("*.py")):
+        shutil.copy(file, functions)
+    (folder / "routes.yaml").write_text(ROUTES.format(gateway=section, notes=folder / "notes"))
+    return folder
+
+
+def _served(start: GatewayFactory, folder: Path, mode: str, section: str, env: Mapping[str, str]) -> Served:
+    running = start(lay_out(folder, section), mode, env=env)
+    running.__class__ = Served
+    running.notes = folder / "notes"
+    return running
+
+
+@pytest.fixture(scope="module")
+def module_samples(module_gateway: GatewayFactory, tmp_path_factory: pytest.TempPathFactory) -> ServeSamples:
+    """``module_samples("serve", section="  cors: …")``: the samples, served for a whole module."""
+
+    def serve(mode: str = "serve", *, section: str = "", env: Mapping[str, str] | None = None) -> Served:
+        folder = tmp_path_factory.mktemp("project") / "samples"
+        return _served(module_gateway, folder, mode, section, env or {})
+
+    return serve
+
+
+@pytest.fixture
+def samples(gateway: GatewayFactory, tmp_path: Path) -> ServeSamples:
+    """The same for one test."""
+
+    def serve(mode: str = "serve", *, section: str = "", env: Mapping[str, str] | None = None) -> Served:
+        return _served(gateway, tmp_path / "samples", mode, section, env or {})
+
+    return serve
+
+
+@pytest.fixture(scope="module")
+def served(module_samples: ServeSamples) -> Served:
+    """``bff serve`` with the samples, shared by a module's tests."""
+    return module_samples("serve")

@@ -1,0 +1,240 @@
+"""CloudEvents as they come over HTTP: both modes, and every violation named."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bff.errors import BadRequest
+from bff.sdk.cloudevent import CloudEvent, from_http, is_json
+
+REQUIRED = {"id": "1", "source": "/shop", "type": "order.paid", "specversion": "1.0"}
+
+
+def binary(attributes: dict[str, str], body: bytes = b"", content_type: str | None = None) -> CloudEvent:
+    headers = [(f"ce-{name}".encode(), value.encode("latin-1")) for name, value in attributes.items()]
+    if content_type is not None:
+        headers.append((b"content-type", content_type.encode()))
+    return from_http(headers, body)
+
+
+def structured(
+    document: Any, content_type: str = "application/cloudevents+json; charset=utf-8"
+) -> CloudEvent:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return from_http([(b"content-type", content_type.encode())], body)
+
+
+def test_binary_mode_reads_the_ce_fields() -> None:
+    """Attributes, extensions and the media type come from fields, the data from the body."""
+    event = binary(
+        {**REQUIRED, "subject": "a", "time": "2024-01-01T00:00:00Z", "tenant": "t1"},
+        b'{"total": 3}',
+        "application/json; charset=utf-8",
+    )
+    assert event == CloudEvent(
+        id="1",
+        source="/shop",
+        type="order.paid",
+        subject="a",
+        time="2024-01-01T00:00:00Z",
+        datacontenttype="application/json; charset=utf-8",
+        data={"total": 3},
+        extensions={"tenant": "t1"},
+    )
+
+
+def test_structured_mode_reads_one_document() -> None:
+    """The same event from a JSON document; extensions keep their JSON types."""
+    event = structured({**REQUIRED, "data": {"total": 3}, "attempt": 2, "dry": True, "dataschema": "urn:s"})
+    assert (event.data, event.extensions, event.dataschema) == (
+        {"total": 3},
+        {"attempt": 2, "dry": True},
+        "urn:s",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "data"),
+    [
+        (b"", None, None),
+        (b"", "application/json", None),
+        (b"\x00\xff", "application/octet-stream", b"\x00\xff"),
+        (b"hello", "text/plain", b"hello"),
+        (b"hello", None, b"hello"),
+        (b"[1]", "application/vnd.shop+json", [1]),
+    ],
+)
+def test_binary_data_is_parsed_only_when_it_is_json(body: bytes, content_type: str | None, data: Any) -> None:
+    """Everything else stays bytes; no body is None."""
+    assert binary(REQUIRED, body, content_type).data == data
+
+
+def test_base64_data_is_bytes() -> None:
+    """``data_base64`` is decoded, strictly."""
+    assert structured({**REQUIRED, "data_base64": "AP8="}).data == b"\x00\xff"
+    for wrong in ("AP8", "A P8=", "ä", 5, ["AP8="], {}):
+        with pytest.raises(BadRequest, match="not base64"):
+            structured({**REQUIRED, "data_base64": wrong})
+
+
+def test_an_event_has_one_data() -> None:
+    """``data`` and ``data_base64`` exclude each other (JSON format §3.1)."""
+    with pytest.raises(BadRequest, match="both data and data_base64"):
+        structured({**REQUIRED, "data": 1, "data_base64": "AP8="})
+
+
+def test_null_attributes_are_as_good_as_unset() -> None:
+    """CloudEvents JSON format 1.0.2 §2.2."""
+    event = structured({**REQUIRED, "subject": None, "tenant": None, "data": None})
+    assert (event.subject, event.extensions, event.data) == (None, {}, None)
+    with pytest.raises(BadRequest, match="id is missing"):
+        structured({**REQUIRED, "id": None})
+
+
+def test_fields_are_percent_decoded() -> None:
+    """HTTP binding §3.1.3.2: texts beyond ASCII travel percent-encoded."""
+    assert binary({**REQUIRED, "subject": "Euro %E2%82%AC %F0%9F%98%80"}).subject == "Euro € 😀"
+
+
+@pytest.mark.parametrize("value", ["%ff", "%C3%28"])
+def test_a_field_that_is_not_utf8_is_the_callers_mistake(value: str) -> None:
+    """A 400, not an accident of the function."""
+    with pytest.raises(BadRequest, match="UTF-8"):
+        binary({**REQUIRED, "subject": value})
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"id": ""}, "id is missing"),
+        ({"source": ""}, "source is missing"),
+        ({"type": ""}, "type is missing"),
+        ({"specversion": ""}, "specversion is missing"),
+        ({"specversion": "0.3"}, "specversion '0.3' is not 1.0"),
+        ({"subject": ""}, "subject is empty"),
+        ({"time": "yesterday"}, "time 'yesterday' is not"),
+        ({"time": "2024-01-01"}, "time '2024-01-01' is not"),
+        ({"time": "2024-02-30T00:00:00Z"}, "time '2024-02-30T00:00:00Z' is not"),
+        ({"time": "2024-01-01T24:00:00Z"}, "time '2024-01-01T24:00:00Z' is not"),
+        ({"time": "2024-01-01T00:00:00"}, "time '2024-01-01T00:00:00' is not"),
+        ({"some_thing": "x"}, "'some_thing' is not lower-case"),
+        ({"data": "x"}, "'data' is not lower-case a-z0-9, or is reserved"),
+    ],
+)
+def test_a_violation_is_named(change: dict[str, str], why: str) -> None:
+    """In binary mode each breach of the specification has its words."""
+    with pytest.raises(BadRequest, match=why):
+        binary({**REQUIRED, **change})
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2024-01-01T00:00:00Z",
+        "2024-12-31T23:59:60Z",
+        "2024-01-01t00:00:00.123456789z",
+        "2024-01-01T00:00:00+05:30",
+        "2024-02-29T00:00:00-00:00",
+    ],
+)
+def test_times_of_rfc_3339_are_taken_as_they_are(time: str) -> None:
+    """Leap seconds, fractions and offsets included; the text is not changed."""
+    assert binary({**REQUIRED, "time": time}).time == time
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"id": 5}, "id is not a string"),
+        ({"type": True}, "type is not a string"),
+        ({"subject": 5}, "subject is not a string"),
+        ({"source": {"a": 1}}, "source is not a string"),
+        ({"tenant": {"a": 1}}, "tenant is not a string, an integer or a boolean"),
+        ({"weight": 1.5}, "weight is not a string, an integer or a boolean"),
+        ({"TENANT": "x"}, "'TENANT' is not lower-case"),
+        ({"specversion": 1.0}, "specversion"),
+    ],
+)
+def test_a_violation_of_types_is_named(change: dict[str, Any], why: str) -> None:
+    """In structured mode attributes have JSON types, and only some are allowed."""
+    with pytest.raises(BadRequest, match=why):
+        structured({**REQUIRED, **change})
+
+
+def test_all_violations_are_named_at_once() -> None:
+    """One sentence holds every one."""
+    with pytest.raises(BadRequest) as failure:
+        binary({"specversion": "2", "time": "now", "B@D": "x"})
+    for why in (
+        "id is missing",
+        "source is missing",
+        "type is missing",
+        "specversion '2'",
+        "time 'now'",
+        "'B@D'",
+    ):
+        assert why in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "document", [b"", b"{", b"[]", b"1", b"null", b'{"id": NaN}', b'{"id":"1","id":"2"}']
+)
+def test_a_structured_body_that_is_no_object_is_400(document: bytes) -> None:
+    """Broken JSON and other values are the caller's mistake."""
+    with pytest.raises(BadRequest):
+        structured(document)
+
+
+def test_json_data_that_is_broken_is_400() -> None:
+    """Data that says that it is JSON is JSON."""
+    with pytest.raises(BadRequest, match="not JSON"):
+        binary(REQUIRED, b"{", "application/json")
+
+
+def test_a_plain_request_is_no_event() -> None:
+    """Without ce- fields everything required is missing."""
+    with pytest.raises(BadRequest, match="id is missing; source is missing"):
+        from_http([(b"content-type", b"application/json")], b"{}")
+
+
+@pytest.mark.parametrize(
+    ("media_type", "answer"),
+    [
+        ("application/json", True),
+        ("Application/JSON; charset=utf-8", True),
+        ("text/json", True),
+        ("application/problem+json", True),
+        ("application/json-seq", False),
+        ("application/jsonp", False),
+        ("text/plain; a=application/json", False),
+        ("", False),
+    ],
+)
+def test_json_is_told_by_its_essence(media_type: str, answer: bool) -> None:
+    """Parameters and case do not matter, look-alikes do not count."""
+    assert is_json(media_type) is answer
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=8),
+        st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8)),
+        max_size=6,
+    ),
+    st.binary(max_size=40),
+)
+def test_whatever_comes_is_an_event_or_a_400(fields: dict[str, Any], body: bytes) -> None:
+    """No document and no bytes lead to another exception."""
+    for attempt in (
+        lambda: structured({**REQUIRED, **fields}),
+        lambda: structured(body),
+        lambda: binary(REQUIRED, body, "application/json"),
+    ):
+        with contextlib.suppress(BadRequest):
+            assert isinstance(attempt(), CloudEvent)
