@@ -144,9 +144,8 @@ def _failure(error: BaseException, package: Package) -> FunctionNotLoaded:
     place = f"{taken.root.name}/{taken.modules[taken.function]}"
     if isinstance(error, ContractBroken):
         where = f"{place}:{error.line}" if error.line else place
-        why = str(error).replace(
-            f"{package.name}.", ""
-        )  # our name for the folder means nothing to its author
+        # Our name for the folder means nothing to its author.
+        why = str(error).replace(f"{package.name}.", "")
         return FunctionNotLoaded(taken.function, why, where=where, remedy=error.remedy)
     failure = explain(error, package)
     failure.where = failure.where or place

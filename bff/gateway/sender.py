@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
+from itertools import count
 from typing import Any
 
 from pydantic_core import to_json
@@ -25,6 +27,10 @@ INCOMPLETE = (b"bff-complete", b"false")
 NO_STORE = (b"cache-control", b"no-store")
 PROBLEM = (b"content-type", b"application/problem+json")
 NOSNIFF = (b"x-content-type-options", b"nosniff")
+
+
+TURN = 32
+"""Pieces a stream may send in a row: a generator that never waits must not stop the loop."""
 
 
 class DateField:
@@ -200,7 +206,9 @@ class Sender:
             await items.aclose()
 
     async def _pieces(self, piece: bytes, items: StreamedItems, idle: float) -> None:
-        while True:
+        for number in count(1):
+            if number % TURN == 0:
+                await asyncio.sleep(0)
             with Expiry(self._clock, self._clock.now() + idle):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
                 try:

@@ -226,9 +226,9 @@ def explain(error: BaseException, package: Package) -> FunctionNotLoaded:
     if isinstance(error, SyntaxError) and error.filename in own:
         return not_python(taken.function, own[error.filename], error)
     where = ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename in own:
-            where = f"{own[frame.filename]}:{frame.lineno}"
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename in own:
+            where = f"{own[frame.f_code.co_filename]}:{line}"
     # Without our package names: ``bff_functions_3f2a._shared`` is ``_shared`` to its author.
     words = words_of(error).replace(f"{package.name}.", "").replace(package.name, taken.root.name)
     why = f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
-from bff.errors import FunctionNotLoaded
+from bff.errors import FunctionNotLoaded, GatewayDraining
 from bff.revisions import snapshot
 from bff.revisions.registry import Registry
 from bff.revisions.revision import Revision
+from bff.revisions.snapshot import Snapshot
 from bff.runtime.activator import Activator
 from bff.runtime.lifecycle import State
 from bff.runtime.warmup import Settings, Workshop
-from bff.signals import LoadFailed, RevisionReady, Signals
+from bff.signals import LoadFailed, RevisionReady, Signals, Unexpected
+
+T = TypeVar("T")
 
 
 class Function:
-    """Mutable state: ``live``, ``settings``, ``failure``, ``_retired``; changed only under ``_publishing``."""
+    """Publishing runs in tasks of the function's own: callers come and go, what they began is finished.
+
+    Mutable state: ``live``, ``failure``, ``_newest``, ``_retired``, changed only under ``_publishing``;
+    ``settings``, ``_opening``, ``_tasks``, ``_is_closed``.
+    """
 
     __slots__ = (
         "_dev",
+        "_is_closed",
+        "_newest",
+        "_opening",
         "_publishing",
         "_registry",
         "_retired",
         "_root",
         "_signals",
+        "_tasks",
         "_workshop",
         "failure",
         "live",
@@ -54,60 +67,127 @@ class Function:
         self._workshop = workshop
         self._signals = signals
         self._publishing = asyncio.Lock()
+        self._newest: Revision | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
 
     async def activate(self) -> Activator:
         """The live activator, warm; the first call of all takes the snapshot.
 
         Raises:
             FunctionNotLoaded: there is no revision that could serve.
+            GatewayDraining: the function is closed.
 
         """
-        if self.live is None:
-            async with self._publishing:
-                if self.live is None:
-                    await self._publish()
         while True:
             live = self.live
-            assert live is not None
+            if live is None:
+                await self._opened()
+                continue
             await live.warm()
             if self.live is live:  # else a new revision took over while we waited
                 return live
+
+    async def _opened(self) -> None:
+        """Return when there is a live revision: one load for everybody who waits for it."""
+        if self._opening is None:
+            self._opening = self._begin(self._open())
+        await self._heard(self._opening)
+
+    async def _open(self) -> None:
+        try:
+            async with self._publishing:
+                if self.live is None:
+                    await self._go_live(await self._look())
+        finally:
+            self._opening = None  # who comes after a failure tries again
 
     async def refresh(self) -> bool:
         """Look at the disk again; True when a new revision went live.
 
         A failure leaves the last good revision serving and is told as a signal, not raised.
         """
+        return await self._heard(self._begin(self._refresh()))
+
+    async def _refresh(self) -> bool:
         async with self._publishing:
             try:
-                return await self._publish()
+                taken = await self._look()
+                if self.live is not None and self.live.revision.digest == taken.digest:
+                    self.failure = None
+                    return False
+                await self._go_live(taken)
             except FunctionNotLoaded as failure:
-                serving = self.live.revision.name if self.live else None
-                self._signals.emit(LoadFailed(function=self.name, report=failure.report(), serving=serving))
+                self._tell(failure)
                 return False
+            except Exception as error:  # a bug of ours must not end the watching
+                self._signals.emit(Unexpected(where=f"refresh of {self.name}", error=error))
+                return False
+            return True
 
-    async def _publish(self) -> bool:
-        """Snapshot, load and check a revision, then move all traffic to it in one assignment."""
-        clock = self._workshop.clock
-        began = clock.now()
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        if self._is_closed:
+            work.close()
+            raise GatewayDraining
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # each waiter was told; with none left, nobody needs to be
+
+    @staticmethod
+    async def _heard(task: asyncio.Task[T]) -> T:
+        """What a task of the function's own gives; whoever leaves does not cancel it."""
         try:
-            taken = await self._workshop.loader_thread.run(lambda: snapshot.take(self._root, self.name))
-            if self.live is not None and self.live.revision.digest == taken.digest:
-                self.failure = None
-                return False
-            revision = self._registry.publish(taken)
-            fresh = self._activator(revision)
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if task.cancelled() and waiter is not None and not waiter.cancelling():
+                raise GatewayDraining from None  # closed while we waited
+            raise
+
+    async def _look(self) -> Snapshot:
+        root, name, frozen = self._root, self.name, self.settings.frozen()
+        try:
+            return await self._workshop.loader_thread.run(lambda: snapshot.take(root, name, frozen))
+        except FunctionNotLoaded as failure:
+            self.failure = failure
+            raise
+
+    async def _go_live(self, taken: Snapshot) -> None:
+        """Load and check a revision, then move all traffic to it in one assignment."""
+        began = self._workshop.clock.now()
+        revision = self._newest = self._registry.publish(taken)
+        await self._replace(self._activator(revision))
+        self._signals.emit(
+            RevisionReady(
+                function=self.name,
+                revision=revision.name,
+                digest=revision.digest,
+                seconds=self._workshop.clock.now() - began,
+            )
+        )
+
+    async def _replace(self, fresh: Activator) -> None:
+        try:
             await fresh.warm()
         except FunctionNotLoaded as failure:
             self.failure = failure
             raise
+        except asyncio.CancelledError:
+            await fresh.close()  # nobody else knows of it
+            raise
         self.failure = None
         self._swap(fresh)
-        seconds = clock.now() - began
-        self._signals.emit(
-            RevisionReady(function=self.name, revision=revision.name, digest=revision.digest, seconds=seconds)
-        )
-        return True
+
+    def _tell(self, failure: FunctionNotLoaded) -> None:
+        serving = self.live.revision.name if self.live else None
+        self._signals.emit(LoadFailed(function=self.name, report=failure.report(), serving=serving))
 
     def _activator(self, revision: Revision) -> Activator:
         return Activator(
@@ -120,7 +200,7 @@ class Function:
 
     def _has_real_paths(self, revision: Revision) -> bool:
         """Only the newest dev revision: its text and the file on disk are the same."""
-        return self._dev and self._registry.of(self.name)[-1] is revision
+        return self._dev and revision is self._newest
 
     def _swap(self, fresh: Activator) -> None:
         old, self.live = self.live, fresh
@@ -133,33 +213,65 @@ class Function:
         old, self.settings = self.settings, settings
         if self.live is not None:
             self.live.settings = settings
-        return (old.env, old.threads, old.warm_up_timeout) != (
+        return (old.env, old.threads, old.warm_up_timeout, old.frozen()) != (
             settings.env,
             settings.threads,
             settings.warm_up_timeout,
+            settings.frozen(),
         )
 
     async def remake(self) -> None:
-        """Give the live revision a new instance, made with the present settings; the old one drains."""
+        """Give the live revision a new instance, made with the present settings; the old one drains.
+
+        Where the frozen settings changed it is a new revision, of the same files.
+        """
+        await self._heard(self._begin(self._remake()))
+
+    async def _remake(self) -> None:
         async with self._publishing:
             if self.live is None:
                 return
-            fresh = self._activator(self.live.revision)
+            revision = self.live.revision
+            taken = revision.snapshot.under(self.settings.frozen())
             try:
-                await fresh.warm()
+                if taken.digest == revision.digest:
+                    await self._replace(self._activator(revision))
+                else:
+                    await self._go_live(taken)
             except FunctionNotLoaded as failure:
-                self.failure = failure
-                self._signals.emit(
-                    LoadFailed(function=self.name, report=failure.report(), serving=self.live.revision.name)
-                )
-                return
-            self._swap(fresh)
+                self._tell(failure)
+
+    async def retire(self) -> None:
+        """Take no new calls, and return when the last one has left and every instance is gone.
+
+        Cancelling it closes at once.
+        """
+        await self._stop_publishing()
+        going = self._let_go()
+        try:
+            for activator in going:
+                activator.drain()
+            for activator in going:
+                await activator.gone()
+        finally:
+            await _close_all(going)
 
     async def close(self) -> None:
-        """End every instance, the live one and those still draining."""
-        for activator in (*self._retired, *([self.live] if self.live else [])):
-            await activator.close()
-        self.live = None
+        """End every instance, the live one and those still draining, whoever is still inside."""
+        await self._stop_publishing()
+        await _close_all(self._let_go())
+
+    async def _stop_publishing(self) -> None:
+        self._is_closed = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _let_go(self) -> list[Activator]:
+        going = [*self._retired, *([self.live] if self.live else [])]
+        self.live, self._retired = None, []
+        return going
 
     def depends_on(self, changed: set[str]) -> bool:
         """Whether a change to these files (relative to the functions folder) may concern it."""
@@ -168,7 +280,7 @@ class Function:
             return True
         if self.failure is not None:
             return True
-        return self.live is not None and not changed.isdisjoint(self.live.revision.snapshot.files)
+        return self.live is not None and any(map(self.live.revision.snapshot.concerns, changed))
 
     def status(self) -> dict[str, object]:
         """What operators see of it; times in milliseconds."""
@@ -185,3 +297,9 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<Function {self.name}: {self.live!r}>"
+
+
+async def _close_all(activators: list[Activator]) -> None:
+    """Side by side: one that takes its time to stop must not take the others'."""
+    if activators:
+        await asyncio.gather(*(activator.close() for activator in activators))

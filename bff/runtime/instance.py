@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -102,7 +105,14 @@ class Instance:
             raise Problem(error.status_code, str(error.detail)) from error
         except ClientDisconnect:
             raise CallerLeft from None
-        except Exception as error:
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise FunctionFailed(self.function, "was cancelled by itself") from error
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # SystemExit among them: it would end the loop
             raise FunctionFailed(self.function) from error
         return answer
 
@@ -143,13 +153,25 @@ class Instance:
         return self._encoder.encode(result)
 
     async def _run_asgi(self, _invocation: Invocation) -> Answer:
-        return Answer(response=self.handler.call)
+        assert self.lifespan is not None
+        return Answer(response=self.lifespan.serve)
 
     def __repr__(self) -> str:
         return f"<Instance of {self.package.revision.name}: {self.handler.shape}, {self.handler.kind}>"
 
 
 async def _from_thread(items: Iterator[Any], threads: Threads) -> AsyncIterator[Any]:
-    """A synchronous generator's items, each fetched in a thread."""
-    while (item := await threads.run(lambda: next(items, _EXHAUSTED))) is not _EXHAUSTED:
-        yield item
+    """A synchronous generator's items, each fetched in a thread, and its end there too."""
+    try:
+        while (item := await threads.run(lambda: next(items, _EXHAUSTED))) is not _EXHAUSTED:
+            yield item
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            # Not awaited: the one who leaves need not hear how it went, nor wait for a thread.
+            threads.submit(partial(_close_quietly, close))
+
+
+def _close_quietly(close: Callable[[], object]) -> None:
+    with suppress(Exception):  # "generator already executing": it goes once that thread lets go of it
+        close()

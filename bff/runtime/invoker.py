@@ -85,6 +85,5 @@ class Invoker:
                     group.create_task(function.refresh())
 
     async def close(self) -> None:
-        """End every instance."""
-        for function in self.functions.values():
-            await function.close()
+        """End every instance, side by side: one that takes its time to stop must not take the others'."""
+        await asyncio.gather(*(function.close() for function in self.functions.values()))

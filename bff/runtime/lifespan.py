@@ -6,6 +6,7 @@ An application that does not speak lifespan is served without (ASGI specificatio
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping
 from typing import Any
 
 
@@ -30,22 +31,42 @@ class Lifespan:
         """Return when the application is started, or has shown that it does not speak lifespan.
 
         Raises:
-            LifespanFailed: it answered ``lifespan.startup.failed``.
+            LifespanFailed: it answered ``lifespan.startup.failed``, or wanted to end the process.
 
         """
         self._task = asyncio.create_task(self._run())
-        answer = await self._ask("lifespan.startup")
-        if answer == "lifespan.startup.failed":
-            raise LifespanFailed("the application's startup failed")
+        self._task.add_done_callback(_heard)
+        try:
+            await self._ask("startup")
+        except BaseException:
+            self.abandon()
+            raise
 
     async def stop(self) -> None:
-        """Return when the application has shut down."""
-        if self._task is None or self._task.done():
+        """Return when the application has shut down.
+
+        Raises:
+            LifespanFailed: it answered ``lifespan.shutdown.failed``.
+
+        """
+        if self._task is None:
             return
         try:
-            await self._ask("lifespan.shutdown")
+            if not self._task.done():
+                await self._ask("shutdown")
         finally:
+            self.abandon()
+        await asyncio.wait({self._task})
+
+    def abandon(self) -> None:
+        """Cancel what still runs of it, without asking."""
+        if self._task is not None:
             self._task.cancel()
+
+    async def serve(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Let the application answer a request, with a shallow copy of the state its lifespan has made."""
+        scope["state"] = self.state.copy()
+        await self._app(scope, receive, send)
 
     async def _run(self) -> None:
         scope = {
@@ -53,19 +74,32 @@ class Lifespan:
             "asgi": {"version": "3.0", "spec_version": "2.0"},
             "state": self.state,
         }
-        await self._app(scope, self._to_app.get, self._from_app.put)
+        try:
+            await self._app(scope, self._to_app.get, self._from_app.put)
+        except SystemExit as error:  # out of a task it would end the loop
+            raise LifespanFailed("the application's lifespan wanted to exit the process") from error
 
-    async def _ask(self, message: str) -> str | None:
-        """The type of the application's answer; None when it ended without one."""
+    async def _ask(self, phase: str) -> None:
+        """Return when the application has answered, or has ended without an answer."""
         assert self._task is not None
-        await self._to_app.put({"type": message})
+        self._to_app.put_nowait({"type": f"lifespan.{phase}"})
         hearing = asyncio.create_task(self._from_app.get())
-        await asyncio.wait({hearing, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({hearing, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hearing.cancel()
         if hearing.done():
             said = hearing.result()
-            if said["type"] == "lifespan.startup.failed":
-                raise LifespanFailed(said.get("message") or "the application's startup failed")
-            return str(said["type"])
-        hearing.cancel()
-        self._task.exception()  # an application that raises on an unknown scope does not speak lifespan
-        return None
+            if said["type"] == f"lifespan.{phase}.failed":
+                raise LifespanFailed(said.get("message") or f"the application's {phase} failed")
+            return
+        # One that raises on an unknown scope does not speak lifespan; one that exits meant it.
+        error = None if self._task.cancelled() else self._task.exception()
+        if isinstance(error, LifespanFailed):
+            raise error
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """What it raises is told through the protocol, or means that it does not speak it."""
+    if not task.cancelled():
+        task.exception()

@@ -13,13 +13,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_Job = tuple[contextvars.Context, asyncio.Future[Any], Callable[[], Any]]
+_Job = tuple[contextvars.Context, asyncio.Future[Any], Callable[[], Any], Callable[[Any], object] | None]
+
+_DROPPED: Any = object()
 
 
 class Threads:
     """At most ``size`` daemon threads, started when work waits and nobody is free; used from one loop.
 
-    Mutable state: ``_idle``, ``_started`` (touched on the loop only), and the queue.
+    Mutable state: ``_busy``, ``_started``, ``_is_closed`` (touched on the loop only), and the queue.
     """
 
     def __init__(self, name: str, size: int) -> None:
@@ -28,52 +30,85 @@ class Threads:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._started = 0
         self._busy = 0
+        self._is_closed = False
 
-    async def run(self, call: Callable[[], T]) -> T:
+    async def run(self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None) -> T:
         """The result of ``call()``, made in a thread with this task's context variables.
 
-        Cancelling the waiter drops the job if it has not begun; one that has begun runs on unheard.
+        Cancelling the waiter drops the job if it has not begun; one that has begun runs on, and its result
+        is handed to ``unheard``, on the loop.
+
+        Raises:
+            RuntimeError: the threads are closed.
+            BaseException: what the call raised.
+
         """
+        done = self.submit(call, unheard=unheard)
+        try:
+            return await done
+        except asyncio.CancelledError:
+            # Cancelled in the very turn in which the result came: await has lost it, the future has not.
+            if unheard is not None and done.done() and not done.cancelled() and done.exception() is None:
+                unheard(done.result())
+            raise
+
+    def submit(
+        self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None
+    ) -> asyncio.Future[T]:
+        """The same, for who does not wait."""
+        if self._is_closed:
+            raise RuntimeError(f"{self!r} are closed")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        self._busy += 1
-        if self._busy > self._started and self._started < self._size:
+        if self._busy >= self._started and self._started < self._size:
+            name = f"{self._name}-{self._started + 1}"
+            threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
             self._started += 1
-            threading.Thread(
-                target=self._work, args=(loop,), name=f"{self._name}-{self._started}", daemon=True
-            ).start()
-        self._jobs.put((contextvars.copy_context(), done, call))
-        return await done
+        self._busy += 1
+        self._jobs.put((contextvars.copy_context(), done, call, unheard))
+        return done
 
     def close(self) -> None:
-        """Let the threads end once they are done with what they do."""
-        for _ in range(self._started):
-            self._jobs.put(None)
-        self._started = 0
+        """Let the threads end once they are done with what they do and what waits."""
+        if not self._is_closed:
+            self._is_closed = True
+            for _ in range(self._started):
+                self._jobs.put(None)
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while (job := self._jobs.get()) is not None:
-            context, done, call = job
+            context, done, call, unheard = job
             del job
             try:
-                result, error = (None if done.cancelled() else context.run(call)), None
+                result, error = (_DROPPED if done.cancelled() else context.run(call)), None
             except BaseException as raised:
                 result, error = None, raised
             try:
-                loop.call_soon_threadsafe(self._deliver, done, result, error)
+                loop.call_soon_threadsafe(self._deliver, done, unheard, result, error)
             except RuntimeError:  # the loop closed while we worked: nobody waits any more
                 return
-            del context, done, call, result, error  # hold no frame of user code while idle
+            del context, done, call, unheard, result, error  # hold no frame of user code while idle
 
-    def _deliver(self, done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    def _deliver(
+        self,
+        done: asyncio.Future[Any],
+        unheard: Callable[[Any], object] | None,
+        result: Any,
+        error: BaseException | None,
+    ) -> None:
         self._busy -= 1
         if done.done():
-            return
-        if error is None:
+            if unheard is not None and error is None and result is not _DROPPED:
+                unheard(result)
+        elif error is None:
             done.set_result(result)
-            return
-        # A StopIteration cannot travel through a future (PEP 479); generators are told apart before this.
-        done.set_exception(RuntimeError(repr(error)) if isinstance(error, StopIteration) else error)
+        elif isinstance(error, StopIteration):
+            # It cannot travel through a future (PEP 479); generators are told apart before this.
+            failure = RuntimeError("StopIteration was raised")
+            failure.__cause__ = error
+            done.set_exception(failure)
+        else:
+            done.set_exception(error)
 
     def __repr__(self) -> str:
         return f"<Threads {self._name}: {self._busy} busy of {self._started}, at most {self._size}>"

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from bff.clock import Clock, Expiry
+from bff.clock import Clock
 from bff.errors import FunctionNotLoaded
-from bff.revisions.loader import Loader, Package, explain
+from bff.revisions.loader import Loader, Package, explain, words_of
 from bff.revisions.revision import Revision
+from bff.runtime import hooks
+from bff.runtime.hooks import HookOverran
 from bff.runtime.instance import Instance
 from bff.runtime.lifespan import LifespanFailed
 from bff.runtime.threads import Threads
 from bff.sdk.call import Sender
 from bff.sdk.context import Surroundings
-from bff.sdk.handler import ContractBroken, Kind, find
+from bff.sdk.handler import ContractBroken, Handler, Kind, find
 from bff.sdk.invocation import Invocation
 
 
@@ -35,6 +38,10 @@ class Settings:
     cancel_on_disconnect: bool
     stream_idle_timeout: float
     stream_timeout: float
+
+    def frozen(self) -> bytes:
+        """The part that makes a revision what it is, in one spelling; the rest is live configuration."""
+        return json.dumps({"timeout": self.timeout}, sort_keys=True).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +66,10 @@ async def warm_up(
     """
     clock, phases, began = workshop.clock, {}, workshop.clock.now()
 
-    def build() -> tuple[Package, Any]:
+    def build() -> tuple[Package, Handler]:
         phases["queue"] = clock.now() - began
         loading = clock.now()
-        package = workshop.loader.load(revision, real_paths=real_paths)
+        package = _load(revision, workshop.loader, real_paths=real_paths)
         phases["load"] = clock.now() - loading
         constructing = clock.now()
         try:
@@ -74,22 +81,35 @@ async def warm_up(
         phases["construct"] = clock.now() - constructing
         return package, handler
 
-    package, handler = await workshop.loader_thread.run(build)
+    # A load that runs cannot be cancelled: what it makes for nobody is dropped once it is there.
+    package, handler = await workshop.loader_thread.run(
+        build, unheard=lambda made: workshop.loader.drop(made[0])
+    )
+    starting = clock.now()
     try:
         instance = _assemble(package, handler, settings, workshop)
-        starting = clock.now()
-        with Expiry(clock, starting + settings.warm_up_timeout):
-            await _start(instance, settings)
-        phases["start"] = clock.now() - starting
     except BaseException as error:
         workshop.loader.drop(package)
-        if isinstance(error, asyncio.CancelledError):
-            raise
-        raise _contract_failure(error, package, settings) from error
+        raise _contract_failure(error, package) from error
+    await _start(instance, settings, workshop)
+    phases["start"] = clock.now() - starting
     return instance, phases
 
 
-def _assemble(package: Package, handler: Any, settings: Settings, workshop: Workshop) -> Instance:
+def _load(revision: Revision, loader: Loader, *, real_paths: bool) -> Package:
+    try:
+        return loader.load(revision, real_paths=real_paths)
+    except KeyboardInterrupt as error:  # signals come to the main thread only: the module raised it
+        path = revision.snapshot.modules[revision.function]
+        raise FunctionNotLoaded(
+            revision.function,
+            "KeyboardInterrupt",
+            where=f"{revision.snapshot.root.name}/{path}",
+            remedy="a function's module must not exit the process",
+        ) from error
+
+
+def _assemble(package: Package, handler: Handler, settings: Settings, workshop: Workshop) -> Instance:
     is_sync = handler.kind is Kind.SYNC
     around = Surroundings(
         senders=workshop.senders,
@@ -105,45 +125,84 @@ def _assemble(package: Package, handler: Any, settings: Settings, workshop: Work
     return instance
 
 
-async def _start(instance: Instance, settings: Settings) -> None:
+async def _start(instance: Instance, settings: Settings, workshop: Workshop) -> None:
+    """Start it and ask whether it is ready. What was started and is not wanted is stopped again."""
+    until = workshop.clock.now() + settings.warm_up_timeout
+    is_started, why = False, None
+    try:
+        await _run_start(instance, settings, workshop.clock, until)
+        is_started = True
+        await _ask_ready(instance, workshop.clock, until)
+    except BaseException as error:
+        if is_started:
+            why = await stop(instance, workshop, settings.stop_timeout)
+        else:
+            _abandon(instance, workshop)
+        if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+            raise
+        failure = _contract_failure(error, instance.package, settings)
+        failure.why += f" (and {why})" if why else ""
+        raise failure from error
+
+
+async def _run_start(instance: Instance, settings: Settings, clock: Clock, until: float) -> None:
     if instance.lifespan is not None and instance.handler.owner is None:
-        await instance.lifespan.start()
-    owner = instance.handler.owner
-    start = getattr(owner, "start", None)
+        await hooks.run(instance.lifespan.start, clock=clock, until=until)
+    start = getattr(instance.handler.owner, "start", None)
     if start is not None:
-        takes_settings = bool(inspect.signature(start).parameters)
-        await _awaited(start(dict(settings.env)) if takes_settings else start())
-    ready = getattr(owner, "ready", None)
-    if ready is not None:
-        said = await _awaited(ready())
-        is_ready, why = said if isinstance(said, tuple) else (said, "")
-        if not is_ready and said is not None:
-            raise ContractBroken(f"ready() said that it is not ready{f': {why}' if why else ''}")
+        given = [dict(settings.env)] if inspect.signature(start).parameters else []
+        await hooks.run(start, *given, clock=clock, until=until)
+
+
+async def _ask_ready(instance: Instance, clock: Clock, until: float) -> None:
+    ready = getattr(instance.handler.owner, "ready", None)
+    if ready is None:
+        return
+    said = await hooks.run(ready, clock=clock, until=until)
+    # Knative's contract has a pair; None is what a hook that only prepares something returns.
+    is_ready, why = said if isinstance(said, tuple) and len(said) == 2 else (said, "")
+    if isinstance(is_ready, tuple):
+        raise ContractBroken(f"ready() returned {said!r}", remedy="return True, or `(False, 'why')`")
+    if not is_ready and said is not None:
+        raise ContractBroken(f"ready() said that it is not ready{f': {why}' if why else ''}")
 
 
 async def stop(instance: Instance, workshop: Workshop, limit: float) -> str | None:
     """Run the handler's ``stop`` and drop every trace of it; why ``stop`` failed, or None."""
-    why = None
+    clock = workshop.clock
+    until = clock.now() + limit
+    stops = [getattr(instance.handler.owner, "stop", None)]
+    if instance.lifespan is not None:
+        stops.append(instance.lifespan.stop)
+    failures: list[str] = []
     try:
-        with Expiry(workshop.clock, workshop.clock.now() + limit):
-            hook = getattr(instance.handler.owner, "stop", None)
-            if hook is not None:
-                await _awaited(hook())
-            if instance.lifespan is not None:
-                await instance.lifespan.stop()
-    except TimeoutError:
-        why = f"stop did not end within {limit:g} s"
-    except Exception as error:
-        why = f"stop raised {type(error).__name__}: {error}"
+        for each in stops:
+            if each is not None:
+                failures.extend(await _stopped(each, clock, until, limit))
+    finally:
+        _abandon(instance, workshop)
+    return "; ".join(failures) or None
+
+
+async def _stopped(hook: Callable[[], Any], clock: Clock, until: float, limit: float) -> list[str]:
+    try:
+        await hooks.run(hook, clock=clock, until=until)
+    except HookOverran:
+        return [f"stop did not end within {limit:g} s"]
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        return [f"stop raised {type(error).__name__}: {words_of(error)}"]
+    return []
+
+
+def _abandon(instance: Instance, workshop: Workshop) -> None:
+    """Let go of an instance without asking it."""
+    if instance.lifespan is not None:
+        instance.lifespan.abandon()
     if instance.threads is not None:
         instance.threads.close()
     workshop.loader.drop(instance.package)
-    return why
-
-
-async def _awaited(value: Any) -> Any:
-    """Hooks may be sync or async."""
-    return await value if inspect.isawaitable(value) else value
 
 
 def _contract_failure(
@@ -157,7 +216,7 @@ def _contract_failure(
     if isinstance(error, ContractBroken):
         where = f"{place}:{error.line}" if error.line else place
         return FunctionNotLoaded(function, str(error), where=where, remedy=error.remedy)
-    if isinstance(error, TimeoutError) and settings is not None:
+    if isinstance(error, HookOverran) and settings is not None:
         return FunctionNotLoaded(
             function,
             f"start did not end within {settings.warm_up_timeout:g} s",

@@ -8,7 +8,8 @@ and ``fallback`` wrap a part so that a service's failure becomes a value, and th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Collection, Generator, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from bff.sdk.call import Call
@@ -64,15 +65,56 @@ async def gather(*parts: Awaitable[Any]) -> tuple[Any, ...]:
     exception group, so that its status and fault reach the caller); later ones are noted on it.
     Cancelling the caller cancels every part.
     """
+    failures: list[BaseException] = []
+    tasks = [asyncio.create_task(_run(part)) for part in parts]
+    for task in tasks:
+        task.add_done_callback(partial(_note_failure, failures))
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_run(part)) for part in parts]
-    except BaseExceptionGroup as failures:
-        first, *others = failures.exceptions
+        await _ended(tasks)
+        if not failures:
+            return tuple([task.result() for task in tasks])
+        first, *others = failures
         for other in others:
             first.add_note(f"another part failed too: {type(other).__name__}: {other}")
-        raise first from None
-    return tuple(task.result() for task in tasks)
+        try:
+            raise first
+        finally:
+            del first, others  # a failure must not hold the frame that holds the failure
+    finally:
+        del tasks
+        failures.clear()
+
+
+async def _ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Return once all have ended; after a failure, or when cancelled, with the others cancelled.
+
+    asyncio.TaskGroup is not used: before Python 3.13 it leaves its caller with a cancellation that nobody
+    asked for (cancelling() is 1), and a deadline that runs out later could not be told from it; and a
+    failure during a cancellation hides the cancellation.
+    """
+    running: Collection[asyncio.Task[Any]] = tasks
+    cancelled: asyncio.CancelledError | None = None
+    when = asyncio.FIRST_EXCEPTION
+    while running:
+        try:
+            _, running = await asyncio.wait(running, return_when=when)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            running = [task for task in running if not task.done()]
+        if when == asyncio.FIRST_EXCEPTION:
+            when = asyncio.ALL_COMPLETED
+            for task in running:
+                task.cancel()
+    if cancelled is not None:
+        try:
+            raise cancelled
+        finally:
+            del cancelled
+
+
+def _note_failure(failures: list[BaseException], task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        failures.append(failure)
 
 
 async def _run(part: Awaitable[T]) -> T:
@@ -114,6 +156,24 @@ def optional(part: Awaitable[Any], /, default: Any = None, *, name: str | None =
     return _Part(run)
 
 
+@overload
+def fallback(
+    part: Awaitable[T1], other: Awaitable[T2], /, *, name: str | None = None
+) -> Awaitable[T1 | T2]: ...
+@overload
+def fallback(part: Awaitable[T1], other: D, /, *, name: str | None = None) -> Awaitable[T1 | D]: ...
+@overload
+def fallback(
+    part: Awaitable[T1], second: Awaitable[T2], third: Awaitable[T3], /, *, name: str | None = None
+) -> Awaitable[T1 | T2 | T3]: ...
+@overload
+def fallback(
+    part: Awaitable[T1], second: Awaitable[T2], third: D, /, *, name: str | None = None
+) -> Awaitable[T1 | T2 | D]: ...
+@overload
+def fallback(part: Awaitable[Any], /, *others: Any, name: str | None = None) -> Awaitable[Any]: ...
+
+
 def fallback(part: Awaitable[Any], /, *others: Any, name: str | None = None) -> Awaitable[Any]:
     """Try ``part``, then each of ``others`` in turn: awaitables first, at last perhaps a plain value.
 
@@ -121,7 +181,8 @@ def fallback(part: Awaitable[Any], /, *others: Any, name: str | None = None) -> 
     page shows something, and says that it is not the real thing. If everything fails, the last failure is
     raised.
     """
-    assert others, "fallback needs at least one alternative"
+    if not others:
+        raise TypeError("fallback needs at least one alternative")
 
     async def run() -> Any:
         failure: BaseException | None = None

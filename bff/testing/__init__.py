@@ -16,24 +16,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bff.testing.blocking import Client as Client
     from bff.testing.blocking import blocking_client as blocking_client
+    from bff.testing.calls import StubCall as StubCall
+    from bff.testing.calls import Unstubbed as Unstubbed
     from bff.testing.clock import ManualClock as ManualClock
     from bff.testing.inprocess import AsyncClient as AsyncClient
     from bff.testing.inprocess import client as client
-    from bff.testing.stubs import Stub as Stub
-    from bff.testing.stubs import StubCall as StubCall
+    from bff.testing.stub import Stub as Stub
     from bff.testing.stubs import StubService as StubService
     from bff.testing.stubs import StubServices as StubServices
-    from bff.testing.stubs import Unstubbed as Unstubbed
 
 _HOME = {
     "AsyncClient": "inprocess",
     "Client": "blocking",
     "ManualClock": "clock",
-    "Stub": "stubs",
-    "StubCall": "stubs",
+    "Stub": "stub",
+    "StubCall": "calls",
     "StubService": "stubs",
     "StubServices": "stubs",
-    "Unstubbed": "stubs",
+    "Unstubbed": "calls",
     "blocking_client": "blocking",
     "client": "inprocess",
 }

@@ -221,3 +221,9 @@ def test_what_cannot_be_asked_is_said_in_one_sentence(bff: Shell, args: tuple[st
     assert (ran.code, ran.out) == (1, "")
     assert why in ran.err
     assert why in bff("invoke", *args, "--json").json["error"]
+
+
+def test_the_project_may_be_in_a_folder_below(bff: Shell, tmp_path: Path) -> None:
+    """A relative ``--config`` is relative to here, and the functions are beside it, found once."""
+    bff.folder = tmp_path.parent
+    assert bff("invoke", "hello", "--config", tmp_path.name).json == {"hello": "world"}

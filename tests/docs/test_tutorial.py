@@ -1,16 +1,40 @@
-"""docs/tutorial.md can be followed word by word."""
+"""The pages that can be followed word by word: the tutorial, and the reference pages with examples."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.docs.conftest import MakeReader
 
-PAGE = Path(__file__).parents[2] / "docs/tutorial.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_who_follows_the_tutorial_sees_what_it_shows(reader: MakeReader) -> None:
+@pytest.mark.parametrize("page", ["tutorial.md", "commands.md", "testing.md"])
+def test_who_follows_a_page_sees_what_it_shows(reader: MakeReader, page: str) -> None:
     """From an empty folder: every file, every command in its terminal, every answer; nothing is left running."""
-    reader().follow(PAGE)
+    reader().follow(DOCS / page)
+
+
+def test_every_function_of_the_runtime_contract_loads_and_answers_as_shown(reader: MakeReader) -> None:
+    """Its examples are the files of one project; here without curl, so that our stand-in for it is tried too."""
+    reader(has_curl=False).follow(DOCS / "runtime-contract.md", files_first=True)
+
+
+def test_every_other_python_example_compiles() -> None:
+    """Fragments are no files of a project; they are Python nevertheless, awaits at the top included."""
+    import ast
+
+    from_pages = [*DOCS.glob("*.md"), DOCS.parent / "README.md"]
+    fragments = [text for page in from_pages for text in _fragments(page)]
+    assert fragments
+    for text in fragments:
+        compile(text, "fragment", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+
+
+def _fragments(page: Path) -> list[str]:
+    pieces = page.read_text("utf-8").split("```python\n")[1:]
+    return [piece.partition("```")[0] for piece in pieces]

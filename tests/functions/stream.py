@@ -20,6 +20,9 @@ async def handle(ctx: Context, kind: str, tag: str = "stream") -> AsyncIterator:
     if kind == "endless":
         while True:
             yield b"x" * 65536
+    if kind == "endless drops":
+        while True:
+            yield b"x"
     if kind == "empty":
         return
     try:

@@ -26,6 +26,7 @@ functions:
   broken_slow: {{warm_up_timeout: 200ms}}
 routes:
 - {{path: /hello, function: hello}}
+- {{path: /raw/hurried, methods: [POST], function: raw, timeout: 300ms}}
 - {{path: /hello/posted, methods: [POST], function: hello}}
 - {{path: /whoami, function: whoami}}
 - {{path: "/greet/{{name}}", function: greet}}

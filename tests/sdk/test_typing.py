@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -80,18 +81,9 @@ def test_calls_and_parts_have_the_types_of_their_values(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     file = tmp_path / "page.py"
     file.write_text(dedent(SNIPPET))
+    options = f"--strict --config-file= --cache-dir={tmp_path} --no-error-summary --follow-imports=silent"
     checked = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "mypy",
-            "--strict",
-            "--config-file=",
-            "--cache-dir",
-            str(tmp_path),
-            "--no-error-summary",
-        ]
-        + ["--follow-imports=silent", str(file)],
+        [sys.executable, "-m", "mypy", *shlex.split(options), str(file)],
         cwd=root,
         capture_output=True,
         text=True,

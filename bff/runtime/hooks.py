@@ -1,0 +1,67 @@
+"""Runs what a function's author wrote for ``start``, ``ready``, ``stop`` and the lifespan: under a limit that
+holds even for code that swallows its cancellation, and so that it cannot take the gateway along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from bff.clock import Clock, Expiry
+
+GRACE = 0.5
+"""Seconds a hook that was cancelled may still take to clean up, before nobody waits for it any more."""
+
+
+class HookOverran(Exception):
+    """A hook did not end in time; it was cancelled."""
+
+
+async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) -> Any:
+    """What a hook returns, awaited if it can be.
+
+    It gets a task of its own: who waits can then stop waiting, whatever the hook does with a cancellation.
+
+    Raises:
+        HookOverran: the clock reached ``until`` first.
+        BaseException: what the hook raised. A cancellation of its own making comes as RuntimeError.
+
+    """
+    running = asyncio.create_task(_outcome(hook, args))
+    try:
+        with Expiry(clock, until):
+            await asyncio.wait({running})
+    except TimeoutError:
+        await _end(running, clock)
+        raise HookOverran from None
+    except asyncio.CancelledError:
+        await _end(running, clock)
+        raise
+    value, error = running.result()
+    if isinstance(error, asyncio.CancelledError):
+        raise RuntimeError("it awaited something that was cancelled") from error
+    if error is not None:
+        raise error
+    return value
+
+
+async def _outcome(hook: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+    """Errors as values: a SystemExit that leaves a task ends the whole loop, and none goes unheard."""
+    try:
+        value = hook(*args)
+        return await value if inspect.isawaitable(value) else value, None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return None, error
+
+
+async def _end(running: asyncio.Task[Any], clock: Clock) -> None:
+    running.cancel()
+    try:
+        with Expiry(clock, clock.now() + GRACE):
+            await asyncio.wait({running})
+    except TimeoutError:
+        pass
