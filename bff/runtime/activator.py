@@ -149,12 +149,15 @@ class Activator:
     async def _evict(self) -> None:
         instance, self._parting = self._parting, None
         assert instance is not None
-        why = await warmup.stop(instance, self._workshop, self.settings.stop_timeout)
-        self.state = moved(self.state, State.EVICTED)
-        self._gone.set()
-        self._signals.emit(
-            Evicted(function=self.revision.function, revision=self.revision.name, stop_error=why)
-        )
+        why: str | None = "stop was broken off"
+        try:
+            why = await warmup.stop(instance, self._workshop, self.settings.stop_timeout)
+        finally:
+            self.state = moved(self.state, State.EVICTED)
+            self._gone.set()
+            self._signals.emit(
+                Evicted(function=self.revision.function, revision=self.revision.name, stop_error=why)
+            )
 
     async def gone(self) -> None:
         """Return when the instance is gone, after :meth:`drain`."""

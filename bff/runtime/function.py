@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,7 +100,8 @@ class Function:
         try:
             async with self._publishing:
                 if self.live is None:
-                    await self._go_live(await self._look())
+                    began = self._workshop.clock.now()
+                    await self._go_live(await self._first_look(), began)
         finally:
             self._opening = None  # who comes after a failure tries again
 
@@ -108,16 +110,20 @@ class Function:
 
         A failure leaves the last good revision serving and is told as a signal, not raised.
         """
-        return await self._heard(self._begin(self._refresh()))
+        try:
+            return await self._heard(self._begin(self._refresh()))
+        except GatewayDraining:
+            return False
 
     async def _refresh(self) -> bool:
         async with self._publishing:
+            began = self._workshop.clock.now()
             try:
                 taken = await self._look()
                 if self.live is not None and self.live.revision.digest == taken.digest:
-                    self.failure = None
+                    self.failure, self._newest = None, self.live.revision
                     return False
-                await self._go_live(taken)
+                await self._go_live(taken, began)
             except FunctionNotLoaded as failure:
                 self._tell(failure)
                 return False
@@ -159,9 +165,15 @@ class Function:
             self.failure = failure
             raise
 
-    async def _go_live(self, taken: Snapshot) -> None:
+    async def _first_look(self) -> Snapshot:
+        try:
+            return await self._look()
+        except FunctionNotLoaded as failure:
+            self._tell(failure)  # there is no revision yet whose warm-up could be told as failed
+            raise
+
+    async def _go_live(self, taken: Snapshot, began: float) -> None:
         """Load and check a revision, then move all traffic to it in one assignment."""
-        began = self._workshop.clock.now()
         revision = self._newest = self._registry.publish(taken)
         await self._replace(self._activator(revision))
         self._signals.emit(
@@ -225,10 +237,12 @@ class Function:
 
         Where the frozen settings changed it is a new revision, of the same files.
         """
-        await self._heard(self._begin(self._remake()))
+        with suppress(GatewayDraining):
+            await self._heard(self._begin(self._remake()))
 
     async def _remake(self) -> None:
         async with self._publishing:
+            began = self._workshop.clock.now()
             if self.live is None:
                 return
             revision = self.live.revision
@@ -237,7 +251,7 @@ class Function:
                 if taken.digest == revision.digest:
                     await self._replace(self._activator(revision))
                 else:
-                    await self._go_live(taken)
+                    await self._go_live(taken, began)
             except FunctionNotLoaded as failure:
                 self._tell(failure)
 

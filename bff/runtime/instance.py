@@ -165,11 +165,13 @@ async def _from_thread(items: Iterator[Any], threads: Threads) -> AsyncIterator[
     try:
         while (item := await threads.run(lambda: next(items, _EXHAUSTED))) is not _EXHAUSTED:
             yield item
-    finally:
+    except BaseException:
         close = getattr(items, "close", None)
         if close is not None:
-            # Not awaited: the one who leaves need not hear how it went, nor wait for a thread.
-            threads.submit(partial(_close_quietly, close))
+            with suppress(RuntimeError):  # the threads are closed
+                # Not awaited: the one who leaves need not hear how it went, nor wait for a thread.
+                threads.submit(partial(_close_quietly, close))
+        raise
 
 
 def _close_quietly(close: Callable[[], object]) -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 import httpx
@@ -90,6 +92,32 @@ class ServiceResponse(httpx.Response):
                 parts.append(part)
             self._content = b"".join(parts)
         return self._content
+
+
+class _LastWord(httpx.AsyncByteStream):
+    """A body's stream that hangs up on a service that said more than its answer.
+
+    httpcore would keep the connection and take the rest (the body of a 204, say, or of an answer to HEAD)
+    for the answer to the next call, perhaps another caller's. What it has read and not used is h11's to
+    tell, so this reaches through four private attributes; a transport without them is trusted.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        inner: AsyncIterator[bytes] = self._stream.__aiter__()
+        return inner
+
+    async def aclose(self) -> None:
+        with suppress(AttributeError):
+            state = _H11_STATE(self._stream)
+            if state.trailing_data[0]:
+                state.send_failed()  # h11's word for "never again": httpcore then closes the connection
+        await self._stream.aclose()
+
+
+_H11_STATE = attrgetter("_httpcore_stream._stream._connection._h11_state")
 
 
 def translated(error: Exception, service: str) -> Exception:
@@ -175,7 +203,7 @@ class Wire:
         response = ServiceResponse(
             answer.status_code,
             headers=answer.headers,
-            stream=answer.stream,
+            stream=_LastWord(answer.stream),
             extensions=answer.extensions,
             request=request,
         )

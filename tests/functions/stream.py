@@ -7,7 +7,9 @@ from pathlib import Path
 from bff import Context, Problem
 
 
-async def handle(ctx: Context, kind: str, tag: str = "stream") -> AsyncIterator:
+async def handle(  # noqa: C901 - a list, not a thought
+    ctx: Context, kind: str, tag: str = "stream"
+) -> AsyncIterator:
     notes = Path(ctx.settings["NOTES"])
     if kind == "refused":
         raise Problem(409, "Not now.")

@@ -17,7 +17,7 @@ gateway:
   max_body: 64KiB
   max_head: 16KiB
   head_timeout: 300ms
-  drain_timeout: 5s
+  drain_timeout: 2s
 {gateway}
 functions:
   patient: {{env: {{NOTES: "{notes}"}}}}

@@ -46,7 +46,7 @@ class Talk:
         self._upstream = upstream
 
     async def say(self, data: bytes) -> None:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, RuntimeError):  # uvloop's word for a closed transport
             self._writer.write(data)
             await self._writer.drain()
 

@@ -72,7 +72,7 @@ async def test_params_forms_files_and_content_travel_as_in_httpx(
     with pytest.raises(TypeError, match="content is"):
         await users.post("/", content=iter([b"a"]))  # type: ignore[arg-type]
     search, raw, form, file = good.requests
-    assert search.target == "/v1/search?q=a%20b&n=1&n=2"
+    assert search.target == "/v1/search?q=a+b&n=1&n=2"
     assert (raw.body, raw.headers["content-type"]) == (b"\x00\x01", "application/x-raw")
     assert (form.body, form.headers["content-type"]) == (b"a=1", "application/x-www-form-urlencoded")
     assert b"PNG" in file.body
@@ -251,6 +251,27 @@ async def test_what_comes_after_an_answer_is_never_the_next_answer(
     chatty = await upstream(twice)
     users = service(chatty.url)
     assert [await users.get("/", into=str) for _ in range(3)] == ["a", "a", "a"]
+    assert chatty.accepted == 3, "it was hung up on each time"
+
+
+async def test_a_body_where_none_may_be_is_never_the_next_answer(
+    upstream: MakeUpstream, service: MakeService
+) -> None:
+    """A body after 204 or after HEAD belongs to nobody, least of all to the next caller."""
+
+    async def wordy(talk: Any) -> None:
+        if talk.request.target == "/good":
+            await talk.answer(200, b'"good"')
+        else:
+            await talk.say(
+                b'HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n"forged"'
+            )
+
+    bad = await upstream(wordy)
+    users = service(bad.url)
+    for verb in (users.get, users.head, users.delete):
+        assert (await verb("/")).content == b""
+        assert await users.get("/good", into=str) == "good"
 
 
 async def test_interim_answers_are_skipped(upstream: MakeUpstream, service: MakeService) -> None:
