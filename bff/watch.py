@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from bff.app import House
-from bff.config import discover
+from bff.config import ConfigInvalid, discover
 
 STEP_MS = 10
 """Milliseconds without another change after which a save counts as finished."""
@@ -53,10 +53,18 @@ async def _watch_functions(house: House, stop: asyncio.Event) -> None:
         root, watch_filter=_is_source, stop_event=stop, step=STEP_MS, debounce=DEBOUNCE_MS
     ):
         changed = {Path(path).relative_to(root).as_posix() for _, path in changes}
-        if set(discover(root)) != set(house.config.functions_found):
+        if _found(root) != set(house.config.functions_found):
             await house.reload()
         names = [name for name, function in house.invoker.functions.items() if function.depends_on(changed)]
         await house.invoker.refresh(names)
+
+
+def _found(root: Path) -> set[str] | None:
+    """The names of the functions there are; None while the folder itself is a mistake, told on reload."""
+    try:
+        return set(discover(root))
+    except ConfigInvalid:
+        return None
 
 
 def _is_source(_change: object, path: str) -> bool:

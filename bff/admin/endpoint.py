@@ -69,12 +69,14 @@ class Admin:
         return page()
 
     def _check_host(self, scope: MutableMapping[str, Any]) -> None:
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
-        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-        if name.strip("[]").lower() not in ("localhost", self._host.lower()) and not _is_address(
-            name.strip("[]")
-        ):
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
             raise BadRequest("The Host field is not this listener's; use its address or localhost.")
+
+    def _is_ours(self, host: str) -> bool:
+        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        name = name.strip("[]").lower()
+        return name in ("localhost", self._host.lower()) or _is_address(name)
 
     def _readiness(self) -> Page:
         return _json(200, {"status": "ready"}) if self._is_ready() else _json(503, {"status": "draining"})
