@@ -46,4 +46,5 @@ def _hint(house: House, public: str) -> list[str]:
     """A curl line that works: the first GET route without parameters, else the first."""
     gets = [route for route in house.config.routes if "GET" in route.methods]
     plain = [route for route in gets if "{" not in route.path] or gets
-    return [f"try: curl {public}{plain[0].path}"] if plain else []
+    reachable = public.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    return [f"try: curl {reachable}{plain[0].path}"] if plain else []

@@ -46,7 +46,7 @@ class DevPage:
         body = self.page(error, invocation).encode("utf-8", "replace")
         fields = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
         fields.append((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"))
-        await sender.whole(Answer(max(400, error.status), fields + fields_of(error), body))
+        await sender.whole(Answer(max(400, error.status), fields + fields_of(error), body), is_page=False)
 
     async def _as_problem(self, error: BffError, invocation: Invocation, sender: Sender) -> None:
         document = problem(error, instance=f"urn:request:{invocation.request_id}")

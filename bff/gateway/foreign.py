@@ -26,7 +26,7 @@ _OURS = frozenset({b"date", b"x-request-id", b"server"})
 
 
 class Foreign:
-    """One run of one application. Mutable state: ``_received``, ``_is_too_large``, ``_is_whole``, ``_has_left``,
+    """One run of one application. Mutable state: ``_received``, ``_is_too_large``, ``_is_page``, ``_has_left``,
     ``_expiry``.
     """
 
@@ -36,8 +36,8 @@ class Foreign:
         "_has_left",
         "_incoming",
         "_invocation",
+        "_is_page",
         "_is_too_large",
-        "_is_whole",
         "_received",
         "_send",
         "_sender",
@@ -53,7 +53,7 @@ class Foreign:
         self._clock = clock
         self._received = 0
         self._is_too_large = False
-        self._is_whole = False
+        self._is_page = False
         self._has_left = False
 
     async def run(
@@ -83,7 +83,7 @@ class Foreign:
             self._raise_callers_fault()
             raise
         self._raise_callers_fault()
-        if not self._is_whole:
+        if not self._is_page:
             how = "in the middle of its answer" if self._sender.started else "without an answer"
             raise FunctionFailed(self._invocation.function, f"ended {how}")
 
@@ -96,7 +96,7 @@ class Foreign:
 
     async def _receive(self) -> Message:
         message: Message = await self._incoming.receive()
-        self._has_left = message["type"] == "http.disconnect" and not self._is_whole
+        self._has_left = message["type"] == "http.disconnect" and not self._is_page
         self._received += len(message.get("body", b""))
         if self._received > self._incoming.max_body:
             self._is_too_large = True
@@ -107,14 +107,14 @@ class Foreign:
         if self._is_too_large and not self._sender.started:
             return  # whatever it makes of the cut body, the caller is told 413
         if message["type"] != "http.response.start":
-            self._is_whole = not message.get("more_body", False)
+            self._is_page = not message.get("more_body", False)
             await self._send(message)
             return
         status, fields = self._checked(message)
         allowed = self._target.stream_timeout
         self._invocation.deadline = Deadline(self._clock.now() + allowed, allowed)
         self._expiry.move(self._invocation.deadline.at)
-        self._sender.add_own(fields, is_whole=False)
+        self._sender.add_own(fields, is_page=False)
         await self._sender.head(status, fields)
 
     def _checked(self, message: Message) -> tuple[int, HeaderPairs]:

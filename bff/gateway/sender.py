@@ -103,8 +103,8 @@ class Sender:
         else:
             await self.whole(answer)
 
-    async def whole(self, answer: Answer) -> None:
-        """Send a head and a body that is all there."""
+    async def whole(self, answer: Answer, *, is_page: bool = True) -> None:
+        """Send a head and a body that is all there; ``is_page`` is false for what has no parts to miss."""
         fields, body = answer.headers, answer.body
         if answer.status in (204, 304):
             body = b""  # what followed such a head would be read as the next answer (RFC 9110 §15.3.5)
@@ -112,7 +112,7 @@ class Sender:
             fields.append((b"content-length", b"%d" % len(body)))
         if self._invocation.missing and not any(name == b"cache-control" for name, _ in fields):
             fields.append(NO_STORE)
-        self.add_own(fields)
+        self.add_own(fields, is_page=is_page)
         connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
         if connection is not None and connection.respond(self._scope, answer.status, fields, body):
             self.started = True
@@ -132,7 +132,7 @@ class Sender:
         if not 400 <= document["status"] <= 599:
             document["status"] = 500  # a function raised it with a status that is no error's
         fields = [PROBLEM, NO_STORE, NOSNIFF, *fields_of(error)]
-        await self.whole(Answer(document["status"], fields, _encoded(document)))
+        await self.whole(Answer(document["status"], fields, _encoded(document)), is_page=False)
 
     def replace_extra(self, fields: HeaderPairs) -> None:
         """Carry these fields instead of the usual cross-origin ones."""
@@ -150,12 +150,12 @@ class Sender:
         self._invocation.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
 
-    def add_own(self, fields: HeaderPairs, *, is_whole: bool = True) -> None:
+    def add_own(self, fields: HeaderPairs, *, is_page: bool = True) -> None:
         """Identity, revision, completeness, timing and date: on everything a function answers."""
         invocation = self._invocation
         if invocation.revision:
             fields.append((b"bff-revision", invocation.revision.encode()))
-            if is_whole:
+            if is_page:
                 self._add_completeness(fields)
             fields.append((b"server-timing", self._timing()))
         fields.append((b"x-request-id", invocation.request_id.encode()))
@@ -193,7 +193,7 @@ class Sender:
             with Expiry(self._clock, self._invocation.deadline.at):
                 first = await items.first()
             fields = [*answer.headers, *([first[0]] if first else []), NO_STORE]
-            self.add_own(fields, is_whole=False)
+            self.add_own(fields, is_page=False)
             await self.head(answer.status, fields)
             if first is not None and self._invocation.method != "HEAD":
                 # The answer has begun: from here on the stream's own time counts, for its calls too.

@@ -231,17 +231,17 @@ class _Taker:
         except OSError as error:
             raise self._unreadable(folder, error) from error
         for entry in listed:
-            name = entry.name
-            if (
-                name.startswith(_SKIPPED_PREFIXES)
-                or name == "__pycache__"
-                or name.endswith(_SKIPPED_SUFFIXES)
-            ):
+            if _is_leftover(entry.name):
                 continue
-            if entry.is_dir():
-                yield from self._walk(f"{folder}/{name}", (*above, real))
-            elif entry.is_file():
-                yield f"{folder}/{name}"
+            path = f"{folder}/{entry.name}"
+            try:
+                is_folder, is_file = entry.is_dir(), entry.is_file()
+            except OSError:  # a link to itself leads nowhere too
+                continue
+            if is_folder:
+                yield from self._walk(path, (*above, real))
+            elif is_file:
+                yield path
 
     def _read(self, path: str) -> bytes:
         if path in self._files:
@@ -278,6 +278,13 @@ class _Taker:
                 (path for path in _options(module) if os.path.isfile(self._root / path)), None
             )
         return self._known[module]
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether a file or folder is hidden, or something that editors and Python leave behind."""
+    return (
+        name.startswith(_SKIPPED_PREFIXES) or name == "__pycache__" or name.endswith(_SKIPPED_SUFFIXES)
+    )
 
 
 def _options(module: str) -> tuple[str, str]:

@@ -63,17 +63,17 @@ class Invoker:
         invocation.revision = activator.revision.name
         began = self._clock.now()
         running = instance.call(invocation)
-        outcome = step(running)
-        if isinstance(outcome, Waiting):
-            expiry = Expiry(self._clock, invocation.deadline.at)
-            try:
-                with expiry:
+        try:
+            outcome = step(running)
+            if isinstance(outcome, Waiting):
+                with Expiry(self._clock, invocation.deadline.at):
                     outcome = await resume(running, outcome)
-            except TimeoutError:
-                raise DeadlineExceeded(
-                    allowed=invocation.deadline.allowed, waiting_for=invocation.waiting_for()
-                ) from None
-        invocation.handler_seconds = self._clock.now() - began
+        except TimeoutError:
+            raise DeadlineExceeded(
+                allowed=invocation.deadline.allowed, waiting_for=invocation.waiting_for()
+            ) from None
+        finally:
+            invocation.handler_seconds = self._clock.now() - began
         return outcome
 
     async def refresh(self, names: Iterable[str]) -> None:

@@ -21,7 +21,8 @@ _DROPPED: Any = object()
 class Threads:
     """At most ``size`` daemon threads, started when work waits and nobody is free; used from one loop.
 
-    Mutable state: ``_busy``, ``_started``, ``_is_closed`` (touched on the loop only), and the queue.
+    Mutable state: ``_busy``, ``_started``, ``_is_closed``, ``_generation`` (set on the loop only), and the
+    queue.
     """
 
     def __init__(self, name: str, size: int) -> None:
@@ -31,6 +32,7 @@ class Threads:
         self._started = 0
         self._busy = 0
         self._is_closed = False
+        self._generation = 0
 
     async def run(self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None) -> T:
         """The result of ``call()``, made in a thread with this task's context variables.
@@ -61,12 +63,24 @@ class Threads:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         if self._busy >= self._started and self._started < self._size:
-            name = f"{self._name}-{self._started + 1}"
-            threading.Thread(target=self._work, args=(loop,), name=name, daemon=True).start()
             self._started += 1
+            self._start(loop)
         self._busy += 1
         self._jobs.put((contextvars.copy_context(), done, call, unheard))
         return done
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        name = f"{self._name}-{self._started}" + (f".{self._generation}" if self._generation else "")
+        threading.Thread(target=self._work, args=(loop, self._generation), name=name, daemon=True).start()
+
+    def replace(self) -> None:
+        """Stop counting on the threads there are: none can be killed, but fresh ones take over what waits.
+
+        The old ones end with what they do, whenever that is.
+        """
+        self._generation += 1
+        for _ in range(self._started):
+            self._start(asyncio.get_running_loop())
 
     def close(self) -> None:
         """Let the threads end once they are done with what they do and what waits."""
@@ -75,8 +89,8 @@ class Threads:
             for _ in range(self._started):
                 self._jobs.put(None)
 
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        while (job := self._jobs.get()) is not None:
+    def _work(self, loop: asyncio.AbstractEventLoop, generation: int) -> None:
+        while generation == self._generation and (job := self._jobs.get()) is not None:
             context, done, call, unheard = job
             del job
             try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from bff.clock import Clock
+from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded
 from bff.revisions.loader import Loader, Package, explain, words_of
 from bff.revisions.revision import Revision
@@ -81,10 +81,16 @@ async def warm_up(
         phases["construct"] = clock.now() - constructing
         return package, handler
 
-    # A load that runs cannot be cancelled: what it makes for nobody is dropped once it is there.
-    package, handler = await workshop.loader_thread.run(
-        build, unheard=lambda made: workshop.loader.drop(made[0])
-    )
+    try:
+        with Expiry(clock, began + settings.warm_up_timeout):
+            # A load that runs cannot be cancelled: what it makes for nobody is dropped once it is there.
+            package, handler = await workshop.loader_thread.run(
+                build, unheard=lambda made: workshop.loader.drop(made[0])
+            )
+    except TimeoutError:
+        if "queue" in phases:  # it is this load that hangs: others must not wait behind it
+            workshop.loader_thread.replace()
+        raise _load_overran(revision, settings, is_running="queue" in phases) from None
     starting = clock.now()
     try:
         instance = _assemble(package, handler, settings, workshop)
@@ -94,6 +100,17 @@ async def warm_up(
     await _start(instance, settings, workshop)
     phases["start"] = clock.now() - starting
     return instance, phases
+
+
+def _load_overran(revision: Revision, settings: Settings, *, is_running: bool) -> FunctionNotLoaded:
+    place = f"{revision.snapshot.root.name}/{revision.snapshot.modules[revision.function]}"
+    why = "importing it did not end" if is_running else "its turn to be imported did not come"
+    return FunctionNotLoaded(
+        revision.function,
+        f"{why} within {settings.warm_up_timeout:g} s",
+        where=place,
+        remedy="move slow work from the module's body into `start`, or raise warm_up_timeout in routes.yaml",
+    )
 
 
 def _load(revision: Revision, loader: Loader, *, real_paths: bool) -> Package:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from urllib.parse import unquote
 from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
+from bff.config.names import HOP_BY_HOP
 from bff.sdk.call import SendOptions
-from bff.sdk.failures import BadServicePath, ServiceError, ServiceTimedOut
+from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import Invocation
 from bff.services import forward
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes an upstream's body may have, decoded, before the call is given up."""
 
+_OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
 _DOTS = frozenset({".", ".."})
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
@@ -63,11 +66,17 @@ class ServiceClient:
         record = invocation.open_call(self.name, method, path)
         try:
             headers = forward.fields(invocation, options.get("headers") or {}, self._own, trace.new_span_id())
+            if not _OF_THE_MESSAGE.isdisjoint(headers):
+                names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
+                raise BadServiceCall(self.name, f"{names} is for the client itself to set")
             with Expiry(self._clock, self._clock.now() + allowed):
                 response = await self._connected().exchange(method, path, headers, options)
         except TimeoutError:
             record.error = ServiceTimedOut.code
             raise ServiceTimedOut(self.name, allowed) from None
+        except asyncio.CancelledError:
+            record.error = "cancelled"  # a part beside it failed, the deadline passed, or the caller left
+            raise
         except BaseException as error:
             record.error = error.code if isinstance(error, ServiceError) else type(error).__name__
             raise

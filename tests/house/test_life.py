@@ -148,8 +148,10 @@ def test_a_port_in_use_is_one_clear_sentence(project: Path, option: str) -> None
         options = {"--port": "0", "--admin": "127.0.0.1:0"}
         options[option] = str(port) if option == "--port" else f"127.0.0.1:{port}"
         done = subprocess.run(
-            [sys.executable, "-m", "bff.cli", "serve", "--config", str(project)]
-            + [each for pair in options.items() for each in pair],
+            [
+                *(sys.executable, "-m", "bff.cli", "serve", "--config", str(project)),
+                *(each for pair in options.items() for each in pair),
+            ],
             capture_output=True,
             text=True,
             timeout=20,
@@ -222,8 +224,10 @@ def test_ipv6_addresses_are_served_and_announced(gateway: GatewayFactory, projec
 def test_a_reader_of_our_log_that_leaves_does_not_stop_us(project: Path) -> None:
     """`bff serve | head -1`: a closed pipe costs log lines, not the service."""
     serving = subprocess.Popen(
-        [sys.executable, "-m", "bff.cli", "serve", "--config", str(project), "--port", "0"]
-        + ["--admin", "127.0.0.1:0", "--json"],
+        [
+            *(sys.executable, "-m", "bff.cli", "serve", "--config", str(project)),
+            *("--port", "0", "--admin", "127.0.0.1:0", "--json"),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -76,7 +76,7 @@ def test_settings_are_live_and_make_the_instance_anew(gateway: GatewayFactory, w
 
 
 BROKEN = [
-    ("routes:\n- {path: /hello, function: helo}\n", "routes.yaml:2:27", "hello"),
+    ("routes:\n- {path: /hello, function: helo}\n", "routes.yaml:2:28", "hello"),
     ("routes:\n- {path: /hello, function: hello, tiemout: 1s}\n", "routes.yaml:2:35", "timeout"),
     ("routes:\n- {path: /hello, function: hello\n", "routes.yaml:", ""),
     ("gateway: {max_body: lots}\nroutes: []\n", "routes.yaml:1:", "lots|size"),
