@@ -67,7 +67,7 @@ class Expiry:
     """``with Expiry(clock, at): …`` raises TimeoutError when the clock reaches ``at`` inside the block.
 
     It is :class:`asyncio.Timeout` on our own clock, with the same rules: a cancellation from elsewhere is
-    never swallowed, and only the innermost expiry that fired turns its cancellation into TimeoutError.
+    never swallowed, and of nested expiries that fired in the same turn the outermost raises TimeoutError.
     Mutable state: ``_expired``, ``_timer``, ``_task``, ``_before``.
     """
 
@@ -87,7 +87,9 @@ class Expiry:
         return self
 
     def move(self, at: float) -> None:
-        """Expire at another instant than first said."""
+        """Expire at another instant than first said; too late once it has expired."""
+        if self._expired:
+            return
         self._timer.cancel()
         self._timer = self._clock.call_at(at, self._expire)
 

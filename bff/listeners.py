@@ -16,7 +16,7 @@ import uvicorn
 from bff.app import House, Options, compose
 from bff.config import Config
 from bff.gateway.protocol import HeadLimits, LimitedProtocol
-from bff.watch import watch
+from bff.watch import Seen, look, watch
 
 ADMIN_DRAIN = 1.0
 """Seconds the admin listener waits for its own last requests."""
@@ -84,11 +84,12 @@ async def run(
         CannotListen: one of the two addresses cannot be had.
 
     """
+    seen = look(config.path)
     with contextlib.ExitStack() as sockets:
         public_socket = sockets.enter_context(bind(host, port))
         admin_socket = sockets.enter_context(bind(*admin))
         options = Options(dev=dev, admin_host=admin[0], take_over_logging=True)
-        async with compose(config, options) as house, _watching(house, dev=dev):
+        async with compose(config, options) as house, _watching(house, dev=dev, seen=seen):
             public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
             # The admin listener keeps the same limits for heads as the public one.
             private = _server(house.admin, config, house.limits, ADMIN_DRAIN)
@@ -143,11 +144,11 @@ def _signals_end(house: House, public: _Server) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _watching(house: House, *, dev: bool) -> AsyncIterator[None]:
+async def _watching(house: House, *, dev: bool, seen: Seen) -> AsyncIterator[None]:
     """routes.yaml is live always, the functions folder in dev."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(watch(house, stop, functions=dev))
+        group.create_task(watch(house, stop, functions=dev, seen=seen))
         try:
             yield
         finally:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from bff.app import House
 from bff.config import ConfigInvalid, discover
@@ -14,49 +16,81 @@ DEBOUNCE_MS = 100
 """Most milliseconds that a burst of changes may hold up the first."""
 
 
-async def watch(house: House, stop: asyncio.Event, *, functions: bool) -> None:
-    """Reload what changes on disk until ``stop`` is set."""
+Seen = tuple[int, int, int] | None
+"""A file as it was looked at: inode, size and time of change."""
+
+
+def look(path: Path) -> Seen:
+    """What changes when the file is saved; None when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+async def watch(house: House, stop: asyncio.Event, *, functions: bool, seen: Seen) -> None:
+    """Reload what changes on disk until ``stop`` is set; ``seen`` is routes.yaml as it was when read."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(_watch_config(house, stop))
+        group.create_task(_watch_config(house, stop, seen))
         if functions:
             group.create_task(_watch_functions(house, stop))
 
 
-async def _watch_config(house: House, stop: asyncio.Event) -> None:
-    from watchfiles import awatch
-
+async def _watch_config(house: House, stop: asyncio.Event, seen: Seen) -> None:
     path = house.config.path.resolve()
 
     def is_config(_change: object, changed: str) -> bool:
         return Path(changed).name == path.name
 
     # The folder and not the file: editors replace the file, and its old inode would be watched for ever.
-    watching = awatch(
-        path.parent,
-        watch_filter=is_config,
-        stop_event=stop,
-        step=STEP_MS,
-        debounce=DEBOUNCE_MS,
-        recursive=False,
-    )
-    async for _ in watching:
-        await house.reload()
+    async for _ in _changes(path.parent, is_config, stop, recursive=False):
+        now = look(path)
+        if now != seen:  # one save may be several changes
+            seen = now
+            await house.reload()
 
 
 async def _watch_functions(house: House, stop: asyncio.Event) -> None:
-    from watchfiles import awatch
-
     root = house.config.folder.resolve()
     if not root.is_dir():
         return
-    async for changes in awatch(
-        root, watch_filter=_is_source, stop_event=stop, step=STEP_MS, debounce=DEBOUNCE_MS
-    ):
-        changed = {Path(path).relative_to(root).as_posix() for _, path in changes}
+    async for paths in _changes(root, _is_source, stop, recursive=True):
+        changed = {Path(path).relative_to(root).as_posix() for path in paths}
         if _found(root) != set(house.config.functions_found):
             await house.reload()
-        names = [name for name, function in house.invoker.functions.items() if function.depends_on(changed)]
+        names = [
+            name
+            for name, function in house.invoker.functions.items()
+            if function.depends_on(changed) or (not changed and function.live is not None)
+        ]
         await house.invoker.refresh(names)
+
+
+async def _changes(
+    folder: Path, wanted: Callable[[Any, str], bool], stop: asyncio.Event, *, recursive: bool
+) -> AsyncIterator[set[str]]:
+    """The paths of each burst of changes. The first burst is empty and comes once the folder is watched:
+    what was saved earlier has to be looked for.
+    """
+    from watchfiles import awatch
+
+    watching = awatch(
+        folder,
+        watch_filter=wanted,
+        stop_event=stop,
+        step=STEP_MS,
+        debounce=DEBOUNCE_MS,
+        recursive=recursive,
+    )
+    first = asyncio.ensure_future(anext(watching, None))
+    await asyncio.sleep(0)  # its first step opens the watcher
+    yield set()
+    changes = await first
+    if changes is not None:
+        yield {path for _, path in changes}
+        async for changes in watching:
+            yield {path for _, path in changes}
 
 
 def _found(root: Path) -> set[str] | None:

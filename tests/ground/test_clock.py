@@ -1,0 +1,272 @@
+"""Time limits that never swallow somebody else's cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bff.clock import Deadline, Expiry, SystemClock
+from bff.testing.clock import ManualClock, settle
+
+pytestmark = pytest.mark.anyio
+
+
+async def until_expiry(clock: ManualClock, *limits: float, then: Any = None) -> str:
+    """Wait for ever inside nested expiries (outermost first); says which of them turned it into a timeout."""
+    if not limits:
+        await (then or asyncio.Event().wait())
+        return "done"
+    try:
+        with Expiry(clock, clock.now() + limits[0]):
+            return await until_expiry(clock, *limits[1:], then=then)
+    except TimeoutError:
+        return f"timed out at {limits[0]:g}"
+
+
+async def test_what_ends_in_time_is_left_alone() -> None:
+    """A block that is quick enough gives its value, and no timer stays behind."""
+    clock = ManualClock()
+    with Expiry(clock, clock.now() + 5):
+        await clock_sleep(clock, 1)
+    assert repr(clock) == "<ManualClock at +1 s: 0 timers>"
+
+
+async def clock_sleep(clock: ManualClock, seconds: float) -> None:
+    sleeping = asyncio.ensure_future(clock.sleep(seconds))
+    await clock.advance(seconds)
+    await sleeping
+
+
+async def test_what_takes_too_long_is_a_timeout() -> None:
+    """Exactly at the instant; the task is not left cancelled."""
+    clock = ManualClock()
+    running = asyncio.ensure_future(until_expiry(clock, 2))
+    await clock.advance(1.999)
+    assert not running.done()
+    await clock.advance(0.001)
+    assert await running == "timed out at 2"
+
+    async def goes_on() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        assert await until_expiry(clock, 0) == "timed out at 0"
+        await asyncio.sleep(0)
+        return task.cancelling()
+
+    assert await goes_on() == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "outcome"),
+    [
+        ((1, 2), "timed out at 1"),
+        ((2, 1), "timed out at 1"),
+        ((3, 2, 1), "timed out at 1"),
+        ((1, 1), "timed out at 1"),
+    ],
+)
+async def test_of_nested_expiries_the_one_that_passed_ends_it(
+    limits: tuple[float, ...], outcome: str
+) -> None:
+    """The earliest, whether it is the outer or the inner one."""
+    clock = ManualClock()
+    running = asyncio.ensure_future(until_expiry(clock, *limits))
+    await clock.advance(5)
+    assert await running == outcome
+
+
+async def test_two_that_pass_at_once_end_as_the_outer_one() -> None:
+    """Both cancelled the task in one turn: the inner gives way, so that the whole is out of time."""
+    clock = ManualClock()
+    seen = []
+
+    async def body() -> None:
+        at = clock.now() + 1
+        try:
+            with Expiry(clock, at):
+                try:
+                    with Expiry(clock, at):
+                        clock_jump.set()
+                        await asyncio.Event().wait()
+                except TimeoutError:
+                    seen.append("inner")
+        except TimeoutError:
+            seen.append("outer")
+
+    clock_jump = asyncio.Event()
+    running = asyncio.ensure_future(body())
+    await clock_jump.wait()
+    clock._now += 1
+    while (due := clock._next()) is not None and due <= clock.now():  # both before the task gets a turn
+        clock._timers.sort()
+        clock._timers.pop(0)[2].ring()
+    await running
+    assert seen == ["outer"]
+
+
+async def test_a_cancellation_from_elsewhere_is_never_swallowed() -> None:
+    """Alone, before, or in the same turn as the expiry: it stays a cancellation."""
+    for order in ("alone", "before", "after"):
+        clock = ManualClock()
+        running = asyncio.ensure_future(until_expiry(clock, 2, 1))
+        await settle()
+        if order == "before":
+            running.cancel()
+        if order != "alone":
+            clock._now += 1
+            clock._timers.sort()
+            clock._timers[0][2].ring()
+        if order != "before":
+            running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+async def test_other_failures_go_through_unchanged() -> None:
+    """A block's own error is its own, even when time ran out as well."""
+    clock = ManualClock()
+
+    async def fails_late() -> None:
+        with Expiry(clock, clock.now() + 1):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise KeyError("own") from None
+
+    running = asyncio.ensure_future(fails_late())
+    await clock.advance(1)
+    with pytest.raises(KeyError):
+        await running
+
+
+async def test_a_block_that_shrugs_off_the_cancellation_is_not_cancelled_later() -> None:
+    """Its value counts, and the next await is not cut."""
+    clock = ManualClock()
+
+    async def stubborn() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        with Expiry(clock, clock.now() + 1), contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+        return task.cancelling()
+
+    running = asyncio.ensure_future(stubborn())
+    await clock.advance(1)
+    assert await running == 0
+
+
+async def test_an_expiry_in_the_past_ends_the_first_wait() -> None:
+    """It needs no wait to be set, but a block that never waits is never cut."""
+    clock = ManualClock()
+    assert await until_expiry(clock, -1) == "timed out at -1"
+    with Expiry(clock, clock.now() - 1):
+        pass
+    await settle()
+
+
+@pytest.mark.parametrize(("first", "moved", "ends"), [(1, 5, 5), (5, 1, 1), (5, -1, 0)])
+async def test_an_expiry_can_be_moved(first: float, moved: float, ends: float) -> None:
+    """Later or sooner than first said."""
+    clock = ManualClock()
+
+    async def body() -> float:
+        began = clock.now()
+        try:
+            with Expiry(clock, began + first) as expiry:
+                expiry.move(began + moved)
+                await asyncio.Event().wait()
+        except TimeoutError:
+            pass
+        return clock.now() - began
+
+    running = asyncio.ensure_future(body())
+    await clock.advance(10)
+    assert await running == pytest.approx(10 if ends > 10 else ends)
+
+
+async def test_an_expiry_that_has_passed_cannot_be_moved_any_more() -> None:
+    """Moving it in the clean-up neither saves the block nor cancels the task once more."""
+    clock = ManualClock()
+
+    async def body() -> tuple[str, int]:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            with Expiry(clock, clock.now() + 1) as expiry:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    expiry.move(clock.now())
+                    for _ in range(3):
+                        await asyncio.sleep(0)
+        except TimeoutError:
+            return "timed out", task.cancelling()
+        return "done", task.cancelling()
+
+    running = asyncio.ensure_future(body())
+    await clock.advance(1)
+    assert await running == ("timed out", 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    st.integers(0, 6),
+    st.one_of(st.none(), st.integers(1, 6)),
+)
+async def test_expiries_agree_with_asyncio_timeouts(
+    limits: list[int], work: int, cancel_at: int | None
+) -> None:
+    """Nested in any way, with work that ends and a cancellation at any time: as asyncio.timeout has it."""
+    half = [limit + 0.5 for limit in limits]  # never the same instant as work or cancellation
+
+    async def outcome(build: Any) -> str:
+        clock = ManualClock()
+        running = asyncio.ensure_future(build(clock))
+        for second in range(1, 8):
+            await settle()
+            if second == cancel_at:
+                running.cancel()
+            await clock.advance(1)
+        try:
+            return str(await running)
+        except asyncio.CancelledError:
+            return "cancelled"
+
+    expected = "done"
+    ends = min([work or 0.0, *half] + ([cancel_at - 1.0] if cancel_at else []))
+    if ends != work:
+        expected = "cancelled" if cancel_at and ends == cancel_at - 1 else f"timed out at {min(half):g}"
+    if cancel_at and ends == cancel_at - 1 and ends == work:
+        return  # whichever comes first in that turn
+    ours = await outcome(lambda clock: until_expiry(clock, *half, then=clock.sleep(work)))
+    assert ours == expected
+
+
+async def test_the_system_clock_is_the_real_time() -> None:
+    """Monotonic and wall time, timers on the running loop, and sleep."""
+    clock = SystemClock()
+    assert abs(clock.wall() - time.time()) < 5
+    assert abs(clock.now() - time.monotonic()) < 5
+    rung = asyncio.Event()
+    cancelled = clock.call_at(clock.now(), rung.set)
+    cancelled.cancel()
+    clock.call_at(clock.now() - 5, rung.set)
+    began = clock.now()
+    await asyncio.wait_for(rung.wait(), 5)
+    await clock.sleep(0.01)
+    assert clock.now() - began >= 0.009
+    with pytest.raises(TimeoutError), Expiry(clock, clock.now() + 0.01):
+        await asyncio.Event().wait()
+
+
+def test_a_deadlines_repr_is_readable() -> None:
+    """For the person awake at three."""
+    assert repr(Deadline(12.3456, 2)) == "<Deadline at 12.346, 2 s allowed>"
