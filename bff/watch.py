@@ -85,8 +85,11 @@ async def _changes(
     )
     first = asyncio.ensure_future(anext(watching, None))
     await asyncio.sleep(0)  # its first step opens the watcher
-    yield set()
-    changes = await first
+    try:
+        yield set()
+        changes = await first
+    finally:
+        first.cancel()
     if changes is not None:
         yield {path for _, path in changes}
         async for changes in watching:

@@ -54,9 +54,13 @@ class _Place:
         asked: a part that is missing is then told as missing from the folder, not as not installed.
         """
         head, _, rest = name.partition(".")
-        if head == self.folder and rest and self.exists(rest.partition(".")[0]):
+        if head == self.folder and rest and (self.exists(rest.partition(".")[0]) or self.is_local(head)):
             return rest
         return name if self.is_local(head) else None
+
+    def is_folder(self, name: str) -> bool:
+        """Whether an absolute import of this name means the functions folder itself."""
+        return name == self.folder and not self.exists(name) and self.is_local(name)
 
 
 def parse(
@@ -72,7 +76,8 @@ def parse(
     """Parse one module called ``module`` (dotted, below the functions folder named ``folder``).
 
     ``exists`` tells whether the folder has a module, which is what counts for relative imports;
-    ``is_local`` whether an absolute import of that name means it, rather than an installed package.
+    ``is_local`` whether an absolute import of that first name means it, or the folder itself, rather than
+    an installed package.
 
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it is not Python, or nests too deeply for it.
@@ -133,6 +138,12 @@ def _one(alias: ast.alias, local: str | None, place: _Place) -> ast.stmt:
 
 def _local_or_refused(alias: ast.alias, node: ast.Import, place: _Place) -> str | None:
     """Refuse ``import home.parts`` of local files: it binds ``home``, which no relative form does."""
+    if place.is_folder(alias.name):
+        raise ImportRefused(
+            f"`import {alias.name}` names the functions folder itself",
+            node.lineno,
+            f"write `from {'.' * place.level} import NAME`",
+        )
     local = place.local(alias.name)
     if local is not None and "." in alias.name and alias.asname is None:
         parent, _, last = local.rpartition(".")
@@ -147,7 +158,8 @@ def _local_or_refused(alias: ast.alias, node: ast.Import, place: _Place) -> str 
 def _rewrite_from(node: ast.ImportFrom, place: _Place) -> None:
     if node.level or node.module is None:
         return
-    if node.module == place.folder and any(place.exists(alias.name) for alias in node.names):
+    named = any(place.exists(alias.name) for alias in node.names)
+    if place.is_folder(node.module) or (node.module == place.folder and named):
         node.module, node.level = None, place.level
         return
     local = place.local(node.module)
@@ -163,10 +175,12 @@ def _named(node: ast.ImportFrom, place: _Place) -> Iterator[str]:
     if node.level - 1 > len(parts):
         return  # beyond the top: Python itself says so, with the line, when the module runs
     base = ".".join(parts[: len(parts) - (node.level - 1)])
-    target = ".".join(part for part in (base, node.module or "") if part)
-    if target and place.exists(target):
+    wanted = target = ".".join(part for part in (base, node.module or "") if part)
+    while target and not place.exists(target):
+        target = target.rpartition(".")[0]  # what is above a missing part is there all the same
+    if target:
         yield target
-    for alias in node.names:
+    for alias in node.names if target == wanted else ():
         name = f"{target}.{alias.name}" if target else alias.name
         if place.exists(name):
             yield name

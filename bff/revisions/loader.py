@@ -251,8 +251,6 @@ def _remedy(error: BaseException, package: Package) -> str:
         top = error.name.partition(".")[0]
         if top == package.name:
             return f"create the file, or correct the name in {root}/"
-        if top == root:
-            return "import local files relatively: `from . import NAME`"
         return f"install it (`pip install {top}`), or import local files relatively"
     if isinstance(error, SystemExit):
         return "a function's module must not exit the process"

@@ -193,8 +193,10 @@ class _Taker:
     def _is_local(self, top: str) -> bool:
         """Local is what the folder has, unless Python itself or an installed package has that name too:
         the folder is not on ``sys.path``, so there the installed one would win. Names that begin with
-        ``_`` are shared code and always mean the folder's.
+        ``_`` are shared code and always mean the folder's; the folder's own name means the folder.
         """
+        if top == self._root.name and not self._exists(top):
+            return not _is_installed(top, self._root)
         return self._exists(top) and (top.startswith("_") or not _is_installed(top, self._root))
 
     def _take_folder(self, folder: str) -> Iterator[str]:
@@ -295,7 +297,8 @@ def _options(module: str) -> tuple[str, str]:
 
 def _is_installed(top: str, root: Path) -> bool:
     """Whether an import finds that name elsewhere than in the functions folder itself, which may well be
-    on ``sys.path`` where tests run.
+    on ``sys.path`` where tests run. A folder in the working directory that happens to be called like the
+    functions folder is no package.
     """
     if top in sys.stdlib_module_names:
         return True
@@ -304,6 +307,8 @@ def _is_installed(top: str, root: Path) -> bool:
     except (ImportError, ValueError):
         return False
     if spec is None:
+        return False
+    if spec.origin is None and top == root.name:
         return False
     places = [spec.origin] if spec.has_location and spec.origin else spec.submodule_search_locations or ()
     own = root.resolve()

@@ -363,13 +363,23 @@ def test_trailers_are_let_pass_but_not_without_end(served: Served) -> None:
     assert served.rss() - before < 20 * MEGABYTE
 
 
-def test_a_body_that_dribbles_is_504_in_time(served: Served) -> None:
-    """Waiting for a body is part of the route's time; after it the connection is not kept either."""
+def test_an_answered_caller_whose_body_never_comes_is_not_kept(served: Served) -> None:
+    """Once the answer is out, the rest of a body is waited for some seconds, however it dribbles."""
     with served.wire() as wire:
         head = b"POST /bare/ok HTTP/1.1\r\nhost: bff\r\ncontent-length: 10\r\n\r\na"
         assert wire.say(head).hear_until(b"fine\r\n0\r\n\r\n")
+        wire.say(b"b")
         wire.socket.settimeout(15)
         assert wire.is_closed()
+
+
+def test_the_operator_reads_of_what_was_refused(served: Served) -> None:
+    """Requests refused before they reached a route have a line too: status, reason and peer."""
+    since = served.lines_so_far
+    served.say(b"nonsense\r\n\r\n")
+    assert served.log("refused with 400", since=since)["level"] == "warning"
+    served.say(b"GET /hello HTTP/1.1\r\nx: " + b"a" * 60_000)
+    assert "127.0.0.1" in served.log("refused with 431", since=since)["event"]
 
 
 # --- upgrades and leaving --------------------------------------------------------------------------------

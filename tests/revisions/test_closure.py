@@ -21,7 +21,7 @@ def exists(name: str) -> bool:
 
 
 def is_local(top: str) -> bool:
-    return top in HAS and top not in INSTALLED
+    return top == "functions" or (top in HAS and top not in INSTALLED)
 
 
 def parsed(source: str, module: str = "home", *, is_package: bool = False) -> Parsed:
@@ -54,6 +54,8 @@ def text(source: str, module: str = "home", *, is_package: bool = False) -> str:
         ("import _lib.money as m", "from ._lib import money as m"),
         ("import functions._lib.money as m", "from ._lib import money as m"),
         ("from _lib.money import euros", "from ._lib.money import euros"),
+        ("from functions import nobody", "from . import nobody"),
+        ("from functions.nobody import x", "from .nobody import x"),
     ],
 )
 def test_absolute_imports_of_local_files_become_relative(written: str, meant: str) -> None:
@@ -73,8 +75,6 @@ def test_absolute_imports_of_local_files_become_relative(written: str, meant: st
         "import friendly",
         "from friendly import WHO",
         "import friendly.inner",
-        "from functions import nothing_of_ours",
-        "import functions",
         "x = lambda: 1 if 2 else 3",
     ],
 )
@@ -116,6 +116,7 @@ def test_a_missing_part_of_a_local_package_is_missing_locally() -> None:
         ("page", True, "import page.parts", "write `from ..page import parts`"),
         ("page.sub.deep", False, "import _lib.money", "write `from ..._lib import money`"),
         ("home", False, "import os, _lib.money", "write `from ._lib import money`"),
+        ("home", False, "import functions.nobody", "write `from . import nobody`"),
     ],
 )
 def test_a_dotted_plain_import_of_local_files_is_refused(
@@ -126,6 +127,37 @@ def test_a_dotted_plain_import_of_local_files_is_refused(
         parsed(f"x = 1\n\n{source}\n", module, is_package=is_package)
     assert (caught.value.line, caught.value.remedy) == (3, remedy)
     assert "dotted absolute name" in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["import functions", "import functions as f", "import os, functions"])
+def test_the_folder_itself_cannot_be_imported(source: str) -> None:
+    """It is no module here; `functions` in the working directory would be read from disk."""
+    with pytest.raises(ImportRefused, match="names the functions folder itself") as caught:
+        parsed(source, "page.parts")
+    assert caught.value.remedy == "write `from .. import NAME`"
+
+
+def test_an_installed_package_may_be_called_like_the_folder() -> None:
+    """Then its names are left alone, and only those that are files of the folder are the folder's."""
+    found = parse(
+        b"import functions\nfrom functions import other\nfrom functions._shared import X",
+        filename="functions/home.py",
+        module="home",
+        is_package=False,
+        folder="functions",
+        exists=exists,
+        is_local=lambda top: top != "functions" and is_local(top),
+    )
+    assert ast.unparse(found.tree).splitlines() == [
+        "import functions",
+        "from functions import other",
+        "from ._shared import X",
+    ]
+
+
+def test_what_is_above_a_missing_part_is_there() -> None:
+    """`from ._lib.nothing import x` needs `_lib`, which may make `nothing` when it runs."""
+    assert parsed("from ._lib.nothing.at_all import money").imports == ("_lib",)
 
 
 def test_the_remedy_is_accepted() -> None:

@@ -88,10 +88,10 @@ def test_a_local_file_that_is_missing_has_another(folder: Folder, source: str, m
     )
 
 
-def test_the_folder_itself_cannot_be_imported(folder: Folder) -> None:
-    """Who writes `import functions` is told the way."""
-    failure = folder.write(home="from functions import Nothing").broken()
-    assert failure.remedy == "import local files relatively: `from . import NAME`"
+def test_a_name_nobody_has_is_missing_from_the_folder(folder: Folder) -> None:
+    """Also where the working directory has another folder of that name, as this one has."""
+    failure = folder.write(home="from functions import nobody").broken()
+    assert failure.why.startswith("ImportError: cannot import name 'nobody' from 'functions'")
 
 
 def test_exiting_is_a_failure_of_the_function(folder: Folder) -> None:

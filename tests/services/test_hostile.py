@@ -157,6 +157,19 @@ async def test_what_is_not_a_whole_http_answer_is_a_lost_connection(
         ),
         (SECRET, {"content_encoding": "zstd"}, "is not JSON"),
     ],
+    ids=[
+        "HTML",
+        "cut",
+        "not UTF-8",
+        "deep",
+        "empty",
+        "misfit",
+        "no gzip",
+        "broken gzip",
+        "no deflate",
+        "twice gzip",
+        "unknown encoding",
+    ],
 )
 async def test_a_body_that_is_not_what_was_asked_for_is_the_services_fault(
     upstream: MakeUpstream, service: MakeService, body: bytes, headers: dict[str, str], sentence: str
