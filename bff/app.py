@@ -123,7 +123,7 @@ class House:
             functions[name] = function
         for name, function in self.invoker.functions.items():
             if name not in functions:
-                self._later(function.close())
+                self._later(function.retire())
         self.invoker.functions = functions
         return replaced
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from bff.clock import Clock, Deadline
 from bff.errors import (
+    BadRequest,
     BffError,
     CallerLeft,
     DeadlineExceeded,
@@ -63,7 +64,7 @@ class Gateway:
             await self._refuse_kind(scope["type"], send)
             return
         table = self.table
-        invocation, origin = self._read_head(scope, table)
+        invocation, origin, hosts = self._read_head(scope, table)
         sender = Sender(
             invocation,
             scope,
@@ -74,6 +75,9 @@ class Gateway:
             shows_services=self._dev is not None,
         )
         try:
+            if hosts != 1 and scope["http_version"] != "1.0":
+                # RFC 9112 §3.2: who else reads the message could take it for another host's.
+                raise BadRequest("An HTTP/1.1 request has exactly one Host field.")
             await self._route(scope, receive, invocation, sender, table, origin)
         except BffError as error:
             await self._fail(error, scope, invocation, sender)
@@ -93,8 +97,9 @@ class Gateway:
             raise RuntimeError(f"the gateway does not speak {kind}; its app starts and stops it")
         await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket routes"})
 
-    def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None]:
+    def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None, int]:
         request_id = traceparent = origin = None
+        hosts = 0
         headers = scope["headers"]
         for name, value in headers:
             if name == b"x-request-id":
@@ -102,6 +107,8 @@ class Gateway:
             elif name == b"traceparent":
                 # Two of them are none (W3C Trace Context §3.3): the trace restarts.
                 traceparent = value if traceparent is None else b""
+            elif name == b"host":
+                hosts += 1
             elif name == b"origin":
                 origin = value
         invocation = Invocation(
@@ -116,7 +123,7 @@ class Gateway:
         peer = scope.get("client")
         if peer:
             invocation.client = table.proxies.client(peer[0], headers)
-        return invocation, origin
+        return invocation, origin, hosts
 
     def _new_id(self) -> str:
         self._count += 1

@@ -10,11 +10,8 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
-import linecache
-import logging
 import sys
 import traceback
-import typing
 from collections.abc import Sequence
 from types import CodeType, ModuleType
 
@@ -22,6 +19,7 @@ from bff.errors import FunctionNotLoaded
 from bff.revisions.resources import MemoryResources
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot, not_python
+from bff.revisions.traces import erase
 
 PREFIX = "bff_functions_"
 MAX_MESSAGE = 2_000
@@ -190,21 +188,7 @@ class Loader(importlib.abc.MetaPathFinder):
         """Forget every trace of a loaded revision; compiled code stays for the next warm-up."""
         if self._packages.pop(package.name, None) is None:
             return
-        prefix = f"{package.name}."
-        # Copied in one step: other threads import while this one walks.
-        for name in [each for each in list(sys.modules) if f"{each}.".startswith(prefix)]:
-            module = sys.modules.pop(name, None)
-            if isinstance(module, ModuleType):  # a body may have put anything in its own place
-                vars(module).pop("__loader__", None)
-        for filename in package.filenames():
-            linecache.cache.pop(filename, None)
-        loggers = logging.Logger.manager.loggerDict
-        # The placeholder of the package itself remembers every logger below it.
-        for name in [each for each in list(loggers) if f"{each}.".startswith(prefix)]:
-            loggers.pop(name, None)
-        # typing remembers every Optional[Model] it was asked for, and through them the models' modules.
-        for clear in typing._cleanups:  # type: ignore[attr-defined]  # noqa: SLF001 - what CPython's own tests use
-            clear()
+        erase(package.name, package.filenames())
 
 
 def _moved(code: CodeType, filename: str) -> CodeType:

@@ -284,9 +284,7 @@ class _Taker:
 
 def _is_leftover(name: str) -> bool:
     """Whether a file or folder is hidden, or something that editors and Python leave behind."""
-    return (
-        name.startswith(_SKIPPED_PREFIXES) or name == "__pycache__" or name.endswith(_SKIPPED_SUFFIXES)
-    )
+    return name.startswith(_SKIPPED_PREFIXES) or name == "__pycache__" or name.endswith(_SKIPPED_SUFFIXES)
 
 
 def _options(module: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from bff.errors import BffError, CallerLeft, FunctionFailed
 from bff.revisions.loader import Package
@@ -102,7 +103,10 @@ class Instance:
         except BffError:
             raise
         except HTTPException as error:
-            raise Problem(error.status_code, str(error.detail)) from error
+            headers = dict(error.headers or {})
+            if error.status_code < 400:  # Starlette's way out with a redirect or a 304
+                return Answer(response=Response(status_code=error.status_code, headers=headers))
+            raise Problem(error.status_code, str(error.detail)).with_headers(headers) from error
         except ClientDisconnect:
             raise CallerLeft from None
         except asyncio.CancelledError as error:

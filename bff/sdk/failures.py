@@ -34,9 +34,18 @@ class Problem(BffError):
         self.title = phrase
         self.fault = Fault.CALLER if 400 <= status < 500 else Fault.FUNCTION
         self._extra = extra
+        self._headers: Mapping[str, str] = {}
+
+    def with_headers(self, headers: Mapping[str, str]) -> Problem:
+        """Itself, with fields for the answer's head: ``raise Problem(401).with_headers({…})``."""
+        self._headers = headers
+        return self
 
     def extras(self) -> Mapping[str, Any]:
         return self._extra
+
+    def headers(self) -> Mapping[str, str]:
+        return self._headers
 
 
 class ServiceError(BffError):

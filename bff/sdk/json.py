@@ -7,6 +7,7 @@ surrogates, anything that is not UTF-8.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from pydantic_core import from_json
@@ -51,5 +52,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
         seen.add(key)
 
 
+def _finite(text: str) -> None:
+    if math.isinf(float(text)):
+        raise BadRequest(f"The body is not acceptable JSON: {text[:40]} is no number that can be held.")
+
+
 # Values do not matter in the second pass: numbers stay text, objects become None.
-_KEYS = json.JSONDecoder(object_pairs_hook=_unique, parse_int=str, parse_float=str)
+_KEYS = json.JSONDecoder(object_pairs_hook=_unique, parse_int=str, parse_float=_finite)

@@ -7,6 +7,7 @@ than everything else about its line.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -79,12 +80,15 @@ def _json_line(level: str, event: str, fields: Mapping[str, Any]) -> bytes:
     now = time.time()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
     line = {"time": stamp, "level": level, "event": event, **fields}
-    return to_json(line, fallback=repr, inf_nan_mode="null") + b"\n"
+    try:
+        return to_json(line, fallback=repr, inf_nan_mode="null") + b"\n"
+    except ValueError:  # half a surrogate pair somewhere: no UTF-8 can hold it, and no line may be lost
+        return json.dumps(line, default=repr).encode("ascii") + b"\n"
 
 
 def _plain(value: Any) -> str:
     """Text that cannot end the line or speak to the terminal."""
-    text = value if isinstance(value, str) else to_json(value, fallback=repr, inf_nan_mode="null").decode()
+    text = value if isinstance(value, str) else json.dumps(value, default=repr, ensure_ascii=False)
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 

@@ -200,7 +200,15 @@ NESTED = """
 def test_imports_are_found_wherever_a_statement_may_stand() -> None:
     """In functions, classes, branches, handlers, loops and cases; under TYPE_CHECKING too."""
     found = parsed(NESTED)
-    assert set(found.imports) == {"_shared", "page", "_lib", "_lib.money", "page.sub", "page.sub.deep", "home"}
+    assert set(found.imports) == {
+        "_shared",
+        "page",
+        "_lib",
+        "_lib.money",
+        "page.sub",
+        "page.sub.deep",
+        "home",
+    }
     assert "from _shared" not in ast.unparse(found.tree)
     assert "import _lib" in ast.unparse(found.tree)
 
@@ -255,7 +263,9 @@ def test_what_is_not_python_raises_as_python_does() -> None:
         parsed("def (:")
 
 
-PARTS = st.sampled_from(["_shared", "_lib", "_lib.money", "page", "page.parts", "json", "friendly", "nothing"])
+PARTS = st.sampled_from(
+    ["_shared", "_lib", "_lib.money", "page", "page.parts", "json", "friendly", "nothing"]
+)
 STATEMENTS = st.one_of(
     PARTS.map("import {} as a".format),
     PARTS.map("from {} import x".format),

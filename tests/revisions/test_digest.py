@@ -36,7 +36,9 @@ def test_where_the_folder_lies_does_not_matter(folder: Folder, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["home/__init__.py", "home/data.bin", "home/lazy.py", "_shared.py"])
 def test_any_byte_of_any_file_enters_it(folder: Folder, name: str) -> None:
     """Code, data, what is imported late and what is shared: one byte more is another revision."""
-    folder.add({"home/__init__.py": "from .._shared import X", "home/data.bin": b"\0", "home/lazy.py": "pass"})
+    folder.add(
+        {"home/__init__.py": "from .._shared import X", "home/data.bin": b"\0", "home/lazy.py": "pass"}
+    )
     folder.add({"_shared.py": "X = 1"})
     first = folder.take().digest
     path = folder.root / name
@@ -80,7 +82,17 @@ def test_what_is_left_out_does_not_enter_it(folder: Folder) -> None:
     """Editors, caches and other functions may write as they like."""
     folder.add({"home/__init__.py": "", "other.py": ""})
     first = folder.take()
-    leftovers = [".x.swp", ".hidden", "x.py~", "#x.py#", "x.swp", "x.swx", "x.pyc", "__pycache__/x.pyc", ".git/y"]
+    leftovers = [
+        ".x.swp",
+        ".hidden",
+        "x.py~",
+        "#x.py#",
+        "x.swp",
+        "x.swx",
+        "x.pyc",
+        "__pycache__/x.pyc",
+        ".git/y",
+    ]
     folder.add({f"home/{name}": "x" for name in leftovers}).add({"other.py": "x", "new.py": "y"})
     second = folder.take()
     assert second.digest == first.digest
@@ -101,7 +113,9 @@ def test_under_other_settings_the_files_are_the_same(folder: Folder) -> None:
 
 
 NAMES = st.lists(
-    st.text(st.characters(min_codepoint=1, max_codepoint=0x17F, exclude_characters="/"), min_size=1, max_size=4),
+    st.text(
+        st.characters(min_codepoint=1, max_codepoint=0x17F, exclude_characters="/"), min_size=1, max_size=4
+    ),
     min_size=1,
     max_size=2,
 ).map("/".join)

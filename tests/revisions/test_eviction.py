@@ -11,9 +11,10 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, Optional, TypeVar, Union
 
 import pytest
+from pydantic import BaseModel, TypeAdapter
 
 from tests.revisions.conftest import Folder, module_of, ours
 
@@ -194,17 +195,22 @@ def collect() -> None:
 @pytest.mark.parametrize("body", list(BODIES))
 def test_a_dropped_revision_can_be_collected(folder: Folder, body: str) -> None:
     """Module, shared module, classes and functions are gone after drop and collection."""
-    folder.write(home=BODIES[body] + "\n        from ._shared import Shared, helper", _shared="""
+    folder.write(
+        home=BODIES[body] + "\n        from ._shared import Shared, helper",
+        _shared="""
         class Shared: ...
         def helper(): return Shared
-    """)
+    """,
+    )
     # As on the loader thread: what a body sets in its context goes with the job's context.
     package = contextvars.copy_context().run(folder.package)
     module, shared = package.module(), module_of(package, "_shared")
     kept: dict[str, weakref.ref[Any]] = {"module": weakref.ref(module), "shared": weakref.ref(shared)}
     for where in (module, shared):
         for name, value in vars(where).items():
-            if getattr(value, "__module__", "").startswith(package.name) and isinstance(value, type | Callable):
+            if getattr(value, "__module__", "").startswith(package.name) and isinstance(
+                value, type | Callable
+            ):
                 kept[name] = weakref.ref(value)
     assert len(kept) > 3
     folder.loader.drop(package)
@@ -215,11 +221,9 @@ def test_a_dropped_revision_can_be_collected(folder: Folder, body: str) -> None:
 
 def test_what_was_made_of_its_types_is_freed_with_it(folder: Folder) -> None:
     """`Optional[Model]` asked for outside of it, a TypeAdapter and a validated value hold until dropped."""
-    from typing import Optional, Union
-
-    from pydantic import TypeAdapter
-
-    package = folder.write(home="from pydantic import BaseModel\nclass Thing(BaseModel):\n    x: int = 1").package()
+    package = folder.write(
+        home="from pydantic import BaseModel\nclass Thing(BaseModel):\n    x: int = 1"
+    ).package()
     thing = package.module().Thing
     kinds = [Optional[thing], Union[thing, int], list[thing]]  # noqa: UP007, UP045 - the caches of typing are the point
     adapters = [TypeAdapter(kind) for kind in kinds]
@@ -233,12 +237,39 @@ def test_what_was_made_of_its_types_is_freed_with_it(folder: Folder) -> None:
     assert ref() is None
 
 
+T = TypeVar("T")
+
+
+class Box(BaseModel, Generic[T]):
+    inside: T
+
+
+def boxed(thing: Any) -> list[weakref.ref[Any]]:
+    """A model of somebody else's, made for a class; in a frame that ends, since pydantic looks at locals."""
+    made = Box[dict[str, list[type[thing]]] | None]
+    return [weakref.ref(thing), weakref.ref(made)]
+
+
+def test_generic_models_of_others_stay(folder: Folder) -> None:
+    """Only what mentions the revision's classes leaves pydantic's cache, however deep they stand in it."""
+    numbers = Box[int]
+    package = folder.write(home="class Thing:\n    def go(self): ...").package()
+    refs = boxed(package.module().Thing)
+    folder.loader.drop(package)
+    del package
+    collect()
+    assert [ref() for ref in refs] == [None, None]
+    assert Box[int] is numbers
+
+
 def test_a_failed_load_can_be_collected_too(folder: Folder) -> None:
     """Once its failure is forgotten: the traceback is what holds the frames."""
     seen: list[weakref.ref[Any]] = []
     sys.bff_test_seen = seen  # type: ignore[attr-defined]
     try:
-        folder.write(home="import sys, weakref\nclass Thing: ...\nsys.bff_test_seen.append(weakref.ref(Thing))\n1/0")
+        folder.write(
+            home="import sys, weakref\nclass Thing: ...\nsys.bff_test_seen.append(weakref.ref(Thing))\n1/0"
+        )
         failure: Exception | None = folder.broken()
         assert seen[0]() is not None
         failure = None
@@ -293,7 +324,14 @@ def _cycle(folder: Folder, load: Callable[[], Any]) -> None:
 @pytest.mark.parametrize("fresh", [False, True], ids=["same revision", "new revisions"])
 def test_two_hundred_cycles_leave_nothing(folder: Folder, *, fresh: bool) -> None:
     """Modules, cached lines, loggers, threads and objects: no more afterwards than before."""
-    folder.add({"home/__init__.py": CYCLED, "home/parts.py": "", "home/late.py": "late = 1", "_shared.py": "class Base: ..."})
+    folder.add(
+        {
+            "home/__init__.py": CYCLED,
+            "home/parts.py": "",
+            "home/late.py": "late = 1",
+            "_shared.py": "class Base: ...",
+        }
+    )
     revision = folder.revision()
     saves = iter(range(10_000))
 

@@ -171,13 +171,16 @@ def test_a_failed_load_can_be_tried_again(folder: Folder) -> None:
 
 def test_a_body_may_put_another_object_in_its_place(folder: Folder) -> None:
     """The old trick of a module that replaces itself works, and is dropped like any other."""
-    folder.write(home="from . import _lazy\nX = _lazy.anything", _lazy="""
+    folder.write(
+        home="from . import _lazy\nX = _lazy.anything",
+        _lazy="""
         import sys
         class Lazy:
             __slots__ = ()
             def __getattr__(self, name): return name
         sys.modules[__name__] = Lazy()
-    """)
+    """,
+    )
     package = folder.package()
     assert package.module().X == "anything"
     folder.loader.drop(package)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import pkgutil
-import sys
+import warnings
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -50,7 +50,13 @@ def test_files_open_as_text_and_as_bytes(root: Traversable) -> None:
 
 def test_a_folder_lists_what_is_in_it(root: Traversable) -> None:
     """Files and folders, each once, by name."""
-    assert [each.name for each in root.iterdir()] == ["__init__.py", "data", "parts.py", "picture.bin", "rows.csv"]
+    assert [each.name for each in root.iterdir()] == [
+        "__init__.py",
+        "data",
+        "parts.py",
+        "picture.bin",
+        "rows.csv",
+    ]
     assert [each.name for each in (root / "data").iterdir()] == ["deep"]
     assert [(each.is_dir(), each.is_file()) for each in root.iterdir()][:2] == [(False, True), (True, False)]
 
@@ -98,11 +104,10 @@ def test_the_older_functions_work_too(folder: Folder) -> None:
     package = folder.add(FILES).package()
     folder.vanish()
     module = package.module()
-    with pytest.warns(DeprecationWarning) if sys.version_info < (3, 13) else pytest.MonkeyPatch.context():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # deprecated in 3.11, taken back in 3.13
         assert importlib.resources.open_text(module, "rows.csv").readline() == "a,é\n"
-    with pytest.warns(DeprecationWarning) if sys.version_info < (3, 13) else pytest.MonkeyPatch.context():
         assert importlib.resources.read_binary(module, "picture.bin") == bytes(range(256))
-    with pytest.warns(DeprecationWarning) if sys.version_info < (3, 13) else pytest.MonkeyPatch.context():
         assert importlib.resources.is_resource(module, "rows.csv")
 
 
@@ -118,7 +123,11 @@ def test_folders_of_data_have_names_too(folder: Folder) -> None:
 def test_shared_packages_have_data_as_well(folder: Folder) -> None:
     """A package of shared code reads its own."""
     folder.add({"home.py": "from ._lib import text", "_lib/x.txt": "shared"})
-    folder.add({"_lib/__init__.py": "from importlib.resources import files\ntext = (files(__package__) / 'x.txt').read_text()"})
+    folder.add(
+        {
+            "_lib/__init__.py": "from importlib.resources import files\ntext = (files(__package__) / 'x.txt').read_text()"
+        }
+    )
     assert folder.module().text == "shared"
 
 

@@ -96,7 +96,14 @@ def test_a_folder_function_is_copied_whole(folder: Folder) -> None:
 
 def test_a_shared_package_is_copied_whole(folder: Folder) -> None:
     """`_lib` may import its own parts by name, so all of it is there."""
-    folder.add({"home.py": "from ._lib import money", "_lib/__init__.py": "", "_lib/money.py": "", "_lib/late.py": ""})
+    folder.add(
+        {
+            "home.py": "from ._lib import money",
+            "_lib/__init__.py": "",
+            "_lib/money.py": "",
+            "_lib/late.py": "",
+        }
+    )
     assert set(folder.take().files) == {"home.py", "_lib/__init__.py", "_lib/money.py", "_lib/late.py"}
 
 
@@ -112,7 +119,9 @@ def test_a_folder_without_init_is_a_package_too(folder: Folder) -> None:
 
 def test_the_installed_package_wins(folder: Folder, stranger: str) -> None:
     """The functions folder is not on sys.path: an absolute name means the package, a relative one the file."""
-    folder.write(home=f"import {stranger}", page=f"from . import {stranger}", friendly="", json="", mail="import json")
+    folder.write(
+        home=f"import {stranger}", page=f"from . import {stranger}", friendly="", json="", mail="import json"
+    )
     assert set(folder.take("home").files) == {"home.py"}
     assert set(folder.take("page").files) == {"page.py", "friendly.py"}
     assert set(folder.take("mail").files) == {"mail.py"}
@@ -198,7 +207,11 @@ def test_what_is_not_text_of_its_encoding_is_refused(folder: Folder, content: by
 
 @pytest.mark.parametrize(
     "content",
-    ["# coding: latin-1\nX = 'é'\n".encode("latin-1"), b"\xef\xbb\xbfX = '\xc3\xa9'\n", "X = 'é'\r\n".encode()],
+    [
+        "# coding: latin-1\nX = 'é'\n".encode("latin-1"),
+        b"\xef\xbb\xbfX = '\xc3\xa9'\n",
+        "X = 'é'\r\n".encode(),
+    ],
     ids=["latin-1", "BOM", "CRLF"],
 )
 def test_other_encodings_are_read_as_python_reads_them(folder: Folder, content: bytes) -> None:
@@ -236,12 +249,10 @@ def test_a_file_that_vanishes_between_listing_and_reading(folder: Folder) -> Non
     """What an editor removes at the wrong moment is told by its name; the next look finds the folder whole."""
     folder.add({"home/__init__.py": "", "home/a.txt": "x", "home/b.txt": "y"})
     taker = snapshot._Taker(folder.root, "home")
-    listed = taker._walk("home", ())
-    next(listed)
+    listed = list(taker._walk("home", ()))
     os.unlink(folder.root / "home/b.txt")
     with pytest.raises(snapshot.FunctionNotLoaded) as caught:
-        for path in listed:
-            taker._read(path)
+        list(map(taker._read, listed))
     assert caught.value.report() == "functions/home/b.txt: cannot be read: No such file or directory"
     assert set(folder.take().files) == {"home/__init__.py", "home/a.txt"}
 
@@ -367,7 +378,10 @@ def test_a_change_to_anything_in_it_concerns_a_snapshot(folder: Folder) -> None:
 
 def test_a_file_that_would_have_been_taken_concerns_it(folder: Folder) -> None:
     """An optional import that appears, and a package that would hide a module, are changes."""
-    folder.write(home="try:\n    from . import _optional\nexcept ImportError:\n    pass\nfrom . import _shared", _shared="")
+    folder.write(
+        home="try:\n    from . import _optional\nexcept ImportError:\n    pass\nfrom . import _shared",
+        _shared="",
+    )
     taken = folder.take()
     assert taken.concerns("_optional.py")
     assert taken.concerns("_optional/__init__.py")
