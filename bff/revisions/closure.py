@@ -80,7 +80,8 @@ def parse(
     an installed package.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError: it is not Python, or nests too deeply for it.
+        SyntaxError, ValueError, RecursionError, MemoryError, SystemError: it is not Python, or nests too
+            deeply for it.
         ImportRefused: it imports a local file in a way that two revisions could not keep apart.
 
     """

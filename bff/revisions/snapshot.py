@@ -176,7 +176,7 @@ class _Taker:
             raise FunctionNotLoaded(
                 self._function, f"not Python source: {error}", where=f"{place}:1"
             ) from error
-        except (RecursionError, MemoryError) as error:  # CPython's parser says both of deep nesting
+        except (RecursionError, MemoryError, SystemError) as error:  # CPython says any of deep nesting
             raise FunctionNotLoaded(
                 self._function, "its expressions nest too deeply for Python", where=f"{place}:1"
             ) from error

@@ -32,8 +32,13 @@ def _is_of(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
+def _of(package: str, names: list[str]) -> list[str]:
+    # The first test turns nearly all of a thousand modules away without a call.
+    return [name for name in names if name.startswith(package) and _is_of(name, package)]
+
+
 def _modules(package: str) -> None:
-    for name in [each for each in list(sys.modules) if _is_of(each, package)]:
+    for name in _of(package, list(sys.modules)):
         module = sys.modules.pop(name, None)
         if isinstance(module, ModuleType):  # a body may have put anything in its own place
             vars(module).pop("__loader__", None)
@@ -42,7 +47,7 @@ def _modules(package: str) -> None:
 def _loggers(package: str) -> None:
     """The package's own placeholder too: it remembers every logger below it."""
     loggers = logging.Logger.manager.loggerDict
-    for name in [each for each in list(loggers) if _is_of(each, package)]:
+    for name in _of(package, list(loggers)):
         loggers.pop(name, None)
 
 

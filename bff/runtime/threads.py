@@ -91,6 +91,9 @@ class Threads:
 
     def _work(self, loop: asyncio.AbstractEventLoop, generation: int) -> None:
         while generation == self._generation and (job := self._jobs.get()) is not None:
+            if generation != self._generation:  # replaced while idle: this is for the fresh ones
+                self._jobs.put(job)
+                return
             context, done, call, unheard = job
             del job
             try:

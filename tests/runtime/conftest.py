@@ -1,0 +1,228 @@
+"""A runtime without a gateway: real files, a real loader and its thread, a clock that is moved by hand.
+
+What happens inside of a function is steered by ``gate``, a module that functions import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from textwrap import dedent
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+import pytest
+
+from bff import signals
+from bff.clock import Clock, Deadline
+from bff.errors import FunctionNotLoaded
+from bff.revisions.loader import PREFIX, Loader
+from bff.revisions.registry import Registry
+from bff.runtime.activator import Activator
+from bff.runtime.function import Function
+from bff.runtime.invoker import Invoker
+from bff.runtime.threads import Threads
+from bff.runtime.warmup import Settings, Workshop
+from bff.sdk.invocation import Incoming, Invocation
+from bff.sdk.reply import Answer
+from bff.signals import Signal, Signals
+from bff.testing import ManualClock
+
+HEARD = (
+    signals.RevisionReady,
+    signals.LoadFailed,
+    signals.WarmedUp,
+    signals.WarmUpFailed,
+    signals.Evicted,
+    signals.Unexpected,
+)
+
+
+class Gate(ModuleType):
+    """What functions import as ``gate`` to tell what happens and to wait until they may go on."""
+
+    def __init__(self) -> None:
+        super().__init__("gate")
+        self.seen: list[Any] = []
+        self.open = asyncio.Event()
+        self.fail: BaseException | None = None
+
+    def see(self, what: Any) -> None:
+        self.seen.append(what)
+
+    async def wait(self) -> None:
+        await self.open.wait()
+        if self.fail is not None:
+            raise self.fail
+
+
+class Runtime:
+    """Functions of one folder behind an invoker, and every signal they gave."""
+
+    def __init__(self, root: Path, loader: Loader, *, clock: Clock, dev: bool = True) -> None:
+        self.root = root
+        self.clock = clock
+        self.heard: list[Signal] = []
+        self.signals = Signals()
+        for kind in HEARD:
+            self.signals.listen(kind, self.heard.append)
+        self.loader_thread = Threads("bff-loader", 1)
+        self.registry = Registry(dev=dev, clock=clock)
+        self.workshop = Workshop(
+            clock=clock,
+            loader=loader,
+            loader_thread=self.loader_thread,
+            senders=dict,
+            logger=lambda invocation: None,
+        )
+        self.invoker = Invoker(clock=clock)
+        self._dev = dev
+        root.mkdir(parents=True, exist_ok=True)
+
+    def write(self, **files: str) -> None:
+        """``write(home="…")``: modules, their text dedented."""
+        for name, text in files.items():
+            (self.root / f"{name}.py").write_text(dedent(text))
+
+    def function(self, name: str = "home", **changed: Any) -> Function:
+        """A function, known to the invoker; ``changed`` are settings that differ from the usual ones."""
+        function = Function(
+            name,
+            settings(**changed),
+            root=self.root,
+            dev=self._dev,
+            registry=self.registry,
+            workshop=self.workshop,
+            signals=self.signals,
+        )
+        self.invoker.functions = {**self.invoker.functions, name: function}
+        return function
+
+    def invocation(
+        self, function: str = "home", *, seconds: float = 60.0, query: str = "", route: str = "/"
+    ) -> Invocation:
+        now = self.clock.now()
+        scope = {"type": "http", "method": "GET", "headers": [], "query_string": query.encode(), "path": "/"}
+        invocation = Invocation(request_id="r", method="GET", clock=self.clock, started=now)
+        invocation.route, invocation.function = route, function
+        invocation.deadline = Deadline(now + seconds, seconds)
+        invocation.incoming = Incoming(scope, _no_body, {}, 1000)
+        return invocation
+
+    async def call(self, function: str = "home", **options: Any) -> Answer:
+        """The answer of one call, through the one door."""
+        answers: list[Answer] = []
+
+        async def keep(answer: Answer) -> None:
+            answers.append(answer)
+
+        await self.invoker.invoke(self.invocation(function, **options), keep)
+        (answer,) = answers
+        return answer
+
+    async def body(self, function: str = "home", **options: Any) -> str:
+        return (await self.call(function, **options)).body.decode()
+
+    def calling(self, function: str = "home", **options: Any) -> asyncio.Task[Answer]:
+        """A call that somebody waits for elsewhere."""
+        return asyncio.create_task(self.call(function, **options))
+
+    async def live(self, name: str = "home", **changed: Any) -> tuple[Function, Activator]:
+        """A function that is warm."""
+        function = self.function(name, **changed)
+        return function, await function.activate()
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        """The signals of one kind, in order."""
+        return [signal for signal in self.heard if type(signal) is kind]
+
+    async def close(self) -> None:
+        await self.invoker.close()
+        self.loader_thread.close()
+
+
+async def _no_body() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def settings(**changed: Any) -> Settings:
+    usual: dict[str, Any] = {
+        "timeout": 10.0,
+        "warm_up_timeout": 10.0,
+        "stop_timeout": 2.0,
+        "threads": 2,
+        "env": MappingProxyType({}),
+        "routes": (),
+        "cancel_on_disconnect": False,
+        "stream_idle_timeout": 300.0,
+        "stream_timeout": 3600.0,
+    }
+    return Settings(**usual | changed)
+
+
+async def until(condition: Callable[[], Any], within: float = 10.0) -> Any:
+    """The first true value, while threads do their part: their time is not ours to move."""
+    ends = time.monotonic() + within
+    while not (value := condition()):
+        assert time.monotonic() < ends, f"not so within {within:g} s"
+        await asyncio.sleep(0.001)
+    return value
+
+
+def loaded() -> list[str]:
+    """What of functions is in sys.modules."""
+    return sorted(name for name in sys.modules if name.startswith(PREFIX))
+
+
+def tasks() -> set[asyncio.Task[Any]]:
+    """Tasks that run besides the test's own and the runner's."""
+    mine = asyncio.current_task()
+    return {task for task in asyncio.all_tasks() if task is not mine and "TestRunner" not in repr(task)}
+
+
+@asynccontextmanager
+async def running(root: Path, *, clock: Clock | None = None, dev: bool = True) -> AsyncIterator[Runtime]:
+    """A runtime; once it is closed no task runs that did not run before, and nothing of it is loaded."""
+    before = tasks()
+    with Loader() as loader:
+        runtime = Runtime(root, loader, clock=clock or ManualClock(), dev=dev)
+        try:
+            yield runtime
+        finally:
+            await runtime.close()
+        assert loaded() == []
+        assert tasks() - before == set()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def runtime(anyio_backend: str, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Runtime]:
+    async with running(tmp_path / "functions", clock=clock) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = sys.modules["gate"] = Gate()
+    yield gate
+    del sys.modules["gate"]
+
+
+async def failure_of(function: Function) -> FunctionNotLoaded:
+    """How its first call fails."""
+    with pytest.raises(FunctionNotLoaded) as caught:
+        await function.activate()
+    return caught.value

@@ -1,0 +1,127 @@
+"""What authors wrote for start, ready and stop runs under a limit and cannot take the gateway along."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+
+import pytest
+
+from bff.runtime import hooks
+from bff.runtime.hooks import GRACE, HookOverran
+from bff.testing import ManualClock
+from tests.runtime.conftest import tasks
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_hooks_may_be_sync_or_async(clock: ManualClock) -> None:
+    """What they return comes back, with what they were given."""
+
+    async def later(x: int) -> int:
+        await asyncio.sleep(0)
+        return x + 1
+
+    assert await hooks.run(lambda: 3, clock=clock, until=clock.now() + 1) == 3
+    assert await hooks.run(later, 3, clock=clock, until=clock.now() + 1) == 4
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), SystemExit(1), TimeoutError(), GeneratorExit(), StopAsyncIteration()], ids=repr
+)
+async def test_what_a_hook_raises_comes_back(clock: ManualClock, error: BaseException) -> None:
+    """Whatever it is; a TimeoutError of its own is not taken for ours, and SystemExit does not end the loop."""
+
+    async def fail() -> None:
+        raise error
+
+    try:
+        await hooks.run(fail, clock=clock, until=clock.now() + 1)
+    except BaseException as raised:
+        assert type(raised) is type(error)  # noqa: PT017 - pytest.raises would not catch them all alike
+    else:
+        pytest.fail("nothing was raised")
+
+
+async def test_a_cancellation_of_its_own_making_is_a_failure(clock: ManualClock) -> None:
+    """Who awaits a cancelled task has failed; nobody has cancelled the warm-up."""
+
+    async def awaits_cancelled() -> None:
+        task = asyncio.create_task(asyncio.sleep(10))
+        task.cancel()
+        await task
+
+    with pytest.raises(RuntimeError, match="awaited something that was cancelled") as caught:
+        await hooks.run(awaits_cancelled, clock=clock, until=clock.now() + 1)
+    assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+
+
+async def test_at_the_limit_it_is_cancelled(clock: ManualClock) -> None:
+    """And its own clean-up is waited for."""
+    seen: list[str] = []
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            seen.append("cleaned up")
+
+    running = asyncio.create_task(hooks.run(hang, clock=clock, until=clock.now() + 2))
+    await clock.advance(1.9)
+    assert not running.done()
+    await clock.advance(0.2)
+    with pytest.raises(HookOverran):
+        await running
+    assert seen == ["cleaned up"]
+
+
+async def test_one_that_swallows_its_cancellation_is_left_behind(clock: ManualClock) -> None:
+    """`except BaseException` around a loop holds up nobody for longer than the grace."""
+    release = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except BaseException:
+                continue
+
+    running = asyncio.create_task(hooks.run(stubborn, clock=clock, until=clock.now() + 2))
+    await clock.advance(2)
+    assert not running.done()
+    await clock.advance(GRACE)
+    with pytest.raises(HookOverran):
+        await running
+    before = tasks()
+    release.set()
+    await asyncio.wait(before)
+    assert tasks() == set()
+
+
+async def test_cancelling_who_waits_cancels_the_hook(clock: ManualClock) -> None:
+    """And waits for its clean-up, within the grace."""
+    seen: list[str] = []
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    running = asyncio.create_task(hooks.run(hang, clock=clock, until=clock.now() + 2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert seen == ["cancelled"]
+    assert tasks() == set()
+
+
+async def test_context_variables_travel(clock: ManualClock) -> None:
+    """As they were for the caller."""
+    var: contextvars.ContextVar[int] = contextvars.ContextVar("var")
+    var.set(7)
+    assert await hooks.run(var.get, clock=clock, until=clock.now() + 1) == 7
