@@ -48,12 +48,12 @@ async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) 
 
 
 async def _outcome(hook: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
-    """Errors as values: a SystemExit that leaves a task ends the whole loop, and none goes unheard."""
+    """Errors as values: a SystemExit or KeyboardInterrupt that leaves a task ends the whole loop, and none goes
+    unheard. Signals are the loop's own, so a KeyboardInterrupt here is the hook's doing.
+    """
     try:
         value = hook(*args)
         return await value if inspect.isawaitable(value) else value, None
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
         return None, error
 

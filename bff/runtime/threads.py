@@ -16,13 +16,15 @@ T = TypeVar("T")
 _Job = tuple[contextvars.Context, asyncio.Future[Any], Callable[[], Any], Callable[[Any], object] | None]
 
 _DROPPED: Any = object()
+MAX_STUCK = 8
+"""Threads that may hang at a time before no further one takes their place."""
 
 
 class Threads:
     """At most ``size`` daemon threads, started when work waits and nobody is free; used from one loop.
 
-    Mutable state: ``_busy``, ``_started``, ``_is_closed``, ``_generation`` (set on the loop only), and the
-    queue.
+    Mutable state: ``_busy``, ``_started``, ``_stuck``, ``_is_closed``, ``_generation`` (set on the loop
+    only), and the queue.
     """
 
     def __init__(self, name: str, size: int) -> None:
@@ -33,6 +35,7 @@ class Threads:
         self._busy = 0
         self._is_closed = False
         self._generation = 0
+        self._stuck = 0
 
     async def run(self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None) -> T:
         """The result of ``call()``, made in a thread with this task's context variables.
@@ -73,14 +76,19 @@ class Threads:
         name = f"{self._name}-{self._started}" + (f".{self._generation}" if self._generation else "")
         threading.Thread(target=self._work, args=(loop, self._generation), name=name, daemon=True).start()
 
-    def replace(self) -> None:
+    def replace(self) -> bool:
         """Stop counting on the threads there are: none can be killed, but fresh ones take over what waits.
 
-        The old ones end with what they do, whenever that is.
+        The old ones end with what they do, whenever that is. False when too many hang already: then what
+        waits has to wait for one of them.
         """
+        if self._stuck + self._started > MAX_STUCK:
+            return False
+        self._stuck += self._started
         self._generation += 1
         for _ in range(self._started):
             self._start(asyncio.get_running_loop())
+        return True
 
     def close(self) -> None:
         """Let the threads end once they are done with what they do and what waits."""
@@ -101,7 +109,7 @@ class Threads:
             except BaseException as raised:
                 result, error = None, raised
             try:
-                loop.call_soon_threadsafe(self._deliver, done, unheard, result, error)
+                loop.call_soon_threadsafe(self._deliver, done, unheard, result, error, generation)
             except RuntimeError:  # the loop closed while we worked: nobody waits any more
                 return
             del context, done, call, unheard, result, error  # hold no frame of user code while idle
@@ -112,8 +120,11 @@ class Threads:
         unheard: Callable[[Any], object] | None,
         result: Any,
         error: BaseException | None,
+        generation: int,
     ) -> None:
         self._busy -= 1
+        if generation != self._generation:
+            self._stuck -= 1  # it came back after all
         if done.done():
             if unheard is not None and error is None and result is not _DROPPED:
                 unheard(result)

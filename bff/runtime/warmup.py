@@ -155,7 +155,7 @@ async def _start(instance: Instance, settings: Settings, workshop: Workshop) -> 
             why = await stop(instance, workshop, settings.stop_timeout)
         else:
             _abandon(instance, workshop)
-        if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        if isinstance(error, asyncio.CancelledError):
             raise
         failure = _contract_failure(error, instance.package, settings)
         failure.why += f" (and {why})" if why else ""
@@ -206,7 +206,7 @@ async def _stopped(hook: Callable[[], Any], clock: Clock, until: float, limit: f
         await hooks.run(hook, clock=clock, until=until)
     except HookOverran:
         return [f"stop did not end within {limit:g} s"]
-    except (asyncio.CancelledError, KeyboardInterrupt):
+    except asyncio.CancelledError:
         raise
     except BaseException as error:
         return [f"stop raised {type(error).__name__}: {words_of(error)}"]
@@ -232,7 +232,9 @@ def _contract_failure(
         return error
     if isinstance(error, ContractBroken):
         where = f"{place}:{error.line}" if error.line else place
-        return FunctionNotLoaded(function, str(error), where=where, remedy=error.remedy)
+        # To its author, bff_functions_3f2a.home.Design is home.Design.
+        why = str(error).replace(f"{package.name}.", "")
+        return FunctionNotLoaded(function, why, where=where, remedy=error.remedy)
     if isinstance(error, HookOverran) and settings is not None:
         return FunctionNotLoaded(
             function,

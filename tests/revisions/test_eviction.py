@@ -186,15 +186,9 @@ BODIES = {
 }  # fmt: skip
 
 
-def collect() -> None:
-    """Twice: pydantic's cache of generics keys by type, and lets go of a key once the value is gone."""
-    gc.collect()
-    gc.collect()
-
-
 @pytest.mark.parametrize("body", list(BODIES))
 def test_a_dropped_revision_can_be_collected(folder: Folder, body: str) -> None:
-    """Module, shared module, classes and functions are gone after drop and collection."""
+    """Module, shared module, classes and functions are gone after drop and one collection."""
     folder.write(
         home=BODIES[body] + "\n        from ._shared import Shared, helper",
         _shared="""
@@ -215,7 +209,7 @@ def test_a_dropped_revision_can_be_collected(folder: Folder, body: str) -> None:
     assert len(kept) > 3
     folder.loader.drop(package)
     del package, module, shared, where, value
-    collect()
+    gc.collect()
     assert [name for name, ref in kept.items() if ref() is not None] == []
 
 
@@ -230,10 +224,10 @@ def test_what_was_made_of_its_types_is_freed_with_it(folder: Folder) -> None:
     value = adapters[0].validate_python({"x": 2})
     ref = weakref.ref(thing)
     folder.loader.drop(package)
-    collect()
+    gc.collect()
     assert ref() is not None
     del thing, kinds, adapters, value, package
-    collect()
+    gc.collect()
     assert ref() is None
 
 
@@ -257,7 +251,7 @@ def test_generic_models_of_others_stay(folder: Folder) -> None:
     refs = boxed(package.module().Thing)
     folder.loader.drop(package)
     del package
-    collect()
+    gc.collect()
     assert [ref() for ref in refs] == [None, None]
     assert Box[int] is numbers
 
@@ -274,7 +268,7 @@ def test_a_failed_load_can_be_collected_too(folder: Folder) -> None:
         assert seen[0]() is not None
         failure = None
         assert failure is None
-        collect()
+        gc.collect()
         assert seen[0]() is None
     finally:
         del sys.bff_test_seen  # type: ignore[attr-defined]
@@ -287,7 +281,7 @@ def test_the_snapshot_goes_with_its_revision(folder: Folder) -> None:
         folder.loader.drop(folder.loader.load(revision))
     code = weakref.ref(revision.snapshot.codes["home"])
     del revision
-    collect()
+    gc.collect()
     assert code() is None
 
 
@@ -342,7 +336,7 @@ def test_two_hundred_cycles_leave_nothing(folder: Folder, *, fresh: bool) -> Non
         return folder.loader.load(revision)
 
     def measured() -> tuple[int, ...]:
-        collect()
+        gc.collect()
         tables = (sys.modules, linecache.cache, logging.Logger.manager.loggerDict, sys.path_importer_cache)
         return (*map(len, tables), threading.active_count(), len(sys.meta_path))
 

@@ -632,7 +632,6 @@ async def test_an_evicted_revision_can_be_collected(runtime: Runtime) -> None:
     await until(lambda: len(runtime.of(Evicted)) == 3)
     await runtime.loader_thread.run(lambda: None)
     gc.collect()
-    gc.collect()
     assert [ref() for ref in refs] == [None] * 4
 
 

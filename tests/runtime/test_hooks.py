@@ -27,7 +27,16 @@ async def test_hooks_may_be_sync_or_async(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("x"), SystemExit(1), TimeoutError(), GeneratorExit(), StopAsyncIteration()], ids=repr
+    "error",
+    [
+        ValueError("x"),
+        SystemExit(1),
+        KeyboardInterrupt(),
+        TimeoutError(),
+        GeneratorExit(),
+        StopAsyncIteration(),
+    ],
+    ids=repr,
 )
 async def test_what_a_hook_raises_comes_back(clock: ManualClock, error: BaseException) -> None:
     """Whatever it is; a TimeoutError of its own is not taken for ours, and SystemExit does not end the loop."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bff.runtime.threads import Threads
+from bff.runtime.threads import MAX_STUCK, Threads
 from tests.runtime.conftest import until
 
 pytestmark = pytest.mark.anyio
@@ -295,3 +295,21 @@ async def test_idle_threads_are_replaced_too(threads: Threads) -> None:
     assert set(done) == {"test-1.1"}
     threads.close()
     await until(lambda: names() == [])
+
+
+async def test_threads_that_hang_are_replaced_only_so_often() -> None:
+    """Each replacement leaks one that cannot be killed: past the bound what waits has to wait."""
+    gate = threading.Event()
+    threads = Threads("bounded", 1)
+    try:
+        hanging = []
+        for _ in range(MAX_STUCK):
+            hanging.append(threads.submit(gate.wait))
+            await asyncio.sleep(0)
+            assert threads.replace()
+        hanging.append(threads.submit(gate.wait))
+        assert not threads.replace()
+    finally:
+        gate.set()
+        await asyncio.gather(*hanging)
+        threads.close()

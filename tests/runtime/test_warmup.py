@@ -217,6 +217,11 @@ async def test_a_ready_that_hangs_is_given_up_and_stopped(
         ("def new():\n    raise OSError('no')", "OSError: no", "functions/home.py:2"),
         ("def new():\n    raise SystemExit(2)", "SystemExit: 2", "functions/home.py:2"),
         ("def new():\n    raise KeyboardInterrupt", "KeyboardInterrupt", "functions/home.py:2"),
+        (
+            "class H:\n    def handle(self): ...\n    def start(self): raise KeyboardInterrupt\ndef new(): return H()",
+            "KeyboardInterrupt",
+            "functions/home.py:3",
+        ),
         ("def new(): ...", "new() returned None without a `handle`", "functions/home.py"),
         ("x = 1", "the module offers no handler", "functions/home.py"),
         ("async def handle(*args): ...", "the handler takes *args", "functions/home.py:1"),

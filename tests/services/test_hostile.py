@@ -148,10 +148,10 @@ async def test_what_is_not_a_whole_http_answer_is_a_lost_connection(
         (b"", {}, "is empty"),
         (b'["' + SECRET + b'"]', {}, "does not fit: at the top, "),
         (SECRET, {"content_encoding": "gzip"}, "cannot be decoded"),
-        (gzip.compress(b"{}")[:-3] + b"xxx", {"content_encoding": "gzip"}, "cannot be decoded"),
+        (gzip.compress(b"{}", mtime=0)[:-3] + b"xxx", {"content_encoding": "gzip"}, "cannot be decoded"),
         (b"\xff\xff", {"content_encoding": "deflate"}, "cannot be decoded"),
         (
-            gzip.compress(gzip.compress(b"{}")),
+            gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0),
             {"content_encoding": "gzip, gzip"},
             "is encoded more than once",
         ),
