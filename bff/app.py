@@ -80,6 +80,7 @@ class House:
         self.invoker = Invoker(clock=self._clock)
         self._own: dict[str, OwnHandler] = own.handlers(lambda: not self.gateway.is_draining)
         self._closing: set[asyncio.Task[None]] = set()
+        self._replaced: set[ServiceClient] = set()
         self.gateway = Gateway(
             compile_table(config, self._own),
             invoker=self.invoker,
@@ -160,6 +161,7 @@ class House:
         replaced = self._furnish(config)
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
         self.gateway.table = compile_table(config, self._own)
+        self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
         self.signals.emit(ConfigApplied(routes=len(config.routes)))
@@ -185,6 +187,7 @@ class House:
         """A replaced service's connections stay as long as a call may still run on them."""
         await self._clock.sleep(client.config.timeout)
         await client.aclose()
+        self._replaced.discard(client)
 
     def _later(self, work: object) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
@@ -210,6 +213,8 @@ class House:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.invoker.close()
+        for client in self._replaced:  # their time was not over
+            await client.aclose()
         await self.services.aclose()
         self._loader_thread.close()
         self.lines.flush()

@@ -18,6 +18,8 @@ from bff.config import Config
 from bff.gateway.protocol import HeadLimits, LimitedProtocol
 from bff.watch import Seen, look, watch
 
+BACKLOG = 2048
+"""Connections the system holds until they are accepted (uvicorn's default)."""
 ADMIN_DRAIN = 1.0
 """Seconds the admin listener waits for its own last requests."""
 
@@ -35,7 +37,7 @@ class _Server(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """A socket that listens already: before that, a second one could be bound to the same address.
 
     Raises:
         CannotListen: the address is taken, forbidden or not of this machine.
@@ -46,9 +48,14 @@ def bind(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         # The protocol is named: asyncio sets TCP_NODELAY only on sockets that say they are TCP.
-        listening = socket.socket(family, kind, proto or socket.IPPROTO_TCP)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
+        with contextlib.ExitStack() as unless_it_listens:
+            listening = unless_it_listens.enter_context(
+                socket.socket(family, kind, proto or socket.IPPROTO_TCP)
+            )
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(BACKLOG)
+            unless_it_listens.pop_all()
     except OSError as error:
         raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return listening
@@ -66,6 +73,7 @@ def _server(app: Any, config: Config, limits: HeadLimits, drain: float) -> _Serv
             date_header=False,
             server_header=False,
             proxy_headers=False,
+            backlog=BACKLOG,
             timeout_keep_alive=max(1, round(config.gateway.keep_alive_timeout)),
             timeout_graceful_shutdown=max(1, round(drain)),
         )

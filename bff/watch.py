@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from bff.config import ConfigInvalid, discover
 
 STEP_MS = 10
 """Milliseconds without another change after which a save counts as finished."""
+LOOK_EVERY = 0.05
+"""Seconds between two looks for a functions folder that is not there: it may lack parents to watch too."""
 DEBOUNCE_MS = 100
 """Most milliseconds that a burst of changes may hold up the first."""
 
@@ -52,24 +55,37 @@ async def _watch_config(house: House, stop: asyncio.Event, seen: Seen) -> None:
 
 
 async def _watch_functions(house: House, stop: asyncio.Event) -> None:
+    """Watch the folder whenever it is there: it may come after the start, and come again."""
     root = house.config.folder.resolve()
-    if not root.is_dir():
-        return
-    async for paths in _changes(root, _is_source, stop, recursive=True):
-        changed = {Path(path).relative_to(root).as_posix() for path in paths}
-        if _found(root) != set(house.config.functions_found):
-            await house.reload()
-        names = [
-            name
-            for name, function in house.invoker.functions.items()
-            if function.depends_on(changed) or (not changed and function.live is not None)
-        ]
-        await house.invoker.refresh(names)
+    while not stop.is_set():
+        if root.is_dir():
+            with suppress(FileNotFoundError):  # gone between the look and the watch
+                await _watch_folder(house, root, stop)
+        else:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_EVERY)
+
+
+async def _watch_folder(house: House, root: Path, stop: asyncio.Event) -> None:
+    """Reload what changes below the folder; return when it is gone."""
+    async with aclosing(_changes(root, _is_source, stop, recursive=True)) as bursts:
+        async for paths in bursts:
+            changed = {Path(path).relative_to(root).as_posix() for path in paths}
+            if _found(root) != set(house.config.functions_found):
+                await house.reload()
+            names = [
+                name
+                for name, function in house.invoker.functions.items()
+                if function.depends_on(changed) or (not changed and function.live is not None)
+            ]
+            await house.invoker.refresh(names)
+            if "." in changed:  # the folder itself: what has its name now is another one
+                return
 
 
 async def _changes(
     folder: Path, wanted: Callable[[Any, str], bool], stop: asyncio.Event, *, recursive: bool
-) -> AsyncIterator[set[str]]:
+) -> AsyncGenerator[set[str]]:
     """The paths of each burst of changes. The first burst is empty and comes once the folder is watched:
     what was saved earlier has to be looked for.
     """

@@ -1,15 +1,19 @@
 """One function looked at as closely as can be without running it: imported, its contract read, then dropped.
 
-It loads on a loader of its own and runs neither ``start`` nor a handler.
+It loads on a loader of its own, in a thread that nobody has to wait for, and runs neither ``start`` nor a
+handler.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from bff.cli.mentions import services_in
 from bff.config import Config, Mistake, RouteConfig
@@ -22,6 +26,8 @@ from bff.revisions.snapshot import Snapshot
 from bff.sdk.binding import compile_binder, line_of
 from bff.sdk.handler import ContractBroken, Handler, Kind, find
 from bff.sdk.reply import compile_encoder
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,9 @@ class Examiner:
         try:
             taken = snapshot.take(self._root, name)
             flaws.extend(self._unknown_services(taken))
-            shape, more = self._contract(taken, routes)
+            # What modules print must not get between the lines of --json.
+            with contextlib.redirect_stdout(sys.stderr):
+                shape, more = self._in_time(taken, partial(self._contract, taken, routes))
             flaws.extend(more)
         except FunctionNotLoaded as failure:
             flaws.append(self._flaw(failure))
@@ -80,19 +88,42 @@ class Examiner:
                         remedy=f'add `{service}: {{url: "http://…"}}` to its services, or correct the name',
                     )
 
+    def _in_time(self, taken: Snapshot, work: Callable[[], T]) -> T:
+        """What ``work`` gives, as long as the gateway would wait for it."""
+        limit = self._config.warm_up_timeout(taken.function)
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+        # A daemon: a module body that never ends cannot be killed, and must not hold up the exit.
+        threading.Thread(target=_settle, args=(done, work), daemon=True).start()
+        concurrent.futures.wait([done], limit)
+        if not done.done():
+            raise FunctionNotLoaded(
+                taken.function,
+                f"importing it did not end within {limit:g} s",
+                where=_home(taken),
+                remedy="move slow work from the module's body into `start`, "
+                "or raise warm_up_timeout in routes.yaml",
+            )
+        try:
+            return done.result()
+        except KeyboardInterrupt as error:  # signals come to the main thread only: the module raised it
+            raise FunctionNotLoaded(
+                taken.function,
+                "KeyboardInterrupt",
+                where=_home(taken),
+                remedy="a function's module must not exit the process",
+            ) from error
+
     def _contract(self, taken: Snapshot, routes: Sequence[RouteConfig]) -> tuple[str, list[Flaw]]:
-        # What modules print must not get between the lines of --json.
-        with contextlib.redirect_stdout(sys.stderr):
-            package = self._loader.load(Revision(taken.function, taken.function, taken, 0.0), real_paths=True)
-            try:
-                handler = find(package.module())
-                return f"{handler.shape}, {handler.kind}", list(self._misfits(handler, routes, package))
-            except (KeyboardInterrupt, MemoryError):
-                raise
-            except BaseException as error:
-                raise _failure(error, package) from error
-            finally:
-                self._loader.drop(package)
+        package = self._loader.load(Revision(taken.function, taken.function, taken, 0.0), real_paths=True)
+        try:
+            handler = find(package.module())
+            return f"{handler.shape}, {handler.kind}", list(self._misfits(handler, routes, package))
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:
+            raise _failure(error, package) from error
+        finally:
+            self._loader.drop(package)
 
     def _misfits(self, handler: Handler, routes: Sequence[RouteConfig], package: Package) -> Iterator[Flaw]:
         """Where routes and return type do not fit the handler; what several routes share is said once."""
@@ -139,14 +170,24 @@ def _breaks(compile_it: Callable[[], object]) -> ContractBroken | None:
     return None
 
 
+def _settle(done: concurrent.futures.Future[T], work: Callable[[], T]) -> None:
+    try:
+        done.set_result(work())
+    except BaseException as error:
+        done.set_exception(error)
+
+
+def _home(taken: Snapshot) -> str:
+    return f"{taken.root.name}/{taken.modules[taken.function]}"
+
+
 def _failure(error: BaseException, package: Package) -> FunctionNotLoaded:
-    taken = package.revision.snapshot
-    place = f"{taken.root.name}/{taken.modules[taken.function]}"
+    place = _home(package.revision.snapshot)
     if isinstance(error, ContractBroken):
         where = f"{place}:{error.line}" if error.line else place
         # Our name for the folder means nothing to its author.
         why = str(error).replace(f"{package.name}.", "")
-        return FunctionNotLoaded(taken.function, why, where=where, remedy=error.remedy)
+        return FunctionNotLoaded(package.revision.function, why, where=where, remedy=error.remedy)
     failure = explain(error, package)
     failure.where = failure.where or place
     return failure

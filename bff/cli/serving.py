@@ -13,7 +13,7 @@ from bff.listeners import CannotListen, run, run_blocking
 def serve(path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: bool) -> None:
     """Serve until told to stop."""
     config = config_at(path, as_json=as_json)
-    admin_address = parse_address(admin)
+    admin_address = parse_address(admin, as_json=as_json)
 
     async def announce(house: House, public: str, private: str) -> None:
         if as_json:
@@ -31,14 +31,14 @@ def serve(path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: b
     try:
         run_blocking(main)
     except CannotListen as error:
-        fail(str(error))
+        fail(str(error), as_json=as_json)
 
 
-def parse_address(text: str) -> tuple[str, int]:
+def parse_address(text: str, *, as_json: bool = False) -> tuple[str, int]:
     """``127.0.0.1:8001`` or ``[::1]:8001``."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
-        fail(f"--admin {text}: write an address and a port, such as 127.0.0.1:8001")
+        fail(f"--admin {text}: write an address and a port, such as 127.0.0.1:8001", as_json=as_json)
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

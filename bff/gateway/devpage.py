@@ -43,6 +43,7 @@ class DevPage:
         if not _wants_html(scope):
             await self._as_problem(error, invocation, sender)
             return
+        invocation.missing = None  # an error is no page that lacks a part
         body = self.page(error, invocation).encode("utf-8", "replace")
         fields = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
         fields.append((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"))

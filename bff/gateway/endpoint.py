@@ -27,7 +27,7 @@ from bff.errors import (
 from bff.gateway.devpage import DevPage
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.sender import DateField, Sender
-from bff.gateway.target import Table, Target
+from bff.gateway.target import Table
 from bff.runtime.invoker import Invoker
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
@@ -38,7 +38,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
-_NOWHERE = Target(template="")
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -83,7 +82,9 @@ class Gateway:
             await self._fail(error, scope, invocation, sender)
         except asyncio.CancelledError:
             await self._cancelled(scope, invocation, sender)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and not _is_in_a_task():
+                raise  # a request that is thrown away with its loop cannot be answered
             # Signals never arrive as exceptions here: it was a function that wanted to end the process.
             await self._fail(self._blamed(error, invocation), scope, invocation, sender)
         invocation.ended = self._clock.now()
@@ -217,6 +218,13 @@ class Gateway:
             sender.break_off()
         else:
             await sender.problem(GatewayDraining())
+
+
+def _is_in_a_task() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:  # no loop runs
+        return False
 
 
 def _leave(invocation: Invocation, task: asyncio.Task[Any]) -> None:

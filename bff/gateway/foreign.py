@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 Message = MutableMapping[str, Any]
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
 _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
-_OURS = frozenset({b"date", b"x-request-id", b"server"})
+_OURS = frozenset({b"date", b"x-request-id", b"server", b"bff-revision", b"bff-complete", b"bff-missing"})
+_BODILESS = frozenset({204, 304})
 
 
 class Foreign:
@@ -114,7 +115,9 @@ class Foreign:
         allowed = self._target.stream_timeout
         self._invocation.deadline = Deadline(self._clock.now() + allowed, allowed)
         self._expiry.move(self._invocation.deadline.at)
-        self._sender.add_own(fields, is_page=False)
+        # Without a length it is a stream, and nobody knows yet what will be missing at its end.
+        is_whole = status in _BODILESS or any(name == b"content-length" for name, _ in fields)
+        self._sender.add_own(fields, is_page=is_whole)
         await self._sender.head(status, fields)
 
     def _checked(self, message: Message) -> tuple[int, HeaderPairs]:

@@ -20,26 +20,31 @@ from bff.sdk.reply import HeaderPairs
 
 SCOPE_KEY = "bff.protocol"
 _VERSIONS = frozenset({"1.0", "1.1"})
-_OF_AN_UPGRADE = frozenset({b"upgrade", b"connection", b"http2-settings"})
+_OF_AN_UPGRADE = frozenset({b"upgrade", b"http2-settings"})
 
 LINGER = 5.0
 """Seconds an unwanted body may go on arriving after its answer (nginx lingering_timeout)."""
 MOST_LEFT_OVER = 64 * 2**10
 """Bytes of an unwanted body that are let pass to keep the connection; beyond them our side is closed."""
+STALLED = 30.0
+"""Seconds a caller may take nothing of an answer that waits for it (nginx send_timeout, which is 60)."""
 
 
 @dataclass(slots=True)
 class HeadLimits:
-    """Bytes and seconds a request's head may take. One object per listener; app changes it on reload."""
+    """Bytes and seconds a request's head may take, and seconds an answer may wait for a caller who does not
+    read. One object per listener; app changes it on reload.
+    """
 
     size: int
     seconds: float
+    stalled: float = STALLED
 
 
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. Mutable state of ours: ``on_left``, ``_running`` (the cycle that is answered now; with
     pipelining ``cycle`` is a later one), ``_in_head``, ``_in_body``, ``_head_size``, ``_idle_size``,
-    ``_left_over``, ``_head_timer``, ``_end_timer``, ``_is_chunk_large``,
+    ``_left_over``, ``_head_timer``, ``_end_timer``, ``_write_timer``, ``_is_chunk_large``,
     ``_is_chunk_mixed``, ``_refused``.
     """
 
@@ -57,6 +62,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_chunk_mixed = False  # whether a message ended in the chunk that is being read
         self._head_timer: asyncio.TimerHandle | None = None
         self._end_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
         self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -66,6 +72,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
         self._stop_end_timer()
+        self._stop_write_timer()
         running = self._running
         if running is not None and not running.response_complete:
             running.disconnected = True
@@ -129,8 +136,11 @@ class LimitedProtocol(HttpToolsProtocol):
         """
         if self._refused:
             return b""
-        head = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        version = self.parser.get_http_version().encode()
+        head = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
         for name, value in self.headers:
+            if name == b"connection":
+                value = _without_offer(value)
             if name not in _OF_AN_UPGRADE:
                 head += b"%b: %b\r\n" % (name, value)
         self.parser = httptools.HttpRequestParser(self)
@@ -194,6 +204,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.flow.write_paused or self.transport.is_closing():
+            self._watch_reader()
         if self._in_body and self.cycle.response_complete and not self.transport.is_closing():
             # The rest of its body is let pass for a while, so that the connection can be used again.
             self._start_end_timer()
@@ -221,12 +233,44 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _start_end_timer(self) -> None:
         if self._end_timer is None:
-            self._end_timer = self.loop.call_later(LINGER, self.transport.close)
+            self._end_timer = self.loop.call_later(LINGER, self._close)
 
     def _stop_end_timer(self) -> None:
         if self._end_timer is not None:
             self._end_timer.cancel()
             self._end_timer = None
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._watch_reader()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if not self.transport.is_closing():
+            self._close()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_write_timer()  # later answers may be in the buffer now; a close only drains it
+
+    def _watch_reader(self) -> None:
+        """Whatever is written and not taken goes with its connection, once the caller takes nothing more."""
+        left = self.transport.get_write_buffer_size()
+        if left and self._write_timer is None:
+            self._write_timer = self.loop.call_later(self._limits.stalled, self._write_expired, left)
+
+    def _write_expired(self, before: int) -> None:
+        self._write_timer = None
+        if self.transport.get_write_buffer_size() >= before:
+            self.logger.warning("cut off: takes nothing of its answer (from %s)", (self.client or "?")[0])
+            self.transport.abort()
+        else:
+            self._watch_reader()
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _rearm_keep_alive(self) -> None:
         if self.timeout_keep_alive_task is None and not self.transport.is_closing():
@@ -242,7 +286,7 @@ class LimitedProtocol(HttpToolsProtocol):
         running = self._running
         if running is not None and not running.response_complete:
             if running is not self.cycle or running.response_started or not self._in_body:
-                self.transport.close()
+                self._close()
                 return
             # Its own body is what was wrong: nobody else will answer it.
             running.disconnected = True
@@ -308,4 +352,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.flow.write_paused:
             self.transport.abort()  # the caller does not read: what waits to be sent would wait for ever
         else:
-            self.transport.close()
+            self._close()
+
+
+def _without_offer(connection: bytes) -> bytes:
+    """The value of a Connection field without the names of an upgrade's own fields; ``close`` stays."""
+    options = [option.strip() for option in connection.split(b",")]
+    return b", ".join(option for option in options if option.lower() not in _OF_AN_UPGRADE)

@@ -57,6 +57,10 @@ def fields_of(error: BffError) -> HeaderPairs:
     return [(name.encode(), value.encode("latin-1", "replace")) for name, value in error.headers().items()]
 
 
+def _is_of_caches(name: bytes) -> bool:
+    return name in (b"etag", b"expires", b"surrogate-control") or name.endswith(b"cache-control")
+
+
 def _encoded(document: dict[str, Any]) -> bytes:
     try:
         return to_json(document, fallback=str, inf_nan_mode="null")
@@ -110,8 +114,6 @@ class Sender:
             body = b""  # what followed such a head would be read as the next answer (RFC 9110 §15.3.5)
         else:
             fields.append((b"content-length", b"%d" % len(body)))
-        if self._invocation.missing and not any(name == b"cache-control" for name, _ in fields):
-            fields.append(NO_STORE)
         self.add_own(fields, is_page=is_page)
         connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
         if connection is not None and connection.respond(self._scope, answer.status, fields, body):
@@ -151,24 +153,27 @@ class Sender:
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
 
     def add_own(self, fields: HeaderPairs, *, is_page: bool = True) -> None:
-        """Identity, revision, completeness, timing and date: on everything a function answers."""
+        """Identity, revision, completeness, timing and date: on everything a function answers.
+
+        What is no page (a stream, an error) never calls itself complete, but does say what is missing already.
+        """
         invocation = self._invocation
         if invocation.revision:
+            if invocation.missing:
+                self._add_incompleteness(fields, invocation.missing)
+            elif is_page:
+                fields.append(COMPLETE)
             fields.append((b"bff-revision", invocation.revision.encode()))
-            if is_page:
-                self._add_completeness(fields)
             fields.append((b"server-timing", self._timing()))
         fields.append((b"x-request-id", invocation.request_id.encode()))
         fields.append(self._date.now())
         if self._extra:
             fields.extend(self._extra)
 
-    def _add_completeness(self, fields: HeaderPairs) -> None:
-        missing = self._invocation.missing
-        if not missing:
-            fields.append(COMPLETE)
-            return
-        fields.append(INCOMPLETE)
+    def _add_incompleteness(self, fields: HeaderPairs, missing: list[str]) -> None:
+        # Whatever the function said of caches, it said of the whole page (CDN-Cache-Control: RFC 9213).
+        fields[:] = [pair for pair in fields if not _is_of_caches(pair[0])]
+        fields += [NO_STORE, INCOMPLETE]
         # Part names are the function's: whatever they hold, the field stays a list of tokens.
         names = ", ".join(_NOT_TOKEN.sub("_", name) for name in missing)
         fields.append((b"bff-missing", names.encode()))
@@ -201,7 +206,9 @@ class Sender:
                 self._invocation.deadline = Deadline(now + target.stream_timeout, target.stream_timeout)
                 with Expiry(self._clock, self._invocation.deadline.at):
                     await self._pieces(first[1], items, target.stream_idle_timeout)
-            await self._send({"type": "http.response.body", "body": b""})
+            # Its caller may have stopped reading: the last piece waits no longer than any other.
+            with Expiry(self._clock, self._clock.now() + target.stream_idle_timeout):
+                await self._send({"type": "http.response.body", "body": b""})
         finally:
             await items.aclose()
 

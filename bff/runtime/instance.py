@@ -149,7 +149,7 @@ class Instance:
         assert self._encoder is not None
         assert self.threads is not None
         args, named = await self._arguments(invocation)
-        result = await self.threads.run(lambda: self.handler.call(*args, **named))
+        result = await self.threads.run(partial(_call, self.handler.call, *args, **named))
         if inspect.isgenerator(result) or (
             isinstance(result, Iterator) and not isinstance(result, str | bytes)
         ):
@@ -167,7 +167,7 @@ class Instance:
 async def _from_thread(items: Iterator[Any], threads: Threads) -> AsyncIterator[Any]:
     """A synchronous generator's items, each fetched in a thread, and its end there too."""
     try:
-        while (item := await threads.run(lambda: next(items, _EXHAUSTED))) is not _EXHAUSTED:
+        while (item := await threads.run(partial(_call, next, items, _EXHAUSTED))) is not _EXHAUSTED:
             yield item
     except BaseException:
         close = getattr(items, "close", None)
@@ -176,6 +176,14 @@ async def _from_thread(items: Iterator[Any], threads: Threads) -> AsyncIterator[
                 # Not awaited: the one who leaves need not hear how it went, nor wait for a thread.
                 threads.submit(partial(_close_quietly, close))
         raise
+
+
+def _call(call: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    """In a thread. A GeneratorExit that came through a future would close the whole request's coroutines."""
+    try:
+        return call(*args, **named)
+    except GeneratorExit as error:
+        raise RuntimeError("GeneratorExit was raised") from error
 
 
 def _close_quietly(close: Callable[[], object]) -> None:

@@ -37,7 +37,6 @@ _MARKERS: Mapping[type, str] = {
     Form: "form",
     File: "file",
 }
-_SCALARS = (str, int, float, bool)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

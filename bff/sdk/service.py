@@ -13,7 +13,7 @@ import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
-from bff.sdk.call import Adapters, Call, Sender, SendOptions
+from bff.sdk.call import NOTHING, Adapters, Call, Sender, SendOptions
 from bff.sdk.failures import UnknownService
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 E = TypeVar("E")
-_NOTHING: Mapping[int, Any] = {}
 _OPTIONS = SendOptions.__optional_keys__
 
 
@@ -83,7 +82,7 @@ class Service:
         *,
         into: Any = None,
         check: bool = True,
-        errors: Mapping[int, Any] = _NOTHING,
+        errors: Mapping[int, Any] = NOTHING,
         **options: Unpack[SendOptions],
     ) -> Call[Any]:
         """A call with any method.

@@ -1,7 +1,7 @@
 """Prometheus metrics from signals, in base units, on a registry of their own.
 
-Labels are bounded: routes are templates, methods are those a route may name, and a request that no route
-has carries no path at all.
+Labels are bounded: routes are templates, methods are those a route may name, a request that no route has
+carries no path at all, and a function has so many parts and no more.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from bff.sdk.invocation import Invocation
-from bff.signals import ConfigRejected, Evicted, LoadFailed, Signals, WarmedUp
+from bff.signals import ConfigRejected, Evicted, LoadFailed, Signals, WarmedUp, WarmUpFailed
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _WARM_UP_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 _LABELS = ("route", "method", "status", "function", "revision")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+MAX_PARTS = 20
+"""Names of missing parts that a function gets series for; a handler may make names up, of ids for example."""
 
 
 class Metrics:
-    """Mutable state: the registry's series, and ``_children`` that spares looking them up by label."""
+    """Mutable state: the registry's series, ``_children`` that spares looking them up by label, ``_parts`` by
+    function, and ``_counted``: by function, the failure that was last counted as a warm-up's.
+    """
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
@@ -62,13 +66,16 @@ class Metrics:
             "bff_config_rejections_total", "Changed routes.yaml files that had mistakes.", registry=registry
         )
         self._children: dict[tuple[Any, ...], Any] = {}
+        self._parts: dict[str, set[str]] = {}
+        self._counted: dict[str, str] = {}
 
     def listen(self, signals: Signals) -> None:
         """Hear everything that is counted."""
         signals.listen(Invocation, self._invocation)
         signals.listen(WarmedUp, self._warmed_up)
         signals.listen(Evicted, lambda said: self._evictions.labels(said.function, said.revision).inc())
-        signals.listen(LoadFailed, lambda said: self._load_failures.labels(said.function).inc())
+        signals.listen(WarmUpFailed, self._warm_up_failed)
+        signals.listen(LoadFailed, self._load_failed)
         signals.listen(ConfigRejected, lambda _: self._config_rejections.inc())
 
     def _invocation(self, invocation: Invocation) -> None:
@@ -80,7 +87,7 @@ class Metrics:
         child.observe(invocation.ended - invocation.started)
         if invocation.missing:
             for part in invocation.missing:
-                self._incomplete.labels(invocation.function, part).inc()
+                self._incomplete.labels(invocation.function, self._part(invocation.function, part)).inc()
         for call in invocation.calls or ():
             outcome = call.error or ("ok" if call.status is not None and call.status < 400 else "refused")
             self._service_calls.labels(call.service, outcome).observe(
@@ -98,6 +105,23 @@ class Metrics:
     def _warmed_up(self, said: WarmedUp) -> None:
         for phase, seconds in said.phases.items():
             self._warm_ups.labels(said.function, said.revision, phase).observe(seconds)
+
+    def _warm_up_failed(self, said: WarmUpFailed) -> None:
+        self._counted[said.function] = said.why
+        self._load_failures.labels(said.function).inc()
+
+    def _load_failed(self, said: LoadFailed) -> None:
+        """A save whose warm-up fails is told twice, first as a warm-up's failure; one without a snapshot once."""
+        if self._counted.pop(said.function, None) != said.report:
+            self._load_failures.labels(said.function).inc()
+
+    def _part(self, function: str, part: str) -> str:
+        known = self._parts.setdefault(function, set())
+        if part not in known:
+            if len(known) >= MAX_PARTS:
+                return "other"
+            known.add(part)
+        return part
 
     def exposition(self) -> tuple[bytes, str]:
         """The text for a scrape, and its content type."""

@@ -31,6 +31,31 @@ def test_no_routes_yaml(bff: Shell) -> None:
     assert ran.err.startswith("routes.yaml: there is no such file; `bff init` writes one\n")
 
 
+def test_a_module_body_that_hangs_is_a_mistake(bff: Shell, project: Project) -> None:
+    """As in the gateway it has ``warm_up_timeout``; the others are examined, and the command ends."""
+    project(
+        "functions: {a: {warm_up_timeout: 300ms}}\nroutes:\n"
+        "  - {path: /a, function: a}\n  - {path: /b, function: b}\n",
+        a="import threading\nprint('begun')\nthreading.Event().wait()\n",
+        b=FINE,
+    )
+    ran = bff("check", "--json")
+    assert ran.code == 1
+    (mistake,) = ran.json["mistakes"]
+    assert mistake["message"] == "importing it did not end within 0.3 s"
+    assert mistake["remedy"].startswith("move slow work from the module's body into `start`")
+    assert mistake["file"] == "functions/a.py"
+    assert [function["ok"] for function in ran.json["functions"]] == [False, True]
+
+
+def test_a_module_that_interrupts_is_a_mistake(bff: Shell, project: Project) -> None:
+    """KeyboardInterrupt in a module's body is its own doing, not the user's."""
+    project(ONE, a="raise KeyboardInterrupt\n")
+    ran = bff("check")
+    assert ran.code == 1
+    assert "functions/a.py: KeyboardInterrupt" in ran.err
+
+
 def test_broken_yaml_has_line_and_column(bff: Shell, project: Project) -> None:
     """What the parser trips over is told at its place."""
     project("routes:\n  - {path: /a, function: a\n", a=FINE)

@@ -85,6 +85,24 @@ def test_a_wrong_admin_address_is_one_sentence(bff: Shell, admin: str) -> None:
     assert "write an address and a port, such as 127.0.0.1:8001" in ran.err
 
 
+@pytest.mark.parametrize("mode", ["dev", "serve"])
+def test_with_json_a_failed_start_is_json(bff: Shell, mode: str) -> None:
+    """A program that starts the gateway reads the reason where it would have read the addresses."""
+    bff("init")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = bff(mode, "--json", "--port", str(port), "--admin", "127.0.0.1:0")
+    assert ran.code == 1
+    assert ran.json["ok"] is False
+    assert ran.json["error"].startswith(f"cannot listen on 127.0.0.1:{port}: ")
+    ran = bff(mode, "--json", "--admin", "nonsense")
+    assert ran.code == 1
+    assert ran.json == {
+        "ok": False,
+        "error": "--admin nonsense: write an address and a port, such as 127.0.0.1:8001",
+    }
+
+
 @pytest.mark.parametrize("port", ["http", "-1", "65536"])
 def test_a_wrong_port_is_a_usage_error(bff: Shell, port: str) -> None:
     """From ``PORT`` as from ``--port``: exit 2, before anything starts."""

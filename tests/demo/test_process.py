@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -105,3 +106,19 @@ def test_many_callers_at_once_all_get_their_own_answer(airports: httpx.Client) -
     for thread in threads:
         thread.join(10)
     assert wrong == []
+
+
+def test_a_signal_while_it_is_still_imported_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "uvicorn.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "demo", f"--data={tmp_path}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"importing\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, b"")

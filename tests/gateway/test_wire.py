@@ -407,12 +407,25 @@ def test_an_offer_to_upgrade_is_ignored(served: Served, fields: bytes) -> None:
         with served.wire() as wire:
             if apart:
                 wire.say(head)
-                time.sleep(0.02)
+                for _ in range(2):  # once a later caller has been answered twice, the head was read
+                    served.get("/hello")
                 wire.say(b"abc")
             else:
                 wire.say(head + b"abc")
             assert wire.hear_answer().json() == {"size": 3}
             assert wire.say(GET).hear_answer().status == 200
+
+
+@pytest.mark.parametrize(
+    ("version", "connection"), [("1.1", "close, Upgrade"), ("1.0", "Upgrade"), ("1.0", "keep-alive, Upgrade")]
+)
+def test_an_offer_to_upgrade_keeps_what_else_was_said(served: Served, version: str, connection: str) -> None:
+    """``Connection: close`` and HTTP/1.0 mean with an offer what they mean without: one answer, then the end."""
+    offer = f"GET /stream?kind=text HTTP/{version}\r\nhost: bff\r\nupgrade: h2c\r\nconnection: {connection}\r\n\r\n"
+    with served.wire() as wire:
+        heard = Heard.parse(wire.say(offer).hear_all())
+    assert (heard.status, heard.headers["connection"]) == (200, "close")
+    assert b"piece 2" in heard.body
 
 
 def test_callers_who_leave_at_any_point_leave_nothing_behind(served: Served) -> None:

@@ -49,8 +49,10 @@ def test_under_serve_a_save_changes_nothing(gateway: GatewayFactory, project: Pa
     running = gateway(project)
     assert said(running) == "one"
     save(project / "functions" / "hello.py", HELLO.replace("one", "two"))
-    time.sleep(0.3)
-    assert said(running) == "one"
+    routes = project / "routes.yaml"  # which is watched: once it was read again, the save had been seen too
+    save(routes, routes.read_text() + "- {path: /again, function: hello}\n")
+    running.log("routes.yaml applied")
+    assert said(running) == running.get("/again").json()["said"] == "one"
 
 
 @pytest.mark.parametrize(
@@ -192,3 +194,28 @@ def later() -> int:
     functions = httpx.get(f"{running.admin}/v1/functions", trust_env=False).json()
     (hello,) = [each for each in functions if each["name"] == "hello"]
     assert (hello["state"], hello["in_flight"], hello["draining"]) == ("warm", 0, 0)
+
+
+def test_a_functions_folder_that_comes_later_is_watched(gateway: GatewayFactory, write_project) -> None:
+    """``bff dev`` may start before there is anything: the folder is found, and found again after it went."""
+    running = gateway(write_project({"routes.yaml": "routes: []\n"}), "dev")
+    functions = running.folder / "functions"
+
+    def saved(text: str) -> None:
+        functions.mkdir(exist_ok=True)
+        (functions / "late.py").write_text(f"async def handle() -> str:\n    return '{text}'\n")
+
+    def heard() -> str:
+        return running.get("/late").text
+
+    saved("one")
+    save(running.folder / "routes.yaml", "routes:\n- {path: /late, function: late}\n")
+    eventually(lambda: heard() == "one")
+    saved("two")
+    eventually(lambda: heard() == "two")
+    (functions / "late.py").unlink()
+    functions.rmdir()
+    saved("three")
+    eventually(lambda: heard() == "three")
+    saved("four")
+    eventually(lambda: heard() == "four")

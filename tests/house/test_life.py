@@ -245,3 +245,22 @@ def test_a_reader_of_our_log_that_leaves_does_not_stop_us(project: Path) -> None
         _, said = serving.communicate(timeout=20)
     assert serving.returncode == 0
     assert "Traceback" not in said
+
+
+def test_one_address_is_not_listened_on_twice(project: Path) -> None:
+    """``--port`` and ``--admin`` the same, or a second gateway in a race with this one: a sentence, exit 1."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "bff.cli", "serve", "--config", str(project)),
+            *("--port", str(port), "--admin", f"127.0.0.1:{port}"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout

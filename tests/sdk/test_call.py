@@ -159,6 +159,7 @@ async def test_into_reads_the_body_into_a_type(users: Users) -> None:
     assert await users(Scripted(body=b'{"name":"Ann","x":1}')).get("/", into=User) == User(name="Ann")
     assert await users(Scripted(body=b'[{"name":"Ann"}]')).get("/", into=list[User]) == [User(name="Ann")]
     assert await users(Scripted(body=b'{"a":1}')).get("/", into=dict[str, int]) == {"a": 1}
+    assert await users(Scripted(body=b'{"name":"NaN"}')).get("/", into=User) == User(name="NaN")
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,9 @@ async def test_into_reads_the_body_into_a_type(users: Users) -> None:
         (User, b'{"name": "\xff"}', "is not JSON"),
         (User, b"[" * 100_000, "is not JSON"),
         (User, b"", "is empty"),
+        (dict[str, float], b'{"price": NaN}', "is not JSON: it holds NaN or Infinity"),
+        (list[Any], b"[-Infinity]", "is not JSON: it holds NaN or Infinity"),
+        (User, b'{"name":"a","unread":Infinity}', "is not JSON: it holds NaN or Infinity"),
     ],
 )
 async def test_a_body_that_does_not_fit_is_the_services_fault(
