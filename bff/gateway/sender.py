@@ -159,11 +159,11 @@ class Sender:
         """
         invocation = self._invocation
         if invocation.revision:
+            fields.append((b"bff-revision", invocation.revision.encode()))
             if invocation.missing:
                 self._add_incompleteness(fields, invocation.missing)
             elif is_page:
                 fields.append(COMPLETE)
-            fields.append((b"bff-revision", invocation.revision.encode()))
             fields.append((b"server-timing", self._timing()))
         fields.append((b"x-request-id", invocation.request_id.encode()))
         fields.append(self._date.now())
