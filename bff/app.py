@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bff.admin.endpoint import Admin
 from bff.clock import Clock, SystemClock
-from bff.config import Config, ConfigInvalid, Mistake, load
+from bff.config import Config, ConfigInvalid, Mistake, ScaleConfig, load
 from bff.gateway import own
 from bff.gateway.devpage import DevPage
 from bff.gateway.endpoint import Gateway
@@ -23,15 +24,19 @@ from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, compile_table
 from bff.revisions.loader import Loader
 from bff.revisions.registry import Registry
+from bff.runtime.autoscaler import Metric, Policy
 from bff.runtime.function import Function
 from bff.runtime.invoker import Invoker
+from bff.runtime.isolation.forkserver import Forkserver
+from bff.runtime.keeper import Keeper
+from bff.runtime.loopguard import LoopGuard
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.services.client import ServiceClient
 from bff.services.pool import ServicePool
-from bff.signals import ConfigApplied, ConfigRejected, Signals
+from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 
@@ -70,6 +75,7 @@ class House:
         self._registry = Registry(dev=options.dev, clock=self._clock)
         self.services = ServicePool(clock=self._clock, make_transport=options.make_transport)
         self._loader_thread = Threads("bff-loader", 1)
+        self._forkserver = Forkserver()
         self._workshop = Workshop(
             clock=self._clock,
             loader=loader,
@@ -96,10 +102,32 @@ class House:
             host=options.admin_host,
         )
         self._furnish(config)
+        self.keeper = Keeper(
+            functions=lambda: self.invoker.functions,
+            clock=self._clock,
+            signals=self.signals,
+            max_warm=config.gateway.max_warm,
+        )
+        self._later(self.keeper.run())
+        self._ready_to_fork(config)
+        self._warm_minimum()
+
+    def _ready_to_fork(self, config: Config) -> None:
+        """Start the forkserver ahead of the first call, where there is a process function at all."""
+        if any(function.isolation == "process" for function in config.functions.values()):
+            self._later(self._forkserver.start())
+
+    def _warm_minimum(self) -> None:
+        """Functions with ``scale: {min: 1}`` are warm before anybody calls, and again after a reload."""
+        for function in self.invoker.functions.values():
+            if function.settings.scale.min > 0:
+                self._later(function.keep_warm())
 
     def _listen(self, config: Config) -> None:
         EventLog(self.lines).listen(self.signals)
         self._metrics: Callable[[], tuple[bytes, str]] | None = None
+        self.signals.listen(LoopBlocked, self._loop_blocked)
+        self.signals.listen(LoopReturned, self._loop_blocked)
         if config.telemetry.access_log:
             self.signals.listen(Invocation, AccessLog(self.lines))
         if config.telemetry.metrics:
@@ -137,7 +165,24 @@ class House:
             registry=self._registry,
             workshop=self._workshop,
             signals=self.signals,
+            forkserver=self._forkserver,
         )
+
+    def guard(self, end: Callable[[LoopLost], object]) -> LoopGuard:
+        """The watchdog over the running loop; ``end`` is what happens when the loop does not come back."""
+        return LoopGuard(
+            clock=self._clock,
+            loader=self._workshop.loader,
+            signals=self.signals,
+            give_up=lambda: self.config.gateway.watchdog,
+            end=end,
+        )
+
+    def _loop_blocked(self, said: LoopBlocked | LoopReturned) -> None:
+        """Remember it with the function, for who asks how that is. From the watchdog's thread."""
+        function = self.invoker.functions.get(said.culprit.function)
+        if function is not None:
+            function.blocked = function.blocked.after(said)
 
     async def preload(self) -> None:
         """Import, off the loop, what the first page view would otherwise wait for."""
@@ -153,12 +198,15 @@ class House:
             config = await self._loader_thread.run(
                 lambda: load(self.config.path, environ=self._options.environ)
             )
-            self._check_against_live(config)
+            await self._check_against_live(config)
         except ConfigInvalid as invalid:
             self.signals.emit(ConfigRejected(mistakes=tuple(str(mistake) for mistake in invalid.mistakes)))
             return False
         self.config = config
         replaced = self._furnish(config)
+        self.keeper.max_warm = config.gateway.max_warm
+        self._ready_to_fork(config)
+        self._warm_minimum()
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
         self.gateway.table = compile_table(config, self._own)
         self._replaced.update(replaced)
@@ -167,7 +215,7 @@ class House:
         self.signals.emit(ConfigApplied(routes=len(config.routes)))
         return True
 
-    def _check_against_live(self, config: Config) -> None:
+    async def _check_against_live(self, config: Config) -> None:
         """Every warm handler must fit the routes it is about to get."""
         routes = routes_by_function(config)
         mistakes = []
@@ -176,7 +224,9 @@ class House:
             for route, parameters in routes.get(name, []) if instance else []:
                 try:
                     assert instance is not None
-                    instance.check(parameters)
+                    checking = instance.check(parameters)
+                    if inspect.isawaitable(checking):
+                        await checking
                 except ContractBroken as broken:
                     why = f"route {route} does not fit the live revision of {name}: {broken}"
                     mistakes.append(Mistake(file=str(config.path), message=why))
@@ -213,6 +263,7 @@ class House:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self.invoker.close()
+        await self._forkserver.close()
         for client in self._replaced:  # their time was not over
             await client.aclose()
         await self.services.aclose()
@@ -243,6 +294,29 @@ def settings_of(config: Config, name: str, routes: Routes) -> Settings:
         cancel_on_disconnect=function.cancel_on_disconnect,
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
+        scale=policy_of(config.scale_of(name)),
+        concurrency=config.concurrency_of(name),
+        isolation=function.isolation,
+        memory=function.memory or 0,
+        max_calls=function.max_calls,
+    )
+
+
+def policy_of(scale: ScaleConfig) -> Policy:
+    """A ``scale`` section for the autoscaler."""
+    return Policy(
+        min=scale.min,
+        max=scale.max,
+        initial=scale.initial,
+        metric=Metric(scale.metric),
+        target=float(scale.target),
+        utilization=float(scale.utilization),
+        window=scale.window,
+        idle=scale.idle,
+        panic_window_percentage=float(scale.panic_window_percentage),
+        panic_threshold_percentage=float(scale.panic_threshold_percentage),
+        scale_down_delay=scale.scale_down_delay or 0.0,
+        activation=scale.activation,
     )
 
 

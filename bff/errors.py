@@ -164,6 +164,28 @@ class FunctionFailed(BffError):
         super().__init__(f"Function {function} {why}.")
 
 
+class FunctionCrashed(BffError):
+    """The process of a function with ``isolation: process`` ended in the middle of the call."""
+
+    code, title = "function-crashed", "The function crashed"
+    status, fault = 502, Fault.FUNCTION
+
+    def __init__(self, function: str, how: str) -> None:
+        self.function = function
+        super().__init__(f"Function {function} crashed: its process {how}.")
+
+
+class OutOfMemory(BffError):
+    """A function with ``isolation: process`` needed more than its ``memory`` (RFC 4918 §11.5's 507)."""
+
+    code, title = "out-of-memory", "The function needs more memory than it may have"
+    status, fault = 507, Fault.FUNCTION
+
+    def __init__(self, function: str, limit: int) -> None:
+        self.function = function
+        super().__init__(f"Function {function} needed more than the {limit} bytes of memory it may have.")
+
+
 class FunctionNotLoaded(BffError):
     """The function's file is missing, broken or breaks the contract. ``where`` is for operators only."""
 
@@ -178,6 +200,19 @@ class FunctionNotLoaded(BffError):
         """For the terminal and the dev page: place, cause and remedy."""
         place = f"{self.where}: " if self.where else ""
         return f"{place}{self.why}" + (f"\n  remedy: {self.remedy}" if self.remedy else "")
+
+
+class Overloaded(BffError):
+    """More callers wait for a function than its line may hold (Knative's activator answers the same)."""
+
+    code, title = "overloaded", "Too many calls wait for this function"
+    status, retryable = 503, True
+
+    def __init__(self, function: str, longest: int) -> None:
+        super().__init__(f"{longest} calls already wait for function {function}.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
 
 
 class GatewayDraining(BffError):

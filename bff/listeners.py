@@ -16,6 +16,7 @@ import uvicorn
 from bff.app import House, Options, compose
 from bff.config import Config
 from bff.gateway.protocol import HeadLimits, LimitedProtocol
+from bff.signals import LoopLost
 from bff.watch import Seen, look, watch
 
 BACKLOG = 2048
@@ -84,9 +85,17 @@ Announce = Callable[[House, str, str], Awaitable[None]]
 
 
 async def run(
-    config: Config, *, host: str, port: int, admin: tuple[str, int], dev: bool, announce: Announce
+    config: Config,
+    *,
+    host: str,
+    port: int,
+    admin: tuple[str, int],
+    dev: bool,
+    announce: Announce,
+    end: Callable[[LoopLost], object],
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then drain and return.
+    """Serve until SIGINT or SIGTERM, then drain and return. ``end`` is called, in a thread, when the event
+    loop does not come back.
 
     Raises:
         CannotListen: one of the two addresses cannot be had.
@@ -101,7 +110,7 @@ async def run(
             public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
             # The admin listener keeps the same limits for heads as the public one.
             private = _server(house.admin, config, house.limits, ADMIN_DRAIN)
-            with _signals_end(house, public):
+            with _signals_end(house, public), house.guard(end):
                 await _serve_both(house, public, public_socket, private, admin_socket, announce)
 
 

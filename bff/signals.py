@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -39,17 +39,139 @@ class LoadFailed(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WarmedUp(Signal):
-    """An instance became warm. ``phases`` are seconds by phase, in the order they ran."""
+class Imported:
+    """One module that ran while a function was loaded, and below it the modules it imported. Seconds.
+
+    ``cumulative`` includes what is below; the root of a tree has no name. ``is_own`` tells the function's own
+    files from installed packages, and ``line`` is where in an own module the import is written, 0 elsewhere.
+    """
+
+    name: str = ""
+    cumulative: float = 0.0
+    is_own: bool = False
+    line: int = 0
+    children: tuple[Imported, ...] = ()
+
+    @property
+    def own(self) -> float:
+        """Seconds spent in this module itself."""
+        return max(0.0, self.cumulative - sum(child.cumulative for child in self.children))
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, Imported]]:
+        """Itself and everything below with their depths, in the order in which they began."""
+        yield depth, self
+        for child in self.children:
+            yield from child.walk(depth + 1)
+
+    def bills(self) -> Iterator[Import]:
+        """What the function's own lines cost: the body of every own module by itself, and every package that
+        a line of it imports, with everything which that one needs in turn.
+        """
+        if self.name:
+            yield Import(name=self.name, seconds=self.own)
+        for child in self.children:
+            if child.is_own:
+                yield from child.bills()
+        yield from _packages(self)
+
+    def most_expensive(self, count: int = 3) -> list[Import]:
+        """The largest of :meth:`bills`, largest first."""
+        return sorted(self.bills(), key=lambda each: each.seconds, reverse=True)[:count]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """What one import cost in all; without ``importer`` it is an own module's body."""
+
+    name: str
+    seconds: float
+    importer: str = ""
+    line: int = 0
+
+
+def _packages(importer: Imported) -> Iterator[Import]:
+    """The packages a module imports. One line may run several modules of one package, ``starlette`` and then
+    ``starlette.applications``: together they are called after the one that cost most.
+    """
+    found: dict[tuple[int, str], list[Imported]] = {}
+    for child in importer.children:
+        if not child.is_own:
+            found.setdefault((child.line, child.name.partition(".")[0]), []).append(child)
+    for (line, _), modules in found.items():
+        seconds = sum(module.cumulative for module in modules)
+        name = max(modules, key=lambda each: each.cumulative).name
+        yield Import(name=name, seconds=seconds, importer=importer.name, line=line)
+
+
+FIRST_CALL = "first_call"
+"""The one phase that comes after the warm-up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUp:
+    """One warm-up, measured. ``phases`` are seconds by phase, in the order they ran.
+
+    ``is_first_ever`` says that something was paid that eviction does not give back and no later warm-up of
+    this revision pays: code was compiled, or modules of installed packages ran.
+    """
 
     function: str
     revision: str
     phases: Mapping[str, float]
+    imports: Imported = Imported()
+    is_first_ever: bool = True
+
+    @property
+    def seconds(self) -> float:
+        """How long it took until calls could enter."""
+        return sum(seconds for phase, seconds in self.phases.items() if phase != FIRST_CALL)
+
+    def then_called(self, seconds: float) -> WarmUp:
+        """The same, once the first call has been answered."""
+        return replace(self, phases={**self.phases, FIRST_CALL: seconds})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmedUp(Signal):
+    """An instance became warm."""
+
+    warm_up: WarmUp
+
+    @property
+    def function(self) -> str:
+        """Whose instance."""
+        return self.warm_up.function
+
+    @property
+    def revision(self) -> str:
+        """Of which revision."""
+        return self.warm_up.revision
+
+    @property
+    def phases(self) -> Mapping[str, float]:
+        """Seconds by phase."""
+        return self.warm_up.phases
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstCalled(Signal):
+    """A new instance has answered its first call; ``warm_up`` has the phase now."""
+
+    warm_up: WarmUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUpFailed(Signal):
     """An instance could not be made."""
+
+    function: str
+    revision: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceDead(Signal):
+    """An instance said that it is not alive, or could not say; it is replaced."""
 
     function: str
     revision: str
@@ -63,6 +185,61 @@ class Evicted(Signal):
     function: str
     revision: str
     stop_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Culprit:
+    """Who holds the event loop, as far as can be told: ``line`` is ``functions/home.py:12``, or a place in
+    our own or a package's code when no user's line runs; ``function`` is empty then, unless a call is known.
+    """
+
+    function: str = ""
+    revision: str = ""
+    line: str = ""
+    route: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopBlocked(Signal):
+    """Somebody does not give the event loop back. Emitted by the watchdog's thread, while it lasts."""
+
+    culprit: Culprit
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopReturned(Signal):
+    """The loop that was blocked turns again, after so many seconds. Emitted by the watchdog's thread."""
+
+    culprit: Culprit
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blockages:
+    """How often a function blocked the event loop, the longest time in seconds, and the line of that one."""
+
+    count: int = 0
+    longest: float = 0.0
+    line: str = ""
+
+    def after(self, said: LoopBlocked | LoopReturned) -> Blockages:
+        """The same with one told of more, or with the end of it."""
+        count = self.count + isinstance(said, LoopBlocked)
+        if said.seconds < self.longest:
+            return replace(self, count=count)
+        return Blockages(count=count, longest=said.seconds, line=said.culprit.line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopLost(Signal):
+    """The loop did not come back within ``gateway.watchdog``. Emitted by the watchdog's thread; the process
+    ends, or in dev begins anew.
+    """
+
+    culprit: Culprit
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,15 @@ from typing import Any
 
 import typer
 
+from bff.cli.cold import ColdStart, measure
 from bff.cli.examination import Examined, Examiner
 from bff.cli.output import config_file, say, show
 from bff.config import Config, ConfigInvalid, Mistake, load
 from bff.revisions.loader import Loader
 
 
-def check(path: Path, *, as_json: bool) -> None:
-    """Say everything that is wrong; exit 1 if anything is."""
+def check(path: Path, *, is_cold: bool = False, as_json: bool) -> None:
+    """Say everything that is wrong; exit 1 if anything is. With ``is_cold`` cold starts are measured too."""
     path = config_file(path)
     try:
         config = load(path)
@@ -25,7 +26,12 @@ def check(path: Path, *, as_json: bool) -> None:
         examiner = Examiner(config, loader)
         functions = [examiner.examine(name) for name in config.functions_found]
     mistakes = _distinct(flaw for function in functions for flaw in function.flaws)
-    _tell(path, mistakes, functions, _warnings(config, functions), as_json=as_json)
+    starts: list[ColdStart] | None = None
+    if is_cold:
+        broken = frozenset(function.name for function in functions if function.flaws)
+        starts = list(measure(config, path, broken))
+        mistakes += [start.flaw for start in starts if start.flaw is not None]
+    _tell(path, mistakes, functions, _warnings(config, functions), starts, as_json=as_json)
     raise typer.Exit(1 if mistakes else 0)
 
 
@@ -41,18 +47,26 @@ def _warnings(config: Config, functions: list[Examined]) -> list[str]:
 
 
 def _tell(
-    path: Path, mistakes: list[Mistake], functions: list[Examined], warnings: list[str], *, as_json: bool
+    path: Path,
+    mistakes: list[Mistake],
+    functions: list[Examined],
+    warnings: list[str],
+    starts: list[ColdStart] | None = None,
+    *,
+    as_json: bool,
 ) -> None:
     if as_json:
-        show(
-            {
-                "ok": not mistakes,
-                "mistakes": [mistake.as_dict() for mistake in mistakes],
-                "functions": [_as_dict(function) for function in functions],
-                "warnings": warnings,
-            }
-        )
+        told = {
+            "ok": not mistakes,
+            "mistakes": [mistake.as_dict() for mistake in mistakes],
+            "functions": [_as_dict(function) for function in functions],
+            "warnings": warnings,
+        }
+        show(told if starts is None else told | {"cold": [start.as_dict() for start in starts]})
         return
+    for start in starts or ():
+        if start.flaw is None:
+            say(str(start))
     for mistake in mistakes:
         say(str(mistake))
     for warning in warnings:

@@ -72,11 +72,33 @@ def serve(
 
 
 @app.command()
-def check(config: ConfigOption = ROUTES, json: JsonOption = False) -> None:
+def check(
+    config: ConfigOption = ROUTES,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Also measure cold starts, and hold functions to their budget.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Check routes.yaml and import every function; exit 1 when anything is wrong."""
     from bff.cli.checking import check
 
-    check(config, as_json=json)
+    check(config, is_cold=cold, as_json=json)
+
+
+@app.command()
+def profile(
+    name: Annotated[str, typer.Argument(help="The function's name.")],
+    path: Annotated[
+        str | None,
+        typer.Option("--path", "-p", help="Also call it, by a path of one of its routes, query included."),
+    ] = None,
+    config: ConfigOption = ROUTES,
+    json: JsonOption = False,
+) -> None:
+    """Warm a function, evict it, warm it again: where the time goes, phase by phase and import by import."""
+    from bff.cli.profiling import profile
+
+    profile(name, path=path, config_path=config, as_json=json)
 
 
 @app.command()

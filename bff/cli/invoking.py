@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,22 +18,14 @@ from bff.app import Options, compose
 from bff.cli import report
 from bff.cli.asking import ABSENT, CannotAsk, on_a_route, without_route
 from bff.cli.exchange import Answered, exchange
+from bff.cli.functionlines import FunctionLines
 from bff.cli.output import config_at, fail, say, show
 from bff.config import Config
 from bff.config.names import suggest
 from bff.errors import FunctionNotLoaded
-from bff.telemetry.lines import Lines
+from bff.runtime.instance import Instance
 
 OnPiece = Callable[[bytes], Any]
-
-
-class FunctionLines(Lines):
-    """What the function itself logs, and nothing about the gateway: that is in the report."""
-
-    def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        """Write it if it belongs to a request."""
-        if "request_id" in fields:
-            super().write(level, event, fields)
 
 
 def invoke(
@@ -81,11 +73,17 @@ async def _call(
     quiet = config.telemetry.model_copy(update={"access_log": False, "metrics": False})
     lines = FunctionLines(sys.stderr, pretty=sys.stderr.isatty(), level=quiet.log_level)
     options = Options(dev=True, lines=lines)
+    if path is None:  # its arguments are asked for here, which only a handler in this process can tell
+        own = config.function(name).model_copy(update={"isolation": "inline"})
+        config = config.model_copy(update={"functions": {**config.functions, name: own}})
     async with compose(config.model_copy(update={"telemetry": quiet}), options) as house:
         # Who asks for what no route has need not wait for the warm-up to hear of it.
         asked = on_a_route(config, name, given, path, method) if path is not None else None
         live = await house.invoker.functions[name].activate()
-        asked = asked or without_route(name, await live.warm(), given, method)
+        instance = await live.warm()
+        if asked is None:
+            assert isinstance(instance, Instance)
+            asked = without_route(name, instance, given, method)
         answered = await exchange(house, asked, on_piece)
         told = report.as_dict(answered.record, live.last_phases, config.folder.resolve())
         if answered.response is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from bff.app import House
 from bff.cli.output import config_at, fail
 from bff.listeners import CannotListen, run, run_blocking
+from bff.signals import LoopLost
 
 
 def serve(path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: bool) -> None:
@@ -15,7 +18,10 @@ def serve(path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: b
     config = config_at(path, as_json=as_json)
     admin_address = parse_address(admin, as_json=as_json)
 
+    again = Again(port=port, admin=admin_address)
+
     async def announce(house: House, public: str, private: str) -> None:
+        again.at(public, private)
         if as_json:
             from pydantic_core import to_json
 
@@ -26,12 +32,44 @@ def serve(path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: b
         print("\n".join(lines), file=sys.stderr, flush=True)
 
     async def main() -> None:
-        await run(config, host=host, port=port, admin=admin_address, dev=dev, announce=announce)
+        end = again.begin if dev else give_up
+        await run(config, host=host, port=port, admin=admin_address, dev=dev, announce=announce, end=end)
 
     try:
         run_blocking(main)
     except CannotListen as error:
         fail(str(error), as_json=as_json)
+
+
+def give_up(_lost: LoopLost) -> NoReturn:
+    """End the process at once, for its supervisor to start another; its loop would not hear of it."""
+    os._exit(os.EX_SOFTWARE)
+
+
+class Again:
+    """Begins this very process anew, by its own command line, where it listens now.
+
+    Mutable state: ``_options``, once the ports are known that the command line left to the system.
+    """
+
+    def __init__(self, *, port: int, admin: tuple[str, int]) -> None:
+        self._port = port
+        self._admin = admin
+        self._options: list[str] = []
+
+    def at(self, public: str, private: str) -> None:
+        """The addresses that are listened on."""
+        if self._port == 0:
+            self._options += ["--port", public.rpartition(":")[2]]
+        if self._admin[1] == 0:
+            self._options += ["--admin", private.partition("//")[2]]
+
+    def begin(self, lost: LoopLost) -> NoReturn:
+        """Leave everything as it is: sockets close by themselves, and their addresses are bound again."""
+        try:
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], *self._options])  # noqa: S606
+        finally:
+            give_up(lost)
 
 
 def parse_address(text: str, *, as_json: bool = False) -> tuple[str, int]:

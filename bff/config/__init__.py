@@ -17,6 +17,7 @@ from bff.config.loading import load
 from bff.config.mistake import ConfigInvalid, Mistake
 from bff.config.pattern import Pattern
 from bff.config.route import RouteConfig
+from bff.config.scale import ScaleConfig
 from bff.config.service import ServiceConfig
 
 
@@ -37,6 +38,7 @@ __all__ = [
     "Mistake",
     "Pattern",
     "RouteConfig",
+    "ScaleConfig",
     "ServiceConfig",
     "TelemetryConfig",
     "discover",

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import GatewayConfig, TelemetryConfig
 from bff.config.route import RouteConfig
+from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
 
@@ -88,6 +89,16 @@ class Config(Section):
         """
         said = [each for each in (route.timeout, self.function(route.function).timeout) if each is not None]
         return min(said, default=self.defaults.timeout)
+
+    def scale_of(self, name: str) -> ScaleConfig:
+        """The function's own ``scale`` section, else ``defaults.scale``."""
+        own = self.function(name).scale
+        return self.defaults.scale if own is None else own
+
+    def concurrency_of(self, name: str) -> int:
+        """Calls one instance may take at a time: its own limit, else ``defaults.concurrency``; 0 is none."""
+        own = self.function(name).concurrency
+        return self.defaults.concurrency if own is None else own
 
     def max_body_of(self, route: RouteConfig) -> int:
         """Bytes a body of the route may have: the route's own limit, else ``gateway.max_body``."""

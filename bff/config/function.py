@@ -1,15 +1,16 @@
-"""How a function runs: its time, its settings, its threads."""
+"""How a function runs: its time, its settings, its instances and what each is isolated by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from bff.config.names import is_setting_name
+from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
-from bff.config.units import Duration
+from bff.config.units import Duration, Size
 
 
 def _setting_name(text: str) -> str:
@@ -27,6 +28,13 @@ class Defaults(Section):
     timeout: Duration = Field(default=10.0, description="How long a call may take until its answer starts.")
     warm_up_timeout: Duration = Field(
         default=10.0, description="How long importing and starting may take (AWS Lambda's init phase)."
+    )
+    scale: ScaleConfig = Field(default=ScaleConfig(), description="How many instances, and how long.")
+    concurrency: Count = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Most calls inside one instance at a time; 0: no limit (containerConcurrency).",
     )
 
 
@@ -46,5 +54,22 @@ class FunctionConfig(Section):
     )
     stream_timeout: Duration = Field(
         default=3600.0, description="How long a streamed answer may take in all."
+    )
+    scale: ScaleConfig | None = Field(default=None, description="As in defaults, for this function.")
+    concurrency: Count | None = Field(
+        default=None, ge=0, le=1_000_000, description="As in defaults, for this function."
+    )
+    isolation: Literal["inline", "process"] = Field(
+        default="inline",
+        description="inline: in the gateway, a plain `def` in threads; process: in killable child processes.",
+    )
+    memory: Size | None = Field(
+        default=None, description="Memory each process instance may take beyond what it starts with."
+    )
+    max_calls: Count = Field(
+        default=0, ge=0, description="Calls after which a process instance is replaced; 0: never."
+    )
+    budget: Duration | None = Field(
+        default=None, description="What its first warm-up may take; `bff check --cold` holds it to that."
     )
     threads: Count = Field(default=8, ge=1, le=1000, description="Most threads a synchronous handler uses.")

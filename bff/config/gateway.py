@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from bff.config.names import is_token
-from bff.config.section import Flag, LowerCased, NoDoubles, OneOrMany, Section, wrong
+from bff.config.section import Count, Flag, LowerCased, NoDoubles, OneOrMany, Section, wrong
 from bff.config.units import Duration, Size
 
 _ORIGIN = re.compile(
@@ -102,6 +102,15 @@ class GatewayConfig(Section):
     drain_timeout: Duration = Field(
         default=30.0,
         description="How long shutdown waits for requests (Kubernetes terminationGracePeriodSeconds).",
+    )
+    watchdog: Duration = Field(
+        default=10.0,
+        description="How long one function may keep the event loop until the gateway ends itself with exit code 70.",
+    )
+    max_warm: Count = Field(
+        default=1000,
+        ge=1,
+        description="Most functions warm at a time; the one called longest ago goes first.",
     )
     cors: CorsConfig | None = Field(default=None, description="Absent: pages of other origins cannot call.")
 

@@ -111,6 +111,13 @@ class Package(importlib.abc.InspectLoader):
                 return self._snapshot.source(module)
         return None
 
+    def place_of(self, fullname: str, filename: str) -> str | None:
+        """``functions/home.py`` for code of one of its modules that names ``filename`` as its file."""
+        path = self._snapshot.modules.get(self._local(fullname))
+        if path is None or filename != self.get_filename(fullname):
+            return None
+        return f"{self._snapshot.root.name}/{path}"
+
     def module(self) -> ModuleType:
         """The function's own module.
 
@@ -151,6 +158,10 @@ class Loader(importlib.abc.MetaPathFinder):
         package = self._packages.get(fullname.partition(".")[0])
         return package.spec(fullname) if package is not None else None
 
+    def package_of(self, fullname: str) -> Package | None:
+        """The loaded revision a module belongs to; from any thread."""
+        return self._packages.get(fullname.partition(".")[0]) if fullname.startswith(PREFIX) else None
+
     def load(self, revision: Revision, *, real_paths: bool = False) -> Package:
         """Run the module bodies of a revision; ``package.module()`` is the function's own module then.
 
@@ -169,6 +180,21 @@ class Loader(importlib.abc.MetaPathFinder):
             self.drop(package)
             raise failure from error
         return package
+
+    @staticmethod
+    def compiled(revision: Revision, *, real_paths: bool = False) -> tuple[Package, dict[str, CodeType]]:
+        """The code of every module, run nowhere here, and what the revision is loaded as elsewhere.
+
+        Raises:
+            FunctionNotLoaded: one of them cannot be compiled; with its place.
+
+        """
+        package = Package(f"{PREFIX}{revision.digest[:16]}", revision, real_paths=real_paths)
+        try:
+            modules = revision.snapshot.modules
+            return package, {module: package.get_code(f"{package.name}.{module}") for module in modules}
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise explain(error, package) from error
 
     def _open(self, revision: Revision, *, real_paths: bool) -> Package:
         base = name = f"{PREFIX}{revision.digest[:16]}"

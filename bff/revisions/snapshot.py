@@ -32,7 +32,8 @@ class Snapshot:
     """The files of one function, by path relative to the functions folder, in ``/`` form.
 
     ``modules`` maps dotted names below the folder to the file of each, ``folders`` are the dotted names of
-    folders without ``__init__.py``, ``watched`` are paths that would change it if they came to be.
+    folders without ``__init__.py``, ``watched`` are paths that would change it if they came to be;
+    ``waited`` and ``took`` are the seconds it stood in line for the disk and was read, if that was measured.
     Mutable on purpose: ``trees`` holds what was parsed, until the loader has compiled it into ``codes``,
     which is kept so that warming again compiles nothing.
     """
@@ -46,6 +47,8 @@ class Snapshot:
     digest: str
     trees: dict[str, ast.Module]
     codes: dict[str, CodeType] = field(default_factory=dict)
+    waited: float = 0.0
+    took: float = 0.0
 
     def is_package(self, module: str) -> bool:
         """Whether a module of the snapshot is a folder."""

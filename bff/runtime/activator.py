@@ -1,44 +1,52 @@
-"""Between a revision and its calls: warms the instance when the first one comes, and lets it go safely."""
+"""Between a revision and its calls: warms the instance when the first one comes, lets in as many as may be
+inside, keeps the others in line, and lets the instance go safely.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.errors import FunctionNotLoaded, GatewayDraining, Overloaded
 from bff.revisions.revision import Revision
 from bff.runtime import warmup
 from bff.runtime.instance import Instance
 from bff.runtime.lifecycle import State, moved
+from bff.runtime.line import LONGEST, Line
 from bff.runtime.warmup import Settings, Workshop
-from bff.signals import Evicted, Signals, WarmedUp, WarmUpFailed
+from bff.sdk.invocation import Invocation
+from bff.signals import Evicted, FirstCalled, Signals, WarmedUp, WarmUp, WarmUpFailed
 
 
 class Activator:
     """The one instance of a revision and the calls that wait for it.
 
-    ``instance`` is there exactly while calls may enter: whoever finds it counts itself in ``in_flight``
-    before anything else happens on the loop, and calls :meth:`leave` at the end.
+    ``instance`` is there exactly while calls may enter: whoever gets in by :meth:`enter_now` or
+    :meth:`enter` calls :meth:`leave` at the end.
 
-    Mutable state: ``state``, ``instance``, ``in_flight``, ``last_phases``, ``_warming``, ``_is_leaving``,
-    ``_parting``, ``_evicting``, ``_gone``.
+    Mutable state: ``_state``, ``instance``, ``in_flight``, ``last_warm_up``, ``last_call``, ``_line``,
+    ``_cold_callers``, ``_warming``, ``_is_leaving``, ``_parting``, ``_evicting``, ``_gone``.
     """
 
     __slots__ = (
+        "_cold_callers",
         "_evicting",
         "_gone",
         "_is_leaving",
+        "_limit",
+        "_line",
         "_parting",
         "_real_paths",
         "_signals",
+        "_state",
         "_warming",
         "_workshop",
         "in_flight",
         "instance",
-        "last_phases",
+        "last_call",
+        "last_warm_up",
         "revision",
         "settings",
-        "state",
     )
 
     def __init__(
@@ -52,10 +60,14 @@ class Activator:
     ) -> None:
         self.revision = revision
         self.settings = settings
-        self.state = State.COLD
+        self._state = State.COLD
+        self._limit = settings.concurrency
+        self._line: Line[Instance] = Line(give_back=self._give_back)
+        self._cold_callers = 0
+        self.last_call: float | None = None
         self.instance: Instance | None = None
         self.in_flight = 0
-        self.last_phases: dict[str, float] = {}
+        self.last_warm_up: WarmUp | None = None
         self._workshop = workshop
         self._signals = signals
         self._real_paths = real_paths
@@ -64,6 +76,58 @@ class Activator:
         self._parting: Instance | None = None
         self._evicting: asyncio.Task[None] | None = None
         self._gone = asyncio.Event()
+
+    @property
+    def state(self) -> State:
+        """Where it is in its life; warm and idle are told apart by whether anybody is inside."""
+        return State.IDLE if self._state is State.WARM and self.in_flight == 0 else self._state
+
+    @property
+    def instances(self) -> int:
+        """How many take calls: none or one."""
+        return int(self.instance is not None)
+
+    @property
+    def waiting(self) -> int:
+        """Callers who wait for the warm-up or for a place."""
+        return self._cold_callers + self._line.waiting
+
+    def enter_now(self) -> Instance | None:
+        """Get in without waiting; None when it is cold, full, or others wait already."""
+        if self.instance is None or (self._limit and (self.in_flight >= self._limit or self._line.waiting)):
+            return None
+        self.in_flight += 1
+        return self.instance
+
+    async def enter(self) -> Instance:
+        """Get in, after the warm-up and everybody who came before.
+
+        Raises:
+            FunctionNotLoaded: the warm-up failed.
+            Overloaded: too many wait already.
+            GatewayDraining: no call enters any more.
+
+        """
+        if self.instance is None:
+            await self._wait_for_warmth()
+        instance = self.enter_now()
+        if instance is None:
+            # Who leaves hands over a place that is counted already.
+            instance = await self._line.stand(self.revision.function)
+        return instance
+
+    async def _wait_for_warmth(self) -> None:
+        if self._cold_callers >= LONGEST:
+            raise Overloaded(self.revision.function, LONGEST)
+        self._cold_callers += 1
+        try:
+            await self.warm()
+        finally:
+            self._cold_callers -= 1
+
+    def _give_back(self, instance: Instance) -> None:
+        """A place that was handed to somebody who left in that turn."""
+        self.leave(instance, self.last_call)
 
     async def warm(self) -> Instance:
         """The warm instance; one warm-up serves everybody who waits, and outlives each of them.
@@ -78,7 +142,7 @@ class Activator:
         if self._is_leaving:
             raise GatewayDraining
         if self._warming is None:
-            self.state = moved(self.state, State.WARMING)
+            self._state = moved(self._state, State.WARMING)
             self._warming = asyncio.create_task(self._warm_up())
             self._warming.add_done_callback(self._warmed)  # the first to hear, before all who wait
         warming = self._warming
@@ -94,7 +158,7 @@ class Activator:
 
     async def _warm_up(self) -> None:
         try:
-            instance, phases = await warmup.warm_up(
+            instance, warmed = await warmup.warm_up(
                 self.revision, self.settings, self._workshop, real_paths=self._real_paths(self.revision)
             )
         except Exception as error:
@@ -103,26 +167,43 @@ class Activator:
                 WarmUpFailed(function=self.revision.function, revision=self.revision.name, why=why)
             )
             raise
-        self.state = moved(self.state, State.WARM)
+        self._state = moved(self._state, State.WARM)
         self.instance = instance
-        self.last_phases = phases
-        self._signals.emit(
-            WarmedUp(function=self.revision.function, revision=self.revision.name, phases=phases)
-        )
+        self.last_call = self._workshop.clock.now()
+        instance.on_first_call = self._first_called
+        self.last_warm_up = warmed
+        self._signals.emit(WarmedUp(warm_up=warmed))
         self._leave_if_asked()
+
+    @property
+    def last_phases(self) -> Mapping[str, float]:
+        """Seconds by phase of the last warm-up, and of the first call once it was answered."""
+        return self.last_warm_up.phases if self.last_warm_up is not None else {}
+
+    def _first_called(self, invocation: Invocation, seconds: float) -> None:
+        assert self.last_warm_up is not None
+        self.last_warm_up = self.last_warm_up.then_called(seconds)
+        if invocation.phases is not None:  # it was the one that waited for the warm-up
+            invocation.phases = self.last_warm_up.phases
+        self._signals.emit(FirstCalled(warm_up=self.last_warm_up))
 
     def _warmed(self, warming: asyncio.Task[None]) -> None:
         self._warming = None
-        if self.state is State.WARMING:  # it failed, or was cancelled, perhaps before it began
-            self.state = moved(self.state, State.COLD)
+        if self._state is State.WARMING:  # it failed, or was cancelled, perhaps before it began
+            self._state = moved(self._state, State.COLD)
             self._leave_if_asked()
         if not warming.cancelled():
             warming.exception()  # each waiter was told; with none left, nobody needs to be
 
-    def leave(self) -> None:
-        """A call has ended. The last one out of a draining revision ends its instance."""
+    def leave(self, instance: Instance, now: float | None) -> None:
+        """A call has ended, at ``now``: its place goes to the next in line. The last one out of a draining
+        revision ends its instance.
+        """
+        self.last_call = now
+        if self._line.waiting and self._line.hand_over(instance):
+            return
         self.in_flight -= 1
-        if self.state is State.DRAINING and self.in_flight == 0:
+        if self._state is State.DRAINING and self.in_flight == 0:
             self._begin_eviction()
 
     def drain(self) -> None:
@@ -133,12 +214,13 @@ class Activator:
     def _leave_if_asked(self) -> None:
         if not self._is_leaving:
             return
-        if self.state is State.COLD:
-            self.state = moved(self.state, State.EVICTED)
+        if self._state is State.COLD:
+            self._state = moved(self._state, State.EVICTED)
             self._gone.set()
-        elif self.state is State.WARM:
-            self.state = moved(self.state, State.DRAINING)
+        elif self._state is State.WARM:
+            self._state = moved(self._state, State.DRAINING)
             self._parting, self.instance = self.instance, None
+            self._line.fail(GatewayDraining())  # they go to whoever takes over
             if self.in_flight == 0:
                 self._begin_eviction()
 
@@ -153,7 +235,7 @@ class Activator:
         try:
             why = await warmup.stop(instance, self._workshop, self.settings.stop_timeout)
         finally:
-            self.state = moved(self.state, State.EVICTED)
+            self._state = moved(self._state, State.EVICTED)
             self._gone.set()
             self._signals.emit(
                 Evicted(function=self.revision.function, revision=self.revision.name, stop_error=why)
@@ -169,7 +251,7 @@ class Activator:
         if self._warming is not None:
             self._warming.cancel()
             await asyncio.wait({self._warming})
-        if self.state is State.DRAINING:
+        if self._state is State.DRAINING:
             self._begin_eviction()
         await self._gone.wait()
 

@@ -5,20 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bff.errors import FunctionNotLoaded, GatewayDraining
-from bff.revisions import snapshot
 from bff.revisions.registry import Registry
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
+from bff.runtime import warmup
 from bff.runtime.activator import Activator
+from bff.runtime.autoscaler import Memory, Seen, decide
+from bff.runtime.backoff import Backoff
+from bff.runtime.instance import Instance
+from bff.runtime.isolation.forkserver import Forkserver
+from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lifecycle import State
+from bff.runtime.pool import Pool
+from bff.runtime.tally import Tally
 from bff.runtime.warmup import Settings, Workshop
-from bff.signals import LoadFailed, RevisionReady, Signals, Unexpected
+from bff.signals import Blockages, LoadFailed, RevisionReady, Signals, Unexpected
 
 T = TypeVar("T")
+Live = Activator | Pool
+"""What lets calls into a revision: of the one instance in the gateway, or of those in processes."""
+Inside = Instance | ProcessInstance
 
 
 class Function:
@@ -29,21 +41,26 @@ class Function:
     """
 
     __slots__ = (
+        "_backoff",
         "_dev",
+        "_forkserver",
         "_is_closed",
         "_newest",
         "_opening",
         "_publishing",
         "_registry",
+        "_rested",
         "_retired",
         "_root",
         "_signals",
         "_tasks",
         "_workshop",
+        "blocked",
         "failure",
         "live",
         "name",
         "settings",
+        "tally",
     )
 
     def __init__(
@@ -56,12 +73,14 @@ class Function:
         registry: Registry,
         workshop: Workshop,
         signals: Signals,
+        forkserver: Forkserver,
     ) -> None:
         self.name = name
+        self._forkserver = forkserver
         self.settings = settings
-        self.live: Activator | None = None
+        self.live: Live | None = None
         self.failure: FunctionNotLoaded | None = None
-        self._retired: list[Activator] = []
+        self._retired: list[Live] = []
         self._root = root
         self._dev = dev
         self._registry = registry
@@ -72,8 +91,81 @@ class Function:
         self._opening: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_closed = False
+        self._backoff = Backoff()
+        self.tally = Tally()
+        self._rested: float | None = None
+        self.blocked = Blockages()
 
-    async def activate(self) -> Activator:
+    async def enter(self) -> tuple[Live, Inside]:
+        """A place inside the live revision, after its warm-up and the line before it.
+
+        Raises:
+            FunctionNotLoaded: there is no revision that could serve.
+            Overloaded: too many wait already.
+            GatewayDraining: the function is closed.
+
+        """
+        while True:
+            live = self.live
+            if live is None or live.instance is None:
+                self._refuse_while_backing_off()
+            try:
+                if live is None:
+                    await self._opened()
+                    continue
+                inside = await live.enter()
+            except GatewayDraining:
+                if self._is_closed or self.live is live:
+                    raise
+                # A new revision, or a new instance of this one, took over while we waited.
+            except FunctionNotLoaded as failure:
+                self.failure = failure
+                raise
+            else:
+                return live, inside
+
+    def _refuse_while_backing_off(self) -> None:
+        """A function that cannot be warmed is not tried again for every call."""
+        if self.failure is not None and self._backoff.forbids(self._workshop.clock.now()):
+            raise self.failure
+
+    def hear_warm_up(self, seconds: float | None) -> None:
+        """A warm-up took so long, or failed (None)."""
+        if seconds is None:
+            self._backoff = self._backoff.after_failure(self._workshop.clock.now())
+            return
+        self._backoff = Backoff()
+        self.tally.warmed_up(seconds)
+
+    async def keep_warm(self) -> None:
+        """Warm it although nobody called; a failure is told as a signal, and the first caller tries again."""
+        with suppress(FunctionNotLoaded, GatewayDraining):
+            await self.activate()
+
+    def consider(self, now: float) -> None:
+        """Let the instance go if the autoscaler says so."""
+        live = self.live
+        if live is None or live.instance is None or self._publishing.locked():
+            return
+        load = float(live.in_flight + live.waiting)
+        seen = Seen(ready=1, stable=load, panic=load, in_flight=live.in_flight, last_call=live.last_call)
+        if isinstance(live, Pool):
+            if not live.consider(now):
+                self.rest()
+            return
+        policy = self.settings.scale
+        inline = replace(policy, min=min(policy.min, 1), max=1)  # more on one loop add no capacity
+        if decide(seen, inline, now, Memory()).instances == 0:
+            self.rest()
+
+    def rest(self) -> None:
+        """Evict the live instance; the next call warms the same revision again."""
+        live = self.live
+        if live is not None and live.instance is not None:
+            self._rested = live.last_call
+            self._swap(self._activator(live.revision))
+
+    async def activate(self) -> Live:
         """The live activator, warm; the first call of all takes the snapshot.
 
         Raises:
@@ -158,9 +250,8 @@ class Function:
             raise
 
     async def _look(self) -> Snapshot:
-        root, name, frozen = self._root, self.name, self.settings.frozen()
         try:
-            return await self._workshop.loader_thread.run(lambda: snapshot.take(root, name, frozen))
+            return await warmup.read(self._root, self.name, self.settings, self._workshop)
         except FunctionNotLoaded as failure:
             self.failure = failure
             raise
@@ -185,7 +276,7 @@ class Function:
             )
         )
 
-    async def _replace(self, fresh: Activator) -> None:
+    async def _replace(self, fresh: Live) -> None:
         try:
             await fresh.warm()
         except FunctionNotLoaded as failure:
@@ -201,7 +292,17 @@ class Function:
         serving = self.live.revision.name if self.live else None
         self._signals.emit(LoadFailed(function=self.name, report=failure.report(), serving=serving))
 
-    def _activator(self, revision: Revision) -> Activator:
+    def _activator(self, revision: Revision) -> Live:
+        if self.settings.isolation == "process":
+            return Pool(
+                revision,
+                self.settings,
+                workshop=self._workshop,
+                signals=self._signals,
+                real_paths=self._has_real_paths,
+                forkserver=self._forkserver,
+                returned=self.tally.returned,
+            )
         return Activator(
             revision,
             self.settings,
@@ -214,7 +315,7 @@ class Function:
         """Only the newest dev revision: its text and the file on disk are the same."""
         return self._dev and revision is self._newest
 
-    def _swap(self, fresh: Activator) -> None:
+    def _swap(self, fresh: Live) -> None:
         old, self.live = self.live, fresh
         if old is not None:
             old.drain()
@@ -225,12 +326,7 @@ class Function:
         old, self.settings = self.settings, settings
         if self.live is not None:
             self.live.settings = settings
-        return (old.env, old.threads, old.warm_up_timeout, old.frozen()) != (
-            settings.env,
-            settings.threads,
-            settings.warm_up_timeout,
-            settings.frozen(),
-        )
+        return old.of_an_instance() != settings.of_an_instance()
 
     async def remake(self) -> None:
         """Give the live revision a new instance, made with the present settings; the old one drains.
@@ -282,7 +378,7 @@ class Function:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _let_go(self) -> list[Activator]:
+    def _let_go(self) -> list[Live]:
         going = [*self._retired, *([self.live] if self.live else [])]
         self.live, self._retired = None, []
         return going
@@ -303,17 +399,44 @@ class Function:
             "name": self.name,
             "revision": live.revision.name if live else None,
             "state": str(live.state) if live else "cold",
+            "instances": live.instances if live else 0,
             "in_flight": live.in_flight if live else 0,
+            "waiting": live.waiting if live else 0,
+            "warm_up": self.tally.warm_up(),
+            "last_used": self._last_used(),
+            "evictions": self.tally.evictions,
+            "bytes_returned": self.tally.bytes_returned,
             "draining": sum(each.in_flight for each in self._retired),
             "warm_up_ms": {n: round(s * 1000, 3) for n, s in live.last_phases.items()} if live else {},
+            "blocked": {
+                "count": self.blocked.count,
+                "longest_ms": round(self.blocked.longest * 1000),
+                "line": self.blocked.line or None,
+            },
             "failure": self.failure.report() if self.failure else None,
         }
+
+    def _last_used(self) -> str | None:
+        """When a call last ended, as an RFC 3339 time in UTC."""
+        if self._used is None:
+            return None
+        clock = self._workshop.clock
+        moment = clock.wall() - (clock.now() - self._used)
+        return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    @property
+    def _used(self) -> float | None:
+        """The clock's time of the last call, of the live activator or of the one before it."""
+        ended = [
+            each.last_call for each in (self.live, *self._retired) if each and each.last_call is not None
+        ]
+        return max(ended, default=self._rested)
 
     def __repr__(self) -> str:
         return f"<Function {self.name}: {self.live!r}>"
 
 
-async def _close_all(activators: list[Activator]) -> None:
+async def _close_all(activators: list[Live]) -> None:
     """Side by side: one that takes its time to stop must not take the others'."""
     if activators:
         await asyncio.gather(*(activator.close() for activator in activators))

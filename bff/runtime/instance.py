@@ -28,7 +28,10 @@ _EXHAUSTED = object()
 
 
 class Instance:
-    """Mutable state: ``_binders`` (one per route, made when first met), and what the handler keeps itself."""
+    """Mutable state: ``_binders`` (one per route, made when first met), ``_run`` (another for the first call
+    than for all later ones), and what the handler keeps itself. ``on_first_call`` is told how many seconds
+    the first call took to its answer; a stream's, to its beginning.
+    """
 
     __slots__ = (
         "_around",
@@ -38,6 +41,7 @@ class Instance:
         "function",
         "handler",
         "lifespan",
+        "on_first_call",
         "package",
         "threads",
     )
@@ -66,7 +70,8 @@ class Instance:
             Kind.SYNC: self._run_sync,
             Kind.ASGI: self._run_asgi,
         }
-        self._run = runs[handler.kind]
+        self.on_first_call: Callable[[Invocation, float], None] | None = None
+        self._run = self._first_of(runs[handler.kind])
 
     def prepare(self, route: str, path_parameters: tuple[str, ...]) -> Binder | None:
         """Compile the binder of a route, so that contract breaks show at load.
@@ -119,6 +124,40 @@ class Instance:
         except BaseException as error:  # SystemExit among them: it would end the loop
             raise FunctionFailed(self.function) from error
         return answer
+
+    def _first_of(self, run: Callable[[Invocation], Any]) -> Callable[[Invocation], Any]:
+        async def run_first(invocation: Invocation) -> Answer:
+            self._run = run  # who comes meanwhile is not the first
+            began = invocation.clock.now()
+            try:
+                answer: Answer = await run(invocation)
+            except BaseException:
+                self._tell_first(invocation, began)
+                raise
+            if self.lifespan is not None and answer.response is not None:
+                answer.response = self._first_run_of(answer.response, invocation, began)
+            else:
+                self._tell_first(invocation, began)
+            return answer
+
+        return run_first
+
+    def _first_run_of(
+        self, app: Callable[..., Any], invocation: Invocation, began: float
+    ) -> Callable[..., Any]:
+        """An application answers while it is sent."""
+
+        async def serve(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await app(scope, receive, send)
+            finally:
+                self._tell_first(invocation, began)
+
+        return serve
+
+    def _tell_first(self, invocation: Invocation, began: float) -> None:
+        if self.on_first_call is not None:
+            self.on_first_call(invocation, invocation.clock.now() - began)
 
     def _binder(self, invocation: Invocation) -> Binder:
         binder = self._binders.get(invocation.route)

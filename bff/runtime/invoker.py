@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.errors import DeadlineExceeded, FunctionNotLoaded
-from bff.runtime.activator import Activator
 from bff.runtime.firststep import Waiting, resume, step
-from bff.runtime.function import Function
+from bff.runtime.function import Function, Inside, Live
 from bff.sdk.invocation import Invocation, current
 from bff.sdk.reply import Answer
 
@@ -39,27 +39,34 @@ class Invoker:
         if function is None:
             raise FunctionNotLoaded(invocation.function, "it is not known to this gateway")
         activator = function.live
-        if activator is None or activator.instance is None:
-            activator = await self._wake(function, invocation)
-        activator.in_flight += 1
+        # Of whichever kind its activator deals in: it goes back to that one only.
+        instance: Any = activator.enter_now() if activator is not None else None
+        if instance is None:
+            activator, instance = await self._wait(function, invocation)
+        assert activator is not None
         try:
-            await respond(await self._run(activator, invocation))
+            await respond(await self._run(activator, instance, invocation))
         finally:
-            activator.leave()
+            activator.leave(instance, self._clock.now())
 
-    async def _wake(self, function: Function, invocation: Invocation) -> Activator:
-        """Wait for the warm-up, but no longer than the caller does."""
+    async def _wait(self, function: Function, invocation: Invocation) -> tuple[Live, Inside]:
+        """Wait for the warm-up and for a place, but no longer than the caller does; not at all for what
+        cannot come in time.
+        """
+        is_cold = function.live is None or function.live.instance is None
+        allowed = invocation.deadline.allowed
+        if is_cold and invocation.remaining() < function.tally.fastest:
+            raise DeadlineExceeded(allowed=allowed)
         try:
             with Expiry(self._clock, invocation.deadline.at):
-                activator = await function.activate()
+                activator, instance = await function.enter()
         except TimeoutError:
-            raise DeadlineExceeded(allowed=invocation.deadline.allowed) from None
-        invocation.phases = activator.last_phases
-        return activator
+            raise DeadlineExceeded(allowed=allowed) from None
+        if is_cold:
+            invocation.phases = activator.last_phases
+        return activator, instance
 
-    async def _run(self, activator: Activator, invocation: Invocation) -> Answer:
-        instance = activator.instance
-        assert instance is not None
+    async def _run(self, activator: Live, instance: Inside, invocation: Invocation) -> Answer:
         invocation.revision = activator.revision.name
         began = self._clock.now()
         running = instance.call(invocation)

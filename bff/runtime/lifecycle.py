@@ -12,6 +12,7 @@ class State(StrEnum):
     COLD = "cold"
     WARMING = "warming"
     WARM = "warm"
+    IDLE = "idle"
     DRAINING = "draining"
     EVICTED = "evicted"
 
@@ -19,7 +20,8 @@ class State(StrEnum):
 NEXT: Mapping[State, frozenset[State]] = {
     State.COLD: frozenset({State.WARMING, State.EVICTED}),
     State.WARMING: frozenset({State.WARM, State.COLD}),  # back to cold: the warm-up failed
-    State.WARM: frozenset({State.DRAINING}),
+    State.WARM: frozenset({State.IDLE, State.DRAINING}),
+    State.IDLE: frozenset({State.WARM, State.DRAINING}),
     State.DRAINING: frozenset({State.EVICTED}),
     State.EVICTED: frozenset(),
 }

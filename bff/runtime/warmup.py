@@ -6,16 +6,21 @@ import asyncio
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded
+from bff.revisions import snapshot
 from bff.revisions.loader import Loader, Package, explain, words_of
 from bff.revisions.revision import Revision
+from bff.revisions.snapshot import Snapshot
 from bff.runtime import hooks
+from bff.runtime.autoscaler import DEFAULT, Policy
 from bff.runtime.hooks import HookOverran
+from bff.runtime.imports import ImportWatch
 from bff.runtime.instance import Instance
 from bff.runtime.lifespan import LifespanFailed
 from bff.runtime.threads import Threads
@@ -23,6 +28,7 @@ from bff.sdk.call import Sender
 from bff.sdk.context import Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find
 from bff.sdk.invocation import Invocation
+from bff.signals import WarmUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +44,20 @@ class Settings:
     cancel_on_disconnect: bool
     stream_idle_timeout: float
     stream_timeout: float
+    scale: Policy = DEFAULT
+    concurrency: int = 0
+    isolation: str = "inline"
+    memory: int = 0
+    max_calls: int = 0
 
     def frozen(self) -> bytes:
         """The part that makes a revision what it is, in one spelling; the rest is live configuration."""
-        return json.dumps({"timeout": self.timeout}, sort_keys=True).encode()
+        parts = {"timeout": self.timeout, "isolation": self.isolation, "concurrency": self.concurrency}
+        return json.dumps(parts, sort_keys=True).encode()
+
+    def of_an_instance(self) -> tuple[object, ...]:
+        """The part that an instance is made with: where it changes, a new one has to be made."""
+        return (self.frozen(), self.env, self.threads, self.warm_up_timeout, self.memory, self.max_calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,51 +71,117 @@ class Workshop:
     logger: Callable[[Invocation], Any]
 
 
+PHASES = ("queue", "read", "compile", "imports", "construct", "start")
+"""What a warm-up consists of, in order; the first call comes after it."""
+
+
+class _Laps:
+    """A warm-up's time, lap by lap: together they are all of it. Mutable state: ``seconds``, ``_since``."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._clock = clock
+        self._since = clock.now()
+
+    def end(self, phase: str) -> None:
+        """What has passed since the last lap belongs to this phase."""
+        now = self._clock.now()
+        self.seconds[phase] += now - self._since
+        self._since = now
+
+    def move(self, seconds: float, before: str, after: str) -> None:
+        """So much of one phase was another's."""
+        self.seconds[before] -= seconds
+        self.seconds[after] += seconds
+
+
+async def read(root: Path, function: str, settings: Settings, workshop: Workshop) -> Snapshot:
+    """The function's files as they are now, and how long it took to get at them.
+
+    Raises:
+        FunctionNotLoaded: they are no function.
+
+    """
+    clock, asked = workshop.clock, workshop.clock.now()
+
+    def take() -> Snapshot:
+        began = clock.now()
+        taken = snapshot.take(root, function, settings.frozen())
+        return replace(taken, waited=began - asked, took=clock.now() - began)
+
+    return await workshop.loader_thread.run(take)
+
+
 async def warm_up(
     revision: Revision, settings: Settings, workshop: Workshop, *, real_paths: bool
-) -> tuple[Instance, dict[str, float]]:
-    """A started instance, and the seconds each phase took.
+) -> tuple[Instance, WarmUp]:
+    """A started instance, and what it cost to make it.
+
+    ``queue`` is the wait for the loader thread and for the loop to take over from it; ``read`` is paid by
+    the first warm-up of a snapshot, which then is kept.
 
     Raises:
         FunctionNotLoaded: the module, the contract, ``start`` or ``ready`` failed; nothing is left behind.
 
     """
-    clock, phases, began = workshop.clock, {}, workshop.clock.now()
+    began, laps, watch = workshop.clock.now(), _Laps(workshop.clock), ImportWatch(workshop.clock.now)
+    is_first, is_running = not revision.snapshot.codes, False
 
     def build() -> tuple[Package, Handler]:
-        phases["queue"] = clock.now() - began
-        loading = clock.now()
-        package = _load(revision, workshop.loader, real_paths=real_paths)
-        phases["load"] = clock.now() - loading
-        constructing = clock.now()
-        try:
-            handler = find(package.module())
-        except BaseException as error:
-            failure = _contract_failure(error, package)
-            workshop.loader.drop(package)
-            raise failure from error
-        phases["construct"] = clock.now() - constructing
+        nonlocal is_running
+        is_running = True
+        laps.end("queue")
+        with watch:
+            package = _load(revision, workshop.loader, real_paths=real_paths)
+            laps.end("imports")
+            handler = _found(package, workshop.loader)
+        laps.end("construct")
         return package, handler
 
     try:
-        with Expiry(clock, began + settings.warm_up_timeout):
+        with Expiry(workshop.clock, began + settings.warm_up_timeout):
             # A load that runs cannot be cancelled: what it makes for nobody is dropped once it is there.
             package, handler = await workshop.loader_thread.run(
                 build, unheard=lambda made: workshop.loader.drop(made[0])
             )
     except TimeoutError:
-        if "queue" in phases:  # it is this load that hangs: others must not wait behind it
+        if is_running:  # it is this load that hangs: others must not wait behind it
             workshop.loader_thread.replace()
-        raise _load_overran(revision, settings, is_running="queue" in phases) from None
-    starting = clock.now()
+        raise _load_overran(revision, settings, is_running=is_running) from None
+    laps.end("queue")
     try:
         instance = _assemble(package, handler, settings, workshop)
     except BaseException as error:
         workshop.loader.drop(package)
         raise _contract_failure(error, package) from error
+    laps.end("construct")
     await _start(instance, settings, workshop)
-    phases["start"] = clock.now() - starting
-    return instance, phases
+    laps.end("start")
+    return instance, _measured(revision, laps, watch, is_first=is_first)
+
+
+def _found(package: Package, loader: Loader) -> Handler:
+    try:
+        return find(package.module())
+    except BaseException as error:
+        failure = _contract_failure(error, package)
+        loader.drop(package)
+        raise failure from error
+
+
+def _measured(revision: Revision, laps: _Laps, watch: ImportWatch, *, is_first: bool) -> WarmUp:
+    laps.move(watch.compiling, "imports", "compile")
+    if is_first:
+        laps.seconds["queue"] += revision.snapshot.waited
+        laps.seconds["read"] += revision.snapshot.took
+    imports = watch.tree()
+    return WarmUp(
+        function=revision.function,
+        revision=revision.name,
+        phases=laps.seconds,
+        imports=imports,
+        is_first_ever=is_first or any(not module.is_own for _, module in imports.walk() if module.name),
+    )
 
 
 def _load_overran(revision: Revision, settings: Settings, *, is_running: bool) -> FunctionNotLoaded:

@@ -55,6 +55,14 @@ class Lines:
         if waiting:
             self._put(waiting)
 
+    def write_out(self) -> None:
+        """Write what waits, from any thread: for when the loop cannot."""
+        waiting = self._waiting
+        lines = waiting[:]
+        del waiting[: len(lines)]  # the same list: the loop may be about to append to it
+        if lines:
+            self._put(lines)
+
     def _put(self, lines: list[bytes]) -> None:
         try:
             self._stream.write(b"".join(lines).decode("utf-8", "replace"))

@@ -15,8 +15,13 @@ from bff.sdk.invocation import Invocation
 from bff.signals import (
     ConfigApplied,
     ConfigRejected,
+    Culprit,
     Evicted,
+    InstanceDead,
     LoadFailed,
+    LoopBlocked,
+    LoopLost,
+    LoopReturned,
     RevisionReady,
     Signals,
     Unexpected,
@@ -87,9 +92,13 @@ class EventLog:
         signals.listen(LoadFailed, self._load_failed)
         signals.listen(WarmedUp, self._warmed_up)
         signals.listen(WarmUpFailed, self._warm_up_failed)
+        signals.listen(InstanceDead, self._dead)
         signals.listen(Evicted, self._evicted)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(LoopBlocked, self._loop_blocked)
+        signals.listen(LoopReturned, self._loop_returned)
+        signals.listen(LoopLost, self._loop_lost)
         signals.listen(Unexpected, self._unexpected)
 
     def _revision_ready(self, said: RevisionReady) -> None:
@@ -103,20 +112,46 @@ class EventLog:
         )
 
     def _warmed_up(self, said: WarmedUp) -> None:
-        phases = {name: round(seconds * 1000, 3) for name, seconds in said.phases.items()}
-        self._lines.write(
-            "debug", "warmed up", {"function": said.function, "revision": said.revision, "phases_ms": phases}
-        )
+        """As AWS Lambda's line of that name tells its Init Duration."""
+        warm_up = said.warm_up
+        fields = {
+            "function": said.function,
+            "revision": said.revision,
+            "init_ms": _ms(warm_up.seconds),
+            "first_ever": warm_up.is_first_ever,
+            "phases_ms": {name: _ms(seconds) for name, seconds in warm_up.phases.items()},
+            "imports_ms": {each.name: _ms(each.seconds) for each in warm_up.imports.most_expensive()},
+        }
+        self._lines.write("info", "REPORT", fields)
 
     def _warm_up_failed(self, said: WarmUpFailed) -> None:
         self._lines.write(
             "error", f"warm-up failed: {said.why}", {"function": said.function, "revision": said.revision}
         )
 
+    def _dead(self, said: InstanceDead) -> None:
+        fields = {"function": said.function, "revision": said.revision, "why": said.why}
+        self._lines.write("warning", "instance replaced", fields)
+
     def _evicted(self, said: Evicted) -> None:
         level = "warning" if said.stop_error else "debug"
         fields = {"function": said.function, "revision": said.revision, "stop_error": said.stop_error}
         self._lines.write(level, "evicted", fields)
+
+    # The watchdog's thread calls these three, while the loop cannot: their lines are written at once.
+
+    def _loop_blocked(self, said: LoopBlocked) -> None:
+        self._lines.write_out()
+        fields = _accused(said.culprit, said.seconds) | {"remedy": _remedy(said.culprit)}
+        self._lines.write("error", "the event loop is blocked", fields)
+
+    def _loop_returned(self, said: LoopReturned) -> None:
+        self._lines.write("warning", "the event loop was blocked", _accused(said.culprit, said.seconds))
+
+    def _loop_lost(self, said: LoopLost) -> None:
+        self._lines.write_out()
+        fields = _accused(said.culprit, said.seconds) | {"remedy": _remedy(said.culprit)}
+        self._lines.write("error", "the event loop does not come back; this process ends", fields)
 
     def _config_applied(self, said: ConfigApplied) -> None:
         self._lines.write("info", "routes.yaml applied", {"routes": said.routes})
@@ -128,6 +163,31 @@ class EventLog:
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)
         self._lines.write("error", "unexpected failure", {"where": said.where, "traceback": trace})
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _accused(culprit: Culprit, seconds: float) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "function": culprit.function,
+        "revision": culprit.revision,
+        "line": culprit.line,
+        "ms": round(seconds * 1000),
+    }
+    if culprit.request_id:
+        fields |= {"route": culprit.route, "request_id": culprit.request_id}
+    return fields
+
+
+def _remedy(culprit: Culprit) -> str:
+    if not culprit.function:
+        return ""
+    return (
+        f"set `isolation: process` for {culprit.function} in routes.yaml, or make it a plain `def handle`, "
+        "which runs in a thread"
+    )
 
 
 class FunctionLogs:

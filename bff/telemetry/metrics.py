@@ -8,11 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from bff.sdk.invocation import Invocation
-from bff.signals import ConfigRejected, Evicted, LoadFailed, Signals, WarmedUp, WarmUpFailed
+from bff.signals import (
+    FIRST_CALL,
+    ConfigRejected,
+    Evicted,
+    FirstCalled,
+    LoadFailed,
+    LoopBlocked,
+    LoopLost,
+    LoopReturned,
+    Signals,
+    WarmedUp,
+    WarmUp,
+    WarmUpFailed,
+)
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _WARM_UP_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
@@ -23,8 +36,9 @@ MAX_PARTS = 20
 
 
 class Metrics:
-    """Mutable state: the registry's series, ``_children`` that spares looking them up by label, ``_parts`` by
-    function, and ``_counted``: by function, the failure that was last counted as a warm-up's.
+    """Mutable state: the registry's series, ``_children`` that spares looking them up by label, ``_longest`` by
+    function and revision, ``_parts`` by function, and ``_counted``: by function, the failure that was last
+    counted as a warm-up's.
     """
 
     def __init__(self) -> None:
@@ -51,13 +65,25 @@ class Metrics:
         )
         self._warm_ups = Histogram(
             "bff_warm_up_duration_seconds",
-            "Time of warm-ups by phase.",
-            ("function", "revision", "phase"),
+            "Time of warm-ups by phase; first_ever tells those that compiled, or imported packages.",
+            ("function", "revision", "phase", "first_ever"),
             buckets=_WARM_UP_BUCKETS,
             registry=registry,
         )
         self._evictions = Counter(
             "bff_evictions_total", "Instances that were evicted.", ("function", "revision"), registry=registry
+        )
+        self._loop_blocked = Counter(
+            "bff_loop_blocked_total",
+            "Times the event loop was blocked.",
+            ("function", "revision"),
+            registry=registry,
+        )
+        self._loop_blocked_longest = Gauge(
+            "bff_loop_blocked_longest_seconds",
+            "The longest time the event loop was blocked.",
+            ("function", "revision"),
+            registry=registry,
         )
         self._load_failures = Counter(
             "bff_load_failures_total", "Revisions that could not be loaded.", ("function",), registry=registry
@@ -66,13 +92,18 @@ class Metrics:
             "bff_config_rejections_total", "Changed routes.yaml files that had mistakes.", registry=registry
         )
         self._children: dict[tuple[Any, ...], Any] = {}
+        self._longest: dict[tuple[str, str], float] = {}
         self._parts: dict[str, set[str]] = {}
         self._counted: dict[str, str] = {}
 
     def listen(self, signals: Signals) -> None:
         """Hear everything that is counted."""
         signals.listen(Invocation, self._invocation)
-        signals.listen(WarmedUp, self._warmed_up)
+        signals.listen(WarmedUp, lambda said: self._observe(said.warm_up, *said.warm_up.phases))
+        signals.listen(FirstCalled, lambda said: self._observe(said.warm_up, FIRST_CALL))
+        signals.listen(LoopBlocked, self._blocked)
+        signals.listen(LoopReturned, self._blocked_for)
+        signals.listen(LoopLost, self._blocked_for)
         signals.listen(Evicted, lambda said: self._evictions.labels(said.function, said.revision).inc())
         signals.listen(WarmUpFailed, self._warm_up_failed)
         signals.listen(LoadFailed, self._load_failed)
@@ -102,9 +133,21 @@ class Metrics:
             self._children[key] = child
         return child
 
-    def _warmed_up(self, said: WarmedUp) -> None:
-        for phase, seconds in said.phases.items():
-            self._warm_ups.labels(said.function, said.revision, phase).observe(seconds)
+    def _observe(self, warm_up: WarmUp, *phases: str) -> None:
+        is_first_ever = "true" if warm_up.is_first_ever else "false"
+        for phase in phases:
+            child = self._warm_ups.labels(warm_up.function, warm_up.revision, phase, is_first_ever)
+            child.observe(warm_up.phases[phase])
+
+    def _blocked(self, said: LoopBlocked) -> None:
+        self._loop_blocked.labels(said.culprit.function, said.culprit.revision).inc()
+        self._blocked_for(said)
+
+    def _blocked_for(self, said: LoopBlocked | LoopReturned | LoopLost) -> None:
+        """Only the watchdog's thread comes here, so that reading and setting cannot get mixed up."""
+        key = (said.culprit.function, said.culprit.revision)
+        self._longest[key] = max(said.seconds, self._longest.get(key, 0.0))
+        self._loop_blocked_longest.labels(*key).set(self._longest[key])
 
     def _warm_up_failed(self, said: WarmUpFailed) -> None:
         self._counted[said.function] = said.why

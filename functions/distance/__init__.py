@@ -1,17 +1,16 @@
 """The "airports near you" box: which ones are nearest to where the visitor stands.
 
-Asks no service: ``start`` builds an index over the coordinates that lie beside this file, once per instance,
-and every call then looks at a few dozen of the 7,884 places.
+Asks no service: the coordinates lie beside this file in the order of a search tree (``python -m demo.nearby``
+wrote them), ``start`` fetches them once per instance, and a call looks at a few dozen of the 7,884 places.
 """
 
-import asyncio
 from importlib.resources import files
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from .._geo import unit_vector
-from .tree import Node, Place, build, nearest
+from .tree import Tree
 
 
 class Near(BaseModel):
@@ -27,12 +26,11 @@ class Distance:
     """Its only mutable state is ``_index``: None until ``start`` has run and after ``stop``."""
 
     def __init__(self) -> None:
-        self._index: Node | None = None
+        self._index: Tree | None = None
 
-    async def start(self, _cfg: dict[str, str]) -> None:
-        """Build the index; the instance takes no call before."""
-        # Some tens of milliseconds of sorting: not on the event loop, which others share.
-        self._index = await asyncio.to_thread(lambda: build(places()))
+    def start(self, _cfg: dict[str, str]) -> None:
+        """Fetch the index; the instance takes no call before. A millisecond: the event loop may wait for it."""
+        self._index = Tree(places())
 
     def ready(self) -> tuple[bool, str]:
         """Whether calls can be answered, and why not."""
@@ -45,9 +43,10 @@ class Distance:
         limit: Annotated[int, Field(ge=1, le=50)] = 5,
     ) -> list[Near]:
         """The nearest airports, nearest first."""
+        assert self._index is not None
         return [
             Near(iata=place.iata, lat=place.lat, lon=place.lon, distance_km=round(away, 1))
-            for away, place in nearest(self._index, unit_vector(lat, lon), limit)
+            for away, place in self._index.nearest(unit_vector(lat, lon), limit)
         ]
 
     def stop(self) -> None:
@@ -55,10 +54,9 @@ class Distance:
         self._index = None
 
 
-def places() -> list[Place]:
-    """The places of ``airports.csv``, by the import system: each revision has the file of its time."""
-    rows = (files(__name__) / "airports.csv").read_text("utf-8").splitlines()[1:]
-    return [Place.at(iata, float(lat), float(lon)) for iata, lat, lon in (row.split(",") for row in rows)]
+def places() -> list[str]:
+    """The rows of ``airports.csv``, by the import system: each revision has the file of its time."""
+    return (files(__name__) / "airports.csv").read_text("utf-8").splitlines()[1:]
 
 
 def new() -> Distance:

@@ -1,71 +1,64 @@
 """A k-d tree over unit vectors: the nearest of many places without looking at all of them.
 
 On the sphere the chord orders places as the great circle does, and neither the poles nor the date line need
-a special case (Bentley 1975; the search is the textbook one).
+a special case (Bentley 1975; the search is the textbook one). The tree is a list in an order of its own: the
+middle row of any stretch divides the others by x, y and z in turn, so that there is nothing to build.
 """
 
 import heapq
 import math
-from dataclasses import dataclass
 
 from .._geo import Vector, kilometres, unit_vector
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
     """An airport's code and where it is."""
 
-    iata: str
-    lat: float
-    lon: float
-    vector: Vector
+    __slots__ = ("iata", "lat", "lon", "vector")
 
-    @classmethod
-    def at(cls, iata: str, lat: float, lon: float) -> "Place":
-        """The place at these degrees."""
-        return cls(iata, lat, lon, unit_vector(lat, lon))
+    def __init__(self, row: str) -> None:
+        self.iata, lat, lon = row.split(",")
+        self.lat, self.lon = float(lat), float(lon)
+        self.vector = unit_vector(self.lat, self.lon)
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A place, and those on either side of it along ``axis``."""
+class Tree:
+    """Rows such as ``AMS,52.3086,4.7639``, in the order told above. A row is read when a search first meets it.
 
-    place: Place
-    axis: int
-    below: "Node | None"
-    above: "Node | None"
+    Mutable state: ``_read``.
+    """
 
+    def __init__(self, rows: list[str]) -> None:
+        self._rows = rows
+        self._read: dict[int, Place] = {}
 
-def build(places: list[Place], axis: int = 0) -> Node | None:
-    """A balanced tree: each node is the median of what lies under it."""
-    if not places:
-        return None
-    ordered = sorted(places, key=lambda place: place.vector[axis])
-    middle = len(ordered) // 2
-    following = (axis + 1) % 3
-    return Node(
-        ordered[middle], axis, build(ordered[:middle], following), build(ordered[middle + 1 :], following)
-    )
+    def nearest(self, point: Vector, limit: int) -> list[tuple[float, Place]]:
+        """The ``limit`` nearest places with their distance in kilometres, nearest first."""
+        found: list[tuple[float, str, Place]] = []  # a heap, the farthest on top: its chords are negated
 
+        def look(begin: int, end: int, axis: int) -> None:
+            if begin == end:
+                return
+            middle, following = begin + (end - begin) // 2, (axis + 1) % 3
+            place = self._place(middle)
+            candidate = (-math.dist(point, place.vector), place.iata, place)
+            if len(found) < limit:
+                heapq.heappush(found, candidate)
+            else:
+                heapq.heappushpop(found, candidate)
+            beyond = point[axis] - place.vector[axis]
+            below, above = (begin, middle), (middle + 1, end)
+            near, far = (below, above) if beyond < 0 else (above, below)
+            look(*near, following)
+            # The other side is worth a look only if the dividing plane is nearer than the worst one kept.
+            if len(found) < limit or abs(beyond) <= -found[0][0]:
+                look(*far, following)
 
-def nearest(tree: Node | None, point: Vector, limit: int) -> list[tuple[float, Place]]:
-    """The ``limit`` nearest places with their distance in kilometres, nearest first."""
-    found: list[tuple[float, str, Place]] = []  # a heap, the farthest on top: its chords are negated
+        look(0, len(self._rows), 0)
+        return [(kilometres(point, place.vector), place) for _, _, place in sorted(found, reverse=True)]
 
-    def look(node: Node | None) -> None:
-        if node is None:
-            return
-        candidate = (-math.dist(point, node.place.vector), node.place.iata, node.place)
-        if len(found) < limit:
-            heapq.heappush(found, candidate)
-        else:
-            heapq.heappushpop(found, candidate)
-        beyond = point[node.axis] - node.place.vector[node.axis]
-        near, far = (node.below, node.above) if beyond < 0 else (node.above, node.below)
-        look(near)
-        # The other side is worth a look only if the dividing plane is nearer than the worst one kept.
-        if len(found) < limit or abs(beyond) <= -found[0][0]:
-            look(far)
-
-    look(tree)
-    return [(kilometres(point, place.vector), place) for _, _, place in sorted(found, reverse=True)]
+    def _place(self, at: int) -> Place:
+        place = self._read.get(at)
+        if place is None:
+            place = self._read[at] = Place(self._rows[at])
+        return place

@@ -121,8 +121,16 @@ def test_functions_are_listed_as_they_are(running: Running) -> None:
     functions = httpx.get(f"{running.admin}/v1/functions", trust_env=False).json()
     listed = {each["name"]: each for each in functions}
     assert listed["hello"]["revision"] == "hello-00001"
-    assert listed["hello"]["state"] == "warm"
-    assert set(listed["hello"]["warm_up_ms"]) == {"queue", "load", "construct", "start"}
+    assert listed["hello"]["state"] == "idle"
+    assert set(listed["hello"]["warm_up_ms"]) == {
+        "queue",
+        "read",
+        "compile",
+        "imports",
+        "construct",
+        "start",
+        "first_call",
+    }
     assert listed["hello"]["failure"] is None
 
 

@@ -122,7 +122,7 @@ def test_json_holds_everything(bff: Shell) -> None:
     assert told["body"]["user"] == {"name": "Ann"}
     assert told["headers"]["bff-missing"] == "users"
     assert told["revision"] == "user-dev-1"
-    assert list(told["phases"]) == ["queue", "load", "construct", "start"]
+    assert list(told["phases"]) == ["queue", "read", "compile", "imports", "construct", "start", "first_call"]
     assert {call["status"] for call in told["calls"]} == {200, 500}
     assert told["missing"] == ["users"]
     assert told["error"] is None

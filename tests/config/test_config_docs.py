@@ -19,6 +19,7 @@ from bff.config import (
     FunctionConfig,
     GatewayConfig,
     RouteConfig,
+    ScaleConfig,
     ServiceConfig,
     TelemetryConfig,
     json_schema,
@@ -38,6 +39,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
+    "scale": ScaleConfig,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bff.clock import Deadline, Expiry, SystemClock
+from bff.clock import Deadline, Expiry, SystemClock, cpu_of_this_thread
 from bff.testing.clock import ManualClock, settle
 
 pytestmark = pytest.mark.anyio
@@ -284,6 +285,32 @@ async def test_the_system_clock_is_the_real_time() -> None:
     assert clock.now() - began >= 0.009
     with pytest.raises(TimeoutError), Expiry(clock, clock.now() + 0.01):
         await asyncio.Event().wait()
+
+
+def test_a_threads_cpu_can_be_asked_for_from_another() -> None:
+    """It grows while that thread computes and stands still while it waits, whoever asks."""
+    made: list[Any] = []
+    may_compute, has_computed = threading.Event(), threading.Event()
+
+    def work() -> None:
+        cpu = cpu_of_this_thread()
+        made.append(cpu)
+        may_compute.wait(5)
+        while cpu() < 0.02:
+            pass
+        has_computed.set()
+        may_end.wait(5)
+
+    may_end = threading.Event()
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        may_compute.set()
+        assert has_computed.wait(5)
+        assert made[0]() >= 0.02
+    finally:
+        may_end.set()
+        thread.join()
 
 
 def test_a_deadlines_repr_is_readable() -> None:

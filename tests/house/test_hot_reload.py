@@ -193,7 +193,7 @@ def later() -> int:
     assert len(seen) > 20
     functions = httpx.get(f"{running.admin}/v1/functions", trust_env=False).json()
     (hello,) = [each for each in functions if each["name"] == "hello"]
-    assert (hello["state"], hello["in_flight"], hello["draining"]) == ("warm", 0, 0)
+    assert (hello["state"], hello["in_flight"], hello["draining"]) == ("idle", 0, 0)
 
 
 def test_a_functions_folder_that_comes_later_is_watched(gateway: GatewayFactory, write_project) -> None:

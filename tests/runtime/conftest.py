@@ -25,6 +25,7 @@ from bff.revisions.registry import Registry
 from bff.runtime.activator import Activator
 from bff.runtime.function import Function
 from bff.runtime.invoker import Invoker
+from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.invocation import Incoming, Invocation
@@ -98,6 +99,7 @@ class Runtime:
             registry=self.registry,
             workshop=self.workshop,
             signals=self.signals,
+            forkserver=Forkserver(),  # starts nothing until a process function is warmed
         )
         self.invoker.functions = {**self.invoker.functions, name: function}
         return function

@@ -50,7 +50,7 @@ async def test_one_warm_up_serves_all_who_wait(activator: Activator, runtime: Ru
     gate.open.set()
     instances = await asyncio.gather(*waiters)
     assert len(set(map(id, instances))) == 1
-    assert activator.state is State.WARM
+    assert activator.state is State.IDLE  # warm, and nobody inside
     assert (gate.seen, len(runtime.of(WarmedUp))) == (["start", "started"], 1)
     await activator.close()
 
@@ -107,15 +107,16 @@ async def test_draining_waits_for_the_calls_inside(
     """The last one out ends the instance; from the beginning of draining nobody finds it any more."""
     gate.open.set()
     await activator.warm()
-    activator.in_flight += 2
+    inside = activator.enter_now()
+    assert inside is activator.enter_now() is not None
     activator.drain()
     assert (activator.state, activator.instance) == (State.DRAINING, None)
     with pytest.raises(GatewayDraining):
         await activator.warm()
-    activator.leave()
+    activator.leave(inside, 0.0)
     await asyncio.sleep(0)
     assert activator.state is State.DRAINING
-    activator.leave()
+    activator.leave(inside, 0.0)
     await activator.gone()
     assert activator.state is State.EVICTED
     assert gate.seen == ["start", "started", "stop"]
@@ -184,10 +185,11 @@ async def test_closing_does_not_wait_for_calls(activator: Activator, gate: Gate)
     """Whoever is inside has been given its time before; leaving later is harmless."""
     gate.open.set()
     await activator.warm()
-    activator.in_flight += 1
+    inside = activator.enter_now()
+    assert inside is not None
     await activator.close()
     assert activator.state is State.EVICTED
-    activator.leave()
+    activator.leave(inside, 0.0)
     assert (activator.in_flight, gate.seen) == (0, ["start", "started", "stop"])
 
 

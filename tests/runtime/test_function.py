@@ -68,7 +68,7 @@ async def test_the_first_call_makes_the_first_revision(runtime: Runtime) -> None
     live = function.live
     assert live is not None
     assert (ready.revision, ready.digest) == ("home-dev-1", live.revision.digest)
-    assert live.state is State.WARM
+    assert live.state is State.IDLE
 
 
 async def test_first_callers_share_one_load(runtime: Runtime, gate: Gate) -> None:
@@ -584,17 +584,20 @@ async def test_its_status_follows_its_life(runtime: Runtime, gate: Gate) -> None
     function = runtime.function()
     cold = function.status()
     assert cold == {
-        "name": "home", "revision": None, "state": "cold", "in_flight": 0,
-        "draining": 0, "warm_up_ms": {}, "failure": None,
+        "name": "home", "revision": None, "state": "cold", "instances": 0, "in_flight": 0, "waiting": 0,
+        "warm_up": {"count": 0, "p50_ms": None, "p99_ms": None}, "last_used": None, "evictions": 0,
+        "bytes_returned": None, "draining": 0, "warm_up_ms": {}, "failure": None,
+        "blocked": {"count": 0, "longest_ms": 0, "line": None},
     }  # fmt: skip
     caller = runtime.calling()
     await until(lambda: gate.seen)
     warm = function.status()
     assert (warm["revision"], warm["state"], warm["in_flight"]) == ("home-dev-1", "warm", 1)
-    assert set(warm["warm_up_ms"]) == {"queue", "load", "construct", "start"}  # type: ignore[call-overload]
+    phases = {"queue", "read", "compile", "imports", "construct", "start"}
+    assert set(warm["warm_up_ms"]) == phases  # type: ignore[call-overload]
     gate.open.set()
     await caller
-    assert repr(function) == "<Function home: <Activator home-dev-1: warm, 0 in flight>>"
+    assert repr(function) == "<Function home: <Activator home-dev-1: idle, 0 in flight>>"
 
 
 async def test_an_evicted_revision_can_be_collected(runtime: Runtime) -> None:

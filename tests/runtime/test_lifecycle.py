@@ -15,7 +15,10 @@ ALLOWED = {
     ("cold", "evicted"),
     ("warming", "warm"),
     ("warming", "cold"),
+    ("warm", "idle"),
+    ("idle", "warm"),
     ("warm", "draining"),
+    ("idle", "draining"),
     ("draining", "evicted"),
 }
 
@@ -43,16 +46,18 @@ def test_nothing_comes_after_eviction() -> None:
 
 @given(st.lists(st.sampled_from(State)))
 def test_no_walk_serves_twice_or_comes_back(wishes: list[State]) -> None:
-    """Whatever is asked for: warm at most once, draining only after warm, and never warm after draining."""
+    """Whatever is asked for: warmed up at most once, draining only after warm or idle, never back from there."""
     now, path = State.COLD, [State.COLD]
     for wish in wishes:
         if wish in NEXT[now]:
             now = moved(now, wish)
             path.append(now)
-    assert path.count(State.WARM) <= 1
+    warmed = [at for at, state in enumerate(path) if state is State.WARM and path[at - 1] is State.WARMING]
+    assert len(warmed) <= 1
     assert path.count(State.EVICTED) <= 1
     if State.DRAINING in path:
-        assert path[path.index(State.DRAINING) - 1] is State.WARM
+        assert path[path.index(State.DRAINING) - 1] in (State.WARM, State.IDLE)
+        assert not {State.WARM, State.IDLE} & set(path[path.index(State.DRAINING) :])
     if State.EVICTED in path:
         assert path[-1] is State.EVICTED
         assert path[-2] in (State.DRAINING, State.COLD)

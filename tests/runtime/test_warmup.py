@@ -52,7 +52,7 @@ async def test_the_phases_of_a_warm_up(runtime: Runtime, gate: Gate) -> None:
         ("start", {"KEY": "value"}, loop),
         "ready",
     ]
-    assert list(activator.last_phases) == ["queue", "load", "construct", "start"]
+    assert list(activator.last_phases) == ["queue", "read", "compile", "imports", "construct", "start"]
     (warmed,) = runtime.of(WarmedUp)
     assert (warmed.function, warmed.revision) == ("home", "home-dev-1")
     assert list(warmed.phases) == list(activator.last_phases)

@@ -1,0 +1,80 @@
+"""Process functions through a real gateway: killable, limited, restarted, and gone when idle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.conftest import eventually, write
+
+FILES = {
+    "routes.yaml": """
+        functions:
+          work: {isolation: process, timeout: 3s, memory: 200MiB, scale: {idle: 1s, max: 2, target: 1, window: 6s}}
+        routes:
+          - {path: /work, function: work}
+          - {path: /other, function: other}
+    """,
+    "functions/work.py": """
+        import ctypes, os, time
+        async def handle(do: str = ""):
+            match do:
+                case "loop":
+                    while True: pass
+                case "exit": os._exit(3)
+                case "segfault": ctypes.string_at(0)
+                case "hog": return len(bytearray(1_000_000_000))
+                case "raise": raise ValueError("no")
+            return {"pid": os.getpid()}
+    """,
+    "functions/other.py": "import os\nasync def handle(): return {'pid': os.getpid()}\n",
+}
+
+
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_whatever_a_process_function_does_the_gateway_goes_on(
+    tmp_path: Path, gateway: Callable[..., Any]
+) -> None:
+    """An infinite loop is 504 and really killed, a crash 502, too much memory 507; the next call is served."""
+    served = gateway(write(tmp_path, FILES), "serve")
+    with httpx.Client(base_url=served.public, timeout=20, trust_env=False) as caller:
+        first = caller.get("/work").json()["pid"]
+        assert first != caller.get("/other").json()["pid"]
+        assert caller.get("/work").json()["pid"] == first
+        for what, status in (("raise", 500), ("exit", 502), ("segfault", 502), ("hog", 507)):
+            answer = caller.get("/work", params={"do": what})
+            assert (answer.status_code, answer.json()["fault"]) == (status, "function"), what
+            assert caller.get("/other").status_code == 200
+            assert eventually(lambda: caller.get("/work").status_code == 200), what
+        pid = caller.get("/work").json()["pid"]
+        began = time.monotonic()
+        assert caller.get("/work", params={"do": "loop"}).status_code == 504
+        assert time.monotonic() - began < 8
+        eventually(lambda: not is_running(pid))
+        assert caller.get("/work").json()["pid"] != pid
+
+
+def test_idle_processes_go_and_give_their_memory_back(tmp_path: Path, gateway: Callable[..., Any]) -> None:
+    """After ``idle`` no process is left, `/v1/functions` says how many bytes came back, and the next call is
+    served by a fresh one."""
+    served = gateway(write(tmp_path, FILES), "serve")
+    with httpx.Client(base_url=served.public, timeout=20, trust_env=False) as caller:
+        pid = caller.get("/work").json()["pid"]
+        eventually(lambda: not is_running(pid), within=20)
+
+        def work() -> Any:
+            listed = httpx.get(f"{served.admin}/v1/functions", trust_env=False).json()
+            return next(each for each in listed if each["name"] == "work")
+
+        told = eventually(lambda: work() if work()["state"] == "cold" and work()["evictions"] else None)
+        assert told["instances"] == 0
+        assert told["bytes_returned"] > 1_000_000
+        assert told["warm_up"]["count"] == 1
+        assert caller.get("/work").json()["pid"] != pid
