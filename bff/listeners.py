@@ -165,11 +165,12 @@ async def _watching(house: House, *, dev: bool, seen: Seen) -> AsyncIterator[Non
     """routes.yaml is live always, the functions folder in dev."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(watch(house, stop, functions=dev, seen=seen))
+        watching = group.create_task(watch(house, stop, functions=dev, seen=seen))
         try:
             yield
         finally:
             stop.set()
+            watching.cancel()  # it may be waiting for an import that hangs
 
 
 def run_blocking(main: Callable[[], Awaitable[None]]) -> None:

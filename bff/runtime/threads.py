@@ -12,10 +12,15 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from bff.errors import Overloaded
+
 T = TypeVar("T")
 _Job = tuple[contextvars.Context, asyncio.Future[Any], Callable[[], Any], Callable[[Any], object] | None]
 
 _DROPPED: Any = object()
+LONGEST_QUEUE = 10_000
+"""Jobs that may wait for a thread, those whose callers have left among them: with all threads hung, none of
+them would ever be taken."""
 MAX_STUCK = 8
 """Threads that may hang at a time before no further one takes their place."""
 
@@ -63,6 +68,8 @@ class Threads:
         """The same, for who does not wait."""
         if self._is_closed:
             raise RuntimeError(f"{self!r} are closed")
+        if self._busy - self._started >= LONGEST_QUEUE:
+            raise Overloaded(self._name, LONGEST_QUEUE)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         if self._busy >= self._started and self._started < self._size:

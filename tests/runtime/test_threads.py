@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bff.errors import Overloaded
 from bff.runtime.threads import MAX_STUCK, Threads
 from tests.runtime.conftest import until
 
@@ -312,4 +313,19 @@ async def test_threads_that_hang_are_replaced_only_so_often() -> None:
     finally:
         gate.set()
         await asyncio.gather(*hanging)
+        threads.close()
+
+
+async def test_no_more_jobs_wait_than_the_queue_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all threads hung, whoever comes after the bound is refused at once with 503."""
+    monkeypatch.setattr("bff.runtime.threads.LONGEST_QUEUE", 3)
+    gate = threading.Event()
+    threads = Threads("queue", 1)
+    try:
+        jobs = [threads.submit(gate.wait) for _ in range(4)]
+        with pytest.raises(Overloaded):
+            threads.submit(gate.wait)
+    finally:
+        gate.set()
+        await asyncio.gather(*jobs)
         threads.close()
