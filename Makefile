@@ -33,9 +33,7 @@ fix: $(VENV)/installed
 bench: $(VENV)/installed  ## needs wrk; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --out docs/benchmarks.md
 
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-  --no-emit-index-url --no-emit-find-links
-
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: $(VENV)/installed  ## hashes only; the two of the Dockerfile hold the same versions as requirements.lock
 	$(LOCK) --group dev pyproject.toml -o requirements.lock
 	$(LOCK) -c requirements.lock pyproject.toml -o requirements-runtime.lock

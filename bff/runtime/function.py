@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lifecycle import State
 from bff.runtime.pool import Pool
+from bff.runtime.standing import Standing
 from bff.runtime.tally import Tally
 from bff.runtime.warmup import Settings, Workshop
 from bff.signals import Blockages, LoadFailed, RevisionReady, Signals, Unexpected
@@ -393,44 +393,16 @@ class Function:
         return self.live is not None and any(map(self.live.revision.snapshot.concerns, changed))
 
     def status(self) -> dict[str, object]:
-        """What operators see of it; times in milliseconds."""
-        live = self.live
-        return {
-            "name": self.name,
-            "revision": live.revision.name if live else None,
-            "state": str(live.state) if live else "cold",
-            "instances": live.instances if live else 0,
-            "in_flight": live.in_flight if live else 0,
-            "waiting": live.waiting if live else 0,
-            "warm_up": self.tally.warm_up(),
-            "last_used": self._last_used(),
-            "evictions": self.tally.evictions,
-            "bytes_returned": self.tally.bytes_returned,
-            "draining": sum(each.in_flight for each in self._retired),
-            "warm_up_ms": {n: round(s * 1000, 3) for n, s in live.last_phases.items()} if live else {},
-            "blocked": {
-                "count": self.blocked.count,
-                "longest_ms": round(self.blocked.longest * 1000),
-                "line": self.blocked.line or None,
-            },
-            "failure": self.failure.report() if self.failure else None,
-        }
-
-    def _last_used(self) -> str | None:
-        """When a call last ended, as an RFC 3339 time in UTC."""
-        if self._used is None:
-            return None
-        clock = self._workshop.clock
-        moment = clock.wall() - (clock.now() - self._used)
-        return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    @property
-    def _used(self) -> float | None:
-        """The clock's time of the last call, of the live activator or of the one before it."""
-        ended = [
-            each.last_call for each in (self.live, *self._retired) if each and each.last_call is not None
-        ]
-        return max(ended, default=self._rested)
+        """What operators see of it."""
+        return Standing(
+            name=self.name,
+            live=self.live,
+            retired=tuple(self._retired),
+            rested=self._rested,
+            tally=self.tally,
+            blocked=self.blocked,
+            failure=self.failure,
+        ).told(self._workshop.clock)
 
     def __repr__(self) -> str:
         return f"<Function {self.name}: {self.live!r}>"

@@ -1,0 +1,59 @@
+"""Where a function stands, as ``/v1/functions`` tells operators: times in milliseconds, moments in UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bff.clock import Clock
+from bff.errors import FunctionNotLoaded
+from bff.runtime.activator import Activator
+from bff.runtime.pool import Pool
+from bff.runtime.tally import Tally
+from bff.signals import Blockages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What there is to tell. ``rested`` is when the last call ended of an instance that has gone since."""
+
+    name: str
+    live: Activator | Pool | None
+    retired: tuple[Activator | Pool, ...]
+    rested: float | None
+    tally: Tally
+    blocked: Blockages
+    failure: FunctionNotLoaded | None
+
+    def told(self, clock: Clock) -> dict[str, object]:
+        """The JSON object."""
+        live = self.live
+        return {
+            "name": self.name,
+            "revision": live.revision.name if live else None,
+            "state": str(live.state) if live else "cold",
+            "instances": live.instances if live else 0,
+            "in_flight": live.in_flight if live else 0,
+            "waiting": live.waiting if live else 0,
+            "warm_up": self.tally.warm_up(),
+            "last_used": self._last_used(clock),
+            "evictions": self.tally.evictions,
+            "bytes_returned": self.tally.bytes_returned,
+            "draining": sum(each.in_flight for each in self.retired),
+            "warm_up_ms": {n: round(s * 1000, 3) for n, s in live.last_phases.items()} if live else {},
+            "blocked": {
+                "count": self.blocked.count,
+                "longest_ms": round(self.blocked.longest * 1000),
+                "line": self.blocked.line or None,
+            },
+            "failure": self.failure.report() if self.failure else None,
+        }
+
+    def _last_used(self, clock: Clock) -> str | None:
+        """When a call last ended, as an RFC 3339 time in UTC."""
+        ended = [each.last_call for each in (self.live, *self.retired) if each and each.last_call is not None]
+        used = max(ended, default=self.rested)
+        if used is None:
+            return None
+        moment = clock.wall() - (clock.now() - used)
+        return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
