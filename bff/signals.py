@@ -189,6 +189,17 @@ class Evicted(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadsStuck(Signal):
+    """So many threads of a synchronous handler go on now although nobody waits for them: one more than before,
+    or one fewer.
+    """
+
+    function: str
+    revision: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Culprit:
     """Who holds the event loop, as far as can be told: ``line`` is ``functions/home.py:12``, or a place in
     our own or a package's code when no user's line runs; ``function`` is empty then, unless a call is known.

@@ -24,6 +24,7 @@ from bff.signals import (
     LoopReturned,
     RevisionReady,
     Signals,
+    ThreadsStuck,
     Unexpected,
     WarmedUp,
     WarmUpFailed,
@@ -96,6 +97,7 @@ class EventLog:
         signals.listen(Evicted, self._evicted)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(ThreadsStuck, self._threads_stuck)
         signals.listen(LoopBlocked, self._loop_blocked)
         signals.listen(LoopReturned, self._loop_returned)
         signals.listen(LoopLost, self._loop_lost)
@@ -137,6 +139,15 @@ class EventLog:
         level = "warning" if said.stop_error else "debug"
         fields = {"function": said.function, "revision": said.revision, "stop_error": said.stop_error}
         self._lines.write(level, "evicted", fields)
+
+    def _threads_stuck(self, said: ThreadsStuck) -> None:
+        fields = {"function": said.function, "revision": said.revision, "stuck_threads": said.count}
+        if said.count:
+            fields["remedy"] = (
+                "give what the handler waits for a timeout, or set `isolation: process` for "
+                f"{said.function} in routes.yaml: a process can be killed, a thread cannot"
+            )
+        self._lines.write("warning" if said.count else "info", "threads that nobody waits for", fields)
 
     # The watchdog's thread calls these three, while the loop cannot: their lines are written at once.
 
