@@ -198,6 +198,14 @@ class ThreadsStuck(Signal):
     revision: str
     count: int
 
+    @property
+    def remedy(self) -> str:
+        """What its author can do."""
+        return (
+            "give what the handler waits for a timeout, or set `isolation: process` for "
+            f"{self.function} in routes.yaml: a process can be killed, a thread cannot"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Culprit:
@@ -210,6 +218,16 @@ class Culprit:
     line: str = ""
     route: str = ""
     request_id: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What its author can do; nothing where no function is known."""
+        if not self.function:
+            return ""
+        return (
+            f"set `isolation: process` for {self.function} in routes.yaml, or make it a plain `def handle`, "
+            "which runs in a thread"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
