@@ -18,6 +18,7 @@ from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lifecycle import State
+from bff.runtime.line import Crowd
 from bff.runtime.pool import Pool
 from bff.runtime.standing import Standing
 from bff.runtime.tally import Tally
@@ -40,6 +41,7 @@ class Function:
         "_backoff",
         "_dev",
         "_errands",
+        "_first_callers",
         "_forkserver",
         "_newest",
         "_opening",
@@ -85,6 +87,7 @@ class Function:
         self._newest: Revision | None = None
         self._opening: asyncio.Task[None] | None = None
         self._errands = Errands()
+        self._first_callers = Crowd()
         self._backoff = Backoff()
         self.tally = Tally()
         self._rested: float | None = None
@@ -105,7 +108,8 @@ class Function:
                 self._refuse_while_backing_off()
             try:
                 if live is None:
-                    await self._opened()
+                    with self._first_callers.joined(self.name):
+                        await self._opened()
                     continue
                 inside = await live.enter()
             except GatewayDraining:
@@ -338,6 +342,8 @@ class Function:
         return Standing(
             name=self.name,
             live=self.live,
+            is_opening=self._opening is not None,
+            first_callers=self._first_callers.waiting,
             retired=tuple(self._retired),
             rested=self._rested,
             tally=self.tally,

@@ -296,6 +296,7 @@ STEPS = st.lists(
             "broken save",
             "undo",
             "settings",
+            "evict",
             "time",
             "turn",
             "wait",
@@ -347,6 +348,8 @@ class Teller:
                     settings(env={"N": str(self.number)}, timeout=float(len(self.others) + 1))
                 )
                 self.other(self.function.remake())
+            case "evict":
+                self.function.rest()
             case "time":
                 await self.clock.advance(0.6)
             case "wait":
@@ -360,7 +363,7 @@ class Teller:
         for activator in self.activators:
             assert activator.in_flight >= 0
             assert (activator.instance is not None) == (activator.state in (State.WARM, State.IDLE))
-        assert live is None or live.state in (State.WARM, State.IDLE, State.COLD)
+        assert live is None or live.state not in (State.DRAINING, State.EVICTED)
 
     async def end(self) -> None:
         await asyncio.gather(*self.others)
