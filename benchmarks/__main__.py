@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import edit, hello, report, startup
+from benchmarks import cold, crowd, cycles, edit, hello, many, memory, overhead, report, startup, warming
 from benchmarks.machine import facts
 from benchmarks.outcome import Effort, Outcome
 from benchmarks.servers import BenchmarkError
@@ -16,6 +16,13 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "hello": hello.measure,
     "startup": startup.measure,
     "edit": edit.measure,
+    "cold": cold.measure,
+    "warming": warming.measure,
+    "crowd": crowd.measure,
+    "many": many.measure,
+    "memory": memory.measure,
+    "cycles": cycles.measure,
+    "overhead": overhead.measure,
 }
 
 
