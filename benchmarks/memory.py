@@ -14,7 +14,8 @@ from benchmarks.processes import resident_bytes
 from benchmarks.projects import HELLO, names, project
 from benchmarks.servers import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkError, environment, on_core, running
 
-IDLE = "gateway: {max_warm: 100000}\ndefaults: {scale: {idle: 8s}}\n"
+IDLE = "gateway: {{max_warm: 100000}}\ndefaults: {{scale: {{idle: {idle}s}}}}\n"
+"""Long enough for all to be called before the first one goes."""
 KILOBYTE = 1000
 COLLECTED = 12.0
 """Seconds until the keeper's rate-limited collection has surely run (every ten, and a look every two)."""
@@ -58,7 +59,7 @@ def over_http(effort: Effort) -> tuple[int, float]:
     """Bytes that a real gateway grows by with all of them warm, and the share of those that goes again."""
     called = names(effort.warm)
     with (
-        project(dict.fromkeys(called, HELLO), IDLE) as config,
+        project(dict.fromkeys(called, HELLO), IDLE.format(idle=1 if effort.is_quick else 8)) as config,
         on_core(LOAD_CORE),
         running(who.gateway("bff", config, path="/health/liveness")) as run,
         Caller(run) as caller,
