@@ -1,27 +1,15 @@
 """Ten thousand functions in one gateway: how soon it is up, what a cold one weighs, whether routing is slower."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks import catalogue as who
-from benchmarks import startup
+from benchmarks import probe, startup
 from benchmarks.figures import Series, paired_ratios
 from benchmarks.load import by_round, rounds
 from benchmarks.outcome import Effort, Outcome, Table, spread
 from benchmarks.processes import resident_bytes, tree
 from benchmarks.projects import HELLO, names, project
-from benchmarks.servers import (
-    LOAD_CORE,
-    ROOT,
-    SERVER_CORE,
-    BenchmarkError,
-    Server,
-    environment,
-    on_core,
-    running,
-)
+from benchmarks.servers import LOAD_CORE, Server, on_core, running
 
 KILOBYTE = 1000
 
@@ -74,19 +62,7 @@ def resting(server: Server) -> int:
 
 def loaded(config: Path) -> int:
     """Resident bytes of an interpreter that has read a configuration and keeps it."""
-    with on_core(SERVER_CORE):
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.probes.configuration", str(config)],
-            cwd=ROOT,
-            env=environment({}),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    if done.returncode:
-        raise BenchmarkError(f"reading the configuration ended with {done.returncode}: {done.stderr[-500:]}")
-    return int(json.loads(done.stdout)["resident"])
+    return int(probe.told("configuration", config)["resident"])
 
 
 def table(count: int, starts: Series, weights: Series, ratio: Series) -> Table:

@@ -1,18 +1,16 @@
 """A thousand warm hellos: what each weighs, and what eviction gives back."""
 
-import json
-import subprocess
-import sys
 import time
 from typing import Any
 
 from benchmarks import catalogue as who
+from benchmarks import probe
 from benchmarks.caller import Caller, all_cold
 from benchmarks.figures import Series
 from benchmarks.outcome import Effort, Outcome, Table, spread
 from benchmarks.processes import resident_bytes
 from benchmarks.projects import HELLO, names, project
-from benchmarks.servers import LOAD_CORE, ROOT, SERVER_CORE, BenchmarkError, environment, on_core, running
+from benchmarks.servers import LOAD_CORE, on_core, running
 
 IDLE = "gateway: {{max_warm: 100000}}\ndefaults: {{scale: {{idle: {idle}s}}}}\n"
 """Long enough for all to be called before the first one goes."""
@@ -22,7 +20,7 @@ COLLECTED = 12.0
 
 
 def measure(effort: Effort) -> Outcome:
-    traced = [probe(effort) for _ in range(effort.rests)]
+    traced = [probe.told("traced", effort.warm) for _ in range(effort.rests)]
     shares = Series.of([100 * each["returned"] / each["grown"] for each in traced])
     effort.say(f"  eviction gives back {spread(shares, 1)} % of what is traced")
     resident = [over_http(effort) for _ in range(effort.rests)]
@@ -35,24 +33,6 @@ def measure(effort: Effort) -> Outcome:
         rows=[{"benchmark": "memory", **row} for row in traced]
         + [{"benchmark": "memory", "warm": warm, "share": share} for warm, share in resident],
     )
-
-
-def probe(effort: Effort) -> dict[str, Any]:
-    """What the interpreter's own tracing says, in a process of its own."""
-    with on_core(SERVER_CORE):
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.probes.traced", str(effort.warm)],
-            cwd=ROOT,
-            env=environment({}),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-    if done.returncode:
-        raise BenchmarkError(f"tracing ended with {done.returncode}: {done.stderr[-500:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def over_http(effort: Effort) -> tuple[int, float]:
@@ -71,7 +51,7 @@ def over_http(effort: Effort) -> tuple[int, float]:
         all_cold(run.admin)
         time.sleep(0.5 if effort.is_quick else COLLECTED)
         after = resident_bytes([run.process.pid])
-    return warm - before, (warm - after) / (warm - before)
+    return warm - before, (warm - after) / max(warm - before, 1)
 
 
 def table(effort: Effort, traced: dict[str, Any], shares: Series, each: Series, back: Series) -> Table:

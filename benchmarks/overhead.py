@@ -1,28 +1,12 @@
 """What a warm inline call pays the runtime: activator, limiter and signals, over the instance's own work."""
 
-import json
-import subprocess
-import sys
-
+from benchmarks import probe
 from benchmarks.figures import Series, paired_differences
 from benchmarks.outcome import Effort, Outcome, Table, spread
-from benchmarks.servers import ROOT, SERVER_CORE, BenchmarkError, environment, on_core
 
 
 def measure(effort: Effort) -> Outcome:
-    with on_core(SERVER_CORE):
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.probes.door", str(effort.rounds), str(effort.calls)],
-            cwd=ROOT,
-            env=environment({}),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-    if done.returncode:
-        raise BenchmarkError(f"the probe ended with {done.returncode}: {done.stderr[-500:]}")
-    found = json.loads(done.stdout)
+    found = probe.told("door", effort.rounds, effort.calls)
     over = paired_differences(found["through the door"], found["the instance alone"])
     effort.say(f"  {spread(over, 2)} µs a call")
     return Outcome(
