@@ -17,7 +17,7 @@ from tests.conftest import eventually, write
 CALLS, BEYOND = 10_000, 20
 FILES = {
     "routes.yaml": """
-        defaults: {timeout: 50s, warm_up_timeout: 50s}
+        defaults: {timeout: 200s, warm_up_timeout: 200s}
         functions:
           inline: {scale: {max: 1}, concurrency: 50}
           process: {isolation: process, scale: {max: 1}, concurrency: 50}
@@ -59,6 +59,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("isolation", ["inline", "process"])
 @pytest.mark.usefixtures("many_files")
 def test_all_of_them_are_answered_by_one_instance(
@@ -79,7 +80,8 @@ def test_all_of_them_are_answered_by_one_instance(
 
     async def story() -> Counter[str]:
         calls = [asyncio.create_task(ask(served.public, f"/{isolation}")) for _ in range(CALLS)]
-        await asyncio.to_thread(eventually, lambda: told()["waiting"] == CALLS, 40, every=0.1)
+        # Far more patience than it takes: other work on the machine is no failure of ours.
+        await asyncio.to_thread(eventually, lambda: told()["waiting"] == CALLS, 150, every=0.2)
         refused = await asyncio.gather(*(ask(served.public, f"/{isolation}") for _ in range(BEYOND)))
         assert {answer.split("\r\n")[0] for answer in refused} == {"HTTP/1.1 503 Service Unavailable"}
         assert all("retry-after: 1" in answer for answer in refused)
