@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
 
     async def send(self, data: bytes) -> None:
         """More of the request; returns when the socket takes yet more."""
-        if not self._is_closed:
+        if self.is_open:
             self._transport.write(data)
         if self._drained is not None:
             await self._drained
