@@ -35,9 +35,7 @@ class Answer:
 
     __slots__ = ("body", "head", "is_encoded", "status", "stream")
 
-    def __init__(
-        self, status: int, head: bytes, body: bytes, stream: Body | None, is_encoded: bool
-    ) -> None:
+    def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None, is_encoded: bool) -> None:
         self.status = status
         self.head = head
         self.body = body
