@@ -296,6 +296,7 @@ async def test_both_directions_at_once(client: httpx.AsyncClient) -> None:
             part = (await reader.readexactly(size + 2))[:-2]
             writer.write(b"%x\r\n%b\r\n" % (len(part), part))
         writer.write(b"0\r\n\r\n")
+        await asyncio.Event().wait()
 
     got = []
     async with raw_server(serve) as url, client.stream("POST", url, content=source()) as response:
