@@ -76,14 +76,25 @@ def _goal(key: str, says: str, sense: Literal["≥", "≤"], limit: float, unit:
 
 
 GOALS = (
-    _goal("hello.starlette", "Bare hello ÷ a bare Starlette route on uvicorn, requests/s", "≥", 0.9, "x"),
-    _goal("hello.fastapi", "Bare hello ÷ FastAPI, requests/s", "≥", 2, "x"),
+    _goal("hello.starlette", "Bare hello ÷ a bare Starlette route on uvicorn, requests/s", "≥", 1, "x"),
+    _goal("hello.fastapi", "Bare hello ÷ FastAPI, requests/s", "≥", 2.3, "x"),
     _goal("hello.functions", "Bare hello ÷ functions-framework at its defaults, requests/s", "≥", 5, "x"),
-    _goal("hello.equipped", "Equipped hello ÷ equipped Starlette, requests/s", "≥", 1, "x"),
+    _goal("hello.equipped", "Equipped hello ÷ equipped Starlette, requests/s", "≥", 1.2, "x"),
     _goal(
         "hello.budget_bare", "Bare hello, CPU over bare uvicorn (scaled to uvicorn = 22 µs)", "≤", 14, "µs"
     ),
     _goal("hello.budget_equipped", "Equipped hello, CPU over bare uvicorn (scaled likewise)", "≤", 26, "µs"),
+    _goal("aggregate.fastify", "Aggregate, everything on ÷ Fastify + undici, requests/s", "≥", 1.2, "x"),
+    _goal("aggregate.starlette", "Aggregate, everything on ÷ Starlette + httpx, requests/s", "≥", 25, "x"),
+    _goal("aggregate.fastapi", "Aggregate, everything on ÷ FastAPI + httpx, requests/s", "≥", 28, "x"),
+    _goal(
+        "aggregate.pool",
+        "Aggregate, everything on ÷ bare uvicorn + a hand-written pool, requests/s",
+        "≥",
+        0.65,
+        "x",
+    ),
+    _goal("aggregate.latency", "Aggregate, p50 of a lone caller ÷ Fastify's", "≤", 1, "x"),
     _goal("startup.first", "Process start → first 200 ÷ that of FastAPI + httpx on uvicorn", "≤", 1, "x"),
     _goal("startup.import", "`import bff` over `python -c pass`", "≤", 60, "ms"),
     _goal("startup.rss", "Gateway idle RSS, the gallery cold", "≤", 60, "MB"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks import catalogue as who
 from benchmarks.figures import Series, paired_budget, paired_differences, paired_ratios
-from benchmarks.load import CONNECTIONS, Window, by_round, disturbances, quietest, rounds
+from benchmarks.load import CONNECTIONS, Plan, Window, by_round, disturbances, quietest, rounds
 from benchmarks.outcome import Effort, Outcome, Table, spread
 from benchmarks.servers import Server
 
@@ -28,9 +28,8 @@ BUDGETS = {"hello.budget_bare": who.BFF_BARE, "hello.budget_equipped": who.BFF_E
 
 
 def measure(effort: Effort, servers: Sequence[Server] = SERVERS) -> Outcome:
-    taken = rounds(
-        servers, count=effort.rounds, spare=effort.spare_rounds, seconds=effort.seconds, say=effort.say
-    )
+    plan = Plan(seconds=effort.seconds)
+    taken = rounds(servers, count=effort.rounds, spare=effort.spare_rounds, plan=plan, say=effort.say)
     windows = quietest(taken, effort.rounds)
     return Outcome(
         figures=figures(windows, servers),

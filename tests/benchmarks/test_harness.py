@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import catalogue, hello
+from benchmarks import aggregate, catalogue, hello
 from benchmarks.__main__ import arguments
 from benchmarks.figures import (
     GOALS,
@@ -13,7 +13,7 @@ from benchmarks.figures import (
     paired_differences,
     paired_ratios,
 )
-from benchmarks.load import LoadError, Window, by_round, disturbances, parse_wrk, quietest
+from benchmarks.load import CONNECTIONS, LoadError, Window, by_round, disturbances, parse_wrk, quietest
 from benchmarks.outcome import Effort, spread
 from benchmarks.servers import (
     Server,
@@ -127,6 +127,20 @@ class TestArithmetic:
         assert set(hello.figures(whole_run(), hello.SERVERS)) == {
             goal.key for goal in GOALS if goal.benchmark == "hello"
         }
+
+    def test_the_aggregate_measures_every_figure_it_owes(self):
+        """Also that of one caller alone, which is another window."""
+        windows = [
+            replace(window(server, 0, 10 + place, 1e-4), connections=connections)
+            for connections in (CONNECTIONS, aggregate.ALONE)
+            for place, server in enumerate(catalogue.AGGREGATORS)
+        ]
+        found = aggregate.figures(windows, catalogue.AGGREGATORS)
+        assert set(found) == {goal.key for goal in GOALS if goal.benchmark == "aggregate"}
+        assert found["aggregate.fastify"].values == pytest.approx((10 / 11,))
+        assert [row[0] for row in aggregate.table(windows, catalogue.AGGREGATORS, "1 of 1").rows] == [
+            server.name for server in catalogue.AGGREGATORS
+        ]
 
     def test_the_hello_table_names_every_server(self):
         rows = hello.table(whole_run(), hello.SERVERS, "2 of 2").rows

@@ -37,9 +37,12 @@ class TestReport:
 
     def test_met_and_missed_are_told_apart(self):
         page = report.render(everything(1.0), FACTS, Effort(), NOW)
-        assert "| ≥ 0.9 x | 1.00 x | 1.00 to 1.00 | 1 | yes |" in page
+        assert "| ≥ 1 x | 1.00 x | 1.00 to 1.00 | 1 | yes |" in page
         assert "| ≥ 5 x | 1.00 x | 1.00 to 1.00 | 1 | **no** |" in page
-        assert {goal.key for goal in report.unmet(everything(1.0))} == {"hello.fastapi", "hello.functions"}
+        assert {goal.key for goal in report.unmet(everything(1.0))} == {
+            *("hello.fastapi", "hello.functions", "hello.equipped"),
+            *("aggregate.fastify", "aggregate.starlette", "aggregate.fastapi"),
+        }
 
     def test_a_failure_names_its_cause_but_no_output_of_the_machine(self):
         page = report.render({"hello": "it ended\n/home/me/secret"}, FACTS, Effort(), NOW)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from benchmarks import catalogue, processes
+from benchmarks import aggregate, catalogue, documents, node, processes
 from benchmarks.load import check_log
 from benchmarks.servers import (
     LOAD_CORE,
@@ -18,6 +18,7 @@ from benchmarks.servers import (
     on_core,
     running,
 )
+from benchmarks.upstream import upstream
 
 
 class TestServers:
@@ -49,6 +50,18 @@ class TestServers:
             pytest.raises(ServerError, match="logged 1 of 2"),
         ):
             check_log(run, 2, timeout=0)
+
+    @pytest.mark.parametrize("server", catalogue.AGGREGATORS, ids=lambda server: server.name)
+    def test_every_aggregator_gives_the_one_answer(self, server):
+        """What is compared does the same work: same upstream, same three documents, same page."""
+        if server.argv[0] == "node":
+            node.install()
+        with upstream(documents.bodies()) as services, running(aggregate.behind(server, services.url)) as run:
+            assert json.loads(ask(run.port, server.path)[1]) == documents.merged()
+
+    def test_the_documents_are_a_kilobyte_each(self):
+        assert all(900 <= len(body) <= 1100 for body in documents.bodies().values())
+        assert len(documents.merged()["recommendations"]) == 5
 
     def test_the_equipped_peer_wears_what_it_says(self):
         with running(catalogue.STARLETTE_EQUIPPED) as run:
