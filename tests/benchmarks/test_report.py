@@ -41,7 +41,7 @@ class TestReport:
         assert "| ≥ 5 x | 1.00 x | 1.00 to 1.00 | 1 | **no** |" in page
         assert {goal.key for goal in report.unmet(everything(1.0))} == {
             *("hello.fastapi", "hello.functions", "hello.equipped"),
-            *("aggregate.fastify", "aggregate.starlette", "aggregate.fastapi"),
+            *("aggregate.fastify", "aggregate.starlette", "aggregate.fastapi", "budget.traffic"),
         }
 
     def test_a_failure_names_its_cause_but_no_output_of_the_machine(self):
