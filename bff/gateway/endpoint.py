@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 
+from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import (
     BadRequest,
@@ -25,12 +26,15 @@ from bff.errors import (
     NotFound,
 )
 from bff.gateway.devpage import DevPage
+from bff.gateway.onward import Hop
+from bff.gateway.passthrough import Passage
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.sender import DateField, Sender
-from bff.gateway.target import Table
+from bff.gateway.target import Table, Target
 from bff.runtime.invoker import Invoker
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
+from bff.services.client import ServiceClient
 from bff.signals import Signals, Unexpected
 
 Scope = MutableMapping[str, Any]
@@ -45,11 +49,19 @@ class Gateway:
     """Mutable state: ``table`` (swapped whole on reload) and ``is_draining``."""
 
     def __init__(
-        self, table: Table, *, invoker: Invoker, clock: Clock, signals: Signals, dev: DevPage | None = None
+        self,
+        table: Table,
+        *,
+        invoker: Invoker,
+        services: Callable[[], Mapping[str, ServiceClient]],
+        clock: Clock,
+        signals: Signals,
+        dev: DevPage | None = None,
     ) -> None:
         self.table = table
         self.is_draining = False
         self._invoker = invoker
+        self._services = services
         self._clock = clock
         self._signals = signals
         self._dev = dev
@@ -151,6 +163,9 @@ class Gateway:
         if target.own is not None:
             await sender.whole(await target.own(params))
             return
+        if target.service and method == "OPTIONS" and self._is_preflight(scope, table, origin):
+            await self._options(scope, sender, table, origin)
+            return
         invocation.function = target.function
         invocation.deadline = Deadline(invocation.started + target.timeout, target.timeout)
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
@@ -160,10 +175,37 @@ class Gateway:
             assert task is not None
             connection.on_left = partial(_leave, invocation, task)
         try:
-            await self._invoker.invoke(invocation, partial(sender.answer, target=target))
+            if target.service:
+                await self._pass(invocation, sender, table, target)
+            else:
+                await self._invoker.invoke(invocation, partial(sender.answer, target=target))
         finally:
             if connection is not None:
                 connection.on_left = None
+
+    async def _pass(self, invocation: Invocation, sender: Sender, table: Table, target: Target) -> None:
+        assert invocation.incoming is not None
+        scope = invocation.incoming.scope
+        peer = (scope.get("client") or ("",))[0]
+        hop = Hop(
+            client=invocation.client,
+            peer=peer,
+            is_vouched=table.proxies.vouches(peer),
+            scheme=scope["scheme"],
+            version=scope["http_version"],
+            request_id=invocation.request_id,
+            traceparent=invocation.trace.child(trace.new_span_id()),
+        )
+        client = self._services()[target.service]
+        passage = Passage(client, invocation=invocation, target=target, sender=sender, clock=self._clock)
+        await passage.run(hop)
+
+    @staticmethod
+    def _is_preflight(scope: Scope, table: Table, origin: bytes | None) -> bool:
+        """Whether a browser asks for leave that is ours to give; any other OPTIONS is the service's."""
+        if table.cors is None or origin is None:
+            return False
+        return any(name == b"access-control-request-method" for name, _ in scope["headers"])
 
     async def _options(self, scope: Scope, sender: Sender, table: Table, origin: bytes | None) -> None:
         """OPTIONS where no route answers it: what is allowed here, and to which pages."""
@@ -171,8 +213,9 @@ class Gateway:
         if allow is None:
             raise NotFound
         answer = Answer(204, [(b"allow", allow.encode())])
-        asks = any(name == b"access-control-request-method" for name, _ in scope["headers"])
-        if table.cors is not None and origin is not None and asks:
+        if self._is_preflight(scope, table, origin):
+            assert table.cors is not None
+            assert origin is not None
             sender.replace_extra(table.cors.preflight(origin, allow))
         await sender.whole(answer)
 

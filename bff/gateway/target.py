@@ -8,8 +8,11 @@ from typing import Any
 
 from bff.config import Config, Pattern, RouteConfig
 from bff.config.pattern import Kind
+from bff.config.rewrite import Rewrite
+from bff.gateway import rawpath
 from bff.gateway.client import TrustedProxies
 from bff.gateway.cors import Cors
+from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
 from bff.sdk.invocation import NO_FORWARDING, Forwarding
 from bff.sdk.reply import Answer
@@ -17,12 +20,20 @@ from bff.sdk.reply import Answer
 OwnHandler = Callable[[Any], Awaitable[Answer]]
 
 
+def _as_it_is(path: bytes) -> bytes:
+    return path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths."""
+    """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths, ``service``
+    and ``asked`` for what passes through.
+    """
 
     template: str
     function: str = ""
+    service: str = ""
+    asked: Asks = _as_it_is
     timeout: float = 10.0
     max_body: int = 0
     forwarding: Forwarding = NO_FORWARDING
@@ -59,10 +70,12 @@ def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
 
 
 def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
-    function = config.function(route.function)
     forwarding = Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
     )
+    if route.service:
+        return _passing(config, route, pattern, forwarding)
+    function = config.function(route.function)
     return Target(
         template=route.path,
         function=route.function,
@@ -73,6 +86,22 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
         mount=_mount(pattern),
+    )
+
+
+def _passing(config: Config, route: RouteConfig, pattern: Pattern, forwarding: Forwarding) -> Target:
+    service = config.services[route.service]
+    rewrite = None if route.rewrite is None else Rewrite.parse(route.rewrite)
+    return Target(
+        template=route.path,
+        service=route.service,
+        asked=rawpath.asked(pattern, rewrite),
+        timeout=config.timeout_of(route),
+        max_body=config.max_body_of(route),
+        forwarding=forwarding,
+        cancel_on_disconnect=True,
+        stream_idle_timeout=service.stream_idle_timeout,
+        stream_timeout=service.stream_timeout,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bff import trace
@@ -20,6 +21,7 @@ from bff.services import forward
 if TYPE_CHECKING:
     import httpx
 
+    from bff.services.passing import Exchange, Onward, Way
     from bff.services.transport import MakeTransport
     from bff.services.wire import Wire
 
@@ -32,7 +34,9 @@ _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
-    """Sends requests to one service for any invocation. Mutable state: ``_wire``, made with the first call."""
+    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_way`` and the
+    ``_transport`` below them, made with the first call; ``passing``, how many exchanges pass through now.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,9 @@ class ServiceClient:
         self._max_answer = max_answer
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._wire: Wire | None = None
+        self._way: Way | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
+        self.passing = 0
 
     async def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
@@ -114,14 +121,40 @@ class ServiceClient:
 
     def _connected(self) -> Wire:
         if self._wire is None:
-            from bff.services import lean_httpx
-
-            lean_httpx.load()
-            from bff.services.transport import wire_of
-
-            transport = self._make_transport(self.name, self.config)
-            self._wire = wire_of(self.name, self.config, transport, max_answer=self._max_answer)
+            self._wire = self._transports().wire_of(
+                self.name, self.config, self._below(), max_answer=self._max_answer
+            )
         return self._wire
+
+    def _below(self) -> httpx.AsyncBaseTransport:
+        if self._transport is None:
+            self._transports()
+            self._transport = self._make_transport(self.name, self.config)
+        return self._transport
+
+    @staticmethod
+    def _transports() -> Any:
+        """The module that needs httpx, imported with the first call."""
+        from bff.services import lean_httpx
+
+        lean_httpx.load()
+        from bff.services import transport
+
+        return transport
+
+    async def open(self, onward: Onward) -> Exchange:
+        """Pass a request through, unread: see :class:`bff.services.passing.Way`."""
+        if self._way is None:
+            self._transports()
+            from bff.services.passage import way_of
+
+            self._way = way_of(self.name, self.config, self._below())
+        return await self._way.open(onward)
+
+    @property
+    def own_headers(self) -> Mapping[str, str]:
+        """What is sent with every request, by lower-case name; often credentials."""
+        return self._own
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
@@ -129,8 +162,8 @@ class ServiceClient:
 
     async def aclose(self) -> None:
         """Close its connections."""
-        if self._wire is not None:
-            await self._wire.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     def __repr__(self) -> str:
         return f"<ServiceClient {self.name} at {self.config.url}>"

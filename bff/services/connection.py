@@ -14,6 +14,7 @@ import httpx
 
 from bff.services import http1
 from bff.services.body import Body
+from bff.services.duplex import Duplex
 
 MAX_HEAD = 64 * 1024
 """Bytes an answer's head may have, with interim answers before it (Envoy's ``max_request_headers_kb`` is 60)."""
@@ -28,15 +29,29 @@ class TooLarge(httpx.RemoteProtocolError):
 
 
 class Answer:
-    """What came: status, the head as it came, and the whole body or, if it was not wanted whole, a stream."""
+    """What came: status, the head as it came, and the whole body or, if it was not wanted whole, a stream.
 
-    __slots__ = ("body", "head", "status", "stream")
+    ``duplex`` is the bare connection after a 101, whose end belongs to whoever asked.
+    """
+
+    __slots__ = ("body", "duplex", "head", "status", "stream")
 
     def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None) -> None:
         self.status = status
         self.head = head
         self.body = body
         self.stream = stream
+        self.duplex: Duplex | None = None
+
+
+class Watcher(Protocol):
+    """Hears of the interim answers (1xx) before the one that was asked for."""
+
+    may_switch: bool
+    """Whether the request offers another protocol, so that 101 is an answer to it."""
+
+    def interim(self, status: int, head: bytes) -> None:
+        """One came, which is no answer yet."""
 
 
 class Home(Protocol):
@@ -51,7 +66,7 @@ class Home(Protocol):
 
 class Connection(asyncio.Protocol):
     """Mutable state: all of it, made anew by :meth:`ask`. ``served`` counts answers, ``has_heard`` tells
-    whether a byte of the present answer came, ``idle_since`` is the pool's.
+    whether a byte of the present answer came, ``watcher`` hears of interim ones, ``idle_since`` is the pool's.
     """
 
     __slots__ = (
@@ -78,6 +93,7 @@ class Connection(asyncio.Protocol):
         "has_heard",
         "idle_since",
         "served",
+        "watcher",
     )
 
     def __init__(self, home: Home, loop: asyncio.AbstractEventLoop) -> None:
@@ -89,6 +105,7 @@ class Connection(asyncio.Protocol):
         self._body: Body | None = None
         self._drained: asyncio.Future[None] | None = None
         self._is_closed = self._is_tunnel = False
+        self.watcher: Watcher | None = None
         self.served = 0
         self.idle_since = 0.0
 
@@ -128,8 +145,8 @@ class Connection(asyncio.Protocol):
         self._is_sending = False
 
     def give_up(self, wanted: object) -> None:
-        """Close it, if this answer or body is still what it is about."""
-        if self._answer is wanted or self._body is wanted:
+        """Close it, if this answer or body is still what it is about, or this answer was not taken any more."""
+        if self._answer is wanted or self._body is wanted or _is_untaken(wanted):
             self._answer = self._body = None
             self.abort()
 
@@ -162,15 +179,15 @@ class Connection(asyncio.Protocol):
         if self._answer is None and self._body is None:
             self.abort()  # it speaks unasked: whatever this is, it is nobody's answer
             return
-        if self._is_tunnel:
-            self._feed(data)
-            return
         if not self._head:
             self.has_heard = True
             self._raw = self._raw + data if self._raw else data
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._is_tunnel:
+                self._switch(data[error.args[0] :])
+                return
             if not self._is_complete:
                 self._fail(_told(error))
                 return
@@ -181,9 +198,7 @@ class Connection(asyncio.Protocol):
             self._fail(_too_long())
 
     def eof_received(self) -> None:
-        if self._is_tunnel:
-            self._finish()
-        elif self._is_under_way and self._head and http1.ends_with_connection(self._head):
+        if self._is_under_way and self._head and http1.ends_with_connection(self._head):
             self._is_spoilt = True
             self._finish()
 
@@ -226,9 +241,8 @@ class Connection(asyncio.Protocol):
         if end > MAX_HEAD:
             raise _too_long()
         if 100 <= status < 200:
-            if status == 101:
-                raise httpx.RemoteProtocolError("the service switched to a protocol nobody asked for")
             self._interim = end
+            self._tell_interim(status, raw[begin:end])
             return
         self._status, self._head, self._raw = status, raw[begin:end], b""
         if self._is_head:
@@ -274,6 +288,26 @@ class Connection(asyncio.Protocol):
             whole = parts[0] if len(parts) == 1 else b"".join(parts)
             answer.set_result(Answer(self._status, self._head, whole, body))
 
+    def _tell_interim(self, status: int, head: bytes) -> None:
+        watcher = self.watcher
+        if status != 101:
+            if watcher is not None:
+                watcher.interim(status, head)
+        elif watcher is not None and watcher.may_switch:
+            self._status, self._head, self._is_tunnel = status, head, True
+        else:
+            raise httpx.RemoteProtocolError("the service switched to a protocol nobody asked for")
+
+    def _switch(self, rest: bytes) -> None:
+        """From here on it is not HTTP. It counts among the pool's connections until it is closed."""
+        answer, self._answer, self._body = self._answer, None, None
+        if answer is None or answer.done():
+            self.abort()
+            return
+        told = Answer(self._status, self._head, b"", None)
+        told.duplex = Duplex(self._transport, rest, lambda _: self._close())
+        answer.set_result(told)
+
     def _tell(self, body: Body) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
@@ -287,6 +321,19 @@ class Connection(asyncio.Protocol):
             body.fail(error)
         if answer is not None and not answer.done():
             answer.set_exception(error)
+
+
+def _is_untaken(wanted: object) -> bool:
+    """Whether it is an answer whose rest nobody will read: it came in the turn in which its asker was cancelled."""
+    if (
+        not isinstance(wanted, asyncio.Future)
+        or not wanted.done()
+        or wanted.cancelled()
+        or wanted.exception()
+    ):
+        return False
+    answer: Answer = wanted.result()
+    return answer.duplex is not None or answer.stream is not None
 
 
 def _too_long() -> httpx.RemoteProtocolError:

@@ -16,7 +16,7 @@ import httpx
 
 from bff.clock import Clock, Timer
 from bff.services import upload
-from bff.services.connection import Answer, Connection, Home
+from bff.services.connection import Answer, Connection, Home, Watcher
 
 MAX_WAITING = 1024
 """Requests that may wait for a connection (Envoy, ``max_pending_requests``)."""
@@ -40,7 +40,8 @@ class Outgoing:
 
     ``length`` is what the head says of a body in parts; None means chunked. ``is_replayable`` says that
     sending it twice does no harm and is possible. ``wait`` and ``silence`` are the seconds it may take to get a
-    connection and to hear something on it, for who has no deadline of its own. Mutable: ``attempts``, how
+    connection and to hear something on it, for who has no deadline of its own. ``watcher`` hears of interim
+    answers. Mutable: ``attempts``, how
     often it was sent.
     """
 
@@ -54,6 +55,7 @@ class Outgoing:
     limit: int = 2**62
     wait: float | None = None
     silence: float | None = None
+    watcher: Watcher | None = None
     attempts: int = field(default=0, init=False)
 
 
@@ -109,6 +111,7 @@ class Connections:
             whole=outgoing.is_whole,
             more=outgoing.parts is not None,
         )
+        connection.watcher = outgoing.watcher
         if outgoing.parts is not None:
             return await upload.exchange(connection, asked, outgoing.parts, outgoing.length)
         try:
