@@ -15,7 +15,7 @@ from bff.services.passing import Fields
 PSEUDONYM = b"bff"
 """What we are called in ``Via`` (RFC 9110 §7.6.3): no host's name, which would tell of the network behind."""
 
-_HOP = frozenset(name.encode() for name in HOP_BY_HOP)
+_HOP = frozenset(name.encode() for name in HOP_BY_HOP) | {b"http2-settings"}
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host", b"expect"})
 # Always ours: what a caller claims in them nobody vouches for.
 _TOLD_BY_US = frozenset({b"forwarded", b"via", b"x-request-id", b"traceparent", b"cookie", b"x-real-ip"})

@@ -158,17 +158,18 @@ class Passage:
     async def _continued(self) -> None:
         """Until the service has said that it wants the body, or has had the time to."""
         if self._may_continue is not None:
+            self._turn(is_callers=False, extra=EXPECTATION)
             with suppress(TimeoutError), Expiry(self._clock, self._clock.now() + EXPECTATION):
                 await self._may_continue.wait()
 
-    def _turn(self, *, is_callers: bool) -> None:
+    def _turn(self, *, is_callers: bool, extra: float = 0.0) -> None:
         """From now on it is the caller we wait for, or the service."""
         if self._expiry is None:
             return
         self._is_callers_turn = is_callers
         allowed = self._target.stream_idle_timeout if is_callers else self._target.timeout
         latest = self._invocation.started + self._target.stream_timeout
-        self._expiry.move(min(self._clock.now() + allowed, latest))
+        self._expiry.move(min(self._clock.now() + allowed + extra, latest))
 
     # The way back.
 
