@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from bff.clock import Clock, Expiry
 from bff.services.duplex import Duplex
@@ -31,8 +32,9 @@ async def join(one: Duplex, other: Duplex, *, clock: Clock, idle: float) -> None
     create = asyncio.get_running_loop().create_task
     copies = [create(_copy(source, sink, quiet)) for source, sink in ((one, other), (other, one))]
     try:
-        await _first(copies, quiet, clock, idle)
-        await asyncio.wait(copies, timeout=LINGER)
+        if await _has_finished(copies, quiet, clock, idle):
+            with suppress(TimeoutError), Expiry(clock, clock.now() + LINGER):
+                await asyncio.wait(copies)
     finally:
         for copy in copies:
             copy.cancel()
@@ -41,15 +43,13 @@ async def join(one: Duplex, other: Duplex, *, clock: Clock, idle: float) -> None
         other.close()
 
 
-async def _first(copies: list[asyncio.Task[None]], quiet: _Quiet, clock: Clock, idle: float) -> None:
-    """Until one end has finished, or nobody has said anything for too long."""
+async def _has_finished(copies: list[asyncio.Task[None]], quiet: _Quiet, clock: Clock, idle: float) -> bool:
+    """True once one end has finished; False when nobody has said anything for too long."""
     while (rest := quiet.last + idle - clock.now()) > 0:
-        try:
-            with Expiry(clock, clock.now() + rest):
-                await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
-                return
-        except TimeoutError:
-            continue
+        with suppress(TimeoutError), Expiry(clock, clock.now() + rest):
+            await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
+            return True
+    return False
 
 
 async def _copy(source: Duplex, sink: Duplex, quiet: _Quiet) -> None:
