@@ -92,15 +92,14 @@ class OwnWay:
             head += http1.field_lines(_framed(onward, self._host))
         except http1.NotHttp as error:
             raise httpx.LocalProtocolError(str(error)) from None
-        return Outgoing(
-            head=head + b"\r\n",
-            parts=onward.parts,
-            length=onward.length,
+        outgoing = Outgoing(
+            head + b"\r\n",
             is_head=onward.method == "HEAD",
             is_replayable=onward.parts is None and onward.method in http1.IDEMPOTENT,
-            is_whole=False,
-            watcher=_Watcher(onward.inform, may_switch=bool(onward.upgrade)),
         )
+        outgoing.parts, outgoing.length, outgoing.is_whole = onward.parts, onward.length, False
+        outgoing.watcher = _Watcher(onward.inform, may_switch=bool(onward.upgrade))
+        return outgoing
 
 
 def _framed(onward: Onward, host: bytes) -> Fields:
