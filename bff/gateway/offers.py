@@ -15,8 +15,10 @@ OFFER_KEY = "bff.offer"
 _OF_AN_UPGRADE = frozenset({b"upgrade", b"http2-settings"})
 
 
-def is_websocket(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether WebSocket and nothing else is offered, by a request without a body."""
+def is_websocket(method: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether WebSocket and nothing else is offered, as RFC 6455 §4.1 has it, by a request without a body."""
+    if method != b"GET" or version != "1.1":
+        return False
     offered = [value.strip().lower() for name, value in headers if name == b"upgrade"]
     has_body = any(
         name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")

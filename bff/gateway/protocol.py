@@ -18,6 +18,7 @@ from bff.errors import BadRequest, BffError, HeadTimedOut, HeadTooLarge, problem
 from bff.gateway import offers
 from bff.gateway.limits import HeadLimits as HeadLimits
 from bff.gateway.offers import OFFER_KEY
+from bff.gateway.undelimited import UndelimitedCycle
 from bff.sdk.reply import HeaderPairs
 from bff.services.duplex import Duplex
 
@@ -182,7 +183,8 @@ class LimitedProtocol(HttpToolsProtocol):
                 return
             if not self._takes_offer():
                 return  # comes again, without the offer
-        if self.parser.get_http_version() not in _VERSIONS:
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
             self._refuse(BadRequest("This is not HTTP/1.1."))
             return
         if b"#" in self.url:  # no part of a target (RFC 9112 §3.2), and who else reads it may cut elsewhere
@@ -190,14 +192,15 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self.scope[TARGET_KEY] = self.url  # type: ignore[literal-required]
         super().on_headers_complete()
+        if version == "1.0":
+            self.cycle.__class__ = UndelimitedCycle
         self._in_body = True
         self._idle_size = self._left_over = 0
         self.headers = []  # trailers go nowhere: who read the head has read all of it (RFC 9110 §6.5.1)
 
     def _takes_offer(self) -> bool:
-        """Whether the application shall decide on it: an offer of WebSocket, as RFC 6455 §4.1 has it."""
-        is_it = self.parser.get_method() == b"GET" and self.parser.get_http_version() == "1.1"
-        if not is_it or not offers.is_websocket(self.headers):
+        """Whether the application shall decide on it."""
+        if not offers.is_websocket(self.parser.get_method(), self.parser.get_http_version(), self.headers):
             return False
         self.scope[OFFER_KEY] = True  # type: ignore[literal-required]
         self.headers[:] = offers.without(self.headers)
