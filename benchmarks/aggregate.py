@@ -6,7 +6,7 @@ from dataclasses import replace
 from benchmarks import catalogue as who
 from benchmarks import documents, node
 from benchmarks.figures import Series, paired_ratios
-from benchmarks.load import CONNECTIONS, Plan, Window, by_round, disturbances, quietest, rounds
+from benchmarks.load import CONNECTIONS, Plan, Window, by_round, disturbances, quietest, rounds, scaled
 from benchmarks.outcome import Effort, Outcome, Table, spread
 from benchmarks.servers import Server
 from benchmarks.upstream import upstream
@@ -74,18 +74,15 @@ def table(windows: Sequence[Window], servers: Sequence[Server], kept: str) -> Ta
 
 
 def row(windows: Sequence[Window], server: Server) -> tuple[str, ...]:
-    def series(what: str, scale: float, connections: int = CONNECTIONS) -> Series:
-        return Series.of([value * scale for value in by_round(windows, server, what, connections)])
-
     ours = by_round(windows, who.BFF_AGGREGATE, "rps")
     ratio = spread(paired_ratios(ours, by_round(windows, server, "rps")), 2) if ours else ""
     return (
         server.name,
-        spread(series("rps", 1)),
+        spread(scaled(windows, server, "rps", 1)),
         ratio,
-        spread(series("p50", 1e3), 2),
-        spread(series("p99", 1e3), 2),
-        spread(series("cpu", 1e6)),
-        spread(series("rss", 1e-6)),
-        spread(series("p50", 1e3, ALONE), 2),
+        spread(scaled(windows, server, "p50", 1e3), 2),
+        spread(scaled(windows, server, "p99", 1e3), 2),
+        spread(scaled(windows, server, "cpu", 1e6)),
+        spread(scaled(windows, server, "rss", 1e-6)),
+        spread(scaled(windows, server, "p50", 1e3, ALONE), 2),
     )

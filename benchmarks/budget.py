@@ -45,7 +45,20 @@ ROOMS = {
     "/bff/sdk/call.py": "service",
     "/bff/sdk/aggregate.py": "service",
     "/bff/sdk/service.py": "service",
-    "/bff/services/transport": "transport",
+    **{
+        f"/bff/services/{name}": "transport"
+        for name in (
+            "body",
+            "composing",
+            "connection",
+            "decoding",
+            "http1",
+            "response",
+            "transport",
+            "upload",
+            "wire",
+        )
+    },
     "/httpx/": "transport",
     "/httpcore/": "transport",
 }

@@ -82,4 +82,9 @@ AGGREGATORS = (
     *(BFF_AGGREGATE, FASTIFY, POOL, STARLETTE_PYREQWEST, STARLETTE_AIOHTTP),
     *(STARLETTE_HTTPX, FASTAPI_AGGREGATE),
 )
+# The path below /catalog, and the service, are filled in when the upstream runs.
+BFF_PASSING = replace(
+    gateway("bff, passing through", PROJECTS / "passthrough" / "routes.yaml"), logs_requests=True
+)
+REPLY_FROM = node("Fastify + reply-from", "passing.js", "")
 OURS = (BFF_BARE, BFF_EQUIPPED, GALLERY)

@@ -104,6 +104,8 @@ GOALS = (
         "x",
     ),
     _goal("aggregate.latency", "Aggregate, p50 of a lone caller ÷ Fastify's", "≤", 1, "x"),
+    _goal("passing.upload", "Passing 1 GB up: memory at its most, over before", "≤", 16, "MB"),
+    _goal("passing.download", "Passing 1 GB down: memory at its most, over before", "≤", 16, "MB"),
     _goal("startup.first", "Process start → first 200 ÷ that of FastAPI + httpx on uvicorn", "≤", 1, "x"),
     _goal("startup.import", "`import bff` over `python -c pass`", "≤", 60, "ms"),
     _goal("startup.rss", "Gateway idle RSS, the gallery cold", "≤", 60, "MB"),

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import mean
 from typing import Any
 
+from benchmarks.figures import Series
 from benchmarks.processes import busy_seconds, cpu_seconds, resident_bytes, tree
 from benchmarks.servers import (
     LOAD_CORE,
@@ -145,7 +146,9 @@ def one_round(servers: Sequence[Server], number: int, plan: Plan) -> list[Window
     order = list(servers) if number % 2 == 0 else list(servers)[::-1]
     with ExitStack() as stack:
         runs = [stack.enter_context(running(server)) for server in order]
-        warm_ups = [window(run, number, replace(plan, seconds=1)) for run in runs]  # dropped
+        warm_ups = [
+            window(run, number, replace(plan, seconds=1), plan.connections[0]) for run in runs
+        ]  # dropped
         windows = [
             window(run, number, plan, connections)
             for connections in plan.connections
@@ -178,7 +181,7 @@ def rounds(
         if sum(share <= QUIET for share in disturbances(windows).values()) == count:
             break
         windows += one_round(servers, number, plan)
-        rates = (f"{s.name} {by_round(windows, s, 'rps')[-1]:.0f}/s" for s in servers)
+        rates = (f"{s.name} {by_round(windows, s, 'rps', plan.connections[0])[-1]:.0f}/s" for s in servers)
         disturbed = f"others used up to {disturbances(windows)[number]:.0%} of a core"
         say(f"  round {number + 1}: {', '.join(rates)}; {disturbed}")
     return windows
@@ -208,3 +211,10 @@ def by_round(
         if seen.server == server.name and seen.connections == connections:
             found.setdefault(seen.round, []).append(getattr(seen, what))
     return [mean(found[number]) for number in sorted(found)]
+
+
+def scaled(
+    windows: Sequence[Window], server: Server, what: str, scale: float, connections: int = CONNECTIONS
+) -> Series:
+    """The same, in another unit."""
+    return Series.of([value * scale for value in by_round(windows, server, what, connections)])

@@ -3,11 +3,10 @@
 import os
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import tree
@@ -18,7 +17,6 @@ from benchmarks.servers import (
     Running,
     Server,
     ask,
-    free_port,
     started,
 )
 
@@ -33,6 +31,7 @@ events {{ worker_connections 4096; multi_accept on; }}
 http {{
   access_log off;
   default_type application/json;
+  sendfile on;
   tcp_nodelay on;
   server_tokens off;
   keepalive_timeout 600s;
@@ -43,9 +42,10 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
+AROUND
   server {{
     listen 127.0.0.1:{port} backlog=4096;
-{locations}
+LOCATIONS
   }}
 }}
 """
@@ -62,31 +62,33 @@ class Upstream:
     pids: tuple[int, ...]
 
 
-@contextmanager
-def upstream(bodies: Mapping[str, str]) -> Iterator[Upstream]:
-    """Services that answer these JSON bodies at these paths, on the load's core."""
-    with nginx("services", "\n".join(_location(path, body) for path, body in bodies.items())) as run:
-        for path, body in bodies.items():
-            if ask(run.port, path) != (200, body.encode()):
-                raise run.failed(f"does not answer {path} as it was told to")
-        yield Upstream(url=f"http://127.0.0.1:{run.port}", pids=tuple(tree(run.process.pid)))
-
-
-@contextmanager
-def nginx(name: str, locations: str, core: int = LOAD_CORE) -> Iterator[Running]:
-    """nginx with these location blocks, once it listens."""
+def nginx(name: str, locations: str, *, around: str = "") -> Server:
+    """nginx with these location blocks; `around` stands beside its server block."""
     where = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
     binary = shutil.which("nginx", path=where)
     if binary is None:
         raise NoNginxError
-    with tempfile.TemporaryDirectory() as folder:
-        port, file = free_port(), Path(folder) / "nginx.conf"
-        file.write_text(CONFIG.format(folder=folder, port=port, locations=locations))
-        server = Server(name=name, argv=(binary, "-e", "stderr", "-c", str(file)))
-        with started(server, core=core) as begun:
-            run = replace(begun, port=port)
-            _wait_until_it_listens(run)
-            yield run
+    config = CONFIG.replace("AROUND", _literal(around)).replace("LOCATIONS", _literal(locations))
+    return Server(name=name, argv=(binary, "-e", "stderr", "-c", "{config}"), config=config)
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+@contextmanager
+def upstream(bodies: Mapping[str, str], files: Path | None = None) -> Iterator[Upstream]:
+    """Services that answer these JSON bodies at these paths, and these files below /files/, on the load's core."""
+    locations = [_location(path, body) for path, body in bodies.items()]
+    if files is not None:
+        locations.append(f"    location /files/ {{ alias {files}/; }}")
+    server = nginx("services", "\n".join(locations))
+    with started(server, core=LOAD_CORE) as run:
+        _wait_until_it_listens(run)
+        for path, body in bodies.items():
+            if ask(run.port, path) != (200, body.encode()):
+                raise run.failed(f"does not answer {path} as it was told to")
+        yield Upstream(url=f"http://127.0.0.1:{run.port}", pids=tuple(tree(run.process.pid)))
 
 
 def _wait_until_it_listens(run: Running) -> None:
