@@ -35,7 +35,8 @@ def begin(_number: int, _frame: FrameType | None) -> None:
 def write(_number: int, _frame: FrameType | None) -> None:
     file = Path(os.environ["SAMPLES"])
     unfinished = file.with_suffix(".part")
-    unfinished.write_text(json.dumps([[list(stack), count] for stack, count in stacks.items()]))
+    taken = list(stacks.items())  # in one step: the next sample may come while they are written
+    unfinished.write_text(json.dumps([[list(stack), count] for stack, count in taken]))
     unfinished.replace(file)
 
 
