@@ -31,16 +31,18 @@ class TooLarge(httpx.RemoteProtocolError):
 class Answer:
     """What came: status, the head as it came, and the whole body or, if it was not wanted whole, a stream.
 
-    ``duplex`` is the bare connection after a 101, whose end belongs to whoever asked.
+    ``is_encoded`` says that there is a Content-Encoding. ``duplex`` is the bare connection after a 101, whose
+    end belongs to whoever asked.
     """
 
-    __slots__ = ("body", "duplex", "head", "status", "stream")
+    __slots__ = ("body", "duplex", "head", "is_encoded", "status", "stream")
 
-    def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None) -> None:
+    def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None, is_encoded: bool) -> None:
         self.status = status
         self.head = head
         self.body = body
         self.stream = stream
+        self.is_encoded = is_encoded
         self.duplex: Duplex | None = None
 
 
@@ -78,6 +80,7 @@ class Connection(asyncio.Protocol):
         "_interim",
         "_is_closed",
         "_is_complete",
+        "_is_encoded",
         "_is_head",
         "_is_sending",
         "_is_spoilt",
@@ -129,13 +132,13 @@ class Connection(asyncio.Protocol):
         self._raw = self._head = b""
         self._interim = self._size = self._status = 0
         self._parts: list[bytes] = []
-        self._is_complete = self._is_spoilt = self.has_heard = False
+        self._is_complete = self._is_spoilt = self._is_encoded = self.has_heard = False
         self._transport.write(data)
         return answer
 
     async def send(self, data: bytes) -> None:
         """More of the request; returns when the socket takes yet more."""
-        if not self._is_closed:
+        if self.is_open:
             self._transport.write(data)
         if self._drained is not None:
             await self._drained
@@ -240,11 +243,13 @@ class Connection(asyncio.Protocol):
         end = raw.find(b"\r\n\r\n", begin) + 4
         if end > MAX_HEAD:
             raise _too_long()
-        if 100 <= status < 200:
+        if status < 200:
             self._interim = end
-            self._tell_interim(status, raw[begin:end])
+            self._hear_interim(status, raw[begin:end])
             return
-        self._status, self._head, self._raw = status, raw[begin:end], b""
+        head = raw[begin:end]
+        self._is_encoded = http1.check(head)
+        self._status, self._head, self._raw = status, head, b""
         if self._is_head:
             # llhttp cannot be told that this answer has no body, so it is asked no further.
             self._is_complete = True
@@ -252,6 +257,18 @@ class Connection(asyncio.Protocol):
             self._parser = httptools.HttpResponseParser(self)
         elif self._body is not None:
             self._tell(self._body)
+
+    def _hear_interim(self, status: int, head: bytes) -> None:
+        """RFC 9110 §15.2; they have no body, so one that says otherwise leaves open where it ends."""
+        watcher = self.watcher
+        if status == 101 and (watcher is None or not watcher.may_switch):
+            raise httpx.RemoteProtocolError("the service switched to a protocol nobody asked for")
+        if status < 100 or http1.says_more(head):
+            raise httpx.RemoteProtocolError("what came is no interim answer")
+        if status == 101:
+            self._status, self._head, self._is_tunnel = status, head, True
+        elif watcher is not None:
+            watcher.interim(status, head)
 
     def on_body(self, data: bytes) -> None:
         if not self._is_complete:
@@ -286,17 +303,7 @@ class Connection(asyncio.Protocol):
             body.end()
         if answer is not None and not answer.done():
             whole = parts[0] if len(parts) == 1 else b"".join(parts)
-            answer.set_result(Answer(self._status, self._head, whole, body))
-
-    def _tell_interim(self, status: int, head: bytes) -> None:
-        watcher = self.watcher
-        if status != 101:
-            if watcher is not None:
-                watcher.interim(status, head)
-        elif watcher is not None and watcher.may_switch:
-            self._status, self._head, self._is_tunnel = status, head, True
-        else:
-            raise httpx.RemoteProtocolError("the service switched to a protocol nobody asked for")
+            answer.set_result(Answer(self._status, self._head, whole, body, self._is_encoded))
 
     def _switch(self, rest: bytes) -> None:
         """From here on it is not HTTP. It counts among the pool's connections until it is closed."""
@@ -304,14 +311,14 @@ class Connection(asyncio.Protocol):
         if answer is None or answer.done():
             self.abort()
             return
-        told = Answer(self._status, self._head, b"", None)
+        told = Answer(self._status, self._head, b"", None, False)
         told.duplex = Duplex(self._transport, rest, lambda _: self._close())
         answer.set_result(told)
 
     def _tell(self, body: Body) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
-            answer.set_result(Answer(self._status, self._head, b"", body))
+            answer.set_result(Answer(self._status, self._head, b"", body, self._is_encoded))
 
     def _fail(self, error: Exception) -> None:
         answer, body = self._answer, self._body
@@ -343,7 +350,10 @@ def _too_long() -> httpx.RemoteProtocolError:
 def _told(error: Exception) -> Exception:
     """What a callback raised inside the parser, or what the parser itself has to say."""
     inner = error.__context__
-    if isinstance(error, httptools.HttpParserCallbackError) and isinstance(inner, httpx.TransportError):
-        inner.__context__ = None
-        return inner
+    if isinstance(error, httptools.HttpParserCallbackError):
+        if isinstance(inner, httpx.TransportError):
+            inner.__context__ = None
+            return inner
+        if isinstance(inner, http1.NotHttp):
+            return httpx.RemoteProtocolError(str(inner))
     return httpx.RemoteProtocolError("what came is not HTTP/1.1")
