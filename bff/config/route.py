@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from bff.config.auth import Demand
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP, METHODS, is_token
 from bff.config.pattern import Pattern
@@ -90,6 +91,10 @@ class RouteConfig(Section):
     rewrite: Annotated[str, AfterValidator(_rewrite)] | None = Field(
         default=None,
         description="The path a service is asked for, such as /v2/{rest}; without it what {rest:path} matched.",
+    )
+    auth: Demand | None = Field(
+        default=None,
+        description="What the route asks of its callers, instead of defaults.auth; none: nothing.",
     )
     timeout: Duration | None = Field(
         default=None, description="Shortens the function's or the service's timeout on this route."

@@ -69,7 +69,7 @@ def parameters_by_function(routes: Iterable[RouteConfig]) -> dict[str, frozenset
 
 def made(config: Config, found: Found) -> dict[str, object]:
     """The document of a configuration and of what its functions say."""
-    return document(_operations(config, found), about(config.openapi))
+    return document(_operations(config, found), about(config.openapi), config.auth)
 
 
 def _operations(config: Config, found: Found) -> Iterator[Operations]:
@@ -78,7 +78,13 @@ def _operations(config: Config, found: Found) -> Iterator[Operations]:
             continue  # what passes through is the service's own to describe
         parameters = route.pattern.parameters
         said: Described = found.get((route.function, parameters)) or unread(parameters)
-        yield Operations(path=route.path, methods=route.methods, owner=route.function, described=said)
+        yield Operations(
+            path=route.path,
+            methods=route.methods,
+            owner=route.function,
+            described=said,
+            demand=config.auth_of(route),
+        )
 
 
 def about(config: OpenApiConfig) -> About:

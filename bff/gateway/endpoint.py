@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from bff import trace
-from bff.clock import Clock, Deadline
+from bff.clock import Clock, Deadline, Expiry
 from bff.errors import (
     BadRequest,
     BffError,
@@ -25,6 +25,8 @@ from bff.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from bff.gateway.auth.guard import Guard
+from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.onward import Hop
 from bff.gateway.passthrough import Passage
@@ -169,6 +171,8 @@ class Gateway:
         invocation.function = target.function
         invocation.deadline = Deadline(invocation.started + target.timeout, target.timeout)
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
+        if target.guard is not None:
+            await self._identify(target.guard, invocation, scope, table)
         connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
         if connection is not None and (method in _SAFE or target.cancel_on_disconnect):
             task = asyncio.current_task()
@@ -190,7 +194,7 @@ class Gateway:
         hop = Hop(
             client=invocation.client,
             peer=peer,
-            is_vouched=table.proxies.vouches(peer),
+            is_vouched=table.proxies.trusts(peer),
             scheme=scope["scheme"],
             version=scope["http_version"],
             request_id=invocation.request_id,
@@ -206,6 +210,16 @@ class Gateway:
         if table.cors is None or origin is None:
             return False
         return any(name == b"access-control-request-method" for name, _ in scope["headers"])
+
+    async def _identify(self, guard: Guard, invocation: Invocation, scope: Scope, table: Table) -> None:
+        """Find out who calls, before anything of the request is read or done."""
+        peer = scope.get("client")
+        shown = Request(scope["headers"], peer is not None and table.proxies.trusts(peer[0]))
+        try:
+            invocation.caller = guard.known(shown)
+        except Unsure:
+            with Expiry(self._clock, invocation.deadline.at):
+                invocation.caller = await guard.look(shown)
 
     async def _options(self, scope: Scope, sender: Sender, table: Table, origin: bytes | None) -> None:
         """OPTIONS where no route answers it: what is allowed here, and to which pages."""

@@ -10,6 +10,8 @@ from bff.config import Config, Pattern, RouteConfig
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
 from bff.gateway import rawpath
+from bff.gateway.auth.guard import Guard
+from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
 from bff.gateway.cors import Cors
 from bff.gateway.rawpath import Asks
@@ -41,6 +43,7 @@ class Target:
     stream_idle_timeout: float = 300.0
     stream_timeout: float = 3600.0
     mount: str = ""
+    guard: Guard | None = None
     own: OwnHandler | None = None
 
 
@@ -53,10 +56,13 @@ class Table:
     proxies: TrustedProxies
 
 
-def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
-    """The table of a configuration, with the gateway's own paths added where no route has them."""
+def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes | None = None) -> Table:
+    """The table of a configuration, with the gateway's own paths added where no route has them.
+
+    Without ``schemes`` nobody is asked who calls: for tools that call functions directly.
+    """
     routes = [
-        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern))
+        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern, schemes))
         for route in config.routes
     ]
     taken = {pattern.shape for pattern, methods, _ in routes if "GET" in methods}
@@ -72,12 +78,13 @@ def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
     )
 
 
-def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
+def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None) -> Target:
     forwarding = Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
     )
+    guard = schemes.guard(config.auth_of(route)) if schemes is not None else None
     if route.service:
-        return _passing(config, route, pattern, forwarding)
+        return _passing(config, route, pattern, forwarding, guard)
     function = config.function(route.function)
     return Target(
         template=route.path,
@@ -89,10 +96,13 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
         mount=_mount(pattern),
+        guard=guard,
     )
 
 
-def _passing(config: Config, route: RouteConfig, pattern: Pattern, forwarding: Forwarding) -> Target:
+def _passing(
+    config: Config, route: RouteConfig, pattern: Pattern, forwarding: Forwarding, guard: Guard | None
+) -> Target:
     service = config.services[route.service]
     rewrite = None if route.rewrite is None else Rewrite.parse(route.rewrite)
     return Target(
@@ -105,6 +115,7 @@ def _passing(config: Config, route: RouteConfig, pattern: Pattern, forwarding: F
         cancel_on_disconnect=True,
         stream_idle_timeout=service.stream_idle_timeout,
         stream_timeout=service.stream_timeout,
+        guard=guard,
     )
 
 

@@ -271,7 +271,7 @@ def test_any_document_loads_or_is_refused_with_places(project: Project, document
             assert mistake.line >= 1 or mistake.file != str(project.path)
 
 
-SERVICES = "services: {catalog: {url: \"http://c\"}}\n"
+SERVICES = 'services: {catalog: {url: "http://c"}}\n'
 
 
 @pytest.mark.parametrize(
@@ -332,3 +332,19 @@ def test_a_services_route_takes_no_longer_than_the_service_may(project: Project)
     for timeout, seconds in [("", 2.0), (", timeout: 1s", 1.0), (", timeout: 9s", 2.0)]:
         config = project.load(f"{text}{timeout}}}\n")
         assert config.timeout_of(config.routes[0]) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("functions: {home: {scale: {mn: 1}}}\n", "unknown key; did you mean min?"),
+        ("defaults: {scale: {maxx: 1}}\n", "unknown key; did you mean max?"),
+        ("gateway: {cors: {origin: a}}\n", "unknown key; did you mean origins?"),
+        ("services: {a: {url: 'http://a', timout: 1s}}\n", "unknown key; did you mean timeout?"),
+        ("auth: {users: {jwt: {isuer: i}}}\n", "unknown key; did you mean issuer?"),
+        ("openapi: {titel: a}\n", "unknown key; did you mean title?"),
+    ],
+)
+def test_an_unknown_key_is_told_however_deep_it_stands(project: Project, text: str, said: str) -> None:
+    """The models themselves are asked what may stand there."""
+    assert any(said in line for line in project.lines(text))
