@@ -40,13 +40,18 @@ class Hop:
 
 
 def onward(
-    headers: Sequence[tuple[bytes, bytes]], hop: Hop, *, cookies: Collection[str], own: Mapping[str, str]
+    headers: Sequence[tuple[bytes, bytes]],
+    hop: Hop,
+    *,
+    cookies: Collection[str],
+    own: Mapping[str, str],
+    withheld: frozenset[bytes] = frozenset(),
 ) -> Fields:
     """What goes on to the service: the caller's fields but for those that stay here, then ours, then the
     service's own, which win.
     """
     ours = {name.encode(): value.encode("latin-1") for name, value in own.items()}
-    dropped = _HOP | _FRAMING | _TOLD_BY_US | nominated(headers) | ours.keys()
+    dropped = _HOP | _FRAMING | _TOLD_BY_US | withheld | nominated(headers) | ours.keys()
     fields = [
         (name, value)
         for name, value in headers

@@ -96,7 +96,11 @@ class Passage:
         headers = self._scope["headers"]
         length, has_body = _framing(headers, self._scope["http_version"])
         fields = onward.onward(
-            headers, hop, cookies=self._target.forwarding.cookies, own=self._client.own_headers
+            headers,
+            hop,
+            cookies=self._target.forwarding.cookies,
+            own=self._client.own_headers,
+            withheld=self._target.withheld,
         )
         if has_body and any(name == b"expect" for name, _ in headers):
             self._may_continue = asyncio.Event()

@@ -28,14 +28,15 @@ def _as_it_is(path: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths, ``service``
-    and ``asked`` for what passes through.
+    """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths, ``service``,
+    ``asked`` and ``withheld`` (fields that stay here) for what passes through.
     """
 
     template: str
     function: str = ""
     service: str = ""
     asked: Asks = _as_it_is
+    withheld: frozenset[bytes] = frozenset()
     timeout: float = 10.0
     max_body: int = 0
     forwarding: Forwarding = NO_FORWARDING
@@ -109,6 +110,7 @@ def _passing(
         template=route.path,
         service=route.service,
         asked=rawpath.asked(pattern, rewrite),
+        withheld=_read_here(config),
         timeout=config.timeout_of(route),
         max_body=config.max_body_of(route),
         forwarding=forwarding,
@@ -117,6 +119,12 @@ def _passing(
         stream_timeout=service.stream_timeout,
         guard=guard,
     )
+
+
+def _read_here(config: Config) -> frozenset[bytes]:
+    """The fields that tell the gateway who calls: keys for its own door are nobody else's business."""
+    ways = [way for scheme in config.auth.values() for way in (scheme.api_keys, scheme.certificate)]
+    return frozenset(way.header.encode() for way in ways if way is not None)
 
 
 def _mount(pattern: Pattern) -> str:

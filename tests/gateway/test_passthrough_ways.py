@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,24 @@ def test_other_origins_are_the_services_business_unless_they_are_ours(
     heard, answer = passing.exchange(preflight, fields=said)
     assert heard.line == "OPTIONS /x HTTP/1.1"
     assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_who_calls_is_asked_before_anything_passes(
+    gateway: GatewayFactory, tmp_path: Path, service: Upstream
+) -> None:
+    """WebSocket included; and the key to our door does not travel on."""
+    folder = upstream.lay_out(tmp_path / "project", service)
+    digest = hashlib.sha256(b"open-sesame").hexdigest()
+    text = (folder / "routes.yaml").read_text().replace("service: up}", "service: up, auth: partners}")
+    keys = f'auth: {{partners: {{api_keys: {{keys: {{acme: {{digest: "sha256:{digest}"}}}}}}}}}}\n'
+    (folder / "routes.yaml").write_text(keys + text)
+    running = played(gateway(folder), service)
+    for request in (f"{GET}\r\n", OFFER, f"{GET}x-api-key: guess\r\n\r\n"):
+        with running.wire() as caller:
+            assert caller.say(request).hear_answer().status == 401
+    assert service.is_left_alone(0.05)
+    heard, answer = running.exchange(f"{GET}x-api-key: open-sesame\r\nauthorization: Bearer x\r\n\r\n")
+    assert (answer.status, heard.get("x-api-key"), heard.get("authorization")) == (200, None, "Bearer x")
 
 
 def test_the_most_specific_route_answers_whoever_stands_behind_it(
