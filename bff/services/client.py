@@ -70,16 +70,20 @@ class ServiceClient:
             BadServiceCall: what the function wants to send is not HTTP.
 
         """
-        allowed = self._allowed(invocation, options)
-        self._check_path(path)
+        now = self._clock.now()
+        allowed = self._allowed(invocation.deadline.at - now, options)
+        if not _NOTHING_SPECIAL.fullmatch(path):
+            self._check_path(path)
         record = invocation.open_call(self.name, method, path)
         try:
             headers = forward.fields(invocation, options.get("headers") or {}, self._own, trace.new_span_id())
             if not _OF_THE_MESSAGE.isdisjoint(headers):
                 names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
                 raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-            with Expiry(self._clock, self._clock.now() + allowed):
-                response = await self._connected().exchange(method, path, headers, options, record)
+            with Expiry(self._clock, now + allowed):
+                response = await (self._wire or self._connected()).exchange(
+                    method, path, headers, options, record
+                )
         except TimeoutError:
             record.error = ServiceTimedOut.code
             raise ServiceTimedOut(self.name, allowed) from None
@@ -97,18 +101,16 @@ class ServiceClient:
             response.relayed = self.relays_credentials(invocation)
         return response
 
-    def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
+    def _allowed(self, remaining: float, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service and deadline."""
-        remaining = invocation.remaining()
         if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
             raise ServiceTimedOut(self.name, 0.0)
-        asked = options.get("timeout")
-        return min(self.config.timeout, remaining, remaining if asked is None else asked)
+        allowed = min(self.config.timeout, remaining)
+        asked = options.get("timeout") if options else None
+        return allowed if asked is None else min(allowed, asked)
 
     def _check_path(self, path: str) -> None:
         """It stays below the service's URL: a caller's text in it must not lead anywhere else."""
-        if _NOTHING_SPECIAL.fullmatch(path):
-            return
         if not path.startswith("/") or path.startswith("//"):
             raise BadServicePath(self.name, "does not begin with one /")
         if _NO_PATH.search(path):
