@@ -173,8 +173,18 @@ class Gateway:
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
         if target.guard is not None:
             await self._identify(target.guard, invocation, scope, table)
-        connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
-        if connection is not None and (method in _SAFE or target.cancel_on_disconnect):
+        await self._answered(target, invocation, sender, table, scope.get(SCOPE_KEY))
+
+    async def _answered(
+        self,
+        target: Target,
+        invocation: Invocation,
+        sender: Sender,
+        table: Table,
+        connection: LimitedProtocol | None,
+    ) -> None:
+        """By a function or a service; whoever leaves meanwhile is noticed, where that ends the work."""
+        if connection is not None and (invocation.method in _SAFE or target.cancel_on_disconnect):
             task = asyncio.current_task()
             assert task is not None
             connection.on_left = partial(_leave, invocation, task)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bff.config.names import HOP_BY_HOP
+from bff.services.forward import cookies_of
 from bff.services.passing import Fields
 
 PSEUDONYM = b"bff"
@@ -57,8 +58,8 @@ def onward(
         for name, value in headers
         if name not in dropped and not name.startswith((b"proxy-", b"x-forwarded-"))
     ]
-    if cookies and b"cookie" not in ours and (kept := _cookies(headers, cookies)):
-        fields.append((b"cookie", kept))
+    if cookies and (kept := [pair for name, pair in cookies_of(headers) if name in cookies]):
+        fields.append((b"cookie", "; ".join(kept).encode("latin-1")))
     fields += _of_the_caller(headers, hop)
     fields += [(b"x-request-id", hop.request_id.encode()), (b"traceparent", hop.traceparent.encode())]
     return [*(pair for pair in fields if pair[0] not in ours), *ours.items()]
@@ -131,13 +132,3 @@ def _quoted(host: bytes) -> bytes:
 
 def _first(headers: Sequence[tuple[bytes, bytes]], wanted: bytes) -> bytes:
     return next((value for name, value in headers if name == wanted), b"")
-
-
-def _cookies(headers: Iterable[tuple[bytes, bytes]], allowed: Collection[str]) -> bytes:
-    """The pairs of allowed names as they came: unquoting a value could turn it into two cookies."""
-    pairs = [pair.strip() for name, value in headers if name == b"cookie" for pair in value.split(b";")]
-    return b"; ".join(
-        pair
-        for pair in pairs
-        if b"=" in pair and pair.partition(b"=")[0].strip().decode("latin-1") in allowed
-    )

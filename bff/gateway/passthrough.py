@@ -13,10 +13,12 @@ from itertools import count
 from typing import Any
 
 from bff.clock import Clock, Deadline, Expiry
+from bff.config.names import METHODS
 from bff.errors import BadRequest, BffError, BodyTimedOut, BodyTooLarge, CallerLeft, MethodNotAllowed
 from bff.gateway import interim, onward, rawpath
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.protocol import SCOPE_KEY, TARGET_KEY, LimitedProtocol
+from bff.gateway.router import allow_of
 from bff.gateway.sender import TURN, Sender
 from bff.gateway.target import Target
 from bff.gateway.tunnel import join
@@ -24,6 +26,7 @@ from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
 from bff.sdk.invocation import Incoming, Invocation
 from bff.services.client import ServiceClient
 from bff.services.passing import Exchange, Fields, Onward
+from bff.services.paths import climbs
 
 EXPECTATION = 1.0
 """Seconds a service may take to say 100 before the body is sent all the same (curl's own patience)."""
@@ -88,13 +91,24 @@ class Passage:
         method = self._invocation.method
         if method == "TRACE" and self._client.own_headers:
             # Its answer repeats what was sent (RFC 9110 §9.3.8), the service's credentials among it.
-            raise MethodNotAllowed(method, "everything else")
+            raise MethodNotAllowed(method, allow_of(each for each in METHODS if each != method))
         path, query = rawpath.split(self._raw_target())
         path = self._target.asked(path)
-        if rawpath.climbs(path):
+        if climbs(path):
             raise BadRequest("The path has a . or .. segment.")
+        length, has_body = _framing(self._scope["headers"], self._scope["http_version"])
+        return Onward(
+            method=method,
+            path=path + query,
+            fields=self._fields(hop, has_body=has_body),
+            parts=self._body() if has_body else None,
+            length=length,
+            inform=self._inform,
+            upgrade=b"websocket" if OFFER_KEY in self._scope else b"",
+        )
+
+    def _fields(self, hop: onward.Hop, *, has_body: bool) -> Fields:
         headers = self._scope["headers"]
-        length, has_body = _framing(headers, self._scope["http_version"])
         fields = onward.onward(
             headers,
             hop,
@@ -105,15 +119,7 @@ class Passage:
         if has_body and any(name == b"expect" for name, _ in headers):
             self._may_continue = asyncio.Event()
             fields.append((b"expect", b"100-continue"))
-        return Onward(
-            method=method,
-            path=path + query,
-            fields=fields,
-            parts=self._body() if has_body else None,
-            length=length,
-            inform=self._inform,
-            upgrade=b"websocket" if OFFER_KEY in self._scope else b"",
-        )
+        return fields
 
     def _raw_target(self) -> bytes:
         target: bytes | None = self._scope.get(TARGET_KEY)

@@ -1,18 +1,15 @@
 """The bytes of a request's target, and the path a service is asked for: nothing decoded, nothing put in order.
 
-Pure. What would lead out of the service's URL is refused, not mended.
+Pure. What would lead out of the service's URL is refused elsewhere, and nowhere mended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from urllib.parse import unquote_to_bytes
 
 from bff.config import Pattern
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
-
-_DOTS = frozenset({b".", b".."})
 
 Asks = Callable[[bytes], bytes]
 """A caller's raw path -> the path below the service's URL."""
@@ -46,11 +43,3 @@ def parameters(pattern: Pattern, path: bytes) -> Mapping[str, bytes]:
     texts = path[1:].split(b"/", len(pattern.segments) - 1)
     pairs = zip(pattern.segments, texts, strict=True)
     return {segment.text: text for segment, text in pairs if segment.kind is not Kind.STATIC}
-
-
-def climbs(path: bytes) -> bool:
-    """Whether a server could read a ``.`` or ``..`` segment in it: decoded, backslashes as slashes, no ;parameters."""
-    if b"." not in path and b"%" not in path:
-        return False
-    segments = unquote_to_bytes(path).replace(b"\\", b"/").split(b"/")
-    return any(segment.partition(b";")[0] in _DOTS for segment in segments)

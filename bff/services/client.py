@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from bff import trace
 from bff.clock import Clock, Expiry
@@ -16,6 +15,7 @@ from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, Invocation
 from bff.services import forward
+from bff.services.paths import climbs
 
 if TYPE_CHECKING:
     import httpx
@@ -30,7 +30,6 @@ MAX_ANSWER = 32 * 1024 * 1024
 _OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
 # Segments without dots or escapes: most paths.
 _NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
-_DOTS = frozenset({".", ".."})
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
@@ -118,11 +117,7 @@ class ServiceClient:
         plain = path.partition("?")[0]
         if "\\" in plain:
             raise BadServicePath(self.name, "has a backslash")
-        if ("." in plain or "%" in plain) and any(
-            # What servers make of a segment: decoded, \ as /, and without ;parameters.
-            part.partition(";")[0] in _DOTS
-            for part in unquote(plain).replace("\\", "/").split("/")
-        ):
+        if climbs(plain.encode()):
             raise BadServicePath(self.name, "has a . or .. segment")
 
     def _connected(self) -> Wire:

@@ -14,6 +14,7 @@ import httpx
 
 from bff.services import http1
 from bff.services.body import Body
+from bff.services.draining import Draining
 from bff.services.duplex import Duplex
 
 MAX_HEAD = 64 * 1024
@@ -66,7 +67,7 @@ class Home(Protocol):
         """It is closed."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(Draining):
     """Mutable state: all of it, made anew by :meth:`ask`. ``served`` counts answers, ``has_heard`` tells
     whether a byte of the present answer came, ``watcher`` hears of interim ones, ``idle_since`` is the pool's.
     """
@@ -74,7 +75,6 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_answer",
         "_body",
-        "_drained",
         "_head",
         "_home",
         "_interim",
@@ -86,7 +86,6 @@ class Connection(asyncio.Protocol):
         "_is_spoilt",
         "_is_tunnel",
         "_limit",
-        "_loop",
         "_parser",
         "_parts",
         "_raw",
@@ -100,13 +99,12 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(self, home: Home, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
         self._home = home
-        self._loop = loop
         self._transport: Any = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
         self._body: Body | None = None
-        self._drained: asyncio.Future[None] | None = None
         self._is_closed = self._is_tunnel = False
         self.watcher: Watcher | None = None
         self.served = 0
@@ -220,14 +218,6 @@ class Connection(asyncio.Protocol):
     @property
     def _is_under_way(self) -> bool:
         return self._answer is not None or self._body is not None
-
-    def pause_writing(self) -> None:
-        self._drained = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
 
     # What the parser tells.
 

@@ -7,27 +7,28 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from bff.services.draining import Draining
+
 HIGH = 64 * 1024
 """Bytes that may wait to be read before the socket is read no further."""
 
 
-class Duplex(asyncio.Protocol):
+class Duplex(Draining):
     """One end. It takes over the transport of whoever spoke HTTP on it before, who hears by ``on_lost`` when the
     connection is gone.
 
-    Mutable state: ``_parts`` and their ``_size``, ``_is_held``, ``_has_ended``, ``_is_lost``; ``_reader`` and
-    ``_drained``, the futures of who waits.
+    Mutable state: ``_parts`` and their ``_size``, ``_is_held``, ``_has_ended``, ``_is_lost``; ``_reader``, the
+    future of who waits for more.
     """
 
     def __init__(self, transport: Any, held: bytes, on_lost: Callable[[Exception | None], object]) -> None:
+        super().__init__(asyncio.get_running_loop())
         self._transport = transport
         self._on_lost = on_lost
-        self._loop = asyncio.get_running_loop()
         self._parts: deque[bytes] = deque([held] if held else [])
         self._size = len(held)
         self._is_held = self._has_ended = self._is_lost = False
         self._reader: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
         transport.set_protocol(self)
         transport.resume_reading()
 
@@ -90,14 +91,6 @@ class Duplex(asyncio.Protocol):
         self._wake()
         self.resume_writing()
         self._on_lost(error)
-
-    def pause_writing(self) -> None:
-        self._drained = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():

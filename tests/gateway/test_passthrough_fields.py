@@ -141,6 +141,8 @@ def test_trace_does_not_show_a_services_credentials(passing: Passing) -> None:
     with passing.wire() as caller:
         answer = caller.say("TRACE /b/x HTTP/1.1\r\nhost: bff\r\n\r\n").hear_answer()
     assert answer.status == 405
+    assert {"GET", "PROPFIND"} <= set(answer.headers["allow"].split(", "))
+    assert "TRACE" not in answer.headers["allow"]
     assert passing.exchange("TRACE /c/x HTTP/1.1\r\nhost: bff\r\n\r\n")[1].status == 200
 
 

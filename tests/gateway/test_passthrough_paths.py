@@ -10,6 +10,7 @@ from bff.config import Pattern
 from bff.config.names import METHODS
 from bff.config.rewrite import Rewrite
 from bff.gateway import rawpath
+from bff.services.paths import climbs
 from tests.gateway.upstream import Passing
 
 TARGETS = {
@@ -118,4 +119,4 @@ def test_a_target_has_a_path_and_a_query(target: bytes, parts: tuple[bytes, byte
 
 @pytest.mark.parametrize("path", [b"/a", b"/a.b", b"/...", b"/%41", b"/a..", b"/..a", b"/;..", b""])
 def test_paths_that_only_look_like_climbing_do_not(path: bytes) -> None:
-    assert not rawpath.climbs(path)
+    assert not climbs(path)
