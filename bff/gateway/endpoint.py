@@ -34,6 +34,7 @@ from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.sender import DateField, Sender
 from bff.gateway.target import Table, Target
 from bff.runtime.invoker import Invoker
+from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services.client import ServiceClient
@@ -210,7 +211,9 @@ class Gateway:
             request_id=invocation.request_id,
             traceparent=invocation.trace.child(trace.new_span_id()),
         )
-        client = self._services()[target.service]
+        client = self._services().get(target.service)
+        if client is None:  # routes.yaml has changed since the route was found
+            raise ServiceUnreachable(target.service)
         passage = Passage(client, invocation=invocation, target=target, sender=sender, clock=self._clock)
         await passage.run(hop)
 

@@ -184,7 +184,7 @@ class Passage:
     # The way back.
 
     async def _answer(self, exchange: Exchange) -> None:
-        if not 101 <= exchange.status <= 599:
+        if exchange.duplex is None and not 200 <= exchange.status <= 599:
             raise ServiceConnectionLost(self._client.name, "answered a status that is none of HTTP's")
         allowed = self._target.stream_timeout
         self._invocation.deadline = Deadline(self._clock.now() + allowed, allowed)
@@ -263,7 +263,8 @@ def _framing(headers: Fields, version: str) -> tuple[int | None, bool]:
         return None, False
     if len(lengths) > 1 or not lengths[0].isdigit():
         raise BadRequest("The body's length is not understood.")
-    return int(lengths[0]), True
+    length = int(lengths[0])
+    return length, length > 0
 
 
 def _length(fields: Fields) -> int | None:

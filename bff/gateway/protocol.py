@@ -391,7 +391,7 @@ class LimitedProtocol(HttpToolsProtocol):
         has left.
         """
         cycle = self.cycle_of(scope)
-        if cycle is None or self._held is None:
+        if cycle is None or self._held is None or self.transport.is_closing():
             return None
         held, self._held = bytes(self._held), None
         cycle.response_started = cycle.response_complete = True

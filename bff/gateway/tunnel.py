@@ -6,10 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from bff.clock import Clock, Expiry
-from bff.services.duplex import Duplex
-
-LINGER = 5.0
-"""Seconds one end may go on speaking after the other has finished (as for bodies nobody wants)."""
+from bff.services.duplex import LINGER, Duplex
 
 
 class _Quiet:
@@ -24,9 +21,9 @@ class _Quiet:
 
 
 async def join(one: Duplex, other: Duplex, *, clock: Clock, idle: float) -> None:
-    """Until both ends have finished, one has been gone for ``LINGER``, or both were silent for ``idle`` seconds.
+    """Until both ends have finished, one has been gone for ``LINGER`` seconds, or both were silent for ``idle`` seconds.
 
-    Both are closed then. Cancellation closes them at once.
+    Both are closed then, as they are when this is cancelled.
     """
     quiet = _Quiet(clock)
     create = asyncio.get_running_loop().create_task

@@ -186,7 +186,7 @@ class Connection(Draining):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if self._is_tunnel:
+            if self._is_tunnel and isinstance(error, httptools.HttpParserUpgrade):
                 self._switch(data[error.args[0] :])
                 return
             if not self._is_complete:

@@ -12,6 +12,9 @@ from bff.services.draining import Draining
 HIGH = 64 * 1024
 """Bytes that may wait to be read before the socket is read no further."""
 
+LINGER = 5.0
+"""Seconds the other end may take for what is still to be sent when it is closed (as for unwanted bodies)."""
+
 
 class Duplex(Draining):
     """One end. It takes over the transport of whoever spoke HTTP on it before, who hears by ``on_lost`` when the
@@ -64,12 +67,10 @@ class Duplex(Draining):
             self._transport.write_eof()
 
     def close(self) -> None:
-        """Close it once what is written has left."""
-        self._transport.close()
-
-    def abort(self) -> None:
-        """Close it at once."""
-        self._transport.abort()
+        """Close it once what is written has left, which may take ``LINGER`` seconds."""
+        if not self._is_lost:
+            self._transport.close()
+            self._loop.call_later(LINGER, self._transport.abort)
 
     # What the loop tells.
 
@@ -84,7 +85,7 @@ class Duplex(Draining):
     def eof_received(self) -> bool:
         self._has_ended = True
         self._wake()
-        return True  # our own side stays open until everything is said
+        return bool(self._transport.can_write_eof())  # our own side stays open, where there can be one side
 
     def connection_lost(self, error: Exception | None) -> None:
         self._has_ended = self._is_lost = True

@@ -63,7 +63,7 @@ class OwnExchange:
 
     async def aclose(self) -> None:
         if self.duplex is not None:
-            self.duplex.abort()
+            self.duplex.close()
         if self._body is not None:
             await self._body.aclose()
 

@@ -146,6 +146,12 @@ def test_trace_does_not_show_a_services_credentials(passing: Passing) -> None:
     assert passing.exchange("TRACE /c/x HTTP/1.1\r\nhost: bff\r\n\r\n")[1].status == 200
 
 
+def test_an_empty_body_is_announced_as_such(passing: Passing) -> None:
+    """A POST without content has a length of 0 (RFC 9110 §8.6), and needs nobody to wait for more."""
+    heard, answer = passing.exchange("POST /c/x HTTP/1.1\r\nhost: bff\r\ncontent-length: 0\r\n\r\n")
+    assert (heard.get("content-length"), answer.status) == ("0", 200)
+
+
 def test_an_answer_keeps_its_own_fields(passing: Passing) -> None:
     """Date, cookies each on a line of its own, validators, and whatever else the service says of its answer."""
     said = (

@@ -164,6 +164,19 @@ def test_an_agreement_that_nobody_offered_is_a_bad_gateway(passing: Passing) -> 
             assert caller.hear_answer().status == 502
 
 
+@pytest.mark.parametrize("fields", ["", "upgrade: websocket\r\n", "connection: upgrade\r\n"])
+def test_half_an_agreement_is_none(passing: Passing, fields: str) -> None:
+    """A 101 that does not say to what: 502, and nobody speaks WebSocket with nobody."""
+    with passing.wire() as caller:
+        caller.say(OFFER)
+        with passing.upstream.accept() as service:
+            service.hear_request()
+            service.say(f"HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n")
+            service.close()
+            answer = caller.hear_answer()
+    assert (answer.status, answer.json()["fault"]) == (502, "service")
+
+
 def test_a_caller_who_leaves_ends_the_conversation(passing: Passing) -> None:
     since = passing.lines_so_far
     with passing.wire() as caller:
