@@ -2,10 +2,11 @@
 
 import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks import catalogue as who
@@ -15,11 +16,13 @@ from benchmarks.load import CONNECTIONS, Plan, Window, by_round, disturbances, q
 from benchmarks.outcome import Effort, Outcome, Table, spread
 from benchmarks.processes import resident_bytes, tree
 from benchmarks.servers import LOAD_CORE, BenchmarkError, Running, Server, on_core, running
+from benchmarks.sink import sink
 from benchmarks.upstream import nginx, upstream
 
 BODY = '{"text":"' + "x" * (1024 - len('{"text":""}')) + '"}'
 LARGE, GIGABYTE = 10_000_000, 10**9
 PIECE = bytes(65536)
+TAKEN = "/catalog/taken"
 AROUND = "  upstream services {{ server {host}; keepalive 256; }}"
 PROXY = """\
     location /catalog/ {{
@@ -67,7 +70,7 @@ def services(effort: Effort) -> Iterator[tuple[str, tuple[int, ...]]]:
         for name, size in (("large", LARGE), ("gigabyte", gigabyte(effort))):
             with (Path(folder) / name).open("wb") as file:
                 file.truncate(size)
-        with upstream({"/small": BODY, "/taken": "{}"}, Path(folder)) as found:
+        with upstream({"/small": BODY}, Path(folder)) as found:
             yield found.url, found.pids
 
 
@@ -90,9 +93,11 @@ def gigabytes(effort: Effort, server: Server) -> dict[str, Series]:
     size = gigabyte(effort)
     for _ in range(effort.rests):
         with running(replace(server, path=SIZES["1 KB"])) as run:
-            found["passing.download"].append(grown(run, lambda run=run: download(run, size)))
-        with running(replace(server, path=SIZES["1 KB"])) as run:
-            found["passing.upload"].append(grown(run, lambda run=run: upload(run, size)))
+            found["passing.download"].append(grown(run, partial(download, run, size)))
+        with sink() as (url, taken), running(replace(server, path=TAKEN, env={"UPSTREAM": url})) as run:
+            found["passing.upload"].append(grown(run, partial(upload, run, size)))
+            if max(taken) != size:
+                raise BenchmarkError(f"{max(taken)} of {size} bytes arrived")
     effort.say(f"  memory over before: {found}")
     return {key: Series.of(values) for key, values in found.items()}
 
@@ -101,12 +106,12 @@ def grown(run: Running, work: Callable[[], None]) -> float:
     """Megabytes of memory at its most while that is done, over what it was before."""
     pids = tree(run.process.pid)
     before = most = resident_bytes(pids)
-    worker = threading.Thread(target=work)
-    with on_core(LOAD_CORE):
-        worker.start()
-    while worker.is_alive():
-        most = max(most, resident_bytes(pids))
-        worker.join(0.02)
+    with on_core(LOAD_CORE), ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        while not working.done():
+            most = max(most, resident_bytes(pids))
+            wait([working], timeout=0.02)
+    working.result()
     return (most - before) / 1e6
 
 
@@ -123,9 +128,7 @@ def download(run: Running, size: int) -> None:
 
 
 def upload(run: Running, size: int) -> None:
-    head = (
-        f"POST /catalog/taken HTTP/1.1\r\nhost: bench\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n"
-    )
+    head = f"POST {TAKEN} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", run.port), timeout=30) as connection:
         connection.sendall(head.encode())
         left = size
