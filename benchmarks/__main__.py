@@ -7,13 +7,31 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import cold, crowd, cycles, edit, hello, many, memory, overhead, report, startup, warming
+from benchmarks import (
+    aggregate,
+    budget,
+    cold,
+    crowd,
+    cycles,
+    edit,
+    hello,
+    many,
+    memory,
+    overhead,
+    passing,
+    report,
+    startup,
+    warming,
+)
 from benchmarks.machine import facts
 from benchmarks.outcome import Effort, Outcome
 from benchmarks.servers import BenchmarkError
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "hello": hello.measure,
+    "budget": budget.measure,
+    "aggregate": aggregate.measure,
+    "passing": passing.measure,
     "startup": startup.measure,
     "edit": edit.measure,
     "cold": cold.measure,

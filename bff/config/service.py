@@ -111,6 +111,13 @@ class ServiceConfig(Section):
     keep_alive: Duration = Field(
         default=4.0, description="How long an idle connection is kept (a second less than uvicorn and Node)."
     )
+    stream_idle_timeout: Duration = Field(
+        default=300.0,
+        description="Longest silence within what is passed through, either way (Envoy's stream_idle_timeout).",
+    )
+    stream_timeout: Duration = Field(
+        default=3600.0, description="How long passing one answer or WebSocket through may take in all."
+    )
 
     @model_validator(mode="after")
     def _proxies_need_httpx(self) -> ServiceConfig:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from bff import trace
 from bff.clock import Clock, Expiry
@@ -15,10 +15,12 @@ from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, Invocation
 from bff.services import forward
+from bff.services.paths import climbs
 
 if TYPE_CHECKING:
     import httpx
 
+    from bff.services.passing import Exchange, Onward, Way
     from bff.services.transport import MakeTransport
     from bff.services.wire import Wire
 
@@ -28,12 +30,13 @@ MAX_ANSWER = 32 * 1024 * 1024
 _OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
 # Segments without dots or escapes: most paths.
 _NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
-_DOTS = frozenset({".", ".."})
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
-    """Sends requests to one service for any invocation. Mutable state: ``_wire``, made with the first call."""
+    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_way`` and the
+    ``_transport`` below them, made with the first call; ``passing``, how many exchanges pass through now.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,9 @@ class ServiceClient:
         self._max_answer = max_answer
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._wire: Wire | None = None
+        self._way: Way | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
+        self.passing = 0
 
     async def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
@@ -111,23 +117,45 @@ class ServiceClient:
         plain = path.partition("?")[0]
         if "\\" in plain:
             raise BadServicePath(self.name, "has a backslash")
-        if ("." in plain or "%" in plain) and any(
-            # What servers make of a segment: decoded, \ as /, and without ;parameters.
-            part.partition(";")[0] in _DOTS
-            for part in unquote(plain).replace("\\", "/").split("/")
-        ):
+        if climbs(plain.encode()):
             raise BadServicePath(self.name, "has a . or .. segment")
 
     def _connected(self) -> Wire:
         if self._wire is None:
-            from bff.services import lean_httpx
-
-            lean_httpx.load()
-            from bff.services.transport import wire_of
-
-            transport = self._make_transport(self.name, self.config)
-            self._wire = wire_of(self.name, self.config, transport, max_answer=self._max_answer)
+            self._wire = self._transports().wire_of(
+                self.name, self.config, self._below(), max_answer=self._max_answer
+            )
         return self._wire
+
+    def _below(self) -> httpx.AsyncBaseTransport:
+        if self._transport is None:
+            self._transports()
+            self._transport = self._make_transport(self.name, self.config)
+        return self._transport
+
+    @staticmethod
+    def _transports() -> Any:
+        """The module that needs httpx, imported with the first call."""
+        from bff.services import lean_httpx
+
+        lean_httpx.load()
+        from bff.services import transport
+
+        return transport
+
+    async def open(self, onward: Onward) -> Exchange:
+        """Pass a request through, unread: see :class:`bff.services.passing.Way`."""
+        if self._way is None:
+            self._transports()
+            from bff.services.passage import way_of
+
+            self._way = way_of(self.name, self.config, self._below())
+        return await self._way.open(onward)
+
+    @property
+    def own_headers(self) -> Mapping[str, str]:
+        """What is sent with every request, by lower-case name; often credentials."""
+        return self._own
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
@@ -135,8 +163,8 @@ class ServiceClient:
 
     async def aclose(self) -> None:
         """Close its connections."""
-        if self._wire is not None:
-            await self._wire.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     def __repr__(self) -> str:
         return f"<ServiceClient {self.name} at {self.config.url}>"

@@ -40,7 +40,7 @@ class AccessLog:
 
     def __call__(self, invocation: Invocation) -> None:
         # Probes come every few seconds, and a healthy one tells nothing.
-        level = "info" if invocation.function or invocation.error else "debug"
+        level = "info" if invocation.function or invocation.calls or invocation.error else "debug"
         fields: dict[str, Any] = {
             "method": invocation.method,
             "route": invocation.route,

@@ -74,7 +74,11 @@ def default_text(field: FieldInfo) -> str:
         return "required"
     if isinstance(default, BaseModel):
         return "all defaults"
-    if default is None or (not isinstance(default, bool | int | float | str | Path) and not default):
+    if (
+        default is None
+        or default == ""
+        or (not isinstance(default, bool | int | float | str | Path) and not default)
+    ):
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
