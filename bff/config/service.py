@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP
@@ -67,6 +67,22 @@ SentHeader = Annotated[str, AfterValidator(_sent_header)]
 HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 
 
+def _proxy_url(value: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(value.get_secret_value())
+        has_host = bool(url.hostname) and url.port != 0
+    except ValueError:
+        has_host = False
+    if not has_host or url.scheme not in ("http", "https"):
+        raise wrong(
+            "a proxy's URL begins with http:// or https:// and names a host; it may hold user:password@"
+        )
+    return value
+
+
+ProxyUrl = Annotated[Secret, AfterValidator(_proxy_url)]
+
+
 class ServiceConfig(Section):
     """A domain service that functions call as ``ctx.services.NAME``."""
 
@@ -88,6 +104,10 @@ class ServiceConfig(Section):
         default="bff",
         description="What speaks HTTP: bff's own HTTP/1.1, or stock httpx (HTTP/2, proxies).",
     )
+    proxy: ProxyUrl | None = Field(
+        default=None,
+        description="The proxy that calls go through, always secret; with transport: httpx only.",
+    )
     keep_alive: Duration = Field(
         default=4.0, description="How long an idle connection is kept (a second less than uvicorn and Node)."
     )
@@ -98,3 +118,9 @@ class ServiceConfig(Section):
     stream_timeout: Duration = Field(
         default=3600.0, description="How long passing one answer or WebSocket through may take in all."
     )
+
+    @model_validator(mode="after")
+    def _proxies_need_httpx(self) -> ServiceConfig:
+        if self.proxy is not None and self.transport != "httpx":
+            raise wrong("a proxy needs transport: httpx")
+        return self

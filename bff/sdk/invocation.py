@@ -37,7 +37,7 @@ class CallRecord:
 
     ``endpoint`` is the address it went to and ``attempts`` how often it was sent; 0 when it never was, as for
     an answer from a cache (``cached`` then says how: ``hit``, ``stale``) or one shared with another call
-    (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``received`` the bytes
+    (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``bytes_in`` the bytes
     of the body as they came.
     """
 
@@ -51,7 +51,7 @@ class CallRecord:
     endpoint: str = ""
     attempts: int = 0
     sent: float | None = None
-    received: int = 0
+    bytes_in: int = 0
     cached: str = ""
     coalesced: bool = False
 
