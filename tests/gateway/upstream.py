@@ -15,7 +15,7 @@ gateway:
   max_body: 1MiB
   trusted_proxies: [{trusted}]
 services:
-  up: {{url: "http://127.0.0.1:{port}", timeout: 1s, stream_idle_timeout: 2s, keep_alive: 1s}}
+  up: {{url: "http://127.0.0.1:{port}", timeout: 1s, stream_idle_timeout: 10s, keep_alive: 1s}}
   below: {{url: "http://127.0.0.1:{port}/base/v1", headers: {{x-key: s3cret}}}}
   hurried: {{url: "http://127.0.0.1:{port}", timeout: 150ms, stream_idle_timeout: 300ms}}
   nobody: {{url: "http://127.0.0.1:{closed}"}}
