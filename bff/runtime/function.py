@@ -436,6 +436,7 @@ class Function:
             tally=self.tally,
             blocked=self.blocked,
             failure=self.failure,
+            stuck_threads=self._workshop.stuck.of(self.name),
         ).told(self._workshop.clock)
 
     def __repr__(self) -> str:
