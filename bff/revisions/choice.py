@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from bff.errors import BffError, Fault
 from bff.revisions.routing import Routing
 from bff.sdk.asked import Condition, Facts, Key, fields_of, meets
+from bff.sdk.cohort import Cohort, Side
 from bff.sdk.invocation import Invocation
 from bff.sdk.spread import PERCENT, Spread
 from bff.sdk.trust import TOKEN, Trust
 
 OVERRIDE, TAG = b"bff-override", b"bff-tag"
-CANARY, BASELINE = "canary", "baseline"
 
 
 class OverrideUnknown(BffError):
@@ -36,13 +36,13 @@ class OverrideUnknown(BffError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """A revision, and the reason. ``cohort`` is the one of a release the call counts for, if chance or the sticky
-    hash chose; ``lane`` the label its service calls carry.
+    """A revision, and the reason. ``cohort`` is the one the call counts for, if chance or the sticky hash chose;
+    ``lane`` the label its service calls carry.
     """
 
     revision: str
     why: str
-    cohort: str = ""
+    cohort: Cohort | None = None
     lane: str = ""
 
 
@@ -219,14 +219,19 @@ def bands(routing: Routing, choosing: Choosing) -> tuple[list[float], list[Chose
     shares = {name: percent for name, percent in routing.shares().items() if percent}
     why = "sticky" if choosing.sticky is not None else "weight"
     canary, baseline = cohorts(shares)
+
+    def cohort(side: Side) -> Cohort:
+        revision = canary if side is Side.CANARY else baseline
+        return Cohort(choosing.function, canary, shares[canary], side, revision)
+
     cuts: list[tuple[int, Chosen]] = []
     for name, percent in shares.items():
         plain = Chosen(revision=name, why=why)
         if name == canary and baseline:
-            cuts.append((percent, replace(plain, cohort=CANARY, lane=choosing.lane)))
+            cuts.append((percent, replace(plain, cohort=cohort(Side.CANARY), lane=choosing.lane)))
         elif name == baseline:
             counted = min(percent, shares[canary])
-            cuts.append((counted, replace(plain, cohort=BASELINE)))
+            cuts.append((counted, replace(plain, cohort=cohort(Side.BASELINE))))
             cuts.append((percent - counted, plain))
         else:
             cuts.append((percent, plain))
