@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.inside import Inside, inside
 from bff.signals import ConfigRejected
 from tests.conftest import write
-from tests.house.inside import Inside, inside
 
 pytestmark = pytest.mark.anyio
 

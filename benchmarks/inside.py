@@ -1,4 +1,4 @@
-"""A gateway in the test's own loop, on a real socket: HTTP outside, and its rooms within reach."""
+"""A gateway in the caller's own loop, on a real socket: HTTP outside, and its rooms within reach."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from bff.revisions.routing import Routing, age
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime import warmup
 from bff.telemetry.lines import open_lines
-from tests.conftest import write
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    """Lay out files below a folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
