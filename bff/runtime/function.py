@@ -21,6 +21,7 @@ from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
+from bff.runtime.line import Crowd
 from bff.runtime.lives import Live, Lives
 from bff.runtime.pool import Pool
 from bff.runtime.standing import Standing
@@ -43,6 +44,7 @@ class Function:
     __slots__ = (
         "_dev",
         "_errands",
+        "_first_callers",
         "_forkserver",
         "_newest",
         "_opening",
@@ -87,6 +89,7 @@ class Function:
         self._newest: Revision | None = None
         self._opening: asyncio.Task[None] | None = None
         self._errands = Errands()
+        self._first_callers = Crowd()
         self._setbacks = Setbacks(workshop.clock)
         self.tally = Tally()
         self.blocked = Blockages()
@@ -119,7 +122,8 @@ class Function:
                 self._setbacks.refuse_while_backing_off(self._key(live))
             try:
                 if live is None:
-                    await self._opened()
+                    with self._first_callers.joined(self.name):
+                        await self._opened()
                     live = self.lives.of(invocation)
                     continue
                 inside = await live.enter()
@@ -447,6 +451,8 @@ class Function:
         return Standing(
             name=self.name,
             lives=self.lives,
+            is_opening=self._opening is not None,
+            first_callers=self._first_callers.waiting,
             tally=self.tally,
             blocked=self.blocked,
             failure=self.failure,
