@@ -180,11 +180,12 @@ class InstanceDead(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evicted(Signal):
-    """An instance is gone and its modules are dropped."""
+    """An instance is gone and its modules are dropped; of a process, so many bytes came back with it."""
 
     function: str
     revision: str
     stop_error: str | None = None
+    bytes_returned: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,8 @@ class Snapshot:
 
     ``modules`` maps dotted names below the folder to the file of each, ``folders`` are the dotted names of
     folders without ``__init__.py``, ``watched`` are paths that would change it if they came to be;
-    ``settings`` are the frozen ones that entered ``digest``; ``waited`` and ``took`` are the seconds it stood in line for the disk and was read, if that was measured.
+    ``waited`` and ``took`` are the seconds it stood in line for the disk and was read, if that was measured;
+    ``settings`` is what was frozen with the files.
     Mutable on purpose: ``trees`` holds what was parsed, until the loader has compiled it into ``codes``,
     which is kept so that warming again compiles nothing.
     """
@@ -47,9 +48,9 @@ class Snapshot:
     digest: str
     trees: dict[str, ast.Module]
     codes: dict[str, CodeType] = field(default_factory=dict)
-    settings: bytes = b""
     waited: float = 0.0
     took: float = 0.0
+    settings: bytes = b""
 
     def is_package(self, module: str) -> bool:
         """Whether a module of the snapshot is a folder."""
@@ -61,7 +62,7 @@ class Snapshot:
 
     def under(self, settings: bytes) -> Snapshot:
         """The same files under other frozen settings."""
-        return replace(self, settings=settings, digest=digest_of(self.function, self.files, settings))
+        return replace(self, digest=digest_of(self.function, self.files, settings), settings=settings)
 
     def concerns(self, path: str) -> bool:
         """Whether a change at this path, a file's or a folder's, could make another snapshot."""
