@@ -19,6 +19,7 @@ from bff.config.pattern import Pattern
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
 from bff.config.service import ServiceConfig
+from bff.config.state import Place, RetentionConfig
 
 
 def json_schema() -> dict[str, Any]:
@@ -37,6 +38,8 @@ __all__ = [
     "GatewayConfig",
     "Mistake",
     "Pattern",
+    "Place",
+    "RetentionConfig",
     "RouteConfig",
     "ScaleConfig",
     "ServiceConfig",

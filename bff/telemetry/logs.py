@@ -24,6 +24,8 @@ from bff.signals import (
     LoopReturned,
     RevisionReady,
     Signals,
+    StoreLost,
+    StoreReturned,
     Unexpected,
     WarmedUp,
     WarmUpFailed,
@@ -96,6 +98,8 @@ class EventLog:
         signals.listen(Evicted, self._evicted)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(StoreLost, self._store_lost)
+        signals.listen(StoreReturned, self._store_returned)
         signals.listen(LoopBlocked, self._loop_blocked)
         signals.listen(LoopReturned, self._loop_returned)
         signals.listen(LoopLost, self._loop_lost)
@@ -159,6 +163,12 @@ class EventLog:
     def _config_rejected(self, said: ConfigRejected) -> None:
         text = "\n".join(("routes.yaml rejected; the last good one goes on:", *said.mistakes))
         self._lines.write("error", text, {})
+
+    def _store_lost(self, said: StoreLost) -> None:
+        self._lines.write("error", "the state store is away; traffic flows on as it was", {"why": said.why})
+
+    def _store_returned(self, _said: StoreReturned) -> None:
+        self._lines.write("info", "the state store is back", {})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)
