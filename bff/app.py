@@ -21,6 +21,7 @@ from bff.gateway.devpage import DevPage
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, compile_table
+from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
 from bff.revisions.store.database import Database
 from bff.revisions.store.failures import StoreUnavailable
@@ -30,6 +31,7 @@ from bff.revisions.store.store import Store
 from bff.runtime.autoscaler import Metric, Policy
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
+from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.keeper import Keeper
@@ -39,8 +41,7 @@ from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.invocation import Invocation
-from bff.services.client import ServiceClient
-from bff.services.pool import ServicePool
+from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
@@ -102,11 +103,12 @@ class House:
             loader_thread=self._loader_thread,
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines),
+            stuck=Stuck(self.signals.emit),
         )
         self.invoker = Invoker(clock=self._clock)
         self._own: dict[str, OwnHandler] = own.handlers(lambda: not self.gateway.is_draining)
         self._closing: set[asyncio.Task[None]] = set()
-        self._replaced: set[ServiceClient] = set()
+        self._replaced: set[AnyClient] = set()
         self.gateway = Gateway(
             compile_table(config, self._own),
             invoker=self.invoker,
@@ -178,7 +180,7 @@ class House:
             metrics.listen(self.signals)
             self._metrics = metrics.exposition
 
-    def _furnish(self, config: Config) -> list[ServiceClient]:
+    def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
         replaced = self.services.configure(config.services)
         routes = routes_by_function(config)
@@ -190,6 +192,7 @@ class House:
                 function = self._function(name, settings)
             elif function.reconfigure(settings):
                 self._later(function.remake())
+            function.choose_by(choosing_of(name, config.function(name)))
             functions[name] = function
         for name, function in self.invoker.functions.items():
             if name not in functions:
@@ -277,7 +280,7 @@ class House:
         if mistakes:
             raise ConfigInvalid(mistakes)
 
-    async def _close_after_use(self, client: ServiceClient) -> None:
+    async def _close_after_use(self, client: AnyClient) -> None:
         """A replaced service's connections stay as long as a call may still run on them."""
         await self._clock.sleep(client.config.timeout)
         await client.aclose()

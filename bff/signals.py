@@ -189,6 +189,25 @@ class Evicted(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadsStuck(Signal):
+    """So many threads of a synchronous handler go on now although nobody waits for them: one more than before,
+    or one fewer.
+    """
+
+    function: str
+    revision: str
+    count: int
+
+    @property
+    def remedy(self) -> str:
+        """What its author can do."""
+        return (
+            "give what the handler waits for a timeout, or set `isolation: process` for "
+            f"{self.function} in routes.yaml: a process can be killed, a thread cannot"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Culprit:
     """Who holds the event loop, as far as can be told: ``line`` is ``functions/home.py:12``, or a place in
     our own or a package's code when no user's line runs; ``function`` is empty then, unless a call is known.
@@ -199,6 +218,16 @@ class Culprit:
     line: str = ""
     route: str = ""
     request_id: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What its author can do; nothing where no function is known."""
+        if not self.function:
+            return ""
+        return (
+            f"set `isolation: process` for {self.function} in routes.yaml, or make it a plain `def handle`, "
+            "which runs in a thread"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +270,35 @@ class LoopLost(Signal):
 
     culprit: Culprit
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficMoved(Signal):
+    """A function's calls go elsewhere from now on; ``before`` and ``after`` are traffic in words, ``shares`` are
+    percent by revision.
+    """
+
+    function: str
+    before: str
+    after: str
+    latest: str
+    shares: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseTurned(Signal):
+    """Something happened to a release: ``event`` brought it into ``state``, in which the canary has ``percent`` of
+    the calls; ``numbers`` are those of the verdict, if there was one.
+    """
+
+    function: str
+    canary: str
+    baseline: str
+    event: str
+    state: str
+    percent: int
+    why: str
+    numbers: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from bff.runtime.tally import Tally
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
-from bff.signals import Blockages, LoadFailed, Signals
+from bff.signals import Blockages, LoadFailed, Signals, TrafficMoved
 
 Inside = Instance | ProcessInstance
 
@@ -257,8 +257,22 @@ class Function:
         if self._errands.is_closed:
             raise GatewayDraining
         self._newest = routing.revisions[routing.latest]
-        self.lives.route(routing)
+        self._route(routing)
         self._setbacks.keep(self.lives.keys())
+
+    def _route(self, routing: Routing, fresh: Live | None = None) -> None:
+        before = self.routing
+        self.lives.route(routing, fresh)
+        if before is None or before.shares() != routing.shares() or before.tags() != routing.tags():
+            self._signals.emit(
+                TrafficMoved(
+                    function=self.name,
+                    before=str(before.traffic) if before is not None else "",
+                    after=str(routing.traffic),
+                    latest=routing.latest,
+                    shares=routing.shares(),
+                )
+            )
 
     def choose_by(self, choosing: Choosing) -> None:
         """Take changed rules, for the traffic there is."""
@@ -428,6 +442,7 @@ class Function:
             tally=self.tally,
             blocked=self.blocked,
             failure=self.failure,
+            stuck_threads=self._workshop.stuck.of(self.name),
         ).told(self._workshop.clock)
 
     def __repr__(self) -> str:

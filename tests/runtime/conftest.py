@@ -29,6 +29,7 @@ from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.activator import Activator
 from bff.runtime.function import Function
+from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.publisher import Publisher
@@ -47,6 +48,7 @@ HEARD = (
     signals.WarmUpFailed,
     signals.Evicted,
     signals.Unexpected,
+    signals.ThreadsStuck,
 )
 
 
@@ -96,6 +98,7 @@ class Runtime:
             loader_thread=self.loader_thread,
             senders=dict,
             logger=lambda invocation: None,
+            stuck=Stuck(self.signals.emit),
         )
         self.invoker = Invoker(clock=clock)
         self._dev = dev
