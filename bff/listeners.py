@@ -99,13 +99,14 @@ async def run(
 
     Raises:
         CannotListen: one of the two addresses cannot be had.
+        StoreUnavailable: nobody can tell which revision gets the calls.
 
     """
     seen = look(config.path)
     with contextlib.ExitStack() as sockets:
         public_socket = sockets.enter_context(bind(host, port))
         admin_socket = sockets.enter_context(bind(*admin))
-        options = Options(dev=dev, admin_host=admin[0], take_over_logging=True)
+        options = Options(dev=dev, admin_host=admin[0], take_over_logging=True, keeps_state=not dev)
         async with compose(config, options) as house, _watching(house, dev=dev, seen=seen):
             public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
             # The admin listener keeps the same limits for heads as the public one.
@@ -130,6 +131,7 @@ async def _serve_both(
             await asyncio.sleep(0.001)
         await announce(house, _address(public_socket), _address(admin_socket))
         await house.preload()
+        house.keep_up()
         await serving
         private.should_exit = True
         await private_serving

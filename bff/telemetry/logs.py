@@ -25,6 +25,8 @@ from bff.signals import (
     ReleaseTurned,
     RevisionReady,
     Signals,
+    StoreLost,
+    StoreReturned,
     ThreadsStuck,
     TrafficMoved,
     Unexpected,
@@ -101,6 +103,8 @@ class EventLog:
         signals.listen(ReleaseTurned, self._release_turned)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(StoreLost, self._store_lost)
+        signals.listen(StoreReturned, self._store_returned)
         signals.listen(ThreadsStuck, self._threads_stuck)
         signals.listen(LoopBlocked, self._loop_blocked)
         signals.listen(LoopReturned, self._loop_returned)
@@ -195,6 +199,12 @@ class EventLog:
     def _config_rejected(self, said: ConfigRejected) -> None:
         text = "\n".join(("routes.yaml rejected; the last good one goes on:", *said.mistakes))
         self._lines.write("error", text, {})
+
+    def _store_lost(self, said: StoreLost) -> None:
+        self._lines.write("error", "the state store is away; traffic flows on as it was", {"why": said.why})
+
+    def _store_returned(self, _said: StoreReturned) -> None:
+        self._lines.write("info", "the state store is back", {})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)
