@@ -13,10 +13,11 @@ import httpx
 from bff import listeners
 from bff.app import House, Options, compose
 from bff.config import load
+from bff.revisions import archive
+from bff.revisions.plan import Wish
 from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing, age
 from bff.revisions.traffic import Target, Traffic
-from bff.runtime import warmup
 from bff.telemetry.lines import open_lines
 
 
@@ -41,10 +42,19 @@ class Inside:
     async def publish(self, name: str, source: str) -> Revision:
         """A revision nobody has loaded, of a file as it is saved now."""
         write(self.folder, {f"functions/{name}.py": source})
+        taken = await self.house.invoker.functions[name].look()
+        publisher = self.house.publisher
+        (made,) = await publisher.store.publish([await publisher.candidate(taken)])
+        publisher.learn(await publisher.store.traffic(name))
+        return Revision(made.name, name, taken, made.created)
+
+    async def deploy(self, name: str, source: str) -> str:
+        """As `bff deploy` does it: an archive of a file as it is saved now, under the release policy; its name."""
+        write(self.folder, {f"functions/{name}.py": source})
         function = self.house.invoker.functions[name]
-        root = self.house.config.folder.resolve()
-        taken = await warmup.read(root, name, function.settings, self.house._workshop)
-        return self.house._registry.publish(taken)
+        packed = archive.packed(await function.look())
+        made, _ = await self.house.publisher.deploy(function, packed, Wish(who="ann"))
+        return made.name
 
     def route(
         self, *revisions: Revision, percent: tuple[int, ...], tags: Mapping[str, str] | None = None

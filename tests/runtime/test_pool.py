@@ -202,7 +202,7 @@ class Teller:
             usual.settings,
             root=runtime.root,
             dev=True,
-            registry=runtime.registry,
+            publisher=runtime.publisher,
             workshop=replace(runtime.workshop, loader_thread=AtOnce()),  # type: ignore[arg-type]
             signals=runtime.signals,
             forkserver=usual._forkserver,
