@@ -112,6 +112,9 @@ class Fake:
         for stay in [each for each in self._guests if not each.done()]:
             stay.set_result(None)
 
+    async def approve(self, limit: float) -> None:
+        """It has no ``check()``."""
+
     async def stop(self, _limit: float) -> str | None:
         assert not self.is_over, "stopped twice"
         assert self.story.is_closing or not self.inside, "stopped under a call"
