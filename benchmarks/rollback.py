@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from benchmarks.figures import Series
-from benchmarks.inside import Inside, inside
 from benchmarks.outcome import Effort, Outcome, Table, spread
+from tests.house.inside import Inside, inside
 
 FILES = {
     "routes.yaml": "telemetry: {access_log: false}\nroutes:\n- {path: /hello, function: hello}\n",

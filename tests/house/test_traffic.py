@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.inside import Inside, inside
 from bff.signals import ConfigRejected
 from tests.conftest import write
+from tests.house.inside import Inside, inside
 
 pytestmark = pytest.mark.anyio
 
@@ -224,7 +224,7 @@ async def test_a_bad_deploy_is_rolled_back_by_itself(tmp_path: Path) -> None:
     """A fifth of the users meets it for a moment; then it is gone, and the history says why."""
     async with inside(tmp_path, {"routes.yaml": RELEASE, "functions/home.py": says(1)}) as served:
         assert await calls(served, range(5)) == {(200, "home-00001"): 5}
-        assert await served.deploy("home", FAILS) == "home-00002"
+        assert (await served.deploy("home", FAILS)).name == "home-00002"
         failed = await calls(served, range(200))
         assert 20 <= sum(count for (status, _), count in failed.items() if status == 500) <= 60
         await served.house.releases.look()
@@ -239,7 +239,7 @@ async def test_a_good_deploy_has_everything_after_its_steps(tmp_path: Path) -> N
     """And no user who has seen it sees the older one again."""
     async with inside(tmp_path, {"routes.yaml": RELEASE, "functions/home.py": says(1)}) as served:
         await calls(served, range(1))
-        assert await served.deploy("home", says(2)) == "home-00002"
+        assert (await served.deploy("home", says(2))).name == "home-00002"
         newest: set[int] = set()
         shares = []
         for _ in range(3):

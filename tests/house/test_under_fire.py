@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.inside import inside
 from tests.conftest import write
+from tests.house.inside import inside
 
 pytestmark = pytest.mark.anyio
 
