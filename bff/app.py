@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING
 from bff.admin.endpoint import Admin
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, ScaleConfig, load
-from bff.gateway import own
+from bff.errors import FunctionNotLoaded
+from bff.gateway import docs, own
 from bff.gateway.devpage import DevPage
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
+from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.database import Database
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.retention import Retention
@@ -45,7 +47,7 @@ from bff.runtime.publisher import Publisher
 from bff.runtime.releases import Releases
 from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Settings, Workshop, read
 from bff.sdk.invocation import Invocation
 from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
@@ -53,6 +55,7 @@ from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 
 if TYPE_CHECKING:
+    from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
 STOP_TIMEOUT = 2.0
@@ -114,11 +117,13 @@ class House:
             stuck=Stuck(self.signals.emit),
         )
         self.invoker = Invoker(clock=self._clock)
-        self._own: dict[str, OwnHandler] = own.handlers(lambda: not self.gateway.is_draining)
+        self._own = own.handlers(lambda: not self.gateway.is_draining)
+        self._docs = docs.handlers(self._openapi, lambda: self.config.openapi.title)
+        self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._replaced: set[AnyClient] = set()
         self.gateway = Gateway(
-            compile_table(config, self._own),
+            compile_table(config, self._own_paths(config)),
             invoker=self.invoker,
             clock=self._clock,
             signals=self.signals,
@@ -166,6 +171,29 @@ class House:
         self._later(self.keeper.run())
         self._ready_to_fork(self.config)
         self._warm_minimum()
+
+    def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
+        is_open = self._options.dev or config.openapi.public
+        return {**self._own, **(self._docs if is_open else {})}
+
+    async def _openapi(self) -> bytes:
+        """The OpenAPI document; who never asks for it does not pay for importing what makes it."""
+        if self._documents is None:
+            from bff.export.documents import Documents
+
+            self._documents = Documents(
+                config=lambda: self.config, snapshot=self._snapshot, clock=self._clock
+            )
+        return await self._documents.openapi()
+
+    async def _snapshot(self, name: str) -> Snapshot:
+        """The files of a function as they answer now, or would with the first call."""
+        function = self.invoker.functions.get(name)
+        if function is None:
+            raise FunctionNotLoaded(name, "it is not known to this gateway")
+        if function.live is not None:
+            return function.live.revision.snapshot
+        return await read(self.config.folder.resolve(), name, function.settings, self._workshop)
 
     def keep_up(self) -> None:
         """Publish the folder and follow the store, once nobody waits for the start any more."""
@@ -270,7 +298,7 @@ class House:
         self._ready_to_fork(config)
         self._warm_minimum()
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
-        self.gateway.table = compile_table(config, self._own)
+        self.gateway.table = compile_table(config, self._own_paths(config))
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))

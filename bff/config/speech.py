@@ -5,19 +5,17 @@ This is the only place that puts a value into a message, and it asks the tree wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bff.config.config import Config
-from bff.config.function import Defaults, FunctionConfig
-from bff.config.gateway import CorsConfig, GatewayConfig, TelemetryConfig
 from bff.config.mistake import KeyPath, Mistake, dotted
 from bff.config.names import suggest
-from bff.config.route import RouteConfig
-from bff.config.service import ServiceConfig
 from bff.config.tree import Node, Place, Scalar, find, may_show
 
 _NOT_A_MAPPING = "is not a mapping; write its settings as key: value"
@@ -40,16 +38,6 @@ _SENTENCES = {
 }
 # How our own validators' messages begin when the value is their subject.
 _VERBS = frozenset({"is", "needs", "must", "has", "belongs", "lists", "names"})
-_SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): Config,
-    ("gateway",): GatewayConfig,
-    ("gateway", "cors"): CorsConfig,
-    ("telemetry",): TelemetryConfig,
-    ("defaults",): Defaults,
-    ("services", "*"): ServiceConfig,
-    ("functions", "*"): FunctionConfig,
-    ("routes", "*"): RouteConfig,
-}
 
 
 def spoken(errors: Iterable[ErrorDetails], root: Node, file: str, broken: set[KeyPath]) -> Iterator[Mistake]:
@@ -83,10 +71,30 @@ def _unknown_key(path: KeyPath) -> str:
 
 def known_keys(path: KeyPath) -> list[str]:
     """The keys that may stand in the mapping at a key path."""
-    # The parts that users name, and indices of lists, match the star.
-    general = tuple("*" if at == 1 and path[0] != "gateway" else str(part) for at, part in enumerate(path))
-    fields = _SECTIONS[general].model_fields
+    kind: Any = Config
+    for part in path:
+        kind = _below(_plain(kind), part)
+    fields: Mapping[str, FieldInfo] = _plain(kind).model_fields
     return [field.alias or name for name, field in fields.items() if field.alias != "$schema"]
+
+
+def _below(kind: Any, part: str | int) -> Any:
+    """The type of a section's key, or of what a mapping or a list has in it."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+        return fields[str(part)].annotation
+    return get_args(kind)[0 if isinstance(part, int) else 1]
+
+
+def _plain(kind: Any) -> Any:
+    """A type without annotations and without ``| None``."""
+    while True:
+        if get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+        elif get_origin(kind) in (Union, UnionType):
+            kind = next(each for each in get_args(kind) if each is not type(None))
+        else:
+            return kind
 
 
 def _sentence(error: ErrorDetails, place: Place, *, is_about_key: bool) -> str:

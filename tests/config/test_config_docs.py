@@ -9,19 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from bff.config import (
+    Conditions,
     Config,
     CorsConfig,
     Defaults,
     FunctionConfig,
     GatewayConfig,
+    LaneConfig,
+    OpenApiConfig,
+    ReleaseConfig,
     RouteConfig,
+    RuleConfig,
     ScaleConfig,
     ServiceConfig,
+    StickyConfig,
+    SubsetConfig,
     TelemetryConfig,
+    TextMatch,
+    TrafficConfig,
+    TrustConfig,
     json_schema,
 )
 from bff.config.units import DURATION_PATTERN, duration_text, size_text
@@ -35,11 +45,21 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
     "telemetry": TelemetryConfig,
+    "openapi": OpenApiConfig,
     "defaults": Defaults,
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
     "scale": ScaleConfig,
+    "subset": SubsetConfig,
+    "traffic": TrafficConfig,
+    "rule": RuleConfig,
+    "conditions": Conditions,
+    "text": TextMatch,
+    "trust": TrustConfig,
+    "sticky": StickyConfig,
+    "release": ReleaseConfig,
+    "lanes": LaneConfig,
 }
 
 
@@ -62,7 +82,7 @@ def default_text(field: FieldInfo) -> str:
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    if isinstance(default, float):
+    if isinstance(default, float) and any(isinstance(each, WithJsonSchema) for each in field.metadata):
         return f"`{duration_text(default)}`"
     if isinstance(default, tuple):
         return ", ".join(f"`{item}`" for item in default)
@@ -93,6 +113,7 @@ def test_the_page_has_no_key_that_does_not_exist(title: str) -> None:
 def test_every_example_on_the_page_loads(project: Project, example: str) -> None:
     project.add("designs.token", "t")
     project.add("users.token", "t")
+    project.add("override.token", "a-secret-of-16-letters")
     project.load(example, API_KEY="k")
 
 

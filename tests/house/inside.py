@@ -107,6 +107,6 @@ async def inside(
             try:
                 async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=20) as client:
                     yield Inside(house=house, address=address, client=client, folder=folder)
-            finally:
+            finally:  # a test that fails must not hang at its end
                 server.should_exit = True
                 await serving
