@@ -10,7 +10,6 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bff.config.config import Config
@@ -35,6 +34,7 @@ _SENTENCES = {
     "greater_than_equal": "is too small; the least is {ge}",
     "less_than_equal": "is too large; the most is {le}",
     "literal_error": "is not one of {expected}",
+    "too_short": "is an empty list; name at least {min_length}",
 }
 # How our own validators' messages begin when the value is their subject.
 _VERBS = frozenset({"is", "needs", "must", "has", "belongs", "lists", "names"})
@@ -70,31 +70,39 @@ def _unknown_key(path: KeyPath) -> str:
 
 
 def known_keys(path: KeyPath) -> list[str]:
-    """The keys that may stand in the mapping at a key path."""
-    kind: Any = Config
+    """The keys that may stand in the mapping at a key path, told by the models; none where there is no telling."""
+    kinds: list[Any] = [Config]
     for part in path:
-        kind = _below(_plain(kind), part)
-    fields: Mapping[str, FieldInfo] = _plain(kind).model_fields
-    return [field.alias or name for name, field in fields.items() if field.alias != "$schema"]
+        kinds = [below for kind in kinds for below in _below(kind, part)]
+    fields = {alias: None for kind in kinds if _is_section(kind) for alias in _fields(kind)}
+    return [alias for alias in fields if alias != "$schema"]
 
 
-def _below(kind: Any, part: str | int) -> Any:
-    """The type of a section's key, or of what a mapping or a list has in it."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        fields = {field.alias or name: field for name, field in kind.model_fields.items()}
-        return fields[str(part)].annotation
-    return get_args(kind)[0 if isinstance(part, int) else 1]
+def _below(kind: Any, part: str | int) -> Iterator[Any]:
+    """What may stand at one step further: a section's field, or an entry of a mapping or list."""
+    if _is_section(kind):
+        yield from _options(_fields(kind).get(str(part)))
+    elif get_args(kind):
+        yield from _options(get_args(kind)[1 if issubclass(get_origin(kind), Mapping) else 0])
 
 
-def _plain(kind: Any) -> Any:
-    """A type without annotations and without ``| None``."""
-    while True:
-        if get_origin(kind) is Annotated:
-            kind = get_args(kind)[0]
-        elif get_origin(kind) in (Union, UnionType):
-            kind = next(each for each in get_args(kind) if each is not type(None))
-        else:
-            return kind
+def _options(annotation: Any) -> Iterator[Any]:
+    """The sections and collections among what an annotation allows."""
+    if get_origin(annotation) is Annotated:
+        yield from _options(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for option in get_args(annotation):
+            yield from _options(option)
+    elif _is_section(annotation) or isinstance(get_origin(annotation), type):
+        yield annotation
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _fields(section: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in section.model_fields.items()}
 
 
 def _sentence(error: ErrorDetails, place: Place, *, is_about_key: bool) -> str:

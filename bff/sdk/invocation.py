@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BodyTooLarge, Fault
+from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cohort import Cohort
 from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
@@ -132,8 +133,7 @@ class Invocation(Signal):
     """One call: a request now, an event later. Emitted as a signal once it has ended.
 
     Everything here may change until then; it belongs to one task. ``cohort`` is set for a call
-    that a release counts, ``lane`` the label its service calls carry and ``carrier`` how, ``claims`` what an authenticated
-    caller is known by; nobody is yet.
+    that a release counts, ``lane`` is the label its service calls carry, and ``carrier`` how.
     """
 
     # Defaults live on the class: most invocations never touch these, and making one is on the hot path.
@@ -152,8 +152,8 @@ class Invocation(Signal):
     error: BaseException | None = None
     event: Any = None
     incoming: Incoming | None = None
+    caller: Caller = NOBODY
     phases: Mapping[str, float] | None = None
-    claims: Mapping[str, Any] | None = None
     calls: list[CallRecord] | None = None
     missing: list[str] | None = None
     deadline: Deadline

@@ -34,6 +34,14 @@ from bff.config import (
     TrustConfig,
     json_schema,
 )
+from bff.config.auth import (
+    ApiKeyConfig,
+    ApiKeysConfig,
+    CertificateConfig,
+    DemandConfig,
+    JwtConfig,
+    SchemeConfig,
+)
 from bff.config.units import DURATION_PATTERN, duration_text, size_text
 
 if TYPE_CHECKING:
@@ -46,6 +54,12 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "gateway.cors": CorsConfig,
     "telemetry": TelemetryConfig,
     "openapi": OpenApiConfig,
+    "auth.NAME": SchemeConfig,
+    "auth.NAME.jwt": JwtConfig,
+    "auth.NAME.api_keys": ApiKeysConfig,
+    "auth.NAME.api_keys.keys.CALLER": ApiKeyConfig,
+    "auth.NAME.certificate": CertificateConfig,
+    "auth of a route": DemandConfig,
     "defaults": Defaults,
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
