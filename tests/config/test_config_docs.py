@@ -22,6 +22,7 @@ from bff.config import (
     LaneConfig,
     OpenApiConfig,
     ReleaseConfig,
+    RetentionConfig,
     RouteConfig,
     RuleConfig,
     ScaleConfig,
@@ -53,6 +54,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
     "telemetry": TelemetryConfig,
+    "revisions": RetentionConfig,
     "openapi": OpenApiConfig,
     "auth.NAME": SchemeConfig,
     "auth.NAME.jwt": JwtConfig,
@@ -113,7 +115,7 @@ def fields() -> Iterator[tuple[str, str, FieldInfo]]:
 @pytest.mark.parametrize(("title", "key", "field"), list(fields()))
 def test_the_page_has_every_key_with_its_default(title: str, key: str, field: FieldInfo) -> None:
     default = rows(title)[key].split(" | ")[2].removesuffix(" |").strip()
-    assert default.partition(":")[0] == default_text(field)
+    assert default.partition(": ")[0] == default_text(field)
     assert field.description
 
 
