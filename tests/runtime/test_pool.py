@@ -31,7 +31,7 @@ from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp, WarmUp
 from bff.testing import ManualClock
 from bff.testing.clock import settle
-from tests.runtime.conftest import Runtime, running
+from tests.runtime.conftest import Runtime, running, until
 
 pytestmark = pytest.mark.anyio
 
