@@ -20,7 +20,9 @@ from benchmarks import (
     overhead,
     passing,
     report,
+    rollback,
     startup,
+    traffic,
     warming,
 )
 from benchmarks.machine import facts
@@ -34,6 +36,8 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "passing": passing.measure,
     "startup": startup.measure,
     "edit": edit.measure,
+    "traffic": traffic.measure,
+    "rollback": rollback.measure,
     "cold": cold.measure,
     "warming": warming.measure,
     "crowd": crowd.measure,

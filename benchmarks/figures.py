@@ -118,6 +118,8 @@ GOALS = (
     _goal("startup.rss", "Gateway idle RSS, the gallery cold", "≤", 60, "MB"),
     _goal("edit.rename", "Edit → first correct answer in `bff dev`, saved by rename", "≤", 100, "ms"),
     _goal("edit.in_place", "Edit → first correct answer in `bff dev`, saved in place", "≤", 100, "ms"),
+    _goal("traffic.choice", "A choice among five revisions, with rules and stickiness, CPU", "≤", 5, "µs"),
+    _goal("rollback.cold", "Rollback of a hello to a cold revision → first answer from it", "≤", 20, "ms"),
     _goal("cold.first", "Cold hello − a warm one over HTTP, first call ever", "≤", 1, "ms"),
     _goal("cold.again", "Cold hello − a warm one over HTTP, after eviction", "≤", 0.25, "ms"),
     _goal("warming.p99", "p99 of another route while a one-second import runs, rise", "≤", 20, "ms"),

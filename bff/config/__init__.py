@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bff.config.conditions import Conditions, TextMatch, TrustConfig
 from bff.config.config import Config
 from bff.config.discovery import discover
 from bff.config.function import Defaults, FunctionConfig
@@ -19,7 +20,9 @@ from bff.config.openapi import OpenApiConfig
 from bff.config.pattern import Pattern
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
-from bff.config.service import ServiceConfig
+from bff.config.service import ServiceConfig, SubsetConfig
+from bff.config.state import Place, RetentionConfig
+from bff.config.traffic import LaneConfig, ReleaseConfig, RuleConfig, StickyConfig, TrafficConfig
 
 
 def json_schema() -> dict[str, Any]:
@@ -30,19 +33,30 @@ def json_schema() -> dict[str, Any]:
 
 
 __all__ = [
+    "Conditions",
     "Config",
     "ConfigInvalid",
     "CorsConfig",
     "Defaults",
     "FunctionConfig",
     "GatewayConfig",
+    "LaneConfig",
     "Mistake",
     "OpenApiConfig",
     "Pattern",
+    "Place",
+    "ReleaseConfig",
+    "RetentionConfig",
     "RouteConfig",
+    "RuleConfig",
     "ScaleConfig",
     "ServiceConfig",
+    "StickyConfig",
+    "SubsetConfig",
     "TelemetryConfig",
+    "TextMatch",
+    "TrafficConfig",
+    "TrustConfig",
     "discover",
     "json_schema",
     "load",

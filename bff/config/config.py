@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from bff.config.auth import DemandConfig, SchemeConfig, scheme_names
 from bff.config.function import Defaults, FunctionConfig
@@ -16,6 +16,8 @@ from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
+from bff.config.state import Place, RetentionConfig, StateUrl, place_of
+from bff.config.traffic import LaneConfig
 
 _PLAIN: Final = FunctionConfig()
 
@@ -35,11 +37,21 @@ class Config(Section):
     gateway: Annotated[GatewayConfig, OrEmpty] = Field(
         default=GatewayConfig(), description="Limits of the public listener, and CORS."
     )
+    lanes: Annotated[LaneConfig, OrEmpty] = Field(
+        default=LaneConfig(), description="How a lane travels, and whose lanes are believed."
+    )
     telemetry: Annotated[TelemetryConfig, OrEmpty] = Field(
         default=TelemetryConfig(), description="Logs and metrics."
     )
     openapi: Annotated[OpenApiConfig, OrEmpty] = Field(
         default=OpenApiConfig(), description="The head of /openapi.json, and whether it is public."
+    )
+    state: StateUrl = Field(
+        default="sqlite:///.bff/state.db",
+        description="Where revisions and traffic are kept: a file seen from routes.yaml, or PostgreSQL.",
+    )
+    revisions: Annotated[RetentionConfig, OrEmpty] = Field(
+        default=RetentionConfig(), description="How long revisions are kept."
     )
     defaults: Annotated[Defaults, OrEmpty] = Field(
         default=Defaults(), description="What functions get that say nothing else."
@@ -59,6 +71,16 @@ class Config(Section):
 
     _path: Path = PrivateAttr(default=Path("routes.yaml"))
     _found: Mapping[str, Path] = PrivateAttr(default_factory=no_entries)
+
+    @model_validator(mode="after")
+    def _hides_state(self) -> Config:
+        self.hide("state")  # it may hold a password, wherever it was written
+        return self
+
+    @property
+    def state_place(self) -> Place:
+        """Where the state is kept."""
+        return place_of(self.state, self._path.parent)
 
     @property
     def path(self) -> Path:

@@ -37,7 +37,7 @@ from bff.runtime.invoker import Invoker
 from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
-from bff.services.client import ServiceClient
+from bff.services.pool import AnyClient
 from bff.signals import Signals, Unexpected
 
 Scope = MutableMapping[str, Any]
@@ -56,7 +56,7 @@ class Gateway:
         table: Table,
         *,
         invoker: Invoker,
-        services: Callable[[], Mapping[str, ServiceClient]],
+        services: Callable[[], Mapping[str, AnyClient]],
         clock: Clock,
         signals: Signals,
         dev: DevPage | None = None,
@@ -174,6 +174,8 @@ class Gateway:
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
         if target.guard is not None:
             await self._identify(target.guard, invocation, scope, table)
+        if table.lanes is not None:
+            table.lanes.enter(invocation, scope["headers"])
         await self._answered(target, invocation, sender, table, scope.get(SCOPE_KEY))
 
     async def _answered(
@@ -215,7 +217,8 @@ class Gateway:
         client = self._services().get(target.service)
         if client is None:  # routes.yaml has changed since the route was found
             raise ServiceUnreachable(target.service)
-        passage = Passage(client, invocation=invocation, target=target, sender=sender, clock=self._clock)
+        place = client.of(invocation)
+        passage = Passage(place, invocation=invocation, target=target, sender=sender, clock=self._clock)
         await passage.run(hop)
 
     @staticmethod

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bff.config import Config, Pattern, RouteConfig
+from bff.config import Config, LaneConfig, Pattern, RouteConfig
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
 from bff.gateway import rawpath
@@ -14,6 +14,7 @@ from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
 from bff.gateway.cors import Cors
+from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
 from bff.sdk.invocation import NO_FORWARDING, Forwarding
@@ -55,6 +56,7 @@ class Table:
     router: Router[Target]
     cors: Cors | None
     proxies: TrustedProxies
+    lanes: Lanes | None = None
 
 
 def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes | None = None) -> Table:
@@ -76,6 +78,7 @@ def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes |
         router=Router.compiled(routes),
         cors=Cors(config.gateway.cors) if config.gateway.cors else None,
         proxies=TrustedProxies(config.gateway.trusted_proxies),
+        lanes=Lanes(config.lanes) if config.lanes != LaneConfig() else None,
     )
 
 

@@ -58,6 +58,10 @@ class ServiceClient:
         self._transport: httpx.AsyncBaseTransport | None = None
         self.passing = 0
 
+    def of(self, _invocation: Invocation) -> ServiceClient:
+        """Itself: this service is in one place only."""
+        return self
+
     async def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
     ) -> httpx.Response:

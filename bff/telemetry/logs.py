@@ -22,9 +22,13 @@ from bff.signals import (
     LoopBlocked,
     LoopLost,
     LoopReturned,
+    ReleaseTurned,
     RevisionReady,
     Signals,
+    StoreLost,
+    StoreReturned,
     ThreadsStuck,
+    TrafficMoved,
     Unexpected,
     WarmedUp,
     WarmUpFailed,
@@ -97,8 +101,12 @@ class EventLog:
         signals.listen(WarmUpFailed, self._warm_up_failed)
         signals.listen(InstanceDead, self._dead)
         signals.listen(Evicted, self._evicted)
+        signals.listen(TrafficMoved, self._traffic_moved)
+        signals.listen(ReleaseTurned, self._release_turned)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(StoreLost, self._store_lost)
+        signals.listen(StoreReturned, self._store_returned)
         signals.listen(ThreadsStuck, self._threads_stuck)
         signals.listen(LoopBlocked, self._loop_blocked)
         signals.listen(LoopReturned, self._loop_returned)
@@ -142,6 +150,30 @@ class EventLog:
         fields = {"function": said.function, "revision": said.revision, "stop_error": said.stop_error}
         self._lines.write(level, "evicted", fields)
 
+    def _traffic_moved(self, said: TrafficMoved) -> None:
+        if said.before in ("", said.after):
+            return  # a first or a newer revision, which has a line of its own
+        fields = {
+            "function": said.function,
+            "before": said.before,
+            "after": said.after,
+            "latest": said.latest,
+        }
+        self._lines.write("info", "traffic moved", fields)
+
+    def _release_turned(self, said: ReleaseTurned) -> None:
+        fields = {
+            "function": said.function,
+            "revision": said.canary,
+            "baseline": said.baseline,
+            "state": said.state,
+            "percent": said.percent,
+            "why": said.why,
+            "numbers": dict(said.numbers),
+        }
+        is_bad = said.event in ("condemn", "roll-back")
+        self._lines.write("warning" if is_bad else "info", f"release: {said.event}", fields)
+
     def _threads_stuck(self, said: ThreadsStuck) -> None:
         fields = {"function": said.function, "revision": said.revision, "stuck_threads": said.count}
         if said.count:
@@ -169,6 +201,12 @@ class EventLog:
     def _config_rejected(self, said: ConfigRejected) -> None:
         text = "\n".join(("routes.yaml rejected; the last good one goes on:", *said.mistakes))
         self._lines.write("error", text, {})
+
+    def _store_lost(self, said: StoreLost) -> None:
+        self._lines.write("error", "the state store is away; traffic flows on as it was", {"why": said.why})
+
+    def _store_returned(self, _said: StoreReturned) -> None:
+        self._lines.write("info", "the state store is back", {})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)

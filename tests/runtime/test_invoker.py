@@ -6,6 +6,8 @@ import asyncio
 import random
 import sys
 import tempfile
+from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed, FunctionNotLoaded, Overloaded
+from bff.revisions.revision import Revision
 from bff.runtime.activator import Activator
 from bff.runtime.lifecycle import State
 from bff.sdk.invocation import current
 from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp
 from bff.testing import ManualClock
-from tests.runtime.conftest import Gate, Runtime, running, settings, until
+from tests.runtime.conftest import Gate, Runtime, running, settings, split, until
 
 pytestmark = pytest.mark.anyio
 
@@ -295,6 +298,8 @@ STEPS = st.lists(
             "save",
             "broken save",
             "undo",
+            "split",
+            "admit",
             "settings",
             "evict",
             "time",
@@ -316,11 +321,17 @@ class Teller:
         self.left: set[asyncio.Task[Answer]] = set()
         self.others: list[asyncio.Task[Any]] = []
         self.activators: set[Activator] = set()
+        self.revisions: dict[str, Revision] = {}
         self.write()
         self.function = runtime.function()
 
     def write(self, *, broken: bool = False) -> None:
         self.runtime.write(home=STORY.format(number=self.number) + ("\n1/0" if broken else ""))
+
+    def known(self) -> list[Revision]:
+        """Every revision the function ever had, as far as was seen between steps."""
+        self.revisions.update({name: live.revision for name, live in self.function.lives.items()})
+        return list(self.revisions.values())
 
     def other(self, work: Any) -> None:
         self.others.append(asyncio.create_task(work))
@@ -343,6 +354,12 @@ class Teller:
                 self.number = max(1, self.number - 1)
                 self.write()
                 self.other(self.function.refresh())
+            case "split" | "admit" if kept := self.known():
+                chosen = self.story.random.sample(kept, min(len(kept), 3))
+                if step == "admit":
+                    self.other(_quietly(self.function.admit(chosen[0])))
+                else:
+                    self.function.route(split(*chosen))
             case "settings":
                 self.function.reconfigure(
                     settings(env={"N": str(self.number)}, timeout=float(len(self.others) + 1))
@@ -358,12 +375,13 @@ class Teller:
         self.note()
 
     def note(self) -> None:
-        live = self.function.live
-        self.activators |= {*self.function._retired, *([live] if live else [])}
+        lives = self.function.lives
+        self.activators |= {*lives.retired, *lives.values()}
         for activator in self.activators:
             assert activator.in_flight >= 0
             assert (activator.instance is not None) == (activator.state in (State.WARM, State.IDLE))
-        assert live is None or live.state not in (State.DRAINING, State.EVICTED)
+        over = (State.DRAINING, State.EVICTED)
+        assert all(live.state not in over for live in lives.values())
 
     async def end(self) -> None:
         await asyncio.gather(*self.others)
@@ -388,6 +406,11 @@ class Teller:
         evicted = self.runtime.of(Evicted)
         assert len(evicted) == len(self.story.started) == len(self.runtime.of(WarmedUp))
         assert [each.stop_error for each in evicted if each.stop_error] == []
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    with suppress(FunctionNotLoaded):
+        await work
 
 
 @given(STEPS, st.integers(0, 2**32))

@@ -31,7 +31,7 @@ from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp, WarmUp
 from bff.testing import ManualClock
 from bff.testing.clock import settle
-from tests.runtime.conftest import Runtime, running
+from tests.runtime.conftest import Runtime, running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -111,6 +111,9 @@ class Fake:
         self.lingering = 0
         for stay in [each for each in self._guests if not each.done()]:
             stay.set_result(None)
+
+    async def approve(self, limit: float) -> None:
+        """It has no ``check()``."""
 
     async def stop(self, _limit: float) -> str | None:
         assert not self.is_over, "stopped twice"
@@ -202,7 +205,7 @@ class Teller:
             usual.settings,
             root=runtime.root,
             dev=True,
-            registry=runtime.registry,
+            publisher=runtime.publisher,
             workshop=replace(runtime.workshop, loader_thread=AtOnce()),  # type: ignore[arg-type]
             signals=runtime.signals,
             forkserver=usual._forkserver,
@@ -341,6 +344,7 @@ def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) ->
             function = teller.function
             assert function.live is None
             teller.callers += [runtime.calling(seconds=1000) for _ in range(8)]
+            await until(lambda: function.pools)  # the store and the loader have threads of their own
             await settle()
             pool = function.pools[0]
             assert pool.instances == 1  # the first of all; the others come with the first look
