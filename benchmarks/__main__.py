@@ -7,7 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import aggregate, budget, edit, hello, passing, report, startup
+from benchmarks import (
+    aggregate,
+    budget,
+    cold,
+    crowd,
+    cycles,
+    edit,
+    hello,
+    many,
+    memory,
+    overhead,
+    passing,
+    report,
+    startup,
+    warming,
+)
 from benchmarks.machine import facts
 from benchmarks.outcome import Effort, Outcome
 from benchmarks.servers import BenchmarkError
@@ -19,6 +34,13 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "passing": passing.measure,
     "startup": startup.measure,
     "edit": edit.measure,
+    "cold": cold.measure,
+    "warming": warming.measure,
+    "crowd": crowd.measure,
+    "many": many.measure,
+    "memory": memory.measure,
+    "cycles": cycles.measure,
+    "overhead": overhead.measure,
 }
 
 

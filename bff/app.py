@@ -29,6 +29,7 @@ from bff.revisions.registry import Registry
 from bff.revisions.snapshot import Snapshot
 from bff.runtime.autoscaler import Metric, Policy
 from bff.runtime.function import Function
+from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.keeper import Keeper
@@ -90,6 +91,7 @@ class House:
             loader_thread=self._loader_thread,
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines),
+            stuck=Stuck(self.signals.emit),
         )
         self.invoker = Invoker(clock=self._clock)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)

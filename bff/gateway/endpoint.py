@@ -185,10 +185,11 @@ class Gateway:
         connection: LimitedProtocol | None,
     ) -> None:
         """By a function or a service; whoever leaves meanwhile is noticed, where that ends the work."""
-        if connection is not None and (invocation.method in _SAFE or target.cancel_on_disconnect):
+        if connection is not None:
             task = asyncio.current_task()
             assert task is not None
-            connection.on_left = partial(_leave, invocation, task)
+            finishes = invocation.method not in _SAFE and not target.cancel_on_disconnect
+            connection.on_left = partial(_leave, invocation, task, finishes)
         try:
             if target.service:
                 await self._pass(invocation, sender, table, target)
@@ -297,6 +298,9 @@ def _is_in_a_task() -> bool:
         return False
 
 
-def _leave(invocation: Invocation, task: asyncio.Task[Any]) -> None:
+def _leave(invocation: Invocation, task: asyncio.Task[Any], finishes: bool) -> None:
+    """Cancel it; what may have an effect only while it waits for a warm-up or a place, and has none yet."""
+    if finishes and invocation.revision:
+        return
     invocation.left = True
     task.cancel()

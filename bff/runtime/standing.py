@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from bff.clock import Clock
 from bff.errors import FunctionNotLoaded
 from bff.runtime.activator import Activator
+from bff.runtime.lifecycle import State
 from bff.runtime.pool import Pool
 from bff.runtime.tally import Tally
 from bff.signals import Blockages
@@ -15,15 +16,20 @@ from bff.signals import Blockages
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What there is to tell. ``rested`` is when the last call ended of an instance that has gone since."""
+    """What there is to tell. ``first_callers`` wait for the first revision of all, which is made while
+    ``is_opening``. ``rested`` is when the last call ended of an instance that has gone since.
+    """
 
     name: str
     live: Activator | Pool | None
+    is_opening: bool
+    first_callers: int
     retired: tuple[Activator | Pool, ...]
     rested: float | None
     tally: Tally
     blocked: Blockages
     failure: FunctionNotLoaded | None
+    stuck_threads: int
 
     def told(self, clock: Clock) -> dict[str, object]:
         """The JSON object."""
@@ -31,15 +37,16 @@ class Standing:
         return {
             "name": self.name,
             "revision": live.revision.name if live else None,
-            "state": str(live.state) if live else "cold",
+            "state": str(live.state if live else State.WARMING if self.is_opening else State.COLD),
             "instances": live.instances if live else 0,
             "in_flight": live.in_flight if live else 0,
-            "waiting": live.waiting if live else 0,
+            "waiting": self.first_callers + (live.waiting if live else 0),
             "warm_up": self.tally.warm_up(),
             "last_used": self._last_used(clock),
             "evictions": self.tally.evictions,
             "bytes_returned": self.tally.bytes_returned,
             "draining": sum(each.in_flight for each in self.retired),
+            "stuck_threads": self.stuck_threads,
             "warm_up_ms": {n: round(s * 1000, 3) for n, s in live.last_phases.items()} if live else {},
             "blocked": {
                 "count": self.blocked.count,

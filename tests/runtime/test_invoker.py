@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed, FunctionNotLoaded
+from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed, FunctionNotLoaded, Overloaded
 from bff.runtime.activator import Activator
 from bff.runtime.lifecycle import State
 from bff.sdk.invocation import current
@@ -296,6 +296,7 @@ STEPS = st.lists(
             "broken save",
             "undo",
             "settings",
+            "evict",
             "time",
             "turn",
             "wait",
@@ -347,6 +348,8 @@ class Teller:
                     settings(env={"N": str(self.number)}, timeout=float(len(self.others) + 1))
                 )
                 self.other(self.function.remake())
+            case "evict":
+                self.function.rest()
             case "time":
                 await self.clock.advance(0.6)
             case "wait":
@@ -360,7 +363,7 @@ class Teller:
         for activator in self.activators:
             assert activator.in_flight >= 0
             assert (activator.instance is not None) == (activator.state in (State.WARM, State.IDLE))
-        assert live is None or live.state in (State.WARM, State.IDLE, State.COLD)
+        assert live is None or live.state not in (State.DRAINING, State.EVICTED)
 
     async def end(self) -> None:
         await asyncio.gather(*self.others)
@@ -408,6 +411,22 @@ def test_no_call_is_lost_and_none_meets_an_evicted_instance(steps: list[str], se
             del sys.modules["story"]
 
     asyncio.run(tell())
+
+
+@pytest.mark.timeout(240)
+async def test_ten_thousand_calls_at_once_to_a_cold_function(runtime: Runtime, gate: Gate) -> None:
+    """One warm-up and all of them answered; those beyond the line's end are refused at once."""
+    runtime.write(home=SLOW_START)
+    function = runtime.function(concurrency=50)
+    calls = [runtime.calling(seconds=1000) for _ in range(10_000)]
+    await until(lambda: gate.seen and function.status()["waiting"] == 10_000, 100)
+    with pytest.raises(Overloaded):
+        await runtime.call()
+    gate.open.set()
+    answers = await asyncio.gather(*calls)
+    assert {answer.body for answer in answers} == {b"ok"}
+    assert gate.seen == ["start"]
+    assert function.status()["waiting"] == 0
 
 
 async def test_errors_of_the_door_are_ours(runtime: Runtime) -> None:
