@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -153,7 +154,7 @@ class StockWay:
             request = httpx.Request(
                 onward.method,
                 self._url.copy_with(raw_path=target),
-                headers=_framed(onward, self._url.netloc),
+                headers=_framed(replace(onward, upgrade=b""), self._url.netloc),
                 content=onward.parts,
                 extensions={"target": target},  # byte for byte, which httpx.URL is not
             )

@@ -179,6 +179,8 @@ def test_stock_httpx_passes_the_same_bytes(
     assert heard.line == "GET /a%2Fb//c?x=%41& HTTP/1.1"
     assert heard.all("accept-encoding") == ["gzip"]
     assert (answer.body, answer.headers["a"]) == (b"raw", "b")
+    heard, answer = running.exchange(OFFER, body=b"plain")
+    assert (heard.get("upgrade"), answer.status, answer.body) == (None, 200, b"plain")
     with running.wire() as caller:
         caller.say("POST /c/x HTTP/1.1\r\nhost: bff\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
         with service.accept() as end:
