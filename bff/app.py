@@ -26,6 +26,7 @@ from bff.revisions.loader import Loader
 from bff.revisions.registry import Registry
 from bff.runtime.autoscaler import Metric, Policy
 from bff.runtime.function import Function
+from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.keeper import Keeper
@@ -82,6 +83,7 @@ class House:
             loader_thread=self._loader_thread,
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines),
+            stuck=Stuck(self.signals.emit),
         )
         self.invoker = Invoker(clock=self._clock)
         self._own: dict[str, OwnHandler] = own.handlers(lambda: not self.gateway.is_draining)

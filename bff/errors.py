@@ -215,6 +215,19 @@ class Overloaded(BffError):
         return {"retry-after": "1"}
 
 
+class FunctionStuck(BffError):
+    """Every thread of a synchronous handler hangs, and no more take their place: none of them can be killed."""
+
+    code, title = "function-stuck", "The function's threads do not end"
+    status, fault, retryable = 503, Fault.FUNCTION, True
+
+    def __init__(self, function: str, stuck: int) -> None:
+        super().__init__(f"{stuck} threads of function {function} do not end; none is left for this call.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
+
+
 class GatewayDraining(BffError):
     """The gateway is shutting down and takes no new calls."""
 

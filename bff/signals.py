@@ -180,11 +180,31 @@ class InstanceDead(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evicted(Signal):
-    """An instance is gone and its modules are dropped."""
+    """An instance is gone and its modules are dropped; of a process, so many bytes came back with it."""
 
     function: str
     revision: str
     stop_error: str | None = None
+    bytes_returned: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadsStuck(Signal):
+    """So many threads of a synchronous handler go on now although nobody waits for them: one more than before,
+    or one fewer.
+    """
+
+    function: str
+    revision: str
+    count: int
+
+    @property
+    def remedy(self) -> str:
+        """What its author can do."""
+        return (
+            "give what the handler waits for a timeout, or set `isolation: process` for "
+            f"{self.function} in routes.yaml: a process can be killed, a thread cannot"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +218,16 @@ class Culprit:
     line: str = ""
     route: str = ""
     request_id: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What its author can do; nothing where no function is known."""
+        if not self.function:
+            return ""
+        return (
+            f"set `isolation: process` for {self.function} in routes.yaml, or make it a plain `def handle`, "
+            "which runs in a thread"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,11 @@ PortOption = Annotated[
 ]
 AdminOption = Annotated[str, typer.Option(help="Address and port of the admin listener.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+GatewayOption = Annotated[
+    str, typer.Option("--admin", envvar="BFF_ADMIN", help="The running gateway's admin listener.")
+]
 ROUTES = Path("routes.yaml")
+GATEWAY = "http://127.0.0.1:8001"
 
 
 def _version(wanted: bool) -> None:
@@ -135,11 +139,13 @@ def new(
 
 
 @app.command("list")
-def list_functions(config: ConfigOption = ROUTES, json: JsonOption = False) -> None:
-    """List the functions: their routes, time limits and files."""
+def list_functions(
+    config: ConfigOption = ROUTES, admin: GatewayOption = GATEWAY, json: JsonOption = False
+) -> None:
+    """List the functions: their routes, time limits and files, and how they are in a running gateway."""
     from bff.cli.listing import list_functions
 
-    list_functions(config, as_json=json)
+    list_functions(config, admin=admin, as_json=json)
 
 
 @app.command()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 from bff.errors import FunctionNotLoaded, GatewayDraining
 from bff.revisions.registry import Registry
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
-from bff.runtime import warmup
+from bff.runtime import maker, warmup
 from bff.runtime.activator import Activator
-from bff.runtime.autoscaler import Memory, Seen, decide
 from bff.runtime.backoff import Backoff
+from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
@@ -27,7 +24,6 @@ from bff.runtime.tally import Tally
 from bff.runtime.warmup import Settings, Workshop
 from bff.signals import Blockages, LoadFailed, RevisionReady, Signals, Unexpected
 
-T = TypeVar("T")
 Live = Activator | Pool
 """What lets calls into a revision: of the one instance in the gateway, or of those in processes."""
 Inside = Instance | ProcessInstance
@@ -37,14 +33,14 @@ class Function:
     """Publishing runs in tasks of the function's own: callers come and go, what they began is finished.
 
     Mutable state: ``live``, ``failure``, ``_newest``, ``_retired``, changed only under ``_publishing``;
-    ``settings``, ``_opening``, ``_tasks``, ``_is_closed``.
+    ``settings``, ``_opening``, ``_rested``, ``_backoff``, ``tally``, ``blocked``.
     """
 
     __slots__ = (
         "_backoff",
         "_dev",
+        "_errands",
         "_forkserver",
-        "_is_closed",
         "_newest",
         "_opening",
         "_publishing",
@@ -53,7 +49,6 @@ class Function:
         "_retired",
         "_root",
         "_signals",
-        "_tasks",
         "_workshop",
         "blocked",
         "failure",
@@ -89,8 +84,7 @@ class Function:
         self._publishing = asyncio.Lock()
         self._newest: Revision | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._is_closed = False
+        self._errands = Errands()
         self._backoff = Backoff()
         self.tally = Tally()
         self._rested: float | None = None
@@ -115,7 +109,7 @@ class Function:
                     continue
                 inside = await live.enter()
             except GatewayDraining:
-                if self._is_closed or self.live is live:
+                if self._errands.is_closed or self.live is live:
                     raise
                 # A new revision, or a new instance of this one, took over while we waited.
             except FunctionNotLoaded as failure:
@@ -147,15 +141,7 @@ class Function:
         live = self.live
         if live is None or live.instance is None or self._publishing.locked():
             return
-        load = float(live.in_flight + live.waiting)
-        seen = Seen(ready=1, stable=load, panic=load, in_flight=live.in_flight, last_call=live.last_call)
-        if isinstance(live, Pool):
-            if not live.consider(now):
-                self.rest()
-            return
-        policy = self.settings.scale
-        inline = replace(policy, min=min(policy.min, 1), max=1)  # more on one loop add no capacity
-        if decide(seen, inline, now, Memory()).instances == 0:
+        if not live.consider(now):
             self.rest()
 
     def rest(self) -> None:
@@ -185,8 +171,8 @@ class Function:
     async def _opened(self) -> None:
         """Return when there is a live revision: one load for everybody who waits for it."""
         if self._opening is None:
-            self._opening = self._begin(self._open())
-        await self._heard(self._opening)
+            self._opening = self._errands.begin(self._open())
+        await heard(self._opening)
 
     async def _open(self) -> None:
         try:
@@ -203,7 +189,7 @@ class Function:
         A failure leaves the last good revision serving and is told as a signal, not raised.
         """
         try:
-            return await self._heard(self._begin(self._refresh()))
+            return await self._errands.run(self._refresh())
         except GatewayDraining:
             return False
 
@@ -223,31 +209,6 @@ class Function:
                 self._signals.emit(Unexpected(where=f"refresh of {self.name}", error=error))
                 return False
             return True
-
-    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        if self._is_closed:
-            work.close()
-            raise GatewayDraining
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # each waiter was told; with none left, nobody needs to be
-
-    @staticmethod
-    async def _heard(task: asyncio.Task[T]) -> T:
-        """What a task of the function's own gives; whoever leaves does not cancel it."""
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            waiter = asyncio.current_task()
-            if task.cancelled() and waiter is not None and not waiter.cancelling():
-                raise GatewayDraining from None  # closed while we waited
-            raise
 
     async def _look(self) -> Snapshot:
         try:
@@ -293,23 +254,10 @@ class Function:
         self._signals.emit(LoadFailed(function=self.name, report=failure.report(), serving=serving))
 
     def _activator(self, revision: Revision) -> Live:
+        tools = (self._workshop, self._signals, self._has_real_paths)
         if self.settings.isolation == "process":
-            return Pool(
-                revision,
-                self.settings,
-                workshop=self._workshop,
-                signals=self._signals,
-                real_paths=self._has_real_paths,
-                forkserver=self._forkserver,
-                returned=self.tally.returned,
-            )
-        return Activator(
-            revision,
-            self.settings,
-            workshop=self._workshop,
-            signals=self._signals,
-            real_paths=self._has_real_paths,
-        )
+            return Pool(revision, self.settings, maker.in_processes(*tools, self._forkserver))
+        return Activator(revision, self.settings, maker.inline(*tools))
 
     def _has_real_paths(self, revision: Revision) -> bool:
         """Only the newest dev revision: its text and the file on disk are the same."""
@@ -334,7 +282,7 @@ class Function:
         Where the frozen settings changed it is a new revision, of the same files.
         """
         with suppress(GatewayDraining):
-            await self._heard(self._begin(self._remake()))
+            await self._errands.run(self._remake())
 
     async def _remake(self) -> None:
         async with self._publishing:
@@ -356,7 +304,7 @@ class Function:
 
         Cancelling it closes at once.
         """
-        await self._stop_publishing()
+        await self._errands.close()
         going = self._let_go()
         try:
             for activator in going:
@@ -368,15 +316,8 @@ class Function:
 
     async def close(self) -> None:
         """End every instance, the live one and those still draining, whoever is still inside."""
-        await self._stop_publishing()
+        await self._errands.close()
         await _close_all(self._let_go())
-
-    async def _stop_publishing(self) -> None:
-        self._is_closed = True
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
 
     def _let_go(self) -> list[Live]:
         going = [*self._retired, *([self.live] if self.live else [])]
@@ -402,6 +343,7 @@ class Function:
             tally=self.tally,
             blocked=self.blocked,
             failure=self.failure,
+            stuck_threads=self._workshop.stuck.of(self.name),
         ).told(self._workshop.clock)
 
     def __repr__(self) -> str:

@@ -71,7 +71,7 @@ class Keeper:
         self._has_garbage = True
         function = self._functions().get(said.function)
         if function is not None:
-            function.tally.evictions += 1
+            function.tally.evicted(said.bytes_returned)
 
     def _keep_to_cap(self, newest: str) -> None:
         """Over the cap, whoever was called longest ago goes; nobody who has a call inside."""

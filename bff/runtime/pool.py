@@ -8,29 +8,20 @@ function has in the gateway itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
-from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.errors import GatewayDraining
 from bff.revisions.revision import Revision
 from bff.runtime.autoscaler import Memory, Metric, Seen, decide
-from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
-from bff.runtime.isolation.limits import ProcessLimits
 from bff.runtime.lifecycle import State
 from bff.runtime.line import Line
 from bff.runtime.load import Load
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.maker import Maker
+from bff.runtime.warmup import Settings
 from bff.sdk.invocation import Invocation
-from bff.signals import (
-    Evicted,
-    FirstCalled,
-    InstanceDead,
-    Signals,
-    WarmedUp,
-    WarmUp,
-    WarmUpFailed,
-)
+from bff.signals import FirstCalled, InstanceDead, WarmedUp, WarmUp
 
 
 class Pool:
@@ -39,27 +30,13 @@ class Pool:
     ``last_call``, ``last_warm_up``.
     """
 
-    def __init__(
-        self,
-        revision: Revision,
-        settings: Settings,
-        *,
-        workshop: Workshop,
-        signals: Signals,
-        real_paths: Callable[[Revision], bool],
-        forkserver: Forkserver,
-        returned: Callable[[int], object],
-    ) -> None:
+    def __init__(self, revision: Revision, settings: Settings, maker: Maker[ProcessInstance]) -> None:
         self.revision = revision
         self.settings = settings
         self.last_call: float | None = None
         self.last_warm_up: WarmUp | None = None
-        self._workshop = workshop
-        self._clock = workshop.clock
-        self._signals = signals
-        self._real_paths = real_paths
-        self._forkserver = forkserver
-        self._returned = returned
+        self._maker = maker
+        self._clock = maker.clock
         self._limit = settings.concurrency
         self._line: Line[ProcessInstance] = Line(give_back=self._give_back)
         self._load = Load(self._clock.now(), keep=settings.scale.window)
@@ -211,21 +188,7 @@ class Pool:
             task.add_done_callback(self._started)
 
     async def _start(self) -> None:
-        settings = self.settings
-        try:
-            instance, warmed = await ProcessInstance.start(
-                self.revision,
-                settings,
-                self._workshop,
-                forkserver=self._forkserver,
-                limits=ProcessLimits(memory=settings.memory, max_calls=settings.max_calls),
-                real_paths=self._real_paths(self.revision),
-            )
-        except Exception as error:
-            why = error.report() if isinstance(error, FunctionNotLoaded) else repr(error)
-            failed = WarmUpFailed(function=self.revision.function, revision=self.revision.name, why=why)
-            self._signals.emit(failed)
-            raise
+        instance, warmed = await self._maker.make(self.revision, self.settings)
         self.last_call = self.last_call or self._clock.now()
         self.last_warm_up = warmed
         instance.on_first_call = partial(self._first_called, warmed)
@@ -235,7 +198,7 @@ class Pool:
             return
         instance.on_gone = partial(self._lost, instance)
         self._inside[instance] = 0
-        self._signals.emit(WarmedUp(warm_up=warmed))
+        self._maker.signals.emit(WarmedUp(warm_up=warmed))
         self._let_in(instance)
 
     def _let_in(self, instance: ProcessInstance) -> None:
@@ -249,7 +212,7 @@ class Pool:
         self.last_warm_up = warmed.then_called(seconds)
         if invocation.phases is not None:
             invocation.phases = self.last_warm_up.phases
-        self._signals.emit(FirstCalled(warm_up=self.last_warm_up))
+        self._maker.signals.emit(FirstCalled(warm_up=self.last_warm_up))
 
     def _started(self, task: asyncio.Task[None]) -> None:
         self._starting.discard(task)
@@ -263,7 +226,7 @@ class Pool:
         self._inside.pop(instance, None)
         self._parting.pop(instance, None)
         name = self.revision.name
-        self._signals.emit(InstanceDead(function=self.revision.function, revision=name, why=why))
+        self._maker.signals.emit(InstanceDead(function=self.revision.function, revision=name, why=why))
         self._replace_lost()
         self._end_if_empty()
 
@@ -286,14 +249,10 @@ class Pool:
         task.add_done_callback(self._stopping.discard)
 
     async def _end(self, instance: ProcessInstance) -> None:
-        why: str | None = "stop was broken off"
         try:
-            why = await instance.stop(self.settings.stop_timeout)
+            await self._maker.unmake(instance, self.revision, self.settings)
         finally:
             self._parting.pop(instance, None)
-            self._returned(instance.bytes_returned)
-            said = Evicted(function=self.revision.function, revision=self.revision.name, stop_error=why)
-            self._signals.emit(said)
             self._end_if_empty()
 
     def _end_if_empty(self) -> None:

@@ -24,6 +24,7 @@ class Standing:
     tally: Tally
     blocked: Blockages
     failure: FunctionNotLoaded | None
+    stuck_threads: int
 
     def told(self, clock: Clock) -> dict[str, object]:
         """The JSON object."""
@@ -40,6 +41,7 @@ class Standing:
             "evictions": self.tally.evictions,
             "bytes_returned": self.tally.bytes_returned,
             "draining": sum(each.in_flight for each in self.retired),
+            "stuck_threads": self.stuck_threads,
             "warm_up_ms": {n: round(s * 1000, 3) for n, s in live.last_phases.items()} if live else {},
             "blocked": {
                 "count": self.blocked.count,

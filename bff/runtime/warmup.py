@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.runtime import hooks
 from bff.runtime.autoscaler import DEFAULT, Policy
+from bff.runtime.handlerthreads import HandlerThreads, Stuck
 from bff.runtime.hooks import HookOverran
 from bff.runtime.imports import ImportWatch
 from bff.runtime.instance import Instance
@@ -69,6 +70,7 @@ class Workshop:
     loader_thread: Threads
     senders: Callable[[], Mapping[str, Sender]]
     logger: Callable[[Invocation], Any]
+    stuck: Stuck = field(default_factory=Stuck)
 
 
 PHASES = ("queue", "read", "compile", "imports", "construct", "start")
@@ -217,7 +219,11 @@ def _assemble(package: Package, handler: Handler, settings: Settings, workshop: 
         loop=asyncio.get_running_loop() if is_sync else None,
     )
     function = package.revision.function
-    threads = Threads(function, settings.threads) if is_sync else None
+    threads = (
+        HandlerThreads(package.revision, settings.threads, clock=workshop.clock, stuck=workshop.stuck)
+        if is_sync
+        else None
+    )
     instance = Instance(function=function, handler=handler, package=package, around=around, threads=threads)
     for route, parameters in settings.routes:
         instance.prepare(route, parameters)

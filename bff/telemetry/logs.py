@@ -25,6 +25,7 @@ from bff.signals import (
     LoopReturned,
     RevisionReady,
     Signals,
+    ThreadsStuck,
     Unexpected,
     WarmedUp,
     WarmUpFailed,
@@ -97,6 +98,7 @@ class EventLog:
         signals.listen(Evicted, self._evicted)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(ThreadsStuck, self._threads_stuck)
         signals.listen(LoopBlocked, self._loop_blocked)
         signals.listen(LoopReturned, self._loop_returned)
         signals.listen(LoopLost, self._loop_lost)
@@ -140,11 +142,17 @@ class EventLog:
         fields = {"function": said.function, "revision": said.revision, "stop_error": said.stop_error}
         self._lines.write(level, "evicted", fields)
 
+    def _threads_stuck(self, said: ThreadsStuck) -> None:
+        fields = {"function": said.function, "revision": said.revision, "stuck_threads": said.count}
+        if said.count:
+            fields["remedy"] = said.remedy
+        self._lines.write("warning" if said.count else "info", "threads that nobody waits for", fields)
+
     # The watchdog's thread calls these three, while the loop cannot: their lines are written at once.
 
     def _loop_blocked(self, said: LoopBlocked) -> None:
         self._lines.write_out()
-        fields = _accused(said.culprit, said.seconds) | {"remedy": _remedy(said.culprit)}
+        fields = _accused(said.culprit, said.seconds) | {"remedy": said.culprit.remedy}
         self._lines.write("error", "the event loop is blocked", fields)
 
     def _loop_returned(self, said: LoopReturned) -> None:
@@ -152,7 +160,7 @@ class EventLog:
 
     def _loop_lost(self, said: LoopLost) -> None:
         self._lines.write_out()
-        fields = _accused(said.culprit, said.seconds) | {"remedy": _remedy(said.culprit)}
+        fields = _accused(said.culprit, said.seconds) | {"remedy": said.culprit.remedy}
         self._lines.write("error", "the event loop does not come back; this process ends", fields)
 
     def _config_applied(self, said: ConfigApplied) -> None:
@@ -188,15 +196,6 @@ def _accused(culprit: Culprit, seconds: float) -> dict[str, Any]:
     if culprit.request_id:
         fields |= {"route": culprit.route, "request_id": culprit.request_id}
     return fields
-
-
-def _remedy(culprit: Culprit) -> str:
-    if not culprit.function:
-        return ""
-    return (
-        f"set `isolation: process` for {culprit.function} in routes.yaml, or make it a plain `def handle`, "
-        "which runs in a thread"
-    )
 
 
 class FunctionLogs:

@@ -22,6 +22,7 @@ from bff.signals import (
     LoopLost,
     LoopReturned,
     Signals,
+    ThreadsStuck,
     WarmedUp,
     WarmUp,
     WarmUpFailed,
@@ -85,6 +86,12 @@ class Metrics:
             ("function", "revision"),
             registry=registry,
         )
+        self._stuck_threads = Gauge(
+            "bff_stuck_threads",
+            "Threads of synchronous handlers that go on although nobody waits for them.",
+            ("function", "revision"),
+            registry=registry,
+        )
         self._load_failures = Counter(
             "bff_load_failures_total", "Revisions that could not be loaded.", ("function",), registry=registry
         )
@@ -101,6 +108,7 @@ class Metrics:
         signals.listen(Invocation, self._invocation)
         signals.listen(WarmedUp, lambda said: self._observe(said.warm_up, *said.warm_up.phases))
         signals.listen(FirstCalled, lambda said: self._observe(said.warm_up, FIRST_CALL))
+        signals.listen(ThreadsStuck, self._threads_stuck)
         signals.listen(LoopBlocked, self._blocked)
         signals.listen(LoopReturned, self._blocked_for)
         signals.listen(LoopLost, self._blocked_for)
@@ -138,6 +146,9 @@ class Metrics:
         for phase in phases:
             child = self._warm_ups.labels(warm_up.function, warm_up.revision, phase, is_first_ever)
             child.observe(warm_up.phases[phase])
+
+    def _threads_stuck(self, said: ThreadsStuck) -> None:
+        self._stuck_threads.labels(said.function, said.revision).set(said.count)
 
     def _blocked(self, said: LoopBlocked) -> None:
         self._loop_blocked.labels(said.culprit.function, said.culprit.revision).inc()

@@ -28,6 +28,7 @@ SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
     "FunctionCrashed": ("home", "was ended by signal 11 (SIGSEGV)"),
     "OutOfMemory": ("home", 1024),
     "Overloaded": ("home", 10_000),
+    "FunctionStuck": ("home", 9),
     "Problem": (404,),
     "ServiceError": ("users", "failed"),
     "ServiceUnreachable": ("users",),

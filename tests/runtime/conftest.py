@@ -24,6 +24,7 @@ from bff.revisions.loader import PREFIX, Loader
 from bff.revisions.registry import Registry
 from bff.runtime.activator import Activator
 from bff.runtime.function import Function
+from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.threads import Threads
@@ -40,6 +41,7 @@ HEARD = (
     signals.WarmUpFailed,
     signals.Evicted,
     signals.Unexpected,
+    signals.ThreadsStuck,
 )
 
 
@@ -79,6 +81,7 @@ class Runtime:
             loader_thread=self.loader_thread,
             senders=dict,
             logger=lambda invocation: None,
+            stuck=Stuck(self.signals.emit),
         )
         self.invoker = Invoker(clock=clock)
         self._dev = dev

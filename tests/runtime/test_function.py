@@ -587,7 +587,7 @@ async def test_its_status_follows_its_life(runtime: Runtime, gate: Gate) -> None
         "name": "home", "revision": None, "state": "cold", "instances": 0, "in_flight": 0, "waiting": 0,
         "warm_up": {"count": 0, "p50_ms": None, "p99_ms": None}, "last_used": None, "evictions": 0,
         "bytes_returned": None, "draining": 0, "warm_up_ms": {}, "failure": None,
-        "blocked": {"count": 0, "longest_ms": 0, "line": None},
+        "blocked": {"count": 0, "longest_ms": 0, "line": None}, "stuck_threads": 0,
     }  # fmt: skip
     caller = runtime.calling()
     await until(lambda: gate.seen)
