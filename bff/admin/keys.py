@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from bff.clock import Clock
+from bff.config.admin import AdminConfig
 from bff.revisions.store.access import hashed
 from bff.revisions.store.records import Token
 
@@ -66,11 +67,11 @@ class Key:
 
 
 class Keyring:
-    """Whose a token is. ``fixed`` keys work when the store is away too."""
+    """Whose a token is. ``fixed`` gives the keys that work when the store is away too. Immutable."""
 
-    def __init__(self, book: TokenBook, fixed: Iterable[Key] = (), *, clock: Clock) -> None:
+    def __init__(self, book: TokenBook, fixed: Callable[[], Iterable[Key]], *, clock: Clock) -> None:
         self._book = book
-        self._fixed = tuple(fixed)
+        self._fixed = fixed
         self._clock = clock
 
     async def holder(self, token: str) -> Who | None:
@@ -82,7 +83,7 @@ class Keyring:
         """
         asked = hashed(token)
         found = None
-        for key in self._fixed:  # all of them: how long it takes says nothing about which was close
+        for key in self._fixed():  # all of them: how long it takes says nothing about which was close
             if hmac.compare_digest(key.hashed, asked):
                 found = key.who
         if found is not None:
@@ -97,7 +98,7 @@ class Keyring:
 
     async def is_configured(self) -> bool:
         """Whether anybody but this machine's own user has a token."""
-        return any(key.who.name != LOCAL for key in self._fixed) or bool(await self._book.tokens())
+        return any(key.who.name != LOCAL for key in self._fixed()) or bool(await self._book.tokens())
 
 
 LOCAL = "local"
@@ -107,6 +108,14 @@ LOCAL = "local"
 def minted() -> str:
     """A new token; the prefix lets secret scanners find one that has leaked."""
     return f"bff_{secrets.token_urlsafe(32)}"
+
+
+def configured_keys(config: AdminConfig) -> list[Key]:
+    """The keys of routes.yaml."""
+    return [
+        Key(hashed(each.token.get_secret_value()), Who(name=name, scopes=frozenset(each.scopes)))
+        for name, each in config.tokens.items()
+    ]
 
 
 def local_key(token: str) -> Key:

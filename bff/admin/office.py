@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from bff.admin import health, openapi
 from bff.admin.audit import Audit
@@ -14,7 +14,7 @@ from bff.admin.gate import Gate
 from bff.admin.host import Front, is_loopback
 from bff.admin.keys import Key, Keyring
 from bff.admin.moving import Moving
-from bff.admin.reading import Describe, Reading
+from bff.admin.reading import Describe, Known, Reading
 from bff.admin.releases import Releases
 from bff.admin.tokens import Tokens
 from bff.clock import Clock
@@ -46,7 +46,7 @@ class Office:
         desk: Desk,
         describe: Describe,
         purge: Purge | None,
-        keys: Iterable[Key],
+        keys: Callable[[], Iterable[Key]],
         is_ready: Callable[[], bool],
         metrics: health.Exposition | None,
         clock: Clock,
@@ -55,8 +55,8 @@ class Office:
         self._host = host
         self._keys = Keyring(store, keys, clock=clock)
 
-        def functions() -> dict[str, object]:
-            return dict(invoker.functions)
+        def functions() -> Mapping[str, Known]:
+            return invoker.functions
 
         operations = [
             *health.operations(invoker=invoker, is_ready=is_ready, metrics=metrics),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from pydantic_core import to_json
 
 from bff.admin.keys import Scope, Who
@@ -68,7 +68,7 @@ class Asked:
     expected: int | None
     body: Any
     accept: str
-    gone: Callable[[], Awaitable[None]]
+    gone: Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,3 @@ def shown(value: Any, *, status: int = 200, version: int | None = None, location
         fields.append((b"location", location.encode()))
     return Reply(status=status, body=to_json(value), fields=tuple(fields))
 
-
-def adapter(kind: Any) -> TypeAdapter[Any]:
-    """The description of a type."""
-    return TypeAdapter(kind)

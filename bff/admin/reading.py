@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from bff.admin import catalogue
@@ -35,11 +35,8 @@ class Describe(Protocol):
         """JSON Schemas by parameter and of what is returned. Raises CannotDescribe."""
 
 
-class Functions(Protocol):
-    """The functions of the gateway by name, as they are now."""
-
-    def __call__(self) -> Mapping[str, Known]:
-        """The functions."""
+Functions = Callable[[], Mapping[str, Known]]
+"""The functions of the gateway by name, as they are now."""
 
 
 def function_of(functions: Functions, asked: Asked) -> str:

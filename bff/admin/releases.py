@@ -67,7 +67,7 @@ class Releases:
     async def _watched(self, asked: Asked, state: ReleaseState) -> AsyncIterator[bytes]:
         """The states as they come, until the end, the caller's leaving or ours."""
         self._watchers += 1
-        left = asyncio.create_task(asked.gone())  # type: ignore[arg-type]
+        left = asyncio.create_task(asked.gone())
         try:
             yield _event("release", state)
             said = self._clock.now()

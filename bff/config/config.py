@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, PrivateAttr
 
+from bff.config.admin import AdminConfig
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import GatewayConfig, TelemetryConfig
 from bff.config.route import RouteConfig
@@ -35,6 +36,9 @@ class Config(Section):
     )
     telemetry: Annotated[TelemetryConfig, OrEmpty] = Field(
         default=TelemetryConfig(), description="Logs and metrics."
+    )
+    admin: Annotated[AdminConfig, OrEmpty] = Field(
+        default_factory=AdminConfig, description="Who may use the admin listener."
     )
     defaults: Annotated[Defaults, OrEmpty] = Field(
         default=Defaults(), description="What functions get that say nothing else."

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from bff.config.admin import AdminConfig, AdminTokenConfig
 from bff.config.config import Config
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import CorsConfig, GatewayConfig, TelemetryConfig
@@ -45,6 +46,8 @@ _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("gateway",): GatewayConfig,
     ("gateway", "cors"): CorsConfig,
     ("telemetry",): TelemetryConfig,
+    ("admin",): AdminConfig,
+    ("admin", "tokens", "*"): AdminTokenConfig,
     ("defaults",): Defaults,
     ("services", "*"): ServiceConfig,
     ("functions", "*"): FunctionConfig,
@@ -84,7 +87,8 @@ def _unknown_key(path: KeyPath) -> str:
 def known_keys(path: KeyPath) -> list[str]:
     """The keys that may stand in the mapping at a key path."""
     # The parts that users name, and indices of lists, match the star.
-    general = tuple("*" if at == 1 and path[0] != "gateway" else str(part) for at, part in enumerate(path))
+    named = {"gateway": (), "admin": (2,)}.get(str(path[0]), (1,)) if path else ()
+    general = tuple("*" if at in named else str(part) for at, part in enumerate(path))
     fields = _SECTIONS[general].model_fields
     return [field.alias or name for name, field in fields.items() if field.alias != "$schema"]
 

@@ -24,6 +24,7 @@ from bff.config import (
     TelemetryConfig,
     json_schema,
 )
+from bff.config.admin import AdminConfig, AdminTokenConfig
 from bff.config.units import DURATION_PATTERN, duration_text, size_text
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
     "telemetry": TelemetryConfig,
+    "admin": AdminConfig,
+    "admin.tokens.NAME": AdminTokenConfig,
     "defaults": Defaults,
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
@@ -93,7 +96,8 @@ def test_the_page_has_no_key_that_does_not_exist(title: str) -> None:
 def test_every_example_on_the_page_loads(project: Project, example: str) -> None:
     project.add("designs.token", "t")
     project.add("users.token", "t")
-    project.load(example, API_KEY="k")
+    project.add("scrape.token", "s" * 32)
+    project.load(example, API_KEY="k", CI_TOKEN="c" * 32)
 
 
 def test_the_mistakes_on_the_page_are_the_ones_printed(project: Project) -> None:
