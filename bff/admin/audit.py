@@ -15,7 +15,9 @@ LONGEST = 500
 class AuditBook(Protocol):
     """Where the records are kept: the store."""
 
-    async def audit(self, *, who: str, what: str, target: str, status: int, detail: Mapping[str, Any]) -> None:
+    async def audit(
+        self, *, who: str, what: str, target: str, status: int, detail: Mapping[str, Any]
+    ) -> None:
         """Keep one."""
 
 

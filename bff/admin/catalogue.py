@@ -27,7 +27,10 @@ LARGEST_TEXTS = 2**20
 def traffic(state: TrafficState) -> TrafficShape:
     """Who gets the calls."""
     return TrafficShape(
-        function=state.function, version=state.version, latest=state.latest or None, traffic=state.traffic.block()
+        function=state.function,
+        version=state.version,
+        latest=state.latest or None,
+        traffic=state.traffic.block(),
     )
 
 

@@ -42,7 +42,9 @@ class Deploying:
                 query=(
                     Query(name="note", says="Why; for the listing."),
                     Query(name="tag", says="A tag that shall lead to it."),
-                    Query(name="traffic", says="false: no calls, whatever the release policy says.", kind=bool),
+                    Query(
+                        name="traffic", says="false: no calls, whatever the release policy says.", kind=bool
+                    ),
                 ),
                 upload=ARCHIVE,
                 largest=MAX_BYTES,

@@ -63,9 +63,7 @@ def _lines(path: str, before: bytes, after: bytes) -> str | None:
     old, new = catalogue.text(before), catalogue.text(after)
     if old is None or new is None:
         return None
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), f"a/{path}", f"b/{path}", lineterm=""
-    )
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), f"a/{path}", f"b/{path}", lineterm="")
     return "\n".join(lines)
 
 

@@ -88,5 +88,3 @@ def operations(
             answer=list[FunctionShape],
         ),
     ]
-
-

@@ -35,7 +35,11 @@ def query_of(operation: Operation, raw: bytes) -> dict[str, Any]:
     found: dict[str, Any] = {}
     try:
         pairs = parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=20, errors="strict"
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(raw),
+            max_num_fields=20,
+            errors="strict",
         )
     except ValueError:
         raise BadRequest("The query cannot be read; write name=value&name=value, percent-encoded.") from None

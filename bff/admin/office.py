@@ -18,8 +18,8 @@ from bff.admin.reading import Describe, Known, Reading
 from bff.admin.releases import Releases
 from bff.admin.tokens import Tokens
 from bff.clock import Clock
-from bff.runtime.invoker import Invoker
 from bff.revisions.store.store import Store
+from bff.runtime.invoker import Invoker
 from bff.signals import Signals
 
 

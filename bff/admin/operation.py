@@ -33,7 +33,7 @@ class Query:
 
     name: str
     says: str
-    kind: type[str] | type[int] | type[bool] = str
+    kind: type[str | int | bool] = str
     is_required: bool = False
     bounds: tuple[int, int] = (0, 2**53)
 
@@ -114,4 +114,3 @@ def shown(value: Any, *, status: int = 200, version: int | None = None, location
     if location:
         fields.append((b"location", location.encode()))
     return Reply(status=status, body=to_json(value), fields=tuple(fields))
-

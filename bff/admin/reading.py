@@ -8,7 +8,14 @@ from typing import Any, Protocol
 from bff.admin import catalogue
 from bff.admin.difference import difference
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
-from bff.admin.shapes import DiffShape, FunctionShape, HistoryShape, RevisionShape, TrafficShape, WholeRevisionShape
+from bff.admin.shapes import (
+    DiffShape,
+    FunctionShape,
+    HistoryShape,
+    RevisionShape,
+    TrafficShape,
+    WholeRevisionShape,
+)
 from bff.config.names import suggest
 from bff.errors import NotFound
 from bff.revisions import archive

@@ -32,7 +32,9 @@ class ScopeMissing(BffError):
         super().__init__(f"This needs a token with the scope {scope}; `bff token create` makes one.")
 
     def headers(self) -> Mapping[str, str]:
-        return {"www-authenticate": f'Bearer realm="bff admin", error="insufficient_scope", scope="{self.scope}"'}
+        return {
+            "www-authenticate": f'Bearer realm="bff admin", error="insufficient_scope", scope="{self.scope}"'
+        }
 
 
 class ForeignPage(BffError):

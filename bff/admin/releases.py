@@ -15,8 +15,8 @@ from bff.admin.refusals import Busy
 from bff.admin.shapes import ReleaseShape
 from bff.clock import Clock
 from bff.errors import NotFound
-from bff.revisions.store.records import ReleaseState
 from bff.revisions.store.failures import StoreUnavailable
+from bff.revisions.store.records import ReleaseState
 from bff.revisions.store.store import Store
 
 LOOKS_EVERY = 0.25

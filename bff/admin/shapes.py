@@ -30,7 +30,9 @@ Moment = Annotated[
 class Body(BaseModel):
     """Something that is sent to us: nothing unknown in it, nothing converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Shape(BaseModel):
@@ -42,8 +44,12 @@ class Shape(BaseModel):
 class TargetShape(Shape):
     """A share of the calls, as Knative writes it (serving.knative.dev/v1, spec.traffic)."""
 
-    revisionName: str | None = Field(default=None, description="The revision; absent where latestRevision is.")  # noqa: N815
-    latestRevision: bool | None = Field(default=None, description="Whichever is the newest ready one.")  # noqa: N815
+    revision: str | None = Field(
+        default=None, alias="revisionName", description="The revision; absent where latestRevision is."
+    )
+    latest: bool | None = Field(
+        default=None, alias="latestRevision", description="Whichever is the newest ready one."
+    )
     percent: int = Field(default=0, ge=0, le=100)
     tag: str | None = Field(default=None, description="The name that reaches it whatever its share.")
 

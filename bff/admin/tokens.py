@@ -7,8 +7,8 @@ import secrets
 from bff.admin import catalogue
 from bff.admin.keys import Scope, minted
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
-from bff.admin.shapes import AuditShape, NewTokenShape, TokenBody, TokenShape
 from bff.admin.refusals import Busy
+from bff.admin.shapes import AuditShape, NewTokenShape, TokenBody, TokenShape
 from bff.clock import Clock
 from bff.errors import NotFound
 from bff.revisions.store.failures import StoreUnavailable
