@@ -6,7 +6,6 @@ write a line and a record of who did what. What the operations do is in modules 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import aclosing
 from typing import Any
@@ -128,7 +127,10 @@ class Admin:
         body = await body_of(operation, fields, receive, self._clock)
         detail.update(query)
         if isinstance(body, BaseModel):
-            detail.update(body.model_dump(mode="json", exclude_defaults=True))
+            # Without warnings: a traffic block is checked later, and may be anything yet.
+            detail.update(body.model_dump(mode="json", exclude_defaults=True, warnings=False))
+        elif isinstance(body, bytes):
+            detail["bytes"] = len(body)
         asked = Asked(
             params=params,
             query=query,
@@ -179,9 +181,3 @@ async def _pour(pieces: AsyncIterator[bytes], send: Send) -> None:
         async for piece in open_pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-async def cancelled(task: asyncio.Task[Any]) -> None:
-    """End a task and wait until it has."""
-    task.cancel()
-    await asyncio.wait([task])

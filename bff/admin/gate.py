@@ -9,7 +9,9 @@ from bff.admin.refusals import ScopeMissing, TokenRequired
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/-]{1,512}=*) *", re.IGNORECASE)  # RFC 6750 §2.1
 
-_NO_TOKEN = "This needs a bearer token: the one in the state folder (.bff/admin-token), or one made by `bff token create`."
+_NO_TOKEN = (
+    "This needs a bearer token: the one in the state folder, admin-token, or one of `bff token create`."  # noqa: S105
+)
 _WRONG_TOKEN = "This token is not known here: it was revoked, made for another gateway, or mistyped."  # noqa: S105
 
 

@@ -58,12 +58,13 @@ class Office:
         def functions() -> Mapping[str, Known]:
             return invoker.functions
 
+        self._releases = Releases(functions=functions, store=store, clock=clock, is_ready=is_ready)
         operations = [
             *health.operations(invoker=invoker, is_ready=is_ready, metrics=metrics),
             *Reading(functions=functions, store=store, describe=describe).operations(),
             *Deploying(functions=functions, desk=desk, store=store).operations(),
             *Moving(functions=functions, desk=desk).operations(),
-            *Releases(functions=functions, store=store, clock=clock, is_ready=is_ready).operations(),
+            *self._releases.operations(),
             *Caching(purge).operations(),
             *Tokens(store=store, clock=clock).operations(),
         ]
@@ -75,6 +76,11 @@ class Office:
             clock=clock,
             signals=signals,
         )
+
+    @property
+    def watchers(self) -> int:
+        """How many watch a release now."""
+        return self._releases.watchers
 
     async def check_address(self) -> None:
         """Refuse to be reached from elsewhere while nobody has a token.

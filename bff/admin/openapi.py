@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from bff.admin.operation import EVENTS, JSON, Asked, Match, Operation, Query, Reply
 from bff.admin.refusals import ForeignPage, ScopeMissing, TokenRequired, VersionMoved
-from bff.admin.shapes import ProblemShape, TargetShape
+from bff.admin.shapes import ProblemShape
 from bff.config import Pattern
 from bff.errors import BadRequest, BffError, UnsupportedMediaType, ValidationFailed
 
@@ -194,7 +194,7 @@ def _schemas(operations: list[Operation]) -> dict[str, Any]:
         (operation.body, "validation") for operation in operations if operation.body is not None
     ]
     given = {model: None for operation in operations for model in _models(operation.answer)}
-    given |= {ProblemShape: None, TargetShape: None}
+    given[ProblemShape] = None
     shown: list[tuple[Any, JsonSchemaMode]] = [(model, "serialization") for model in given]
     _, definitions = models_json_schema([*dict.fromkeys(taken), *shown], ref_template=_REF)
     schemas: dict[str, Any] = definitions["$defs"]

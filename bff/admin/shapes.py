@@ -7,9 +7,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SkipValidation,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
-from bff.admin.keys import Scope
+from bff.admin.keys import ANYBODY, LOCAL, Scope
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -17,6 +27,13 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 def _moment(at: float) -> str:
     text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def _nobody_else(name: str) -> str:
+    """The name, when it is none that we give ourselves."""
+    if name in (LOCAL, ANYBODY.name):
+        raise PydanticCustomError("taken", "this name is the gateway's own")
+    return name
 
 
 Moment = Annotated[
@@ -41,23 +58,16 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class TargetShape(Shape):
+class TargetShape(TypedDict, total=False):
     """A share of the calls, as Knative writes it (serving.knative.dev/v1, spec.traffic)."""
 
-    revision: str | None = Field(
-        default=None, alias="revisionName", description="The revision; absent where latestRevision is."
-    )
-    latest: bool | None = Field(
-        default=None, alias="latestRevision", description="Whichever is the newest ready one."
-    )
-    percent: int = Field(default=0, ge=0, le=100)
-    tag: str | None = Field(default=None, description="The name that reaches it whatever its share.")
+    revisionName: str
+    latestRevision: bool
+    percent: int
+    tag: str
 
 
-TargetList = Annotated[
-    list[Any],
-    WithJsonSchema({"type": "array", "items": {"$ref": "#/components/schemas/TargetShape"}}),
-]
+Block = SkipValidation[list[TargetShape]]
 """A traffic block; what is wrong in one is told by :mod:`bff.revisions.traffic`, in better words."""
 
 
@@ -67,13 +77,13 @@ class TrafficShape(Shape):
     function: str
     version: int
     latest: str | None = Field(description="The newest ready revision.")
-    traffic: TargetList
+    traffic: Block
 
 
 class TrafficBody(Body):
     """Who shall get a function's calls; the percentages sum up to 100."""
 
-    traffic: TargetList
+    traffic: Block
     why: str = Field(default="", max_length=500, description="For the history.")
 
 
@@ -178,8 +188,8 @@ class HistoryShape(Shape):
     what: str
     why: str
     numbers: dict[str, Any]
-    before: TargetList | None
-    after: TargetList | None
+    before: Block | None
+    after: Block | None
 
 
 class ReleaseShape(Shape):
@@ -205,7 +215,9 @@ class FunctionShape(BaseModel):
 class TokenBody(Body):
     """A token to make."""
 
-    name: str = Field(pattern=NAME_PATTERN, description="Shown in history and audit log.")
+    name: Annotated[str, AfterValidator(_nobody_else)] = Field(
+        pattern=NAME_PATTERN, description="Shown in history and audit log."
+    )
     scopes: list[Scope] = Field(min_length=1)
 
 
