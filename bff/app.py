@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -33,7 +32,6 @@ from bff.runtime.keeper import Keeper
 from bff.runtime.loopguard import LoopGuard
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
-from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.services.client import ServiceClient
 from bff.services.pool import ServicePool
@@ -218,20 +216,23 @@ class House:
         return True
 
     async def _check_against_live(self, config: Config) -> None:
-        """Every warm handler must fit the routes it is about to get."""
-        routes = routes_by_function(config)
+        """Every routed revision must fit the routes it is about to get.
+
+        One that is cold is warmed for that, if the routes changed and other revisions have traffic too: they
+        are the older ones, which nobody has in mind who writes for the newest.
+        """
+        routes, present = routes_by_function(config), routes_by_function(self.config)
         mistakes = []
         for name, function in self.invoker.functions.items():
-            instance = function.live.instance if function.live else None
-            for route, parameters in routes.get(name, []) if instance else []:
-                try:
-                    assert instance is not None
-                    checking = instance.check(parameters)
-                    if inspect.isawaitable(checking):
-                        await checking
-                except ContractBroken as broken:
-                    why = f"route {route} does not fit the live revision of {name}: {broken}"
-                    mistakes.append(Mistake(file=str(config.path), message=why))
+            changed = routes.get(name) != present.get(name)
+            mistakes += [
+                Mistake(
+                    file=str(config.path),
+                    message=f"route {route} does not fit {revision}, which has traffic of {name}: {broken}; "
+                    "keep the old route beside the new one until that revision has none",
+                )
+                async for revision, route, broken in function.misfits(routes.get(name, []), may_warm=changed)
+            ]
         if mistakes:
             raise ConfigInvalid(mistakes)
 
@@ -252,9 +253,8 @@ class House:
     def _source_of(self, filename: str) -> str | None:
         """The text of a file of a live revision, as it was snapshotted, whatever the disk says now."""
         for function in self.invoker.functions.values():
-            instance = function.live.instance if function.live else None
-            if instance is not None:
-                source = instance.package.source_of(filename)
+            for live in function.lives.values():
+                source = live.instance.package.source_of(filename) if live.instance is not None else None
                 if source is not None:
                     return source
         return None

@@ -1,43 +1,46 @@
-"""One function as the gateway runs it: which revision is live, and how a new one takes its place."""
+"""One function as the gateway runs it: which revisions are live, and how a new one takes its place."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.revisions.choice import Choosing
 from bff.revisions.registry import Registry
 from bff.revisions.revision import Revision
+from bff.revisions.routing import Routing, everything_to
 from bff.revisions.snapshot import Snapshot
-from bff.runtime import maker, warmup
+from bff.runtime import approval, maker, warmup
 from bff.runtime.activator import Activator
-from bff.runtime.backoff import Backoff
+from bff.runtime.backoff import Setbacks
 from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
-from bff.runtime.lifecycle import State
+from bff.runtime.lives import Live, Lives
 from bff.runtime.pool import Pool
 from bff.runtime.standing import Standing
 from bff.runtime.tally import Tally
 from bff.runtime.warmup import Settings, Workshop
+from bff.sdk.handler import ContractBroken
+from bff.sdk.invocation import Invocation
 from bff.signals import Blockages, LoadFailed, RevisionReady, Signals, Unexpected
 
-Live = Activator | Pool
-"""What lets calls into a revision: of the one instance in the gateway, or of those in processes."""
 Inside = Instance | ProcessInstance
 
 
 class Function:
     """Publishing runs in tasks of the function's own: callers come and go, what they began is finished.
 
-    Mutable state: ``live``, ``failure``, ``_newest``, ``_retired``, changed only under ``_publishing``;
-    ``settings``, ``_opening``, ``_rested``, ``_backoff``, ``tally``, ``blocked``.
+    Mutable state: ``lives`` and ``_newest``, changed under ``_publishing``, but for a change of traffic, which
+    is one step; ``failure``, ``settings``, ``_opening``, ``_setbacks``, ``tally``, ``blocked``.
     """
 
     __slots__ = (
-        "_backoff",
         "_dev",
         "_errands",
         "_forkserver",
@@ -45,14 +48,13 @@ class Function:
         "_opening",
         "_publishing",
         "_registry",
-        "_rested",
-        "_retired",
         "_root",
+        "_setbacks",
         "_signals",
         "_workshop",
         "blocked",
         "failure",
-        "live",
+        "lives",
         "name",
         "settings",
         "tally",
@@ -69,13 +71,13 @@ class Function:
         workshop: Workshop,
         signals: Signals,
         forkserver: Forkserver,
+        choosing: Choosing | None = None,
     ) -> None:
         self.name = name
         self._forkserver = forkserver
         self.settings = settings
-        self.live: Live | None = None
+        self.lives = Lives(self._activator, choosing or Choosing(function=name))
         self.failure: FunctionNotLoaded | None = None
-        self._retired: list[Live] = []
         self._root = root
         self._dev = dev
         self._registry = registry
@@ -85,51 +87,67 @@ class Function:
         self._newest: Revision | None = None
         self._opening: asyncio.Task[None] | None = None
         self._errands = Errands()
-        self._backoff = Backoff()
+        self._setbacks = Setbacks(workshop.clock)
         self.tally = Tally()
-        self._rested: float | None = None
         self.blocked = Blockages()
 
-    async def enter(self) -> tuple[Live, Inside]:
-        """A place inside the live revision, after its warm-up and the line before it.
+    @property
+    def live(self) -> Live | None:
+        """The revision that gets most of the calls, or all; None while there is none."""
+        return self.lives.main
+
+    @property
+    def routing(self) -> Routing | None:
+        """The traffic in force; None before the first revision."""
+        return self.lives.routing
+
+    # Calls
+
+    async def enter(self, invocation: Invocation, live: Live | None) -> tuple[Live, Inside]:
+        """A place inside the revision that was chosen, after its warm-up and the line before it; inside another
+        where traffic moved meanwhile.
 
         Raises:
             FunctionNotLoaded: there is no revision that could serve.
+            OverrideUnknown: a caller who may choose asks for what is not there.
             Overloaded: too many wait already.
             GatewayDraining: the function is closed.
 
         """
         while True:
-            live = self.live
             if live is None or live.instance is None:
-                self._refuse_while_backing_off()
+                self._setbacks.refuse_while_backing_off(self._key(live))
             try:
                 if live is None:
                     await self._opened()
+                    live = self.lives.of(invocation)
                     continue
                 inside = await live.enter()
             except GatewayDraining:
-                if self._errands.is_closed or self.live is live:
+                if self._errands.is_closed or live is None or self.lives.get(live.revision.name) is live:
                     raise
                 # A new revision, or a new instance of this one, took over while we waited.
+                live = self.lives.of(invocation)
             except FunctionNotLoaded as failure:
                 self.failure = failure
+                self._setbacks.failed(self._key(live), failure)
                 raise
             else:
                 return live, inside
 
-    def _refuse_while_backing_off(self) -> None:
-        """A function that cannot be warmed is not tried again for every call."""
-        if self.failure is not None and self._backoff.forbids(self._workshop.clock.now()):
-            raise self.failure
+    def _key(self, live: Live | None) -> str:
+        """Whose warm-ups are counted together: a revision's."""
+        if live is not None:
+            return live.revision.name
+        return self._newest.name if self._newest is not None else ""
 
-    def hear_warm_up(self, seconds: float | None) -> None:
-        """A warm-up took so long, or failed (None)."""
-        if seconds is None:
-            self._backoff = self._backoff.after_failure(self._workshop.clock.now())
-            return
-        self._backoff = Backoff()
-        self.tally.warmed_up(seconds)
+    def hear_warm_up(self, revision: str, seconds: float | None) -> None:
+        """A revision's warm-up took so long, or failed (None)."""
+        self._setbacks.hear(revision, is_failure=seconds is None)
+        if seconds is not None:
+            self.tally.warmed_up(seconds)
+
+    # Instances
 
     async def keep_warm(self) -> None:
         """Warm it although nobody called; a failure is told as a signal, and the first caller tries again."""
@@ -137,22 +155,18 @@ class Function:
             await self.activate()
 
     def consider(self, now: float) -> None:
-        """Let the instance go if the autoscaler says so."""
-        live = self.live
-        if live is None or live.instance is None or self._publishing.locked():
-            return
-        if not live.consider(now):
-            self.rest()
+        """Let instances go if the autoscaler says so."""
+        if not self._publishing.locked():
+            self.lives.consider(now)
 
     def rest(self) -> None:
-        """Evict the live instance; the next call warms the same revision again."""
-        live = self.live
-        if live is not None and live.instance is not None:
-            self._rested = live.last_call
-            self._swap(self._activator(live.revision))
+        """Evict every instance; the next call warms the same revision again."""
+        for live in list(self.lives.values()):
+            if live.instance is not None:
+                self.lives.rest(live)
 
     async def activate(self) -> Live:
-        """The live activator, warm; the first call of all takes the snapshot.
+        """The revision with most of the calls, warm; the first call of all takes the snapshot.
 
         Raises:
             FunctionNotLoaded: there is no revision that could serve.
@@ -167,6 +181,60 @@ class Function:
             await live.warm()
             if self.live is live:  # else a new revision took over while we waited
                 return live
+
+    async def warm(self, revision: str) -> None:
+        """Warm a revision that is routed or was made ready, before traffic moves to it.
+
+        Raises:
+            KeyError: it is neither.
+            FunctionNotLoaded: it could not be warmed.
+            GatewayDraining: the function is closed, or it went meanwhile.
+
+        """
+        await self.lives[revision].warm()
+
+    # Revisions and their traffic
+
+    async def admit(self, revision: Revision) -> None:
+        """Make a revision ready for traffic without any: it is loaded, checked against every route and by its
+        own ``check()``, and kept warm for a while, so that traffic can move to it at once.
+
+        Raises:
+            FunctionNotLoaded: it cannot serve; everything is as it was.
+            GatewayDraining: the function is closed.
+
+        """
+        await self._errands.run(self._admit(revision))
+
+    async def _admit(self, revision: Revision) -> None:
+        async with self._publishing:
+            known = self.lives.get(revision.name)
+            live = known or self._activator(revision)
+            try:
+                await approval.ask(live, self._workshop.clock)
+            except BaseException:
+                if known is None:
+                    await live.close()
+                raise
+            if known is None:
+                self.lives.make_ready(live)
+
+    def route(self, routing: Routing) -> None:
+        """From now on calls go as this says, in one step; what none can reach any more drains and is evicted.
+
+        Raises:
+            GatewayDraining: the function is closed.
+
+        """
+        if self._errands.is_closed:
+            raise GatewayDraining
+        self._newest = routing.revisions[routing.latest]
+        self.lives.route(routing)
+        self._setbacks.keep(self.lives.keys())
+
+    def choose_by(self, choosing: Choosing) -> None:
+        """Take changed rules, for the traffic there is."""
+        self.lives.choose_by(choosing)
 
     async def _opened(self) -> None:
         """Return when there is a live revision: one load for everybody who waits for it."""
@@ -198,8 +266,9 @@ class Function:
             began = self._workshop.clock.now()
             try:
                 taken = await self._look()
-                if self.live is not None and self.live.revision.digest == taken.digest:
-                    self.failure, self._newest = None, self.live.revision
+                latest = self.routing.revisions[self.routing.latest] if self.routing is not None else None
+                if latest is not None and latest.digest == taken.digest:
+                    self.failure, self._newest = None, latest
                     return False
                 await self._go_live(taken, began)
             except FunctionNotLoaded as failure:
@@ -225,9 +294,15 @@ class Function:
             raise
 
     async def _go_live(self, taken: Snapshot, began: float) -> None:
-        """Load and check a revision, then move all traffic to it in one assignment."""
+        """Load and check a revision, then move the traffic of the latest one to it in one step."""
         revision = self._newest = self._registry.publish(taken)
-        await self._replace(self._activator(revision))
+        fresh = self.lives.get(revision.name) or self._activator(revision)
+        await self._warmed(fresh)
+        before = self.routing
+        after = (
+            everything_to(revision) if before is None else before.succeeded_by(revision, at_once=self._dev)
+        )
+        self.lives.route(after, fresh)
         self._signals.emit(
             RevisionReady(
                 function=self.name,
@@ -237,17 +312,17 @@ class Function:
             )
         )
 
-    async def _replace(self, fresh: Live) -> None:
+    async def _warmed(self, fresh: Live) -> None:
         try:
             await fresh.warm()
         except FunctionNotLoaded as failure:
             self.failure = failure
+            self._setbacks.failed(fresh.revision.name, failure)
             raise
         except asyncio.CancelledError:
             await fresh.close()  # nobody else knows of it
             raise
         self.failure = None
-        self._swap(fresh)
 
     def _tell(self, failure: FunctionNotLoaded) -> None:
         serving = self.live.revision.name if self.live else None
@@ -255,49 +330,74 @@ class Function:
 
     def _activator(self, revision: Revision) -> Live:
         tools = (self._workshop, self._signals, self._has_real_paths)
-        if self.settings.isolation == "process":
-            return Pool(revision, self.settings, maker.in_processes(*tools, self._forkserver))
-        return Activator(revision, self.settings, maker.inline(*tools))
+        settings = self.settings.for_revision(revision.snapshot.settings)
+        if settings.isolation == "process":
+            return Pool(revision, settings, maker.in_processes(*tools, self._forkserver))
+        return Activator(revision, settings, maker.inline(*tools))
 
     def _has_real_paths(self, revision: Revision) -> bool:
         """Only the newest dev revision: its text and the file on disk are the same."""
         return self._dev and revision is self._newest
 
-    def _swap(self, fresh: Live) -> None:
-        old, self.live = self.live, fresh
-        if old is not None:
-            old.drain()
-            self._retired = [each for each in (*self._retired, old) if each.state is not State.EVICTED]
+    # Settings
 
     def reconfigure(self, settings: Settings) -> bool:
-        """Take changed settings; True when they need the instance to be made again."""
+        """Take changed settings; True when they need instances to be made again.
+
+        What a revision froze stays as it was for that revision.
+        """
         old, self.settings = self.settings, settings
-        if self.live is not None:
-            self.live.settings = settings
+        for live in self.lives.values():
+            live.settings = settings.for_revision(live.revision.snapshot.settings)
         return old.of_an_instance() != settings.of_an_instance()
 
-    async def remake(self) -> None:
-        """Give the live revision a new instance, made with the present settings; the old one drains.
-
-        Where the frozen settings changed it is a new revision, of the same files.
+    async def remake(self, *only: Live) -> None:
+        """Give live revisions (these, or every one) new instances, made with the present settings; the old ones
+        drain. Where the frozen settings changed, the latest one is followed by a new revision of the same files.
         """
         with suppress(GatewayDraining):
-            await self._errands.run(self._remake())
+            await self._errands.run(self._remake(*only))
 
-    async def _remake(self) -> None:
+    async def _remake(self, *chosen: Live) -> None:
         async with self._publishing:
-            began = self._workshop.clock.now()
-            if self.live is None:
-                return
-            revision = self.live.revision
-            taken = revision.snapshot.under(self.settings.frozen())
-            try:
-                if taken.digest == revision.digest:
-                    await self._replace(self._activator(revision))
-                else:
-                    await self._go_live(taken, began)
-            except FunctionNotLoaded as failure:
-                self._tell(failure)
+            for live in chosen or tuple(self.lives.values()):
+                if self.lives.get(live.revision.name) is live:  # else it went meanwhile
+                    await self._remake_one(live)
+
+    async def _remake_one(self, live: Live) -> None:
+        began, revision = self._workshop.clock.now(), live.revision
+        is_latest = self.routing is not None and self.routing.latest == revision.name
+        taken = revision.snapshot.under(self.settings.frozen())
+        try:
+            if is_latest and taken.digest != revision.digest:
+                await self._go_live(taken, began)
+            else:
+                fresh = self._activator(revision)
+                await self._warmed(fresh)
+                self.lives.replace(fresh)
+        except FunctionNotLoaded as failure:
+            self._tell(failure)
+
+    async def misfits(
+        self, routes: Sequence[tuple[str, tuple[str, ...]]], *, may_warm: bool
+    ) -> AsyncIterator[tuple[str, str, ContractBroken]]:
+        """Routed revision, route and reason wherever one does not fit the other. A cold revision is looked at
+        only where it is one of several and ``may_warm`` says so.
+        """
+        for name, live in list(self.lives.routed.items()):
+            if live.instance is None and may_warm and len(self.lives.routed) > 1:
+                with suppress(FunctionNotLoaded, GatewayDraining):  # its callers are told
+                    await live.warm()
+            instance = live.instance
+            for route, parameters in routes if instance is not None else ():
+                try:
+                    checking = instance.check(parameters) if instance is not None else None
+                    if inspect.isawaitable(checking):
+                        await checking
+                except ContractBroken as broken:
+                    yield name, route, broken
+
+    # The end
 
     async def retire(self) -> None:
         """Take no new calls, and return when the last one has left and every instance is gone.
@@ -305,7 +405,7 @@ class Function:
         Cancelling it closes at once.
         """
         await self._errands.close()
-        going = self._let_go()
+        going = self.lives.let_go()
         try:
             for activator in going:
                 activator.drain()
@@ -315,14 +415,9 @@ class Function:
             await _close_all(going)
 
     async def close(self) -> None:
-        """End every instance, the live one and those still draining, whoever is still inside."""
+        """End every instance, the live ones and those still draining, whoever is still inside."""
         await self._errands.close()
-        await _close_all(self._let_go())
-
-    def _let_go(self) -> list[Live]:
-        going = [*self._retired, *([self.live] if self.live else [])]
-        self.live, self._retired = None, []
-        return going
+        await _close_all(self.lives.let_go())
 
     def depends_on(self, changed: set[str]) -> bool:
         """Whether a change to these files (relative to the functions folder) may concern it."""
@@ -331,15 +426,13 @@ class Function:
             return True
         if self.failure is not None:
             return True
-        return self.live is not None and any(map(self.live.revision.snapshot.concerns, changed))
+        return self._newest is not None and any(map(self._newest.snapshot.concerns, changed))
 
     def status(self) -> dict[str, object]:
         """What operators see of it."""
         return Standing(
             name=self.name,
-            live=self.live,
-            retired=tuple(self._retired),
-            rested=self._rested,
+            lives=self.lives,
             tally=self.tally,
             blocked=self.blocked,
             failure=self.failure,
@@ -347,7 +440,7 @@ class Function:
         ).told(self._workshop.clock)
 
     def __repr__(self) -> str:
-        return f"<Function {self.name}: {self.live!r}>"
+        return f"<Function {self.name}: {self.lives!r}>"
 
 
 async def _close_all(activators: list[Live]) -> None:

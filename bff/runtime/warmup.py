@@ -56,6 +56,10 @@ class Settings:
         parts = {"timeout": self.timeout, "isolation": self.isolation, "concurrency": self.concurrency}
         return json.dumps(parts, sort_keys=True).encode()
 
+    def for_revision(self, frozen: bytes) -> Settings:
+        """The same with what a revision froze, whatever routes.yaml says of that now."""
+        return self if not frozen or frozen == self.frozen() else replace(self, **json.loads(frozen))
+
     def of_an_instance(self) -> tuple[object, ...]:
         """The part that an instance is made with: where it changes, a new one has to be made."""
         return (self.frozen(), self.env, self.threads, self.warm_up_timeout, self.memory, self.max_calls)

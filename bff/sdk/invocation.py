@@ -129,13 +129,17 @@ class Incoming:
 class Invocation(Signal):
     """One call: a request now, an event later. Emitted as a signal once it has ended.
 
-    Everything here may change until then; it belongs to one task.
+    Everything here may change until then; it belongs to one task. ``cohort`` is ``canary`` or ``baseline`` for
+    a call that a release counts, ``lane`` the label its service calls carry, ``claims`` what an authenticated
+    caller is known by; nobody is yet.
     """
 
     # Defaults live on the class: most invocations never touch these, and making one is on the hot path.
     route = ""
     function = ""
     revision = ""
+    cohort = ""
+    lane = ""
     client = ""
     status = 0
     ended = 0.0
@@ -146,6 +150,7 @@ class Invocation(Signal):
     event: Any = None
     incoming: Incoming | None = None
     phases: Mapping[str, float] | None = None
+    claims: Mapping[str, Any] | None = None
     calls: list[CallRecord] | None = None
     missing: list[str] | None = None
     deadline: Deadline

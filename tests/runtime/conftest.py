@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -22,6 +22,9 @@ from bff.clock import Clock, Deadline
 from bff.errors import FunctionNotLoaded
 from bff.revisions.loader import PREFIX, Loader
 from bff.revisions.registry import Registry
+from bff.revisions.revision import Revision
+from bff.revisions.routing import Routing, age
+from bff.revisions.traffic import Target, Traffic
 from bff.runtime.activator import Activator
 from bff.runtime.function import Function
 from bff.runtime.handlerthreads import Stuck
@@ -148,6 +151,20 @@ class Runtime:
     async def close(self) -> None:
         await self.invoker.close()
         self.loader_thread.close()
+
+
+def split(
+    *revisions: Revision, percent: Sequence[int] = (), tags: Mapping[str, str] | None = None
+) -> Routing:
+    """Traffic over these, in equal parts if nothing else is said; tags by revision's name."""
+    count = len(revisions)
+    shares = percent or [100 // count + (at < 100 % count) for at in range(count)]
+    targets = [
+        Target(revision=each.name, percent=share, tag=(tags or {}).get(each.name, ""))
+        for each, share in zip(revisions, shares, strict=True)
+    ]
+    by_name = {each.name: each for each in revisions}
+    return Routing(traffic=Traffic(tuple(targets)), revisions=by_name, latest=max(by_name, key=age))
 
 
 async def _no_body() -> dict[str, Any]:

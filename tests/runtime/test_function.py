@@ -405,7 +405,9 @@ async def test_which_settings_need_a_new_instance(
     runtime.write(home=version(1))
     function, activator = await runtime.live()
     assert function.reconfigure(settings(**changed)) is is_remade
-    assert function.settings == activator.settings == settings(**changed)
+    assert function.settings == settings(**changed)
+    frozen = activator.revision.snapshot.settings
+    assert activator.settings == settings(**changed).for_revision(frozen), "what a revision froze stays"
 
 
 async def test_settings_that_break_it_leave_the_old_instance(runtime: Runtime) -> None:
@@ -587,7 +589,7 @@ async def test_its_status_follows_its_life(runtime: Runtime, gate: Gate) -> None
         "name": "home", "revision": None, "state": "cold", "instances": 0, "in_flight": 0, "waiting": 0,
         "warm_up": {"count": 0, "p50_ms": None, "p99_ms": None}, "last_used": None, "evictions": 0,
         "bytes_returned": None, "draining": 0, "warm_up_ms": {}, "failure": None,
-        "blocked": {"count": 0, "longest_ms": 0, "line": None}, "stuck_threads": 0,
+        "blocked": {"count": 0, "longest_ms": 0, "line": None}, "stuck_threads": 0, "traffic": [],
     }  # fmt: skip
     caller = runtime.calling()
     await until(lambda: gate.seen)
@@ -597,7 +599,7 @@ async def test_its_status_follows_its_life(runtime: Runtime, gate: Gate) -> None
     assert set(warm["warm_up_ms"]) == phases  # type: ignore[call-overload]
     gate.open.set()
     await caller
-    assert repr(function) == "<Function home: <Activator home-dev-1: idle, 0 in flight>>"
+    assert repr(function) == "<Function home: <Lives <Activator home-dev-1: idle, 0 in flight>; 0 drain>>"
 
 
 async def test_an_evicted_revision_can_be_collected(runtime: Runtime) -> None:

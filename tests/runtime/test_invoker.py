@@ -6,6 +6,8 @@ import asyncio
 import random
 import sys
 import tempfile
+from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from bff.sdk.invocation import current
 from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp
 from bff.testing import ManualClock
-from tests.runtime.conftest import Gate, Runtime, running, settings, until
+from tests.runtime.conftest import Gate, Runtime, running, settings, split, until
 
 pytestmark = pytest.mark.anyio
 
@@ -295,6 +297,8 @@ STEPS = st.lists(
             "save",
             "broken save",
             "undo",
+            "split",
+            "admit",
             "settings",
             "time",
             "turn",
@@ -342,6 +346,12 @@ class Teller:
                 self.number = max(1, self.number - 1)
                 self.write()
                 self.other(self.function.refresh())
+            case "split" | "admit" if kept := self.runtime.registry.of("home"):
+                chosen = self.story.random.sample(kept, min(len(kept), 3))
+                if step == "admit":
+                    self.other(_quietly(self.function.admit(chosen[0])))
+                else:
+                    self.function.route(split(*chosen))
             case "settings":
                 self.function.reconfigure(
                     settings(env={"N": str(self.number)}, timeout=float(len(self.others) + 1))
@@ -355,12 +365,13 @@ class Teller:
         self.note()
 
     def note(self) -> None:
-        live = self.function.live
-        self.activators |= {*self.function._retired, *([live] if live else [])}
+        lives = self.function.lives
+        self.activators |= {*lives.retired, *lives.values()}
         for activator in self.activators:
             assert activator.in_flight >= 0
             assert (activator.instance is not None) == (activator.state in (State.WARM, State.IDLE))
-        assert live is None or live.state in (State.WARM, State.IDLE, State.COLD)
+        live_states = (State.WARM, State.IDLE, State.COLD, State.WARMING)
+        assert all(live.state in live_states for live in lives.values())
 
     async def end(self) -> None:
         await asyncio.gather(*self.others)
@@ -385,6 +396,11 @@ class Teller:
         evicted = self.runtime.of(Evicted)
         assert len(evicted) == len(self.story.started) == len(self.runtime.of(WarmedUp))
         assert [each.stop_error for each in evicted if each.stop_error] == []
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    with suppress(FunctionNotLoaded):
+        await work
 
 
 @given(STEPS, st.integers(0, 2**32))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from bff.revisions.store import database
 from bff.revisions.store.database import Row, Session, row
@@ -108,7 +108,9 @@ class Postgres:
 
     def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
         driver = self._driver()
-        connection = driver.connect(self._url, autocommit=True, **cast("Any", _OPTIONS))
+        connection: psycopg.Connection[tuple[Any, ...]] = driver.connect(
+            self._url, autocommit=True, **_OPTIONS
+        )
         try:
             self._migrate(_Sentences(connection))
         except BaseException:
@@ -135,7 +137,8 @@ class Postgres:
             import psycopg
         except ImportError:
             raise StoreUnavailable(
-                "needs PostgreSQL's driver, which is not installed", remedy="pip install 'bff-gateway[postgres]'"
+                "needs PostgreSQL's driver, which is not installed",
+                remedy="pip install 'bff-gateway[postgres]'",
             ) from None
         return psycopg
 
@@ -158,7 +161,10 @@ _SAID: dict[str, tuple[str, str]] = {
     # By SQLSTATE or its class (PostgreSQL's documentation, appendix A).
     "28": ("does not let this user in", "look at user and password under `state`"),
     "3D": ("names a database that does not exist", "create it, or look at its name under `state`"),
-    "42501": ("does not allow this user to write", f"grant it CREATE on the database, or the schema {SCHEMA}"),
+    "42501": (
+        "does not allow this user to write",
+        f"grant it CREATE on the database, or the schema {SCHEMA}",
+    ),
     "25006": ("is read-only", "name the primary under `state`, not a standby"),
     "53100": ("is full", "make room on its disk"),
     "53300": ("takes no more connections", "raise max_connections, or end what holds them"),
@@ -184,8 +190,8 @@ def _told(state: str) -> StoreUnavailable:
 
 
 @lru_cache(maxsize=256)
-def _dialect(sql: str) -> LiteralString:
-    return cast("LiteralString", sql.replace("?", "%s"))
+def _dialect(sql: LiteralString) -> LiteralString:
+    return sql.replace("?", "%s")
 
 
 class _Sentences:

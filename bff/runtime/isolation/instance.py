@@ -170,6 +170,19 @@ class ProcessInstance:
             raise ContractBroken(why, line=line, remedy=remedy)
         self._checked.add(parameters)
 
+    async def approve(self, limit: float) -> tuple[str, int | None] | None:
+        """Why the module's ``check()`` means no, and the line where it stands; None when it means yes."""
+        try:
+            with Expiry(self._clock, self._clock.now() + limit + GRACE):
+                reply = await self._exchange.ask("approve", {"within": limit})
+        except TimeoutError:
+            return f"check() did not end within {limit:g} s", None
+        except ChannelClosed:
+            await self._has_ended.wait()
+            return f"its process {self._how()} in check()", None
+        why: tuple[str, int | None] | None = reply.head["said"] and tuple(reply.head["said"])
+        return why
+
     async def call(self, invocation: Invocation) -> Answer:
         """Run the handler.
 

@@ -1,0 +1,274 @@
+"""Which revision a call gets: override, tag, lane, rules, a sticky hash, chance; the first that says something.
+
+Pure but for the draw of a random number. Everything that can be worked out for a routing is: a call costs one
+look over its header fields and, where traffic is split, one hash.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from hmac import compare_digest
+
+from bff.config.networks import Networks, is_within
+from bff.errors import BffError, Fault
+from bff.revisions.asked import Condition, Facts, Key
+from bff.revisions.matching import Matcher
+from bff.revisions.routing import Routing
+from bff.sdk.invocation import Invocation
+
+OVERRIDE, TAG, TOKEN = b"bff-override", b"bff-tag", b"bff-override-token"
+CANARY, BASELINE = "canary", "baseline"
+_WHOLE = 2**32
+_PERCENT = _WHOLE / 100
+
+
+class OverrideUnknown(BffError):
+    """A caller who may choose the revision named one that gets no calls here, not even by its tag."""
+
+    code, title = "override-unknown", "The override names no revision that can be reached"
+    status, fault = 400, Fault.CALLER
+
+    def __init__(self, function: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            f"Bff-Override names no revision of {function} that can be reached; there are {', '.join(known)}."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A revision, and the reason. ``cohort`` is the one of a release the call counts for, if chance or the sticky
+    hash chose; ``lane`` the label its service calls carry.
+    """
+
+    revision: str
+    why: str
+    cohort: str = ""
+    lane: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Who may say which revision they get: by address, by the token in ``Bff-Override-Token``, or by claims."""
+
+    networks: Networks = ()
+    token: str = ""
+    claims: Mapping[str, Matcher] = field(default_factory=dict)
+
+    def allows(self, client: str, token: bytes | None, claims: Mapping[str, object] | None) -> bool:
+        """Whether this caller is one of them."""
+        if self.token and token is not None and compare_digest(self.token.encode(), token):
+            return True
+        if self.networks and is_within(client, self.networks):
+            return True
+        return bool(self.claims and claims) and all(
+            matches(str((claims or {}).get(name, ""))) for name, matches in self.claims.items()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Calls that meet every condition go to a tag's revision or to a revision by name."""
+
+    conditions: tuple[Condition, ...]
+    tag: str = ""
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Choosing:
+    """What routes.yaml says about the choice for one function; ``lane`` is the label of a canary's calls.
+
+    Two are equal when they were made of equal configuration, which ``source`` is.
+    """
+
+    function: str
+    override: Trust | None = None
+    tag: Trust | None = None
+    rules: tuple[Rule, ...] = ()
+    sticky: Key | None = None
+    lane: str = ""
+    source: object = None
+    draw: Callable[[], int] = lambda: random.getrandbits(32)
+
+    def compiled(self, routing: Routing) -> Chooser | None:
+        """What chooses; None when every call gets the same whatever it says."""
+        tags = routing.tags() if self.tag is not None else {}
+        if len(routing.reachable()) == 1 and not tags and self.override is None:
+            return None
+        return Chooser(self, routing)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Choosing) and (self.function, self.source) == (other.function, other.source)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Chooser:
+    """Compiled for one routing; call it with an invocation. Never changes.
+
+    ``bands`` cut the numbers below 2^32, newest revision first: as its share grows, what belongs to it only
+    becomes more, so a user with a steady key only ever moves forward.
+    """
+
+    __slots__ = (
+        "_bounds",
+        "_by_tag",
+        "_draw",
+        "_function",
+        "_override",
+        "_reachable",
+        "_rules",
+        "_seed",
+        "_shares",
+        "_sticky",
+        "_tag",
+        "_wanted",
+    )
+
+    def __init__(self, choosing: Choosing, routing: Routing) -> None:
+        self._function = choosing.function
+        self._override, self._tag = choosing.override, choosing.tag
+        tags = routing.tags()
+        self._by_tag = {tag: Chosen(revision=revision, why="tag", lane=tag) for tag, revision in tags.items()}
+        self._reachable = {
+            name: Chosen(revision=name, why="override", lane=_tag_of(name, tags))
+            for name in routing.reachable()
+        }
+        self._rules = [
+            (rule.conditions, chosen) for rule in choosing.rules if (chosen := self._ruled(rule)) is not None
+        ]
+        self._bounds, self._shares = bands(routing, choosing)
+        self._sticky = choosing.sticky if len(self._shares) > 1 else None
+        self._seed = blake2b(choosing.function.encode(), digest_size=4)
+        self._draw = choosing.draw
+        self._wanted = self._fields()
+
+    def _ruled(self, rule: Rule) -> Chosen | None:
+        """Where a rule leads; None while its tag or its revision has no traffic block's target."""
+        if rule.tag:
+            tagged = self._by_tag.get(rule.tag)
+            return None if tagged is None else replace(tagged, why="rule")
+        return Chosen(revision=rule.revision, why="rule") if rule.revision in self._reachable else None
+
+    def _fields(self) -> frozenset[bytes]:
+        """The header fields that something here may ask for."""
+        wanted = {condition.key.field for conditions, _ in self._rules for condition in conditions}
+        if self._override is not None:
+            wanted |= {OVERRIDE, TOKEN}
+        if self._tag is not None:
+            wanted |= {TAG, TOKEN, b"host"}
+        if self._sticky is not None:
+            wanted.add(self._sticky.field)
+        return frozenset(wanted - {b""})
+
+    def __call__(self, invocation: Invocation) -> Chosen:
+        """The revision for a call.
+
+        Raises:
+            OverrideUnknown: a caller who may choose asks for what is not there.
+
+        """
+        facts = Facts(invocation, self._wanted)
+        return (
+            ((self._override is not None or self._tag is not None) and self._asked_for(facts))
+            or (invocation.lane and self._by_tag.get(invocation.lane))
+            or self._by_rule(facts)
+            or self._by_share(facts)
+        )
+
+    def _asked_for(self, facts: Facts) -> Chosen | None:
+        """What an override or a tag says, from callers who may."""
+        name = self._named(facts.fields.get(OVERRIDE))
+        if name and self._allows(self._override, facts):
+            chosen = self._reachable.get(name)
+            if chosen is None:
+                raise OverrideUnknown(self._function, tuple(sorted(self._reachable)))
+            return chosen
+        if self._tag is None:
+            return None
+        said = facts.fields.get(TAG, b"").decode("latin-1").strip()
+        label = facts.fields.get(b"host", b"").decode("latin-1").partition(".")[0].lower()
+        tagged = self._by_tag.get(said) or self._by_tag.get(label)
+        return tagged if tagged is not None and self._allows(self._tag, facts) else None
+
+    @staticmethod
+    def _allows(trust: Trust | None, facts: Facts) -> bool:
+        invocation = facts.invocation
+        return trust is not None and trust.allows(
+            invocation.client, facts.fields.get(TOKEN), invocation.claims
+        )
+
+    def _named(self, field: bytes | None) -> str:
+        """The function's revision in ``home=home-00002, product=product-00007``."""
+        for pair in field.decode("latin-1").split(",") if field else ():
+            function, _, name = pair.partition("=")
+            if function.strip() == self._function:
+                return name.strip()
+        return ""
+
+    def _by_rule(self, facts: Facts) -> Chosen | None:
+        for conditions, chosen in self._rules:
+            for condition in conditions:
+                value = condition.key.read(facts)
+                if value is None or not condition.matches(value):
+                    break
+            else:
+                return chosen
+        return None
+
+    def _by_share(self, facts: Facts) -> Chosen:
+        if len(self._shares) == 1:
+            return self._shares[0]
+        key = self._sticky.read(facts) if self._sticky is not None else None
+        if not key:
+            return self._shares[bisect_right(self._bounds, self._draw())]
+        hashed = self._seed.copy()
+        hashed.update(key.encode("utf-8", "surrogateescape"))
+        return self._shares[bisect_right(self._bounds, int.from_bytes(hashed.digest(), "big"))]
+
+    def __repr__(self) -> str:
+        return f"<Chooser for {self._function}: {len(self._rules)} rules, {len(self._shares)} bands>"
+
+
+def bands(routing: Routing, choosing: Choosing) -> tuple[list[float], list[Chosen]]:
+    """Upper bounds below 2^32, all but the last one's, and what each band gives, newest revision first.
+
+    While a newer revision takes some of the calls it is the canary, and as many calls of the older one with
+    the largest share are its baseline.
+    """
+    shares = {name: percent for name, percent in routing.shares().items() if percent}
+    why = "sticky" if choosing.sticky is not None else "weight"
+    canary, baseline = cohorts(shares)
+    cuts: list[tuple[int, Chosen]] = []
+    for name, percent in shares.items():
+        plain = Chosen(revision=name, why=why)
+        if name == canary and baseline:
+            cuts.append((percent, replace(plain, cohort=CANARY, lane=choosing.lane)))
+        elif name == baseline:
+            counted = min(percent, shares[canary])
+            cuts.append((counted, replace(plain, cohort=BASELINE)))
+            cuts.append((percent - counted, plain))
+        else:
+            cuts.append((percent, plain))
+    cuts = [cut for cut in cuts if cut[0]]
+    reached, bounds = 0, []
+    for percent, _ in cuts[:-1]:
+        reached += percent
+        bounds.append(reached * _PERCENT)
+    return bounds, [chosen for _, chosen in cuts]
+
+
+def cohorts(shares: Mapping[str, int]) -> tuple[str, str]:
+    """Canary and baseline of shares that are newest first; no baseline where only one revision has calls."""
+    names = list(shares)
+    if len(names) < 2:
+        return (names[0] if names else ""), ""
+    return names[0], max(names[1:], key=lambda name: shares[name])
+
+
+def _tag_of(revision: str, tags: Mapping[str, str]) -> str:
+    return next((tag for tag, name in tags.items() if name == revision), "")
