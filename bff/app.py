@@ -21,6 +21,7 @@ from bff.gateway.devpage import DevPage
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, compile_table
+from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
 from bff.revisions.registry import Registry
 from bff.runtime.autoscaler import Metric, Policy
@@ -33,8 +34,7 @@ from bff.runtime.loopguard import LoopGuard
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.invocation import Invocation
-from bff.services.client import ServiceClient
-from bff.services.pool import ServicePool
+from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
@@ -86,7 +86,7 @@ class House:
         self.invoker = Invoker(clock=self._clock)
         self._own: dict[str, OwnHandler] = own.handlers(lambda: not self.gateway.is_draining)
         self._closing: set[asyncio.Task[None]] = set()
-        self._replaced: set[ServiceClient] = set()
+        self._replaced: set[AnyClient] = set()
         self.gateway = Gateway(
             compile_table(config, self._own),
             invoker=self.invoker,
@@ -137,7 +137,7 @@ class House:
             metrics.listen(self.signals)
             self._metrics = metrics.exposition
 
-    def _furnish(self, config: Config) -> list[ServiceClient]:
+    def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
         replaced = self.services.configure(config.services)
         routes = routes_by_function(config)
@@ -149,6 +149,7 @@ class House:
                 function = self._function(name, settings)
             elif function.reconfigure(settings):
                 self._later(function.remake())
+            function.choose_by(choosing_of(name, config.function(name)))
             functions[name] = function
         for name, function in self.invoker.functions.items():
             if name not in functions:
@@ -236,7 +237,7 @@ class House:
         if mistakes:
             raise ConfigInvalid(mistakes)
 
-    async def _close_after_use(self, client: ServiceClient) -> None:
+    async def _close_after_use(self, client: AnyClient) -> None:
         """A replaced service's connections stay as long as a call may still run on them."""
         await self._clock.sleep(client.config.timeout)
         await client.aclose()

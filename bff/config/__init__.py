@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bff.config.conditions import Conditions, TextMatch, TrustConfig
 from bff.config.config import Config
 from bff.config.discovery import discover
 from bff.config.function import Defaults, FunctionConfig
@@ -18,7 +19,8 @@ from bff.config.mistake import ConfigInvalid, Mistake
 from bff.config.pattern import Pattern
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
-from bff.config.service import ServiceConfig
+from bff.config.service import ServiceConfig, SubsetConfig
+from bff.config.traffic import LaneConfig, ReleaseConfig, RuleConfig, StickyConfig, TrafficConfig
 
 
 def json_schema() -> dict[str, Any]:
@@ -29,18 +31,27 @@ def json_schema() -> dict[str, Any]:
 
 
 __all__ = [
+    "Conditions",
     "Config",
     "ConfigInvalid",
     "CorsConfig",
     "Defaults",
     "FunctionConfig",
     "GatewayConfig",
+    "LaneConfig",
     "Mistake",
     "Pattern",
+    "ReleaseConfig",
     "RouteConfig",
+    "RuleConfig",
     "ScaleConfig",
     "ServiceConfig",
+    "StickyConfig",
+    "SubsetConfig",
     "TelemetryConfig",
+    "TextMatch",
+    "TrafficConfig",
+    "TrustConfig",
     "discover",
     "json_schema",
     "load",

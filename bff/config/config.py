@@ -15,6 +15,7 @@ from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
+from bff.config.traffic import LaneConfig
 
 _PLAIN: Final = FunctionConfig()
 
@@ -33,6 +34,9 @@ class Config(Section):
     )
     gateway: Annotated[GatewayConfig, OrEmpty] = Field(
         default=GatewayConfig(), description="Limits of the public listener, and CORS."
+    )
+    lanes: Annotated[LaneConfig, OrEmpty] = Field(
+        default=LaneConfig(), description="How a lane travels, and whose lanes are believed."
     )
     telemetry: Annotated[TelemetryConfig, OrEmpty] = Field(
         default=TelemetryConfig(), description="Logs and metrics."

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from bff.config.names import is_setting_name
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
+from bff.config.traffic import Label, ReleaseConfig, TrafficConfig
 from bff.config.units import Duration, Size
 
 
@@ -71,5 +72,15 @@ class FunctionConfig(Section):
     )
     budget: Duration | None = Field(
         default=None, description="What its first warm-up may take; `bff check --cold` holds it to that."
+    )
+    traffic: Annotated[TrafficConfig, OrEmpty] = Field(
+        default=TrafficConfig(), description="Which revision a call gets where several are live."
+    )
+    release: Annotated[ReleaseConfig, OrEmpty] = Field(
+        default=ReleaseConfig(), description="How a new revision comes to have all calls."
+    )
+    lane: Label | None = Field(
+        default=None,
+        description="Lane of the calls that a release gives to its canary; it travels to services.",
     )
     threads: Count = Field(default=8, ge=1, le=1000, description="Most threads a synchronous handler uses.")

@@ -9,9 +9,22 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from bff.config.conditions import Conditions
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP
-from bff.config.section import FROZEN, Count, OrEmpty, Secret, Section, no_entries, wrong
+from bff.config.section import (
+    FROZEN,
+    Count,
+    NoDoubles,
+    OneOrMany,
+    OrEmpty,
+    OrNone,
+    Secret,
+    Section,
+    no_entries,
+    wrong,
+)
+from bff.config.traffic import Label
 from bff.config.units import Duration
 
 _FIELD_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")  # RFC 9110 §5.5, without obs-text
@@ -67,6 +80,31 @@ SentHeader = Annotated[str, AfterValidator(_sent_header)]
 HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 
 
+class SubsetConfig(Section):
+    """Another place where a service is: a version of it (Istio's DestinationRule calls it a subset).
+
+    A call goes to the first subset whose lane it travels in, else to the first whose rule it meets, else by weight.
+    """
+
+    url: Annotated[str, AfterValidator(service_url)] = Field(description="Base URL, as a service's.")
+    lanes: Annotated[tuple[Label, ...], OneOrMany, NoDoubles] = Field(
+        default=(), description="Lanes whose calls it gets, beside the one of its own name."
+    )
+    match: Annotated[tuple[Conditions, ...], OrNone] = Field(
+        default=(), description="Conditions on the caller's request; meeting one of them is enough."
+    )
+    weight: Count = Field(
+        default=0, ge=0, le=100, description="Percent of the other calls; what is left goes to `url`."
+    )
+
+
+def _weights_fit(subsets: Mapping[str, SubsetConfig]) -> Mapping[str, SubsetConfig]:
+    total = sum(subset.weight for subset in subsets.values())
+    if total > 100:
+        raise wrong("has weights over 100 percent together", hint=f": {total}")
+    return subsets
+
+
 class ServiceConfig(Section):
     """A domain service that functions call as ``ctx.services.NAME``."""
 
@@ -82,4 +120,7 @@ class ServiceConfig(Section):
     )
     keep_alive: Duration = Field(
         default=4.0, description="How long an idle connection is kept (a second less than uvicorn and Node)."
+    )
+    subsets: Annotated[Mapping[Label, SubsetConfig], AfterValidator(_weights_fit), OrEmpty, *FROZEN] = Field(
+        default_factory=no_entries, description="Other versions of it, chosen by lane, rule or weight."
     )

@@ -124,6 +124,8 @@ class Gateway:
         peer = scope.get("client")
         if peer:
             invocation.client = table.proxies.client(peer[0], headers)
+        if table.lanes is not None:
+            table.lanes.enter(invocation, headers)
         return invocation, origin, hosts
 
     def _new_id(self) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bff.config import Config, Pattern, RouteConfig
+from bff.config import Config, LaneConfig, Pattern, RouteConfig
 from bff.config.pattern import Kind
 from bff.gateway.client import TrustedProxies
 from bff.gateway.cors import Cors
+from bff.gateway.lanes import Lanes
 from bff.gateway.router import Router
 from bff.sdk.invocation import NO_FORWARDING, Forwarding
 from bff.sdk.reply import Answer
@@ -40,6 +41,7 @@ class Table:
     router: Router[Target]
     cors: Cors | None
     proxies: TrustedProxies
+    lanes: Lanes | None = None
 
 
 def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
@@ -55,6 +57,7 @@ def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
         router=Router.compiled(routes),
         cors=Cors(config.gateway.cors) if config.gateway.cors else None,
         proxies=TrustedProxies(config.gateway.trusted_proxies),
+        lanes=Lanes(config.lanes) if config.lanes != LaneConfig() else None,
     )
 
 

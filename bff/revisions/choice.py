@@ -9,21 +9,17 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
-from hmac import compare_digest
+from dataclasses import dataclass, replace
 
-from bff.config.networks import Networks, is_within
 from bff.errors import BffError, Fault
-from bff.revisions.asked import Condition, Facts, Key
-from bff.revisions.matching import Matcher
 from bff.revisions.routing import Routing
+from bff.sdk.asked import Condition, Facts, Key, fields_of, meets
 from bff.sdk.invocation import Invocation
+from bff.sdk.spread import PERCENT, Spread
+from bff.sdk.trust import TOKEN, Trust
 
-OVERRIDE, TAG, TOKEN = b"bff-override", b"bff-tag", b"bff-override-token"
+OVERRIDE, TAG = b"bff-override", b"bff-tag"
 CANARY, BASELINE = "canary", "baseline"
-_WHOLE = 2**32
-_PERCENT = _WHOLE / 100
 
 
 class OverrideUnknown(BffError):
@@ -48,25 +44,6 @@ class Chosen:
     why: str
     cohort: str = ""
     lane: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
-    """Who may say which revision they get: by address, by the token in ``Bff-Override-Token``, or by claims."""
-
-    networks: Networks = ()
-    token: str = ""
-    claims: Mapping[str, Matcher] = field(default_factory=dict)
-
-    def allows(self, client: str, token: bytes | None, claims: Mapping[str, object] | None) -> bool:
-        """Whether this caller is one of them."""
-        if self.token and token is not None and compare_digest(self.token.encode(), token):
-            return True
-        if self.networks and is_within(client, self.networks):
-            return True
-        return bool(self.claims and claims) and all(
-            matches(str((claims or {}).get(name, ""))) for name, matches in self.claims.items()
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +99,8 @@ class Chooser:
         "_override",
         "_reachable",
         "_rules",
-        "_seed",
         "_shares",
+        "_spread",
         "_sticky",
         "_tag",
         "_wanted",
@@ -143,7 +120,7 @@ class Chooser:
         ]
         self._bounds, self._shares = bands(routing, choosing)
         self._sticky = choosing.sticky if len(self._shares) > 1 else None
-        self._seed = blake2b(choosing.function.encode(), digest_size=4)
+        self._spread = Spread(choosing.function)
         self._draw = choosing.draw
         self._wanted = self._fields()
 
@@ -156,7 +133,7 @@ class Chooser:
 
     def _fields(self) -> frozenset[bytes]:
         """The header fields that something here may ask for."""
-        wanted = {condition.key.field for conditions, _ in self._rules for condition in conditions}
+        wanted = set(fields_of(condition for conditions, _ in self._rules for condition in conditions))
         if self._override is not None:
             wanted |= {OVERRIDE, TOKEN}
         if self._tag is not None:
@@ -212,11 +189,7 @@ class Chooser:
 
     def _by_rule(self, facts: Facts) -> Chosen | None:
         for conditions, chosen in self._rules:
-            for condition in conditions:
-                value = condition.key.read(facts)
-                if value is None or not condition.matches(value):
-                    break
-            else:
+            if meets(facts, conditions):
                 return chosen
         return None
 
@@ -226,9 +199,7 @@ class Chooser:
         key = self._sticky.read(facts) if self._sticky is not None else None
         if not key:
             return self._shares[bisect_right(self._bounds, self._draw())]
-        hashed = self._seed.copy()
-        hashed.update(key.encode("utf-8", "surrogateescape"))
-        return self._shares[bisect_right(self._bounds, int.from_bytes(hashed.digest(), "big"))]
+        return self._shares[bisect_right(self._bounds, self._spread(key))]
 
     def __repr__(self) -> str:
         return f"<Chooser for {self._function}: {len(self._rules)} rules, {len(self._shares)} bands>"
@@ -258,7 +229,7 @@ def bands(routing: Routing, choosing: Choosing) -> tuple[list[float], list[Chose
     reached, bounds = 0, []
     for percent, _ in cuts[:-1]:
         reached += percent
-        bounds.append(reached * _PERCENT)
+        bounds.append(reached * PERCENT)
     return bounds, [chosen for _, chosen in cuts]
 
 

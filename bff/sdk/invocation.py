@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BodyTooLarge, Fault
+from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Invocation(Signal):
     """One call: a request now, an event later. Emitted as a signal once it has ended.
 
     Everything here may change until then; it belongs to one task. ``cohort`` is ``canary`` or ``baseline`` for
-    a call that a release counts, ``lane`` the label its service calls carry, ``claims`` what an authenticated
+    a call that a release counts, ``lane`` the label its service calls carry and ``carrier`` how, ``claims`` what an authenticated
     caller is known by; nobody is yet.
     """
 
@@ -140,6 +141,7 @@ class Invocation(Signal):
     revision = ""
     cohort = ""
     lane = ""
+    carrier = BAGGAGE
     client = ""
     status = 0
     ended = 0.0

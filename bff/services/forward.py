@@ -30,6 +30,8 @@ def fields(
     carried["x-request-id"] = invocation.request_id
     if invocation.client:
         carried["x-forwarded-for"] = invocation.client
+    if invocation.lane:
+        invocation.carrier.write(carried, invocation.lane)
     carried.update(own)
     return carried
 

@@ -6,13 +6,16 @@ Read only as far as somebody asks, and each at most once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from bff.revisions.matching import Matcher
+from bff.config.matching import Matcher
 from bff.sdk.invocation import Invocation
+
+if TYPE_CHECKING:
+    from bff.config import Conditions
 
 MOST_PARAMETERS = 100
 """Query parameters that are looked at; a query with more has none for a rule."""
@@ -114,3 +117,33 @@ def claim(name: str) -> Key:
 def client() -> Key:
     """The caller's address."""
     return Key(lambda facts: facts.invocation.client or None)
+
+
+def conditions_of(rule: Conditions) -> tuple[Condition, ...]:
+    """All conditions of a rule in routes.yaml, the cheap ones first."""
+    return tuple(_conditions(rule))
+
+
+def _conditions(rule: Conditions) -> Iterator[Condition]:
+    for keys, matches in (
+        (header, rule.headers),
+        (cookie, rule.cookies),
+        (query, rule.query),
+        (claim, rule.claims),
+    ):
+        for name, match in matches.items():
+            yield Condition(keys(name), match.matcher())
+
+
+def fields_of(conditions: Iterable[Condition]) -> frozenset[bytes]:
+    """The header fields that conditions look at."""
+    return frozenset(condition.key.field for condition in conditions) - {b""}
+
+
+def meets(facts: Facts, conditions: Iterable[Condition]) -> bool:
+    """Whether a call meets all of them."""
+    for condition in conditions:
+        value = condition.key.read(facts)
+        if value is None or not condition.matches(value):
+            return False
+    return True
