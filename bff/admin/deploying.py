@@ -10,11 +10,12 @@ from bff.admin.reading import Functions, function_of
 from bff.admin.refusals import Busy, UploadTimedOut
 from bff.admin.shapes import PublishedShape
 from bff.errors import BadRequest, BodyTooLarge, FunctionNotLoaded, NotFound
-from bff.revisions.snapshot import MAX_BYTES
+from bff.revisions.archive import MAX_PACKED, ArchiveInvalid
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.store import Store
 
-ARCHIVE = "application/zip"
+ARCHIVE = "application/vnd.bff.archive"
+"""What :mod:`bff.revisions.archive` packs."""
 LONGEST_NOTE = 500
 
 
@@ -34,7 +35,7 @@ class Deploying:
                 method="POST",
                 path="/v1/functions/{name}/revisions",
                 says=(
-                    "Publish a revision: a zip file of the function's files, as they lie in the functions folder. "
+                    "Publish a revision: the files of the function, packed by `bff deploy` of the same version. "
                     "Files that were published before are the same revision again."
                 ),
                 run=self._deploy,
@@ -47,11 +48,11 @@ class Deploying:
                     ),
                 ),
                 upload=ARCHIVE,
-                largest=MAX_BYTES,
+                largest=MAX_PACKED,
                 answer=PublishedShape,
                 status=201,
                 refusals=(
-                    *(NotFound, BodyTooLarge, UploadTimedOut, BadRequest, FunctionNotLoaded),
+                    *(NotFound, BodyTooLarge, UploadTimedOut, BadRequest, ArchiveInvalid, FunctionNotLoaded),
                     *(StoreUnavailable, Busy),
                 ),
             )

@@ -12,10 +12,11 @@ from typing import Any
 from bff.admin import catalogue
 from bff.admin.shapes import DiffShape, FileDiff, SchemaDiff
 from bff.errors import BffError, FunctionNotLoaded
+from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Published
 
-Side = tuple[Published, Mapping[str, bytes]]
-Describe = Callable[[Published, Mapping[str, bytes]], Awaitable[dict[str, Any]]]
+Side = tuple[Published, Snapshot]
+Describe = Callable[[Published, Snapshot], Awaitable[dict[str, Any]]]
 
 LONGEST_DIFF = 2**20
 """Characters of all diffs together; what comes after is told without its lines."""
@@ -36,7 +37,7 @@ async def difference(before: Side, after: Side, describe: Describe) -> DiffShape
         before=old.name,
         after=new.name,
         same=is_same,
-        files=list(_files(before[1], after[1])),
+        files=list(_files(before[1].files, after[1].files)),
         settings=list(changes(catalogue.settings(old), catalogue.settings(new))),
         handler=await _handlers(before, after, describe),
     )
@@ -70,9 +71,9 @@ def _lines(path: str, before: bytes, after: bytes) -> str | None:
 async def _handlers(before: Side, after: Side, describe: Describe) -> SchemaDiff:
     sides: list[dict[str, Any] | None] = []
     why = ""
-    for kept, files in (before, after):
+    for kept, taken in (before, after):
         try:
-            sides.append(await describe(kept, files))
+            sides.append(await describe(kept, taken))
         except (CannotDescribe, BffError) as error:
             told = error.why if isinstance(error, FunctionNotLoaded) else str(error)
             why = why or f"{kept.name}: {told}"

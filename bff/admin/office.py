@@ -14,7 +14,7 @@ from bff.admin.gate import Gate
 from bff.admin.host import Front, is_loopback
 from bff.admin.keys import Key, Keyring
 from bff.admin.moving import Moving
-from bff.admin.reading import Describe, Known, Reading
+from bff.admin.reading import Describe, Known, Reading, Unpack
 from bff.admin.releases import Releases
 from bff.admin.tokens import Tokens
 from bff.clock import Clock
@@ -44,6 +44,7 @@ class Office:
         invoker: Invoker,
         store: Store,
         desk: Desk,
+        unpack: Unpack,
         describe: Describe,
         purge: Purge | None,
         keys: Callable[[], Iterable[Key]],
@@ -61,7 +62,7 @@ class Office:
         self._releases = Releases(functions=functions, store=store, clock=clock, is_ready=is_ready)
         operations = [
             *health.operations(invoker=invoker, is_ready=is_ready, metrics=metrics),
-            *Reading(functions=functions, store=store, describe=describe).operations(),
+            *Reading(functions=functions, store=store, unpack=unpack, describe=describe).operations(),
             *Deploying(functions=functions, desk=desk, store=store).operations(),
             *Moving(functions=functions, desk=desk).operations(),
             *self._releases.operations(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from bff.admin import catalogue
@@ -18,7 +18,7 @@ from bff.admin.shapes import (
 )
 from bff.config.names import suggest
 from bff.errors import NotFound
-from bff.revisions import archive
+from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.failures import NoSuchRevision
 from bff.revisions.store.records import Published
 from bff.revisions.store.store import Store
@@ -38,9 +38,12 @@ class Known(Protocol):
 class Describe(Protocol):
     """What a revision's handler takes and gives; app hands it in, since that means importing the revision."""
 
-    async def __call__(self, kept: Published, files: Mapping[str, bytes]) -> dict[str, Any]:
+    async def __call__(self, kept: Published, taken: Snapshot) -> dict[str, Any]:
         """JSON Schemas by parameter and of what is returned. Raises CannotDescribe."""
 
+
+Unpack = Callable[[bytes], Awaitable[Snapshot]]
+"""The files of an archive, unpacked off the event loop."""
 
 Functions = Callable[[], Mapping[str, Known]]
 """The functions of the gateway by name, as they are now."""
@@ -63,9 +66,10 @@ def function_of(functions: Functions, asked: Asked) -> str:
 class Reading:
     """The pages that only read. Immutable."""
 
-    def __init__(self, *, functions: Functions, store: Store, describe: Describe) -> None:
+    def __init__(self, *, functions: Functions, store: Store, unpack: Unpack, describe: Describe) -> None:
         self._functions = functions
         self._store = store
+        self._unpack = unpack
         self._describe = describe
 
     def operations(self) -> list[Operation]:
@@ -148,15 +152,14 @@ class Reading:
     async def _revision(self, asked: Asked) -> Reply:
         name = function_of(self._functions, asked)
         kept, packed = await self._store.archive(name, asked.params["revision"])
-        return shown(catalogue.whole(kept, await self._store.traffic(name), archive.unpacked(packed)))
+        taken = await self._unpack(packed)
+        return shown(catalogue.whole(kept, await self._store.traffic(name), taken.files))
 
     async def _diff(self, asked: Asked) -> Reply:
         name = function_of(self._functions, asked)
-        before, packed_before = await self._store.archive(name, asked.query["from"])
-        after, packed_after = await self._store.archive(name, asked.query["to"])
-        found = await difference(
-            (before, archive.unpacked(packed_before)), (after, archive.unpacked(packed_after)), self._describe
-        )
+        sides = [await self._store.archive(name, asked.query[each]) for each in ("from", "to")]
+        before, after = [(kept, await self._unpack(packed)) for kept, packed in sides]
+        found = await difference(before, after, self._describe)
         return shown(found)
 
     async def _traffic(self, asked: Asked) -> Reply:

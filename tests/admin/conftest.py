@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +15,8 @@ from bff.admin.keys import Key, hashed, local_key
 from bff.admin.keys import Who as Who
 from bff.admin.office import Office
 from bff.clock import Clock, SystemClock
+from bff.revisions import archive
+from bff.revisions.snapshot import Snapshot, take
 from bff.revisions.store.database import Database
 from bff.revisions.store.records import Candidate, Change, Origin, Published, ReleaseState, TrafficState
 from bff.revisions.store.sqlite import SQLite
@@ -20,6 +24,7 @@ from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.threads import Threads
 from bff.signals import AdminWrite, Signals
+from tests.conftest import write
 
 LOCAL = "bff_local-token-of-the-tests"
 READER = "reader-token-of-the-tests-that-is-long"
@@ -99,7 +104,8 @@ class Desk:
 class Asking:
     """``await asking("GET", "/v1/functions")``: what the listener answers, as httpx has it."""
 
-    def __init__(self, office: Office, store: Store, heard: list[AdminWrite]) -> None:
+    def __init__(self, office: Office, store: Store, heard: list[AdminWrite], folder: Path) -> None:
+        self.folder = folder
         self.office = office
         self.store = store
         self.desk = Desk(store)
@@ -124,22 +130,24 @@ class Asking:
         """Revisions of ``hello``; their names."""
         made = [
             await self.desk.deploy(
-                "hello", packed({"hello.py": source}), note="", tag="", no_traffic=False, who="ann"
+                "hello", self.packed({"hello.py": source}), note="", tag="", no_traffic=False, who="ann"
             )
             for source in sources
         ]
         return [each.name for each in made]
 
+    def packed(self, files: Mapping[str, str | bytes]) -> bytes:
+        return packed(self.folder, files)
+
     async def close(self) -> None:
         await self._client.aclose()
 
 
-def packed(files: Mapping[str, str | bytes]) -> bytes:
-    from bff.revisions import archive
-
-    return archive.pack(
-        {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
-    )
+def packed(folder: Path, files: Mapping[str, str | bytes]) -> bytes:
+    """The archive of ``hello``, of these files in a folder of their own."""
+    root = folder / secrets.token_hex(4) / "functions"
+    write(root, files)
+    return archive.packed(take(root, "hello", b'{"timeout": 10.0}'))
 
 
 Ask = Callable[..., Any]
@@ -147,6 +155,7 @@ Ask = Callable[..., Any]
 
 @asynccontextmanager
 async def admin_office(
+    folder: Path = Path(),
     *,
     host: str = "127.0.0.1",
     clock: Clock | None = None,
@@ -163,14 +172,18 @@ async def admin_office(
     signals.listen(AdminWrite, heard.append)
     fixed = keys if keys is not None else (local_key(LOCAL), reader_key())
 
-    async def nothing(_kept: Published, _files: Mapping[str, bytes]) -> dict[str, Any]:
+    async def nothing(_kept: Published, _taken: Snapshot) -> dict[str, Any]:
         return {}
+
+    async def unpack(content: bytes) -> Snapshot:
+        return archive.unpacked(content, folder)
 
     office = Office(
         host=host,
         invoker=Functions(),  # type: ignore[arg-type]
         store=store,
         desk=Desk(store),
+        unpack=unpack,
         describe=describe or nothing,
         purge=purge,
         keys=lambda: fixed,
@@ -179,7 +192,7 @@ async def admin_office(
         clock=clock,
         signals=signals,
     )
-    asking = Asking(office, store, heard)
+    asking = Asking(office, store, heard, folder)
     try:
         yield asking
     finally:
@@ -193,8 +206,8 @@ def reader_key() -> Key:
 
 
 @pytest.fixture
-async def asking(anyio_backend: str) -> AsyncIterator[Asking]:
-    async with admin_office() as made:
+async def asking(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Asking]:
+    async with admin_office(tmp_path) as made:
         yield made
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,16 +15,17 @@ from jsonschema import Draft202012Validator
 
 from bff.admin.difference import CannotDescribe
 from bff.clock import SystemClock
+from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.database import Session
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.records import Change, Published
 from bff.revisions.store.sqlite import SQLite
-from tests.admin.conftest import Asking, admin_office, packed
+from tests.admin.conftest import Asking, admin_office
 
 pytestmark = pytest.mark.anyio
 
 ONE = "/v1/functions/hello"
-ZIP = {"content-type": "application/zip"}
+PACKED = {"content-type": "application/vnd.bff.archive"}
 
 
 def block(**shares: int) -> dict[str, Any]:
@@ -200,28 +202,32 @@ async def test_options_and_unknown_methods(asking: Asking) -> None:
 async def test_a_revision_shows_its_files_and_settings(asking: Asking) -> None:
     """Text as text; what is none, or too long, by its size."""
     files = {
-        "hello.py": "async def handle(): ...\n",
+        "hello/__init__.py": "async def handle(): ...\n",
         "hello/logo.png": b"\x89PNG\0",
-        "big.txt": "x" * 300_000,
+        "hello/big.txt": "x" * 300_000,
     }
-    answer = await asking.write("POST", f"{ONE}/revisions", content=packed(files), headers=ZIP)
+    answer = await asking.write("POST", f"{ONE}/revisions", content=asking.packed(files), headers=PACKED)
     assert answer.status_code == 201
     shown = (await asking("GET", answer.headers["location"])).json()
     assert shown["settings"] == {"timeout": 10.0}
     assert [(each["path"], each["size"], each["text"]) for each in shown["files"]] == [
-        ("big.txt", 300_000, None),
-        ("hello.py", 24, "async def handle(): ...\n"),
+        ("hello/__init__.py", 24, "async def handle(): ...\n"),
+        ("hello/big.txt", 300_000, None),
         ("hello/logo.png", 5, None),
     ]
 
 
 async def test_a_deploy_is_the_same_revision_again(asking: Asking) -> None:
     """201 for a new one, 200 for files that were published before; note, author and origin are kept."""
-    content = packed({"hello.py": "one"})
+    content = asking.packed({"hello.py": "one"})
     first = await asking.write(
-        "POST", f"{ONE}/revisions", params={"note": "first", "tag": "candidate"}, content=content, headers=ZIP
+        "POST",
+        f"{ONE}/revisions",
+        params={"note": "first", "tag": "candidate"},
+        content=content,
+        headers=PACKED,
     )
-    again = await asking.write("POST", f"{ONE}/revisions", content=content, headers=ZIP)
+    again = await asking.write("POST", f"{ONE}/revisions", content=content, headers=PACKED)
     assert (first.status_code, again.status_code) == (201, 200)
     assert (first.json()["new"], again.json()["new"]) == (True, False)
     told = first.json()["revision"]
@@ -236,24 +242,24 @@ async def test_an_upload_is_bounded_and_named(asking: Asking) -> None:
     """Only a zip, only so long, only with what the query may say."""
     for options, status in (
         ({"content": b"x", "headers": {"content-type": "text/plain"}}, 415),
-        ({"content": b"x", "headers": {**ZIP, "content-length": str(65 * 2**20)}}, 413),
-        ({"content": b"x", "headers": ZIP, "params": {"note": "x" * 501}}, 400),
-        ({"content": b"x", "headers": ZIP, "params": {"traffic": "no"}}, 400),
+        ({"content": b"x", "headers": {**PACKED, "content-length": str(80 * 2**20)}}, 413),
+        ({"content": b"x", "headers": PACKED, "params": {"note": "x" * 501}}, 400),
+        ({"content": b"x", "headers": PACKED, "params": {"traffic": "no"}}, 400),
     ):
         answer = await asking.write("POST", f"{ONE}/revisions", **options)
         assert answer.status_code == status, options
 
 
-async def test_a_diff_tells_lines_settings_and_what_the_handler_takes(asking: Asking) -> None:
+async def test_a_diff_tells_lines_settings_and_what_the_handler_takes(tmp_path: Path) -> None:
     """Files as unified diffs; schemas as sentences; a revision that cannot be imported says why."""
 
-    async def describe(kept: Published, files: Mapping[str, bytes]) -> dict[str, Any]:
-        if b"broken" in files["hello.py"]:
+    async def describe(kept: Published, taken: Snapshot) -> dict[str, Any]:
+        if b"broken" in taken.files["hello.py"]:
             raise CannotDescribe("it does not import")
-        kind = "integer" if b"two" in files["hello.py"] else "string"
+        kind = "integer" if b"two" in taken.files["hello.py"] else "string"
         return {"parameters": {"name": {"type": kind}}, "returns": {"type": "string"}}
 
-    async with admin_office(describe=describe) as asking:
+    async with admin_office(tmp_path, describe=describe) as asking:
         await asking.publish("one\nsame\n", "two\nsame\n", "broken")
         path = f"{ONE}/diff?from=hello-00001&to=hello-00002"
         found = (await asking("GET", path)).json()
@@ -339,7 +345,7 @@ async def test_answers_are_what_the_document_says(asking: Asking) -> None:
     await seen("POST", f"{one}/pause", json={})
     await seen("POST", f"{one}/resume", json={})
     await seen("POST", f"{one}/promote", json={})
-    await seen("POST", f"{one}/revisions", content=packed({"hello.py": "three"}), headers=ZIP)
+    await seen("POST", f"{one}/revisions", content=asking.packed({"hello.py": "three"}), headers=PACKED)
     await seen("POST", "/v1/tokens", json={"name": "ci", "scopes": ["read"]})
     await seen("GET", f"{one}/diff", params={"from": "hello-00001", "to": "hello-00002"})
     for template, methods in document["paths"].items():
