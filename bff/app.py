@@ -13,7 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bff.admin.endpoint import Admin
+from bff.admin.describing import Describer
+from bff.admin.keys import Key, configured_keys
+from bff.admin.office import Office
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, ScaleConfig, load
 from bff.gateway import own
@@ -24,6 +26,8 @@ from bff.gateway.target import OwnHandler, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
 from bff.revisions.registry import Registry
+from bff.revisions.store.sqlite import SQLite
+from bff.revisions.store.store import Store
 from bff.runtime.autoscaler import Metric, Policy
 from bff.runtime.function import Function
 from bff.runtime.handlerthreads import Stuck
@@ -58,6 +62,7 @@ class Options:
     lines: Lines | None = None
     admin_host: str = "127.0.0.1"
     environ: Mapping[str, str] | None = None
+    admin_keys: tuple[Key, ...] = ()
     take_over_logging: bool = False
 
 
@@ -95,12 +100,17 @@ class House:
             dev=DevPage(is_user_file=self._is_user_file, source=self._source_of) if options.dev else None,
         )
         self._listen(config)
-        self.admin = Admin(
-            invoker=self.invoker,
-            is_ready=lambda: not self.gateway.is_draining,
-            metrics=self._metrics,
-            host=options.admin_host,
+        self._store_thread = Threads("bff-store", 1)
+        self.store = Store(
+            SQLite(None, wall=self._clock.wall),
+            thread=self._store_thread,
+            clock=self._clock,
+            is_ephemeral=True,
         )
+        self._describer = Describer(
+            workshop=self._workshop, settings=self._settings_now, root=config.folder.resolve()
+        )
+        self.office = self._office(options)
         self._furnish(config)
         self.keeper = Keeper(
             functions=lambda: self.invoker.functions,
@@ -168,6 +178,26 @@ class House:
             signals=self.signals,
             forkserver=self._forkserver,
         )
+
+    def _office(self, options: Options) -> Office:
+        return Office(
+            host=options.admin_host,
+            invoker=self.invoker,
+            store=self.store,
+            desk=None,  # type: ignore[arg-type] # TEMP
+            unpack=self._describer.unpack,
+            describe=self._describer,
+            purge=None,
+            keys=lambda: [*options.admin_keys, *configured_keys(self.config.admin)],
+            is_ready=lambda: not self.gateway.is_draining,
+            metrics=self._metrics,
+            clock=self._clock,
+            signals=self.signals,
+        )
+
+    def _settings_now(self, name: str) -> Settings | None:
+        function = self.invoker.functions.get(name)
+        return function.settings if function is not None else None
 
     def guard(self, end: Callable[[LoopLost], object]) -> LoopGuard:
         """The watchdog over the running loop; ``end`` is what happens when the loop does not come back."""
@@ -271,6 +301,9 @@ class House:
             await client.aclose()
         await self.services.aclose()
         self._loader_thread.close()
+        self._describer.close()
+        await self.store.close()
+        self._store_thread.close()
         self.lines.flush()
 
 

@@ -302,6 +302,13 @@ class AdminWrite(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoLocalToken(Signal):
+    """The token for this machine's own commands could not be made; everything else works."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unexpected(Signal):
     """A failure that is ours, with its traceback for the log."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from cachetools import LRUCache
 from pydantic import TypeAdapter
@@ -15,6 +15,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from bff.admin import catalogue
 from bff.admin.difference import CannotDescribe
+from bff.admin.refusals import Busy
 from bff.clock import Expiry
 from bff.revisions import archive
 from bff.revisions.loader import Loader, explain
@@ -27,7 +28,6 @@ from bff.sdk.binding import Parameter, compile_binder
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of
 
-T = TypeVar("T")
 MOST_KEPT = 64
 """Descriptions that are remembered, by digest."""
 UNPACKS_WITHIN = 30.0
@@ -49,11 +49,14 @@ class Describer:
 
         Raises:
             ArchiveInvalid: it is none.
+            Busy: others came first.
 
         """
-        return await self._bounded(
-            self._thread, partial(archive.unpacked, content, self._root), UNPACKS_WITHIN, "unpacking it"
-        )
+        try:
+            with Expiry(self._workshop.clock, self._workshop.clock.now() + UNPACKS_WITHIN):
+                return await self._thread.run(partial(archive.unpacked, content, self._root))
+        except TimeoutError:
+            raise Busy("Other archives are being unpacked.") from None
 
     async def __call__(self, kept: Published, taken: Snapshot) -> dict[str, Any]:
         """JSON Schemas by parameter, and of what is returned.
@@ -72,17 +75,13 @@ class Describer:
         parameters = settings.routes[0][1] if settings is not None and settings.routes else ()
         limit = settings.warm_up_timeout if settings is not None else UNPACKS_WITHIN
         read = partial(_imported, self._workshop.loader, kept, taken, parameters)
-        told = await self._bounded(self._workshop.loader_thread, read, limit, "importing it")
+        try:
+            with Expiry(self._workshop.clock, self._workshop.clock.now() + limit):
+                told = await self._workshop.loader_thread.run(read)
+        except TimeoutError:
+            raise CannotDescribe(f"importing it did not end within {limit:g} s") from None
         self._kept[kept.digest] = told
         return told
-
-    async def _bounded(self, thread: Threads, call: Callable[[], T], limit: float, what: str) -> T:
-        clock = self._workshop.clock
-        try:
-            with Expiry(clock, clock.now() + limit):
-                return await thread.run(call)
-        except TimeoutError:
-            raise CannotDescribe(f"{what} did not end within {limit:g} s") from None
 
     def close(self) -> None:
         """End the thread."""

@@ -11,6 +11,7 @@ from bff.app import routes_by_function, settings_of
 from bff.cli.gateway import asking, function_path
 from bff.cli.moments import traffic
 from bff.cli.output import config_at, fail, say, show
+from bff.cli.releasing import told
 from bff.config import Config
 from bff.config.names import suggest
 from bff.errors import FunctionNotLoaded
@@ -71,6 +72,9 @@ def _archive(config: Config, name: str, *, as_json: bool) -> bytes:
 
 
 def _tell(made: dict[str, Any]) -> None:
-    revision = made["revision"]["name"]
-    what = "is published" if made["new"] else "was published before"
-    say(f"{revision} {what}; traffic: {traffic(made['traffic']['traffic'])}")
+    """The name alone on standard output, where scripts take it from."""
+    typer.echo(made["revision"]["name"])
+    what = "published" if made["new"] else "published before; nothing is new"
+    say(f"{what}; traffic: {traffic(made['traffic']['traffic'])}")
+    if made["release"] is not None:
+        say(told({"function": made["revision"]["name"], "release": made["release"]}))

@@ -67,9 +67,30 @@ def tag(
     _post(name, "tags", body, admin=admin, config=config, as_json=as_json)
 
 
-def rollback(name: str, *, to: str | None, why: str, admin: str, config: Path, as_json: bool) -> None:
-    """Give all calls to a revision, or to what had them before."""
-    _post(name, "rollback", {"to": to, "why": why}, admin=admin, config=config, as_json=as_json)
+def rollback(
+    name: str,
+    *,
+    to: str | None,
+    only_from: str | None,
+    why: str,
+    admin: str,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Give all calls to a revision, or to what had them before; with ``only_from`` only if that one has some."""
+    with asking(admin, config, as_json=as_json) as gateway:
+        headers = {}
+        if only_from is not None:
+            now = gateway.get(function_path(name, "traffic"))
+            if only_from not in _shares(now.value):
+                if not as_json:
+                    say(f"{only_from} has no calls; nothing to do")
+                _tell(now.value, as_json=as_json, is_new=True)
+                return
+            headers["if-match"] = now.etag
+        body = {"to": to, "why": why}
+        answer = gateway.write("POST", function_path(name, "rollback"), json=body, headers=headers)
+    _tell(answer.value, as_json=as_json, is_new=True)
 
 
 def promote(name: str, *, why: str, admin: str, config: Path, as_json: bool) -> None:

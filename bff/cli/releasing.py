@@ -2,50 +2,80 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from bff.cli.adminclient import AdminClient
 from bff.cli.gateway import asking, function_path
 from bff.cli.output import say, show
 
+Now = Mapping[str, Any]
+
 
 def release(name: str, *, watches: bool, admin: str, config: Path, as_json: bool) -> None:
-    """Print it; exit 1 where a watched release ended with the old revision."""
+    """Print it; exit 1 where a watched release did not end with its revision having all calls."""
     path = function_path(name, "release")
     with asking(admin, config, as_json=as_json) as gateway:
         if not watches:
             now = gateway.get(path).value
             show(now) if as_json else typer.echo(told(now))
             return
-        last: dict[str, Any] = {}
-        for kind, now in gateway.events(path):
-            last = now
-            if kind == "release":
-                _show_line(now) if as_json else typer.echo(told(now))
-    if last.get("running"):
-        say(f"the gateway shuts down; the release of {name} goes on with the next one")
-        raise typer.Exit(1)
-    raise typer.Exit(0 if has_gone_well(last) else 1)
+        has_gone_well = _watched(gateway, path, as_json=as_json)
+        if not has_gone_well and not as_json:
+            _say_why(gateway, name)
+    raise typer.Exit(0 if has_gone_well else 1)
 
 
-def _show_line(now: Mapping[str, Any]) -> None:
-    import json
+def _watched(gateway: AdminClient, path: str, *, as_json: bool) -> bool:
+    """Print every turn of the release that goes on now; whether it went well."""
+    first: str | None = None
+    for kind, now in gateway.events(path):
+        canary = (now["release"] or {}).get("canary")
+        first = first or canary
+        if kind == "release":
+            typer.echo(json.dumps(now, ensure_ascii=False) if as_json else told(now))
+        if canary != first:
+            say(f"a newer revision has taken over the release of {first}")
+            return False
+        if kind == "end" and now["running"]:
+            say("the gateway shuts down; the release goes on with the next one")
+            return False
+        if kind == "end":
+            return has_ended_well(now)
+    say("the gateway broke off")
+    return False
 
-    typer.echo(json.dumps(now, ensure_ascii=False))
+
+def _say_why(gateway: AdminClient, name: str) -> None:
+    """The verdict, from the history."""
+    for entry in gateway.get(function_path(name, "history"), limit=1).value:
+        if entry["why"]:
+            say(entry["why"])
 
 
-def told(now: Mapping[str, Any]) -> str:
+def told(now: Now) -> str:
     """A release in one line."""
-    state = now["release"]
+    name, state = now["function"], now["release"]
     if state is None:
-        return f"{now['function']} has no release"
-    return f"{now['function']}: {state}"
+        return f"{name} has no release"
+    canary, baseline = state["canary"], state["baseline"]
+    match state["state"]:
+        case "running" | "paused":
+            step, steps = state["at"] + 1, state["steps"]
+            is_paused = ", paused" if state["state"] == "paused" else ""
+            return f"{canary} has {steps[state['at']]} % (step {step} of {len(steps)}), next to {baseline}{is_paused}"
+        case "promoted":
+            return f"{canary} is promoted and has all calls"
+        case "rolled-back":
+            return f"{canary} is rolled back; {baseline} has all calls"
+        case other:
+            return f"the release of {canary} is {other}"
 
 
-def has_gone_well(now: Mapping[str, Any]) -> bool:
-    """Whether the new revision has the calls, or there was nothing to do."""
-    state = now.get("release")
-    return state is None or state.get("status") in ("done", "promoted")
+def has_ended_well(now: Now) -> bool:
+    """Whether the new revision has the calls, or there was no release at all."""
+    return now["release"] is None or now["release"]["state"] == "promoted"

@@ -57,14 +57,20 @@ def traffic(
         typer.Argument(help="REVISION=PERCENT, such as home-00002=90 latest=10; 100 together."),
     ] = None,
     why: WhyOption = "",
+    most: Annotated[
+        bool, typer.Option("--most", help="Print only the name of the revision with most of the calls.")
+    ] = False,
     admin: GatewayOption = GATEWAY,
     config: ConfigOption = ROUTES,
     json: JsonOption = False,
 ) -> None:
     """Show who gets a function's calls, or give them to these revisions."""
-    from bff.cli.moving import traffic
+    from bff.cli import moving
 
-    traffic(name, shares or (), why=why, admin=admin, config=config, as_json=json)
+    if most and not shares:
+        moving.most(name, admin=admin, config=config, as_json=json)
+        return
+    moving.traffic(name, shares or (), why=why, admin=admin, config=config, as_json=json)
 
 
 @app.command()
@@ -90,6 +96,9 @@ def rollback(
     to: Annotated[
         str | None, typer.Option("--to", help="The revision; if left out, what had the calls before.")
     ] = None,
+    only_from: Annotated[
+        str | None, typer.Option("--from", help="Only if this revision has calls now; else nothing happens.")
+    ] = None,
     why: WhyOption = "",
     admin: GatewayOption = GATEWAY,
     config: ConfigOption = ROUTES,
@@ -98,7 +107,7 @@ def rollback(
     """Go back: all calls at once to an older revision, which is warmed before."""
     from bff.cli.moving import rollback
 
-    rollback(name, to=to, why=why, admin=admin, config=config, as_json=json)
+    rollback(name, to=to, only_from=only_from, why=why, admin=admin, config=config, as_json=json)
 
 
 @app.command()

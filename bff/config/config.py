@@ -70,6 +70,11 @@ class Config(Section):
         """Every function in the folder, configured or not, and its file."""
         return self._found
 
+    @property
+    def state_folder(self) -> Path:
+        """Where the token lies that this machine's own commands use."""
+        return self._path.parent / ".bff"
+
     def read_from(self, path: Path, found: Mapping[str, Path]) -> Config:
         """A copy that remembers its file and the functions found beside it."""
         read = self.model_copy()

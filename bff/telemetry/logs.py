@@ -23,6 +23,7 @@ from bff.signals import (
     LoopBlocked,
     LoopLost,
     LoopReturned,
+    NoLocalToken,
     RevisionReady,
     Signals,
     ThreadsStuck,
@@ -103,6 +104,7 @@ class EventLog:
         signals.listen(LoopReturned, self._loop_returned)
         signals.listen(LoopLost, self._loop_lost)
         signals.listen(AdminWrite, self._admin_write)
+        signals.listen(NoLocalToken, self._no_local_token)
         signals.listen(Unexpected, self._unexpected)
 
     def _revision_ready(self, said: RevisionReady) -> None:
@@ -176,6 +178,9 @@ class EventLog:
         if said.unrecorded:
             fields["unrecorded"] = said.unrecorded
         self._lines.write(level, "admin write", {**fields, "detail": said.detail})
+
+    def _no_local_token(self, said: NoLocalToken) -> None:
+        self._lines.write("warning", "no token for commands on this machine", {"why": said.why})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)

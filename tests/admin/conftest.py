@@ -98,7 +98,7 @@ class Desk:
     async def _stands(self, function: str, status: str, who: str, why: str) -> ReleaseState:
         state = await self.store.release(function)
         change = Change(function=function, what=status, who=who, why=why)
-        return (await self.store.step(change, {"status": status}, expected=state.version))[1]
+        return (await self.store.step(change, {"state": status}, expected=state.version))[1]
 
 
 class Asking:

@@ -364,12 +364,12 @@ async def test_a_watched_release_comes_as_events_until_its_end(asking: Asking) -
     """Now, with each change, and an end; the stream closes by itself."""
     await asking.publish("one")
     change = Change(function="hello", what="release", who="gateway")
-    _, state = await asking.store.step(change, {"status": "running", "percent": 10}, expected=0)
+    _, state = await asking.store.step(change, {"state": "running", "percent": 10}, expected=0)
 
     async def end_soon() -> None:
         while asking.office.watchers == 0:
             await asyncio.sleep(0.01)
-        await asking.store.step(change, {"status": "done", "percent": 100}, expected=state.version)
+        await asking.store.step(change, {"state": "promoted", "percent": 100}, expected=state.version)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(end_soon())
