@@ -6,12 +6,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from bff.cli.gateway import asking, function_path
 from bff.cli.moments import traffic as as_line
 from bff.cli.output import fail, print_table, say, show
 from bff.cli.releasing import told as told_release
 
 LATEST = "latest"
+
+
+def most(name: str, *, admin: str, config: Path, as_json: bool) -> None:
+    """Print the name of the revision with most of the calls, nothing where there is none."""
+    with asking(admin, config, as_json=as_json) as gateway:
+        shares = _shares(gateway.get(function_path(name, "traffic")).value)
+    first = max(shares, key=lambda each: shares[each], default="")
+    if as_json:
+        show({"revision": first or None})
+    elif first:
+        typer.echo(first)
+
+
+def _shares(now: dict[str, Any]) -> dict[str, int]:
+    """Percent by revision, of those that have any."""
+    shares: dict[str, int] = {}
+    for target in now["traffic"]:
+        revision = target.get("revisionName") or now["latest"]
+        if revision and target["percent"]:
+            shares[revision] = shares.get(revision, 0) + target["percent"]
+    return shares
 
 
 def traffic(name: str, shares: Sequence[str], *, why: str, admin: str, config: Path, as_json: bool) -> None:
