@@ -273,6 +273,35 @@ class LoopLost(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficMoved(Signal):
+    """A function's calls go elsewhere from now on; ``before`` and ``after`` are traffic in words, ``shares`` are
+    percent by revision.
+    """
+
+    function: str
+    before: str
+    after: str
+    latest: str
+    shares: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseTurned(Signal):
+    """Something happened to a release: ``event`` brought it into ``state``, in which the canary has ``percent`` of
+    the calls; ``numbers`` are those of the verdict, if there was one.
+    """
+
+    function: str
+    canary: str
+    baseline: str
+    event: str
+    state: str
+    percent: int
+    why: str
+    numbers: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigApplied(Signal):
     """A changed routes.yaml is live."""
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 Matcher = Callable[[str], bool]
 
 LONGEST = 256
 """Characters of a value that a regular expression looks at; longer ones do not match."""
+_LONGEST_VERSION = 64
+_REMEMBERED = 256
 _MOST_REPEATS = 2
 _MOST_OPTIONAL = 8
 
@@ -120,6 +123,7 @@ def in_range(text: str) -> Matcher:
     if not bounds or at < len(text):
         raise ValueError("is not a version range; write <5.2, or >=5.0 <5.2")
 
+    @lru_cache(maxsize=_REMEMBERED)  # there are few versions about, and many calls
     def is_within(value: str) -> bool:
         version = _VERSION.fullmatch(value.strip())
         if version is None:
@@ -127,7 +131,7 @@ def in_range(text: str) -> Matcher:
         key = _key(version[1], is_release=version[2] is None)
         return all(compare(key, bound) for compare, bound in bounds)
 
-    return is_within
+    return lambda value: len(value) <= _LONGEST_VERSION and is_within(value)
 
 
 def _key(numbers: str, *, is_release: bool) -> tuple[tuple[int, ...], bool]:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from bff.errors import BffError, Fault
 from bff.revisions.routing import Routing
 from bff.sdk.asked import Condition, Facts, Key, fields_of, meets
+from bff.sdk.cohort import Cohort, Side
 from bff.sdk.invocation import Invocation
 from bff.sdk.spread import PERCENT, Spread
 from bff.sdk.trust import TOKEN, Trust
 
 OVERRIDE, TAG = b"bff-override", b"bff-tag"
-CANARY, BASELINE = "canary", "baseline"
 
 
 class OverrideUnknown(BffError):
@@ -36,13 +36,13 @@ class OverrideUnknown(BffError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """A revision, and the reason. ``cohort`` is the one of a release the call counts for, if chance or the sticky
-    hash chose; ``lane`` the label its service calls carry.
+    """A revision, and the reason. ``cohort`` is the one the call counts for, if chance or the sticky hash chose;
+    ``lane`` the label its service calls carry.
     """
 
     revision: str
     why: str
-    cohort: str = ""
+    cohort: Cohort | None = None
     lane: str = ""
 
 
@@ -96,6 +96,7 @@ class Chooser:
         "_by_tag",
         "_draw",
         "_function",
+        "_may_ask",
         "_override",
         "_reachable",
         "_rules",
@@ -109,8 +110,11 @@ class Chooser:
     def __init__(self, choosing: Choosing, routing: Routing) -> None:
         self._function = choosing.function
         self._override, self._tag = choosing.override, choosing.tag
+        self._may_ask = self._override is not None or self._tag is not None
         tags = routing.tags()
-        self._by_tag = {tag: Chosen(revision=revision, why="tag", lane=tag) for tag, revision in tags.items()}
+        self._by_tag = {
+            tag.encode(): Chosen(revision=revision, why="tag", lane=tag) for tag, revision in tags.items()
+        }
         self._reachable = {
             name: Chosen(revision=name, why="override", lane=_tag_of(name, tags))
             for name in routing.reachable()
@@ -127,7 +131,7 @@ class Chooser:
     def _ruled(self, rule: Rule) -> Chosen | None:
         """Where a rule leads; None while its tag or its revision has no traffic block's target."""
         if rule.tag:
-            tagged = self._by_tag.get(rule.tag)
+            tagged = self._by_tag.get(rule.tag.encode())
             return None if tagged is None else replace(tagged, why="rule")
         return Chosen(revision=rule.revision, why="rule") if rule.revision in self._reachable else None
 
@@ -150,27 +154,34 @@ class Chooser:
 
         """
         facts = Facts(invocation, self._wanted)
-        return (
-            ((self._override is not None or self._tag is not None) and self._asked_for(facts))
-            or (invocation.lane and self._by_tag.get(invocation.lane))
-            or self._by_rule(facts)
-            or self._by_share(facts)
-        )
+        chosen = self._asked_for(facts) if self._may_ask else None
+        if chosen is None and invocation.lane:
+            chosen = self._by_tag.get(invocation.lane.encode())
+        if chosen is not None:
+            return chosen
+        for conditions, ruled in self._rules:
+            if meets(facts, conditions):
+                return ruled
+        return self._by_share(facts)
 
     def _asked_for(self, facts: Facts) -> Chosen | None:
         """What an override or a tag says, from callers who may."""
-        name = self._named(facts.fields.get(OVERRIDE))
+        fields = facts.fields
+        name = self._named(fields[OVERRIDE]) if OVERRIDE in fields else ""
         if name and self._allows(self._override, facts):
-            chosen = self._reachable.get(name)
-            if chosen is None:
-                raise OverrideUnknown(self._function, tuple(sorted(self._reachable)))
-            return chosen
-        if self._tag is None:
+            return self._overridden(name)
+        if self._tag is None or not self._by_tag:
             return None
-        said = facts.fields.get(TAG, b"").decode("latin-1").strip()
-        label = facts.fields.get(b"host", b"").decode("latin-1").partition(".")[0].lower()
-        tagged = self._by_tag.get(said) or self._by_tag.get(label)
+        tagged = self._by_tag.get(fields.get(TAG, b"").strip())
+        if tagged is None:
+            tagged = self._by_tag.get(fields.get(b"host", b"").partition(b".")[0].lower())
         return tagged if tagged is not None and self._allows(self._tag, facts) else None
+
+    def _overridden(self, name: str) -> Chosen:
+        chosen = self._reachable.get(name)
+        if chosen is None:
+            raise OverrideUnknown(self._function, tuple(sorted(self._reachable)))
+        return chosen
 
     @staticmethod
     def _allows(trust: Trust | None, facts: Facts) -> bool:
@@ -179,19 +190,13 @@ class Chooser:
             invocation.client, facts.fields.get(TOKEN), invocation.claims
         )
 
-    def _named(self, field: bytes | None) -> str:
+    def _named(self, field: bytes) -> str:
         """The function's revision in ``home=home-00002, product=product-00007``."""
-        for pair in field.decode("latin-1").split(",") if field else ():
+        for pair in field.decode("latin-1").split(","):
             function, _, name = pair.partition("=")
             if function.strip() == self._function:
                 return name.strip()
         return ""
-
-    def _by_rule(self, facts: Facts) -> Chosen | None:
-        for conditions, chosen in self._rules:
-            if meets(facts, conditions):
-                return chosen
-        return None
 
     def _by_share(self, facts: Facts) -> Chosen:
         if len(self._shares) == 1:
@@ -214,14 +219,19 @@ def bands(routing: Routing, choosing: Choosing) -> tuple[list[float], list[Chose
     shares = {name: percent for name, percent in routing.shares().items() if percent}
     why = "sticky" if choosing.sticky is not None else "weight"
     canary, baseline = cohorts(shares)
+
+    def cohort(side: Side) -> Cohort:
+        revision = canary if side is Side.CANARY else baseline
+        return Cohort(choosing.function, canary, shares[canary], side, revision)
+
     cuts: list[tuple[int, Chosen]] = []
     for name, percent in shares.items():
         plain = Chosen(revision=name, why=why)
         if name == canary and baseline:
-            cuts.append((percent, replace(plain, cohort=CANARY, lane=choosing.lane)))
+            cuts.append((percent, replace(plain, cohort=cohort(Side.CANARY), lane=choosing.lane)))
         elif name == baseline:
             counted = min(percent, shares[canary])
-            cuts.append((counted, replace(plain, cohort=BASELINE)))
+            cuts.append((counted, replace(plain, cohort=cohort(Side.BASELINE))))
             cuts.append((percent - counted, plain))
         else:
             cuts.append((percent, plain))

@@ -28,7 +28,7 @@ from bff.runtime.tally import Tally
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
-from bff.signals import Blockages, LoadFailed, RevisionReady, Signals, Unexpected
+from bff.signals import Blockages, LoadFailed, RevisionReady, Signals, TrafficMoved, Unexpected
 
 Inside = Instance | ProcessInstance
 
@@ -229,8 +229,22 @@ class Function:
         if self._errands.is_closed:
             raise GatewayDraining
         self._newest = routing.revisions[routing.latest]
-        self.lives.route(routing)
+        self._route(routing)
         self._setbacks.keep(self.lives.keys())
+
+    def _route(self, routing: Routing, fresh: Live | None = None) -> None:
+        before = self.routing
+        self.lives.route(routing, fresh)
+        if before is None or before.shares() != routing.shares() or before.tags() != routing.tags():
+            self._signals.emit(
+                TrafficMoved(
+                    function=self.name,
+                    before=str(before.traffic) if before is not None else "",
+                    after=str(routing.traffic),
+                    latest=routing.latest,
+                    shares=routing.shares(),
+                )
+            )
 
     def choose_by(self, choosing: Choosing) -> None:
         """Take changed rules, for the traffic there is."""
@@ -302,7 +316,7 @@ class Function:
         after = (
             everything_to(revision) if before is None else before.succeeded_by(revision, at_once=self._dev)
         )
-        self.lives.route(after, fresh)
+        self._route(after, fresh)
         self._signals.emit(
             RevisionReady(
                 function=self.name,

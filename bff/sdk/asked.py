@@ -6,10 +6,10 @@ Read only as far as somebody asks, and each at most once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from bff.config.matching import Matcher
 from bff.sdk.invocation import Invocation
@@ -18,44 +18,36 @@ if TYPE_CHECKING:
     from bff.config import Conditions
 
 MOST_PARAMETERS = 100
-"""Query parameters that are looked at; a query with more has none for a rule."""
+"""Query parameters of one call; who sends more says nothing to a rule."""
 
 
 class Facts:
-    """Of one call. Mutable state: ``_query``, parsed when first asked for."""
+    """Of one call: its record, and the header fields that may be asked for."""
 
-    __slots__ = ("_query", "fields", "invocation")
+    __slots__ = ("fields", "invocation")
 
     def __init__(self, invocation: Invocation, wanted: Collection[bytes]) -> None:
-        """``wanted`` are the header fields that may be asked for, in lower case."""
+        """``wanted`` are names in lower case."""
         self.invocation = invocation
         self.fields: dict[bytes, bytes] = {}
-        self._query: Mapping[str, str] | None = None
-        if wanted and invocation.incoming is not None:
-            for name, value in invocation.incoming.scope["headers"]:
+        incoming = invocation.incoming
+        if wanted and incoming is not None:
+            fields = self.fields
+            for name, value in incoming.scope["headers"]:
                 if name in wanted:
-                    self._add(name, value)
+                    fields[name] = value if name not in fields else _joined(name, fields[name], value)
 
-    def _add(self, name: bytes, value: bytes) -> None:
-        fields = self.fields
-        if name in fields:  # one field, its lines joined (RFC 9110 §5.2; RFC 9113 §8.2.3 for cookies)
-            value = fields[name] + (b"; " if name == b"cookie" else b", ") + value
-        fields[name] = value
-
-    def query(self, name: str) -> str | None:
-        """A query parameter's first value."""
-        if self._query is None:
-            self._query = self._parsed()
-        return self._query.get(name)
-
-    def _parsed(self) -> Mapping[str, str]:
+    @property
+    def query(self) -> bytes:
+        """The query as it was sent."""
         incoming = self.invocation.incoming
-        text = incoming.scope.get("query_string", b"").decode("latin-1") if incoming is not None else ""
-        try:
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
-        except ValueError:
-            return {}
-        return dict(reversed(pairs))
+        found: bytes = incoming.scope.get("query_string", b"") if incoming is not None else b""
+        return found
+
+
+def _joined(name: bytes, first: bytes, second: bytes) -> bytes:
+    """One field, its lines joined (RFC 9110 §5.2; RFC 9113 §8.2.3 for cookies)."""
+    return first + (b"; " if name == b"cookie" else b", ") + second
 
 
 Read = Callable[[Facts], str | None]
@@ -100,8 +92,25 @@ def cookie(name: str) -> Key:
 
 
 def query(name: str) -> Key:
-    """A query parameter."""
-    return Key(lambda facts: facts.query(name))
+    """A query parameter's first value; a query of very many parameters has none."""
+    plain = name.encode()
+
+    def read(facts: Facts) -> str | None:
+        text = facts.query
+        if plain not in text and b"%" not in text and b"+" not in text:
+            return None
+        pairs = text.split(b"&", MOST_PARAMETERS)
+        for pair in pairs if len(pairs) <= MOST_PARAMETERS else ():
+            key, _, value = pair.partition(b"=")
+            if key == plain or ((b"%" in key or b"+" in key) and _unquoted(key) == name):
+                return _unquoted(value)
+        return None
+
+    return Key(read)
+
+
+def _unquoted(text: bytes) -> str:
+    return unquote_plus(text.decode("latin-1"))
 
 
 def claim(name: str) -> Key:

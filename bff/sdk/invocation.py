@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BodyTooLarge, Fault
+from bff.sdk.cohort import Cohort
 from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
 
@@ -130,8 +131,8 @@ class Incoming:
 class Invocation(Signal):
     """One call: a request now, an event later. Emitted as a signal once it has ended.
 
-    Everything here may change until then; it belongs to one task. ``cohort`` is ``canary`` or ``baseline`` for
-    a call that a release counts, ``lane`` the label its service calls carry and ``carrier`` how, ``claims`` what an authenticated
+    Everything here may change until then; it belongs to one task. ``cohort`` is set for a call
+    that a release counts, ``lane`` the label its service calls carry and ``carrier`` how, ``claims`` what an authenticated
     caller is known by; nobody is yet.
     """
 
@@ -139,7 +140,7 @@ class Invocation(Signal):
     route = ""
     function = ""
     revision = ""
-    cohort = ""
+    cohort: Cohort | None = None
     lane = ""
     carrier = BAGGAGE
     client = ""

@@ -24,9 +24,11 @@ from bff.signals import (
     LoopLost,
     LoopReturned,
     NoLocalToken,
+    ReleaseTurned,
     RevisionReady,
     Signals,
     ThreadsStuck,
+    TrafficMoved,
     Unexpected,
     WarmedUp,
     WarmUpFailed,
@@ -97,6 +99,8 @@ class EventLog:
         signals.listen(WarmUpFailed, self._warm_up_failed)
         signals.listen(InstanceDead, self._dead)
         signals.listen(Evicted, self._evicted)
+        signals.listen(TrafficMoved, self._traffic_moved)
+        signals.listen(ReleaseTurned, self._release_turned)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
         signals.listen(ThreadsStuck, self._threads_stuck)
@@ -143,6 +147,30 @@ class EventLog:
         level = "warning" if said.stop_error else "debug"
         fields = {"function": said.function, "revision": said.revision, "stop_error": said.stop_error}
         self._lines.write(level, "evicted", fields)
+
+    def _traffic_moved(self, said: TrafficMoved) -> None:
+        if said.before in ("", said.after):
+            return  # a first or a newer revision, which has a line of its own
+        fields = {
+            "function": said.function,
+            "before": said.before,
+            "after": said.after,
+            "latest": said.latest,
+        }
+        self._lines.write("info", "traffic moved", fields)
+
+    def _release_turned(self, said: ReleaseTurned) -> None:
+        fields = {
+            "function": said.function,
+            "revision": said.canary,
+            "baseline": said.baseline,
+            "state": said.state,
+            "percent": said.percent,
+            "why": said.why,
+            "numbers": dict(said.numbers),
+        }
+        is_bad = said.event in ("condemn", "roll-back")
+        self._lines.write("warning" if is_bad else "info", f"release: {said.event}", fields)
 
     def _threads_stuck(self, said: ThreadsStuck) -> None:
         fields = {"function": said.function, "revision": said.revision, "stuck_threads": said.count}

@@ -21,8 +21,10 @@ from bff.signals import (
     LoopBlocked,
     LoopLost,
     LoopReturned,
+    ReleaseTurned,
     Signals,
     ThreadsStuck,
+    TrafficMoved,
     WarmedUp,
     WarmUp,
     WarmUpFailed,
@@ -98,6 +100,19 @@ class Metrics:
         self._config_rejections = Counter(
             "bff_config_rejections_total", "Changed routes.yaml files that had mistakes.", registry=registry
         )
+        self._traffic = Gauge(
+            "bff_traffic_percent",
+            "Share of the calls by revision.",
+            ("function", "revision"),
+            registry=registry,
+        )
+        self._releases = Counter(
+            "bff_release_events_total",
+            "Steps, ends and interventions of releases.",
+            ("function", "event"),
+            registry=registry,
+        )
+        self._shares: dict[str, frozenset[str]] = {}
         self._children: dict[tuple[Any, ...], Any] = {}
         self._longest: dict[tuple[str, str], float] = {}
         self._parts: dict[str, set[str]] = {}
@@ -113,9 +128,19 @@ class Metrics:
         signals.listen(LoopReturned, self._blocked_for)
         signals.listen(LoopLost, self._blocked_for)
         signals.listen(Evicted, lambda said: self._evictions.labels(said.function, said.revision).inc())
+        signals.listen(TrafficMoved, self._traffic_moved)
+        signals.listen(ReleaseTurned, lambda said: self._releases.labels(said.function, said.event).inc())
         signals.listen(WarmUpFailed, self._warm_up_failed)
         signals.listen(LoadFailed, self._load_failed)
         signals.listen(ConfigRejected, lambda _: self._config_rejections.inc())
+
+    def _traffic_moved(self, said: TrafficMoved) -> None:
+        """Revisions that no call can reach any more have no series."""
+        for revision in self._shares.get(said.function, frozenset()) - said.shares.keys():
+            self._traffic.remove(said.function, revision)
+        self._shares[said.function] = frozenset(said.shares)
+        for revision, percent in said.shares.items():
+            self._traffic.labels(said.function, revision).set(percent)
 
     def _invocation(self, invocation: Invocation) -> None:
         method = invocation.method

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from bff.clock import SystemClock
 from bff.config import FunctionConfig
-from bff.revisions.choice import BASELINE, CANARY, Chooser, Choosing, Chosen, OverrideUnknown, cohorts
+from bff.revisions.choice import Chooser, Choosing, Chosen, OverrideUnknown, cohorts
 from bff.revisions.choosing import choosing_of
 from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.traffic import Target, Traffic
+from bff.sdk.cohort import Side
 from bff.sdk.invocation import Incoming, Invocation
 
 NOWHERE = Snapshot("home", Path(), {}, {}, frozenset(), frozenset(), "d", {})
@@ -361,22 +362,30 @@ def test_every_step_from_one_to_a_hundred_only_adds_users() -> None:
 @pytest.mark.parametrize(
     ("shares", "expected"),
     [
-        ({"2": 1, "1": 99}, {("home-2", CANARY): 1, ("home-1", BASELINE): 1, ("home-1", ""): 98}),
-        ({"2": 50, "1": 50}, {("home-2", CANARY): 50, ("home-1", BASELINE): 50}),
-        ({"2": 90, "1": 10}, {("home-2", CANARY): 90, ("home-1", BASELINE): 10}),
+        ({"2": 1, "1": 99}, {("home-2", Side.CANARY): 1, ("home-1", Side.BASELINE): 1, ("home-1", None): 98}),
+        ({"2": 50, "1": 50}, {("home-2", Side.CANARY): 50, ("home-1", Side.BASELINE): 50}),
+        ({"2": 90, "1": 10}, {("home-2", Side.CANARY): 90, ("home-1", Side.BASELINE): 10}),
         (
             {"3": 10, "2": 20, "1": 70},
-            {("home-3", CANARY): 10, ("home-2", ""): 20, ("home-1", BASELINE): 10, ("home-1", ""): 60},
+            {
+                ("home-3", Side.CANARY): 10,
+                ("home-2", None): 20,
+                ("home-1", Side.BASELINE): 10,
+                ("home-1", None): 60,
+            },
         ),
     ],
 )
 def test_the_baseline_is_as_large_as_the_canary(
-    shares: dict[str, int], expected: dict[tuple[str, str], int]
+    shares: dict[str, int], expected: dict[tuple[str, Side | None], int]
 ) -> None:
     """Or all there is of the older revision. Every hundredth is looked at."""
     numbers = iter([int((n + 0.5) * 2**32 / 100) for n in range(100)])
     chooser = compiled(Choosing(function="home", draw=lambda: next(numbers)), routing(shares))
-    found = Counter((chosen.revision, chosen.cohort) for chosen in (chooser(call()) for _ in range(100)))
+    found = Counter(
+        (chosen.revision, chosen.cohort and chosen.cohort.side)
+        for chosen in (chooser(call()) for _ in range(100))
+    )
     assert found == expected
 
 
@@ -385,14 +394,18 @@ def test_who_chose_for_themselves_counts_in_no_cohort() -> None:
     made = choosing(override=LOCAL, tag=LOCAL, match=[{"headers": {"x": "1"}, "revision": "home-2"}])
     chooser = compiled(made, routing({"1": 90, "2": 10}, candidate="2"))
     for header in (("Bff-Override", "home=home-2"), ("Bff-Tag", "candidate"), ("x", "1")):
-        assert chooser(call(header)).cohort == ""
+        assert chooser(call(header)).cohort is None
 
 
 def test_a_canarys_calls_travel_in_the_functions_lane() -> None:
     """Where it has one; the baseline's do not."""
     chooser = compiled(choosing(lane="canary", sticky={"header": "u"}), routing({"1": 50, "2": 50}))
-    lanes = {(chosen.cohort, chosen.lane) for n in range(100) if (chosen := chooser(call(("u", str(n)))))}
-    assert lanes == {(CANARY, "canary"), (BASELINE, "")}
+    lanes = {
+        (chosen.cohort and chosen.cohort.side, chosen.lane)
+        for n in range(100)
+        if (chosen := chooser(call(("u", str(n)))))
+    }
+    assert lanes == {(Side.CANARY, "canary"), (Side.BASELINE, "")}
 
 
 def test_one_revision_alone_has_no_baseline() -> None:
