@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import bff
 from bff.config import Config, FunctionConfig, ServiceConfig
 from bff.config.units import duration_text, size_text
 from bff.errors import BffError, Fault
@@ -17,6 +21,7 @@ from bff.sdk import failures
 from bff.sdk.sources import MAX_FIELDS
 from bff.signals import Signals
 from bff.telemetry.metrics import Metrics
+from tests.admin.conftest import admin_office
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = (ROOT / "docs/runtime-contract.md").read_text("utf-8")
@@ -43,8 +48,14 @@ def kinds(root: type[BffError] = BffError) -> Iterator[type[BffError]]:
 
 
 def test_every_error_is_listed_with_its_status_and_fault() -> None:
-    """One row for each code; a status or fault that depends is told in words."""
-    listed = {row[0].strip("`"): row for row in rows(CONTRACT, "## Errors")}
+    """One row for each code; a status or fault that depends is told in words. What only the admin listener
+    says is on its own page.
+    """
+    for module in pkgutil.walk_packages(bff.__path__, "bff."):
+        if module.name != "bff.cli.__main__":
+            importlib.import_module(module.name)
+    own = rows(OPERATIONS, "## The admin API")
+    listed = {row[0].strip("`"): row for row in [*rows(CONTRACT, "## Errors"), *own] if len(row) == 4}
     real = {kind.code: kind for kind in kinds() if kind.code != "config-invalid"}
     assert set(listed) == set(real)
     for code, (_, status, fault, _) in listed.items():
@@ -75,6 +86,27 @@ def test_what_a_required_part_becomes_is_as_the_table_says(relayed: bool) -> Non
         expected = upstream if status.startswith("the same") else int(status[:3])
         assert (failure.status, failure.fault) == (expected, fault), upstream
         assert ("retry-after" in failure.headers()) == ("Retry-After" in status), upstream
+
+
+def operations_of_the_admin_api() -> list[str]:
+    """Method and path of each, from ``/openapi.json``."""
+
+    async def document() -> Any:
+        async with admin_office() as asking:
+            return (await asking("GET", "/openapi.json")).json()
+
+    paths = asyncio.run(document())["paths"]
+    return [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+
+
+def test_every_operation_of_the_admin_api_is_listed() -> None:
+    """Method and path, as its own description has them; none that is not there."""
+    listed = {
+        request
+        for row in rows(OPERATIONS, "## The admin API")
+        for request in re.findall(r"`([A-Z]+ /v1/[^`]+)`", row[0])
+    }
+    assert listed == {each for each in operations_of_the_admin_api() if " /v1/" in each}
 
 
 def test_every_metric_is_listed_with_its_labels() -> None:
