@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bff.admin.describing import Describer
 from bff.admin.keys import Key, configured_keys
 from bff.admin.office import Office
+from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
-from bff.config import Config, ConfigInvalid, Mistake, ScaleConfig, load
+from bff.config import Config, ConfigInvalid, Mistake, Place, ScaleConfig, load
 from bff.gateway import own
 from bff.gateway.devpage import DevPage
 from bff.gateway.endpoint import Gateway
@@ -25,16 +26,21 @@ from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
-from bff.revisions.registry import Registry
+from bff.revisions.store.database import Database
+from bff.revisions.store.failures import StoreUnavailable
+from bff.revisions.store.retention import Retention
 from bff.revisions.store.sqlite import SQLite
 from bff.revisions.store.store import Store
 from bff.runtime.autoscaler import Metric, Policy
+from bff.runtime.follower import Follower
 from bff.runtime.function import Function
 from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.keeper import Keeper
 from bff.runtime.loopguard import LoopGuard
+from bff.runtime.publisher import Publisher
+from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.invocation import Invocation
@@ -64,6 +70,7 @@ class Options:
     environ: Mapping[str, str] | None = None
     admin_keys: tuple[Key, ...] = ()
     take_over_logging: bool = False
+    keeps_state: bool = False
 
 
 class House:
@@ -76,10 +83,24 @@ class House:
         self.limits = HeadLimits(config.gateway.max_head, config.gateway.head_timeout)
         self._options = options
         self._clock = options.clock or SystemClock()
-        self._registry = Registry(dev=options.dev, clock=self._clock)
         self.services = ServicePool(clock=self._clock, make_transport=options.make_transport)
         self._loader_thread = Threads("bff-loader", 1)
+        self._store_thread = Threads("bff-store", 1)
         self._forkserver = Forkserver()
+        self.store = Store(
+            database_of(config.state_place if options.keeps_state else Place(), self._clock),
+            thread=self._store_thread,
+            clock=self._clock,
+            is_ephemeral=options.dev,
+        )
+        self.publisher = Publisher(
+            self.store,
+            shelf=Shelf(self.store, root=config.folder.resolve(), thread=self._loader_thread),
+            clock=self._clock,
+            signals=self.signals,
+            dev=options.dev,
+            retention=lambda: retention_of(self.config),
+        )
         self._workshop = Workshop(
             clock=self._clock,
             loader=loader,
@@ -100,13 +121,6 @@ class House:
             dev=DevPage(is_user_file=self._is_user_file, source=self._source_of) if options.dev else None,
         )
         self._listen(config)
-        self._store_thread = Threads("bff-store", 1)
-        self.store = Store(
-            SQLite(None, wall=self._clock.wall),
-            thread=self._store_thread,
-            clock=self._clock,
-            is_ephemeral=True,
-        )
         self._describer = Describer(
             workshop=self._workshop, settings=self._settings_now, root=config.folder.resolve()
         )
@@ -118,9 +132,30 @@ class House:
             signals=self.signals,
             max_warm=config.gateway.max_warm,
         )
+        self.follower = Follower(
+            self.publisher,
+            functions=lambda: self.invoker.functions,
+            clock=self._clock,
+            signals=self.signals,
+        )
+
+    async def start(self) -> None:
+        """Learn from the store who gets the calls, and begin what goes on by itself.
+
+        Raises:
+            StoreUnavailable: the store cannot be read.
+
+        """
+        if self._options.keeps_state:
+            await self.follower.start()
         self._later(self.keeper.run())
-        self._ready_to_fork(config)
+        self._ready_to_fork(self.config)
         self._warm_minimum()
+
+    def keep_up(self) -> None:
+        """Publish the folder and follow the store, once nobody waits for the start any more."""
+        if self._options.keeps_state:
+            self._later(self.follower.run())
 
     def _ready_to_fork(self, config: Config) -> None:
         """Start the forkserver ahead of the first call, where there is a process function at all."""
@@ -173,7 +208,7 @@ class House:
             settings,
             root=self.config.folder.resolve(),
             dev=self._options.dev,
-            registry=self._registry,
+            publisher=self.publisher,
             workshop=self._workshop,
             signals=self.signals,
             forkserver=self._forkserver,
@@ -184,7 +219,7 @@ class House:
             host=options.admin_host,
             invoker=self.invoker,
             store=self.store,
-            desk=None,  # type: ignore[arg-type] # TEMP
+            desk=Verbs(self.publisher, lambda: self.invoker.functions),
             unpack=self._describer.unpack,
             describe=self._describer,
             purge=None,
@@ -300,10 +335,11 @@ class House:
         for client in self._replaced:  # their time was not over
             await client.aclose()
         await self.services.aclose()
+        with suppress(StoreUnavailable):
+            await self.store.close()
+        self._store_thread.close()
         self._loader_thread.close()
         self._describer.close()
-        await self.store.close()
-        self._store_thread.close()
         self.lines.flush()
 
 
@@ -356,6 +392,26 @@ def policy_of(scale: ScaleConfig) -> Policy:
     )
 
 
+def retention_of(config: Config) -> Retention:
+    """A ``revisions`` section for the garbage collection."""
+    said = config.revisions
+    return Retention(
+        since_create=said.retain_since_create_time,
+        since_active=said.retain_since_last_active_time,
+        least=said.min_non_active_revisions,
+        most=said.max_non_active_revisions,
+    )
+
+
+def database_of(place: Place, clock: Clock) -> Database:
+    """The database behind a ``state`` address."""
+    if place.postgres:
+        from bff.revisions.store.postgres import Postgres
+
+        return Postgres(place.postgres, now=clock.wall)
+    return SQLite(place.file, wall=clock.wall)
+
+
 @asynccontextmanager
 async def compose(config: Config, options: Options | None = None) -> AsyncIterator[House]:
     """A house for this configuration, taken down when the block is left."""
@@ -369,6 +425,7 @@ async def compose(config: Config, options: Options | None = None) -> AsyncIterat
         loader = stack.enter_context(Loader())
         house = House(config, options, lines, loader)
         stack.push_async_callback(house.close)
+        await house.start()
         if options.take_over_logging:
             # Everything of ours lives as long as the process: the collector need not walk it again and again.
             gc.collect()

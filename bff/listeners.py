@@ -104,6 +104,7 @@ async def run(
     Raises:
         CannotListen: one of the two addresses cannot be had, or the admin listener's could be reached from
             elsewhere while nobody has a token.
+        StoreUnavailable: nobody can tell which revision gets the calls.
 
     """
     seen = look(config.path)
@@ -111,7 +112,9 @@ async def run(
         public_socket = sockets.enter_context(bind(host, port))
         admin_socket = sockets.enter_context(bind(*admin))
         keys, why_not = _local_keys(config)
-        options = Options(dev=dev, admin_host=admin[0], admin_keys=keys, take_over_logging=True)
+        options = Options(
+            dev=dev, admin_host=admin[0], admin_keys=keys, take_over_logging=True, keeps_state=not dev
+        )
         async with compose(config, options) as house, _watching(house, dev=dev, seen=seen):
             if why_not:
                 house.signals.emit(NoLocalToken(why=why_not))
@@ -156,6 +159,7 @@ async def _serve_both(
             await asyncio.sleep(0.001)
         await announce(house, _address(public_socket), _address(admin_socket))
         await house.preload()
+        house.keep_up()
         await serving
         private.should_exit = True
         await private_serving

@@ -338,6 +338,18 @@ class NoLocalToken(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLost(Signal):
+    """The state store cannot be used; traffic flows on as it was, and changes are refused."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReturned(Signal):
+    """The state store can be used again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unexpected(Signal):
     """A failure that is ours, with its traceback for the log."""
 

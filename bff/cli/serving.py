@@ -10,6 +10,7 @@ from typing import NoReturn
 from bff.app import House
 from bff.cli.output import config_at, fail
 from bff.listeners import CannotListen, run, run_blocking
+from bff.revisions.store.failures import StoreUnavailable
 from bff.signals import LoopLost
 
 
@@ -37,7 +38,7 @@ def serve(path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: b
 
     try:
         run_blocking(main)
-    except CannotListen as error:
+    except (CannotListen, StoreUnavailable) as error:
         fail(str(error), as_json=as_json)
 
 

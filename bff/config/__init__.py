@@ -20,6 +20,7 @@ from bff.config.pattern import Pattern
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
 from bff.config.service import ServiceConfig, SubsetConfig
+from bff.config.state import Place, RetentionConfig
 from bff.config.traffic import LaneConfig, ReleaseConfig, RuleConfig, StickyConfig, TrafficConfig
 
 
@@ -41,7 +42,9 @@ __all__ = [
     "LaneConfig",
     "Mistake",
     "Pattern",
+    "Place",
     "ReleaseConfig",
+    "RetentionConfig",
     "RouteConfig",
     "RuleConfig",
     "ScaleConfig",

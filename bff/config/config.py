@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from bff.config.admin import AdminConfig
 from bff.config.function import Defaults, FunctionConfig
@@ -15,6 +15,7 @@ from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
+from bff.config.state import Place, RetentionConfig, StateUrl, place_of
 from bff.config.traffic import LaneConfig
 
 _PLAIN: Final = FunctionConfig()
@@ -44,6 +45,13 @@ class Config(Section):
     admin: Annotated[AdminConfig, OrEmpty] = Field(
         default_factory=AdminConfig, description="Who may use the admin listener."
     )
+    state: StateUrl = Field(
+        default="sqlite:///.bff/state.db",
+        description="Where revisions and traffic are kept: a file seen from routes.yaml, or PostgreSQL.",
+    )
+    revisions: Annotated[RetentionConfig, OrEmpty] = Field(
+        default=RetentionConfig(), description="How long revisions are kept."
+    )
     defaults: Annotated[Defaults, OrEmpty] = Field(
         default=Defaults(), description="What functions get that say nothing else."
     )
@@ -60,6 +68,16 @@ class Config(Section):
     _path: Path = PrivateAttr(default=Path("routes.yaml"))
     _found: Mapping[str, Path] = PrivateAttr(default_factory=no_entries)
 
+    @model_validator(mode="after")
+    def _hides_state(self) -> Config:
+        self.hide("state")  # it may hold a password, wherever it was written
+        return self
+
+    @property
+    def state_place(self) -> Place:
+        """Where the state is kept."""
+        return place_of(self.state, self._path.parent)
+
     @property
     def path(self) -> Path:
         """The file this was read from."""
@@ -73,7 +91,8 @@ class Config(Section):
     @property
     def state_folder(self) -> Path:
         """Where the token lies that this machine's own commands use."""
-        return self._path.parent / ".bff"
+        file = self.state_place.file
+        return file.parent if file is not None else self._path.parent / ".bff"
 
     def read_from(self, path: Path, found: Mapping[str, Path]) -> Config:
         """A copy that remembers its file and the functions found beside it."""

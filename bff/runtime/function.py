@@ -7,12 +7,12 @@ import inspect
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from bff.errors import FunctionNotLoaded, GatewayDraining
 from bff.revisions.choice import Choosing
-from bff.revisions.registry import Registry
 from bff.revisions.revision import Revision
-from bff.revisions.routing import Routing, everything_to
+from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
 from bff.runtime import approval, maker, warmup
 from bff.runtime.activator import Activator
@@ -28,9 +28,30 @@ from bff.runtime.tally import Tally
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
-from bff.signals import Blockages, LoadFailed, RevisionReady, Signals, TrafficMoved, Unexpected
+from bff.signals import Blockages, LoadFailed, Signals, TrafficMoved
 
 Inside = Instance | ProcessInstance
+
+
+class Publishing(Protocol):
+    """Who knows a function's revisions, and which traffic is in force; asks the function to take it."""
+
+    async def open(self, function: Function) -> None:
+        """Route it for the first time in this process.
+
+        Raises:
+            FunctionNotLoaded: there is no revision that could serve.
+            StoreUnavailable: nobody can tell.
+
+        """
+
+    async def refresh(self, function: Function) -> bool:
+        """Look at the disk again; True when a new revision was published. A failure is told as a signal."""
+
+    async def succeed(self, function: Function) -> bool:
+        """Publish the latest revision's files under the present settings, where those are others; True when
+        they were.
+        """
 
 
 class Function:
@@ -46,8 +67,8 @@ class Function:
         "_forkserver",
         "_newest",
         "_opening",
+        "_publisher",
         "_publishing",
-        "_registry",
         "_root",
         "_setbacks",
         "_signals",
@@ -67,7 +88,7 @@ class Function:
         *,
         root: Path,
         dev: bool,
-        registry: Registry,
+        publisher: Publishing,
         workshop: Workshop,
         signals: Signals,
         forkserver: Forkserver,
@@ -80,7 +101,7 @@ class Function:
         self.failure: FunctionNotLoaded | None = None
         self._root = root
         self._dev = dev
-        self._registry = registry
+        self._publisher = publisher
         self._workshop = workshop
         self._signals = signals
         self._publishing = asyncio.Lock()
@@ -195,27 +216,34 @@ class Function:
 
     # Revisions and their traffic
 
-    async def admit(self, revision: Revision) -> None:
+    async def admit(self, revision: Revision, *, is_known: bool = False) -> None:
         """Make a revision ready for traffic without any: it is loaded, checked against every route and by its
-        own ``check()``, and kept warm for a while, so that traffic can move to it at once.
+        own ``check()``, and kept warm for a while, so that traffic can move to it at once. One that
+        ``is_known`` had traffic before, and is not asked again.
 
         Raises:
             FunctionNotLoaded: it cannot serve; everything is as it was.
             GatewayDraining: the function is closed.
 
         """
-        await self._errands.run(self._admit(revision))
+        await self._errands.run(self._admit(revision, is_known=is_known))
 
-    async def _admit(self, revision: Revision) -> None:
+    async def _admit(self, revision: Revision, *, is_known: bool) -> None:
         async with self._publishing:
+            if self._dev or self._newest is None:
+                self._newest = revision  # whose text is the one on the disk
             known = self.lives.get(revision.name)
             live = known or self._activator(revision)
             try:
-                await approval.ask(live, self._workshop.clock)
-            except BaseException:
+                await (live.warm() if is_known else approval.ask(live, self._workshop.clock))
+            except BaseException as error:
+                if isinstance(error, FunctionNotLoaded):
+                    self.failure = error
+                    self._setbacks.failed(revision.name, error)
                 if known is None:
                     await live.close()
                 raise
+            self.failure = None
             if known is None:
                 self.lives.make_ready(live)
 
@@ -258,73 +286,39 @@ class Function:
 
     async def _open(self) -> None:
         try:
-            async with self._publishing:
-                if self.live is None:
-                    began = self._workshop.clock.now()
-                    await self._go_live(await self._first_look(), began)
+            if self.live is None:
+                await self._publisher.open(self)
         finally:
             self._opening = None  # who comes after a failure tries again
 
     async def refresh(self) -> bool:
-        """Look at the disk again; True when a new revision went live.
+        """Look at the disk again; True when a new revision was published.
 
         A failure leaves the last good revision serving and is told as a signal, not raised.
         """
         try:
-            return await self._errands.run(self._refresh())
+            return await self._errands.run(self._publisher.refresh(self))
         except GatewayDraining:
             return False
 
-    async def _refresh(self) -> bool:
-        async with self._publishing:
-            began = self._workshop.clock.now()
-            try:
-                taken = await self._look()
-                latest = self.routing.revisions[self.routing.latest] if self.routing is not None else None
-                if latest is not None and latest.digest == taken.digest:
-                    self.failure, self._newest = None, latest
-                    return False
-                await self._go_live(taken, began)
-            except FunctionNotLoaded as failure:
-                self._tell(failure)
-                return False
-            except Exception as error:  # a bug of ours must not end the watching
-                self._signals.emit(Unexpected(where=f"refresh of {self.name}", error=error))
-                return False
-            return True
+    async def look(self) -> Snapshot:
+        """The function's files as they are now.
 
-    async def _look(self) -> Snapshot:
+        Raises:
+            FunctionNotLoaded: they are no function.
+
+        """
         try:
             return await warmup.read(self._root, self.name, self.settings, self._workshop)
         except FunctionNotLoaded as failure:
             self.failure = failure
             raise
 
-    async def _first_look(self) -> Snapshot:
-        try:
-            return await self._look()
-        except FunctionNotLoaded as failure:
-            self._tell(failure)  # there is no revision yet whose warm-up could be told as failed
-            raise
-
-    async def _go_live(self, taken: Snapshot, began: float) -> None:
-        """Load and check a revision, then move the traffic of the latest one to it in one step."""
-        revision = self._newest = self._registry.publish(taken)
-        fresh = self.lives.get(revision.name) or self._activator(revision)
-        await self._warmed(fresh)
-        before = self.routing
-        after = (
-            everything_to(revision) if before is None else before.succeeded_by(revision, at_once=self._dev)
-        )
-        self._route(after, fresh)
-        self._signals.emit(
-            RevisionReady(
-                function=self.name,
-                revision=revision.name,
-                digest=revision.digest,
-                seconds=self._workshop.clock.now() - began,
-            )
-        )
+    def is_unchanged(self) -> None:
+        """The disk has the text of the latest revision again: whatever failed meanwhile is forgotten."""
+        self.failure = None
+        if self.routing is not None:
+            self._newest = self.routing.revisions[self.routing.latest]
 
     async def _warmed(self, fresh: Live) -> None:
         try:
@@ -338,7 +332,8 @@ class Function:
             raise
         self.failure = None
 
-    def _tell(self, failure: FunctionNotLoaded) -> None:
+    def tell(self, failure: FunctionNotLoaded) -> None:
+        """Say as a signal that new code cannot serve, and who goes on."""
         serving = self.live.revision.name if self.live else None
         self._signals.emit(LoadFailed(function=self.name, report=failure.report(), serving=serving))
 
@@ -373,24 +368,21 @@ class Function:
             await self._errands.run(self._remake(*only))
 
     async def _remake(self, *chosen: Live) -> None:
+        has_successor = not chosen and await self._publisher.succeed(self)
         async with self._publishing:
+            fresh = self.routing.latest if has_successor and self.routing is not None else ""
             for live in chosen or tuple(self.lives.values()):
-                if self.lives.get(live.revision.name) is live:  # else it went meanwhile
+                # One that went meanwhile needs no new instance, nor does the one that was made just now.
+                if self.lives.get(live.revision.name) is live and live.revision.name != fresh:
                     await self._remake_one(live)
 
     async def _remake_one(self, live: Live) -> None:
-        began, revision = self._workshop.clock.now(), live.revision
-        is_latest = self.routing is not None and self.routing.latest == revision.name
-        taken = revision.snapshot.under(self.settings.frozen())
         try:
-            if is_latest and taken.digest != revision.digest:
-                await self._go_live(taken, began)
-            else:
-                fresh = self._activator(revision)
-                await self._warmed(fresh)
-                self.lives.replace(fresh)
+            fresh = self._activator(live.revision)
+            await self._warmed(fresh)
+            self.lives.replace(fresh)
         except FunctionNotLoaded as failure:
-            self._tell(failure)
+            self.tell(failure)
 
     async def misfits(
         self, routes: Sequence[tuple[str, tuple[str, ...]]], *, may_warm: bool

@@ -27,6 +27,8 @@ from bff.signals import (
     ReleaseTurned,
     RevisionReady,
     Signals,
+    StoreLost,
+    StoreReturned,
     ThreadsStuck,
     TrafficMoved,
     Unexpected,
@@ -104,6 +106,8 @@ class EventLog:
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
         signals.listen(ThreadsStuck, self._threads_stuck)
+        signals.listen(StoreLost, self._store_lost)
+        signals.listen(StoreReturned, self._store_returned)
         signals.listen(LoopBlocked, self._loop_blocked)
         signals.listen(LoopReturned, self._loop_returned)
         signals.listen(LoopLost, self._loop_lost)
@@ -209,6 +213,12 @@ class EventLog:
 
     def _no_local_token(self, said: NoLocalToken) -> None:
         self._lines.write("warning", "no token for commands on this machine", {"why": said.why})
+
+    def _store_lost(self, said: StoreLost) -> None:
+        self._lines.write("error", "the state store is away; traffic flows on as it was", {"why": said.why})
+
+    def _store_returned(self, _said: StoreReturned) -> None:
+        self._lines.write("info", "the state store is back", {})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)

@@ -30,10 +30,10 @@ GATED = """
 
 
 @pytest.fixture
-def activator(runtime: Runtime, gate: Gate) -> Activator:
+async def activator(runtime: Runtime, gate: Gate) -> Activator:
     """Of a function whose start waits for the gate."""
     runtime.write(home=GATED)
-    revision = runtime.registry.publish(snapshot.take(runtime.root, "home"))
+    revision = await runtime.named(snapshot.take(runtime.root, "home"))
     making = maker.inline(runtime.workshop, runtime.signals, lambda revision: False)
     return Activator(revision, settings(), making)
 

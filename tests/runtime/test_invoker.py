@@ -18,6 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed, FunctionNotLoaded
+from bff.revisions.revision import Revision
 from bff.runtime.activator import Activator
 from bff.runtime.lifecycle import State
 from bff.sdk.invocation import current
@@ -319,11 +320,17 @@ class Teller:
         self.left: set[asyncio.Task[Answer]] = set()
         self.others: list[asyncio.Task[Any]] = []
         self.activators: set[Activator] = set()
+        self.revisions: dict[str, Revision] = {}
         self.write()
         self.function = runtime.function()
 
     def write(self, *, broken: bool = False) -> None:
         self.runtime.write(home=STORY.format(number=self.number) + ("\n1/0" if broken else ""))
+
+    def known(self) -> list[Revision]:
+        """Every revision the function ever had, as far as was seen between steps."""
+        self.revisions.update({name: live.revision for name, live in self.function.lives.items()})
+        return list(self.revisions.values())
 
     def other(self, work: Any) -> None:
         self.others.append(asyncio.create_task(work))
@@ -346,7 +353,7 @@ class Teller:
                 self.number = max(1, self.number - 1)
                 self.write()
                 self.other(self.function.refresh())
-            case "split" | "admit" if kept := self.runtime.registry.of("home"):
+            case "split" | "admit" if kept := self.known():
                 chosen = self.story.random.sample(kept, min(len(kept), 3))
                 if step == "admit":
                     self.other(_quietly(self.function.admit(chosen[0])))

@@ -11,7 +11,8 @@ import pytest
 from bff.errors import FunctionNotLoaded, GatewayDraining
 from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing, everything_to
-from bff.revisions.traffic import TrafficInvalid, parsed
+from bff.revisions.store.records import Change
+from bff.revisions.traffic import Traffic, TrafficInvalid, parsed
 from bff.runtime.function import Function
 from bff.runtime.lives import READY_FOR
 from bff.runtime.warmup import read
@@ -38,7 +39,14 @@ async def published(runtime: Runtime, source: str, **changed: object) -> Revisio
     """A revision of home that nobody has loaded."""
     runtime.write(home=source)
     taken = await read(runtime.root, "home", settings(**changed), runtime.workshop)
-    return runtime.registry.publish(taken)
+    return await runtime.named(taken)
+
+
+async def moved(runtime: Runtime, function: Function, traffic: Traffic) -> None:
+    """Traffic as somebody put it."""
+    await runtime.publisher.move(
+        function, Change(function="home", what="traffic", who="ann", traffic=traffic)
+    )
 
 
 async def answers(runtime: Runtime, calls: int = 200) -> set[str]:
@@ -252,7 +260,7 @@ async def test_a_save_in_dev_takes_everything_but_leaves_tags(runtime: Runtime) 
     """What somebody tagged keeps its address."""
     function = runtime.function()
     first, second = await published(runtime, version(1)), await published(runtime, version(2))
-    function.route(split(first, second, tags={"home-dev-1": "old"}))
+    await moved(runtime, function, split(first, second, tags={"home-dev-1": "old"}).traffic)
     runtime.write(home=version(3))
     assert await function.refresh()
     assert await answers(runtime, 20) == {"3"}
@@ -265,13 +273,13 @@ async def test_outside_dev_a_new_revision_gets_what_the_latest_had(tmp_path: Pat
     """Pinned shares stay where somebody put them."""
     async with running(tmp_path / "functions", dev=False) as runtime:
         function = runtime.function()
-        first, second = await published(runtime, version(1)), await published(runtime, version(2))
+        for number in (1, 2):
+            await published(runtime, version(number))
         block = [
             {"revisionName": "home-00001", "percent": 99},
             {"latestRevision": True, "percent": 1},
         ]
-        both = {"home-00001": first, "home-00002": second}
-        function.route(Routing(traffic=parsed(block), revisions=both, latest="home-00002"))
+        await moved(runtime, function, parsed(block))
         runtime.write(home=version(3))
         assert await function.refresh()
         assert function.routing is not None

@@ -9,9 +9,12 @@ from typing import Any
 from bff.revisions.store.database import Row, Session, next_number, row
 from bff.revisions.store.failures import Conflict, NoSuchRevision
 from bff.revisions.store.records import Change, Entry, TrafficState
-from bff.revisions.traffic import Traffic, parsed
+from bff.revisions.traffic import LATEST, Traffic, parsed
 
-_STATE = "SELECT name, version, block, latest, folder FROM functions"
+_STATE = (
+    "SELECT f.name, f.version, f.block, f.latest, r.digest, r.created, f.folder, f.changed"
+    " FROM functions f LEFT JOIN revisions r ON r.name = f.latest"
+)
 _ENTRY = "SELECT id, function, at, who, what, why, numbers, before, after FROM history"
 
 
@@ -20,15 +23,14 @@ def encoded(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+_LATEST = encoded(LATEST.block())
+"""What nearly every function has, and which need not be parsed."""
+
+
 def state(session: Session, function: str) -> TrafficState:
     """Who gets a function's calls; the defaults for a function that was never published."""
-    found = row(session, f"{_STATE} WHERE name = ?", function)
+    found = row(session, f"{_STATE} WHERE f.name = ?", function)
     return _state(found) if found else TrafficState(function=function)
-
-
-def states(session: Session) -> dict[str, TrafficState]:
-    """The same of every function that was ever published."""
-    return {found[0]: _state(found) for found in session.rows(_STATE)}
 
 
 def changed_since(session: Session, number: int) -> tuple[int, dict[str, TrafficState]]:
@@ -36,7 +38,7 @@ def changed_since(session: Session, number: int) -> tuple[int, dict[str, Traffic
     (newest,) = session.rows("SELECT at FROM sequence WHERE id = 1")[0]
     if newest == number:
         return newest, {}
-    found = session.rows(f"{_STATE} WHERE changed > ?", number)
+    found = session.rows(f"{_STATE} WHERE f.changed > ? AND f.latest <> ''", number)
     return newest, {each[0]: _state(each) for each in found}
 
 
@@ -58,6 +60,7 @@ def move(session: Session, change: Change, now: float) -> TrafficState:
         return before
     _check(session, change.function, change.traffic, before)
     number, block = next_number(session), encoded(change.traffic.block())
+    rest(session, before, now)
     session.rows(
         "UPDATE functions SET version = version + 1, block = ?, changed = ? WHERE name = ?",
         *(block, number, change.function),
@@ -74,6 +77,12 @@ def _check(session: Session, function: str, traffic: Traffic, before: TrafficSta
             raise NoSuchRevision(function, name, known)
     if not before.latest:
         raise NoSuchRevision(function, "latest", known)
+
+
+def rest(session: Session, before: TrafficState, now: float) -> None:
+    """What had traffic until now may have none after: garbage collection goes by when that was."""
+    for name in sorted(before.routed()):
+        session.rows("UPDATE revisions SET last_active = ? WHERE name = ?", now, name)
 
 
 def note(session: Session, change: Change, number: int, now: float, before: Traffic | None = None) -> None:
@@ -95,9 +104,16 @@ def history(session: Session, function: str, limit: int, before: int | None) -> 
 
 
 def _state(found: Row) -> TrafficState:
-    name, version, block, latest, folder = found
+    name, version, block, latest, digest, created, folder, changed = found
     return TrafficState(
-        function=name, version=version, traffic=parsed(json.loads(block)), latest=latest, folder=folder
+        function=name,
+        version=version,
+        traffic=LATEST if block == _LATEST else parsed(json.loads(block)),
+        latest=latest,
+        digest=digest or "",
+        created=created or 0.0,
+        folder=folder,
+        changed=changed,
     )
 
 

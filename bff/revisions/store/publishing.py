@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from bff.revisions.store import moving
 from bff.revisions.store.database import Row, Session, next_number, row
 from bff.revisions.store.failures import NoSuchRevision
-from bff.revisions.store.records import Candidate, Change, Origin, Published
+from bff.revisions.store.records import Candidate, Change, Published, TrafficState
 from bff.revisions.store.retention import Retention, collectable
-from bff.revisions.traffic import LATEST
+from bff.revisions.traffic import LATEST, Traffic
 
 _COLUMNS = "function, number, name, digest, created, author, origin, note, settings, size, last_active"
-_BLOCK = moving.encoded(LATEST.block())
 
 
 NAMED = "{function}-{number:05d}"
@@ -79,21 +79,19 @@ def _keep(session: Session, candidate: Candidate, form: str, now: float) -> Publ
 
 
 def _become_latest(session: Session, published: Published, candidate: Candidate, now: float) -> None:
-    latest, folder = row(
-        session, "SELECT latest, folder FROM functions WHERE name = ?", published.function
-    ) or ("", "")
-    is_folder = candidate.origin == Origin.FOLDER
-    if not published.is_new and folder == candidate.digest and is_folder:
+    before = moving.state(session, published.function)
+    if not published.is_new and candidate.folder and before.folder == candidate.folder:
         return  # nobody has changed the folder since: what was deployed or rolled back meanwhile stands
-    seen = candidate.digest if is_folder else folder
-    if latest == published.name and folder == seen:
+    folder = candidate.folder or before.folder
+    if before.latest == published.name and before.folder == folder:
         return
     number = next_number(session)
+    moving.rest(session, before, now)
     session.rows(
         "UPDATE functions SET latest = ?, folder = ?, changed = ? WHERE name = ?",
-        *(published.name, seen, number, published.function),
+        *(published.name, folder, number, published.function),
     )
-    if latest != published.name:
+    if before.latest != published.name:
         what = "published" if published.is_new else "published again"
         change = Change(
             function=published.function,
@@ -102,6 +100,29 @@ def _become_latest(session: Session, published: Published, candidate: Candidate,
             why=candidate.note,
         )
         moving.note(session, change, number, now)
+
+
+def deploy(
+    session: Session,
+    candidate: Candidate,
+    plan: Callable[[TrafficState, Published], Traffic],
+    form: str,
+    now: float,
+) -> tuple[Published, TrafficState]:
+    """Publish one, and give the traffic what ``plan`` makes of how it was before, both or neither."""
+    _lock(session, candidate.function)
+    before = moving.state(session, candidate.function)
+    published = _publish(session, candidate, form, now)
+    traffic = plan(before, published)
+    if traffic != before.traffic:
+        change = Change(
+            function=candidate.function,
+            what="traffic",
+            who=candidate.author,
+            why=f"deploy of {published.name}",
+        )
+        return published, moving.move(session, replace(change, traffic=traffic), now)
+    return published, moving.state(session, candidate.function)
 
 
 def versions(session: Session, function: str) -> tuple[Published, ...]:
@@ -122,14 +143,6 @@ def archive(session: Session, function: str, name: str) -> tuple[Published, byte
     if published is None or packed is None:
         raise NoSuchRevision(function, name, (each.name for each in versions(session, function)))
     return published, bytes(packed[0])
-
-
-def mark_active(session: Session, names: Iterable[str], now: float) -> None:
-    """These revisions have traffic now."""
-    for name in sorted(names):
-        session.rows(
-            "UPDATE revisions SET last_active = ? WHERE name = ? AND last_active < ?", now, name, now
-        )
 
 
 def collect(
@@ -158,7 +171,7 @@ def _lock(session: Session, function: str) -> None:
     session.rows(
         "INSERT INTO functions (name, numbered, latest, folder, version, block, changed)"
         " VALUES (?, 0, '', '', 0, ?, 0) ON CONFLICT (name) DO UPDATE SET numbered = functions.numbered",
-        *(function, _BLOCK),
+        *(function, moving.encoded(LATEST.block())),
     )
 
 

@@ -22,7 +22,8 @@ class Origin(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """What is to be published. ``archive`` is what :mod:`bff.revisions.archive` packs, ``settings`` the frozen
-    settings as text; an empty ``name`` lets the store give the next one.
+    settings as text, ``folder`` the digest of the files alone where they are those of the functions folder;
+    an empty ``name`` lets the store give the next one.
     """
 
     function: str
@@ -31,8 +32,13 @@ class Candidate:
     settings: str = ""
     name: str = ""
     author: str = ""
-    origin: Origin = Origin.FOLDER
+    folder: str = ""
     note: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it came from."""
+        return Origin.FOLDER if self.folder else Origin.DEPLOY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,21 +64,24 @@ class Published:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficState:
     """Who gets a function's calls. ``version`` is 0 until somebody moves it; ``latest`` is the name of the
-    newest ready revision, empty while there is none; ``folder`` the digest last published from the folder.
+    newest ready revision, empty while there is none, and ``digest`` and ``created`` are that one's; ``folder``
+    is the digest of the files last published from the functions folder, settings apart; ``changed`` is the
+    number of the last change, by which later states are told from earlier ones.
     """
 
     function: str
     version: int = 0
     traffic: Traffic = LATEST
     latest: str = ""
+    digest: str = ""
+    created: float = 0.0
     folder: str = ""
+    changed: int = 0
 
     def routed(self) -> frozenset[str]:
         """Every revision that is named by a share or a tag, the newest one among them if it is meant."""
-        latest = (
-            {self.latest} if self.latest and any(t.revision is None for t in self.traffic.targets) else ()
-        )
-        return self.traffic.names().union(latest)
+        means_latest = any(target.revision is None for target in self.traffic.targets)
+        return self.traffic.names().union({self.latest} if self.latest and means_latest else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from bff.revisions.store.records import (
     TrafficState,
 )
 from bff.revisions.store.retention import Retention
+from bff.revisions.traffic import Traffic
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class Runner(Protocol):
 
 
 class Store:
-    """Immutable; what changes is in the database.
+    """What changes is in the database; here only ``_is_closed`` does.
 
     Everything here raises StoreUnavailable when the store is away, locked, read-only, full or slow, and
     StoreBroken when its content cannot be used; nothing has changed then, as far as can be told.
@@ -50,6 +51,7 @@ class Store:
         self._database = database
         self._thread = thread
         self._clock = clock
+        self._is_closed = False
         self._form = publishing.EPHEMERAL if is_ephemeral else publishing.NAMED
 
     async def open(self) -> None:
@@ -68,6 +70,16 @@ class Store:
             lambda session, now: publishing.publish(session, candidates, self._form, now)
         )
 
+    async def deploy(
+        self, candidate: Candidate, plan: Callable[[TrafficState, Published], Traffic]
+    ) -> tuple[Published, TrafficState]:
+        """Publish one revision together with the traffic that ``plan`` makes of what it was before, both or
+        neither. ``plan`` runs on the store's thread, inside the transaction.
+        """
+        return await self._write(
+            lambda session, now: publishing.deploy(session, candidate, plan, self._form, now)
+        )
+
     async def versions(self, function: str) -> tuple[Published, ...]:
         """Every kept revision of a function, oldest first."""
         return await self._read(lambda session: publishing.versions(session, function))
@@ -80,10 +92,6 @@ class Store:
 
         """
         return await self._read(lambda session: publishing.archive(session, function, name))
-
-    async def mark_active(self, names: Iterable[str]) -> None:
-        """Say that these revisions have traffic now; garbage collection goes by it."""
-        await self._write(lambda session, now: publishing.mark_active(session, names, now))
 
     async def collect(
         self, function: str, policy: Retention, in_use: Collection[str] = ()
@@ -190,7 +198,9 @@ class Store:
 
     async def close(self) -> None:
         """Let the database go, once what waits has been done."""
-        await self._bounded(self._database.close)
+        if not self._is_closed:
+            self._is_closed = True
+            await self._bounded(self._database.close)
 
     async def _read(self, verb: Callable[[Session], T]) -> T:
         def call() -> T:

@@ -10,7 +10,7 @@ import pytest
 from bff.clock import SystemClock
 from bff.revisions.store.database import Database
 from bff.revisions.store.postgres import Postgres
-from bff.revisions.store.records import Candidate, Origin
+from bff.revisions.store.records import Candidate
 from bff.revisions.store.sqlite import SQLite
 from bff.revisions.store.store import Store
 from bff.runtime.threads import Threads
@@ -56,7 +56,7 @@ def store(open_store: Open) -> Store:
 
 
 def candidate(
-    digest: str, function: str = "home", *, name: str = "", origin: Origin = Origin.DEPLOY, note: str = ""
+    digest: str, function: str = "home", *, name: str = "", folder: str = "", note: str = ""
 ) -> Candidate:
     return Candidate(
         function=function,
@@ -65,6 +65,6 @@ def candidate(
         settings='{"timeout": 10.0}',
         name=name,
         author="ann",
-        origin=origin,
+        folder=folder,
         note=note,
     )

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bff.revisions.store.failures import NoSuchRevision
-from bff.revisions.store.records import Change, Origin
+from bff.revisions.store.records import Change, Published, TrafficState
 from bff.revisions.store.retention import Retention
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
@@ -51,12 +51,13 @@ async def test_an_older_text_that_is_deployed_again_becomes_the_newest(store: St
 
 async def test_a_folder_that_did_not_change_leaves_what_was_deployed(store: Store) -> None:
     """A restart publishes the folder once more; only a folder with another text than last time counts."""
-    await store.publish([candidate("aa", origin=Origin.FOLDER)])
+    await store.publish([candidate("aa", folder="files of aa")])
     await store.publish([candidate("bb")])
-    await store.publish([candidate("aa", origin=Origin.FOLDER)])
-    assert (await store.traffic("home")).latest == "home-00002"
-    await store.publish([candidate("cc", origin=Origin.FOLDER)])
-    await store.publish([candidate("aa", origin=Origin.FOLDER)])
+    await store.publish([candidate("aa", folder="files of aa")])
+    state = await store.traffic("home")
+    assert (state.latest, state.digest, state.folder) == ("home-00002", "bb", "files of aa")
+    await store.publish([candidate("cc", folder="files of cc")])
+    await store.publish([candidate("aa", folder="files of aa")])
     assert (await store.traffic("home")).latest == "home-00001"
 
 
@@ -141,12 +142,32 @@ async def test_what_is_old_and_unused_is_collected(store: Store) -> None:
     assert await store.collect("home", Retention()) == ()
 
 
-async def test_traffic_is_remembered_by_its_last_moment(store: Store) -> None:
+async def test_when_traffic_was_lost_is_remembered(store: Store) -> None:
+    """By a newer revision or by a move; garbage collection goes by it."""
     for n in range(3):
         await store.publish([candidate(f"{n}")])
-    await store.mark_active(["home-00001"])
     active = {each.name: each.last_active for each in await store.versions("home")}
     assert active["home-00001"] > 1_600_000_000
-    assert active["home-00002"] == 0.0
-    gone = await store.collect("home", Retention(since_create=0.0, since_active=3600.0, least=0))
-    assert [each.name for each in gone] == [], "none of them is an hour old"
+    assert active["home-00003"] == 0.0
+    traffic = Traffic((Target(revision="home-00001", percent=100),))
+    await store.move(Change(function="home", what="rollback", who="ann", traffic=traffic))
+    assert (await store.versions("home"))[2].last_active > 1_600_000_000
+    assert await store.collect("home", Retention(since_create=0.0, since_active=3600.0, least=0)) == ()
+
+
+async def test_a_deploy_moves_traffic_with_it_or_not_at_all(store: Store) -> None:
+    """The plan sees what is in force when the transaction runs, and its failure undoes the publication."""
+    await store.publish([candidate("aa")])
+
+    def pin(before: TrafficState, published: Published) -> Traffic:
+        assert (before.latest, published.name) == ("home-00001", "home-00002")
+        return Traffic((Target(revision=before.latest, percent=100),))
+
+    published, state = await store.deploy(candidate("bb"), pin)
+    assert (published.name, published.is_new) == ("home-00002", True)
+    assert (state.latest, state.version, state.routed()) == ("home-00002", 1, {"home-00001"})
+    _, same = await store.deploy(candidate("bb"), lambda before, _: before.traffic)
+    assert same == state
+    with pytest.raises(NoSuchRevision):
+        await store.deploy(candidate("cc"), lambda *_: Traffic((Target(revision="home-00009", percent=100),)))
+    assert len(await store.versions("home")) == 2
