@@ -7,9 +7,9 @@ from bff.admin.desk import Desk
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
 from bff.admin.reading import Functions, function_of
-from bff.admin.refusals import Busy, UploadTimedOut
+from bff.admin.refusals import Busy, RevisionRefused, UploadTimedOut
 from bff.admin.shapes import PublishedShape
-from bff.errors import BadRequest, BodyTooLarge, FunctionNotLoaded, NotFound
+from bff.errors import BadRequest, BodyTooLarge, NotFound
 from bff.revisions.archive import MAX_PACKED, ArchiveInvalid
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.store import Store
@@ -52,7 +52,7 @@ class Deploying:
                 answer=PublishedShape,
                 status=201,
                 refusals=(
-                    *(NotFound, BodyTooLarge, UploadTimedOut, BadRequest, ArchiveInvalid, FunctionNotLoaded),
+                    *(NotFound, BodyTooLarge, UploadTimedOut, BadRequest, ArchiveInvalid, RevisionRefused),
                     *(StoreUnavailable, Busy),
                 ),
             )

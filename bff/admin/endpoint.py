@@ -19,10 +19,10 @@ from bff.admin.host import Front
 from bff.admin.incoming import Receive, body_of, expected_of, query_of
 from bff.admin.keys import ANYBODY, Scope, Who
 from bff.admin.operation import Asked, Operation, Reply
-from bff.admin.refusals import VersionMoved
+from bff.admin.refusals import RevisionRefused, VersionMoved
 from bff.clock import Clock
 from bff.config import Pattern
-from bff.errors import BffError, CallerLeft, MethodNotAllowed, NotFound, problem
+from bff.errors import BffError, CallerLeft, FunctionNotLoaded, MethodNotAllowed, NotFound, problem
 from bff.gateway.router import Router
 from bff.revisions.store.failures import Conflict
 from bff.signals import Signals, Unexpected
@@ -142,6 +142,8 @@ class Admin:
         )
         try:
             return await operation.run(asked)
+        except FunctionNotLoaded as failure:
+            raise RevisionRefused(failure) from failure
         except Conflict as conflict:
             if expected is None:
                 raise

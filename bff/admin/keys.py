@@ -7,7 +7,6 @@ is nothing to guess (OWASP ASVS 5.0 §6.5.2 demands slow hashes below 112 bits o
 from __future__ import annotations
 
 import hmac
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -103,11 +102,6 @@ class Keyring:
 
 LOCAL = "local"
 """The name of whoever holds the token that lies in the state folder."""
-
-
-def minted() -> str:
-    """A new token; the prefix lets secret scanners find one that has leaked."""
-    return f"bff_{secrets.token_urlsafe(32)}"
 
 
 def configured_keys(config: AdminConfig) -> list[Key]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
 
-from bff.admin.keys import minted
+from bff.admin.bearer import FORM, minted
 
 NAME = "admin-token"
-_TOKEN = re.compile(r"bff_[A-Za-z0-9_-]{43}")
 
 
 class TokenFileUnusable(Exception):
@@ -60,7 +58,7 @@ def read(folder: Path) -> str | None:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         raise TokenFileUnusable(f"{path} cannot be read: {why}") from error
-    if not _TOKEN.fullmatch(text):
+    if not FORM.fullmatch(text):
         raise TokenFileUnusable(f"{path} holds no token; remove it and restart the gateway")
     return text
 

@@ -7,14 +7,16 @@ from bff.admin.desk import Desk
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Match, Operation, Reply, shown
 from bff.admin.reading import Functions, function_of
-from bff.admin.refusals import VersionMoved, VersionRequired
+from bff.admin.refusals import RevisionRefused, VersionMoved, VersionRequired
 from bff.admin.shapes import ReasonBody, ReleaseShape, RollbackBody, TagBody, TrafficBody, TrafficShape
 from bff.errors import NotFound
 from bff.revisions.store.failures import Conflict, NoSuchRevision, StoreUnavailable
 from bff.revisions.store.records import ReleaseState, TrafficState
 from bff.revisions.traffic import TrafficInvalid, parsed
 
-_REFUSALS = (NotFound, NoSuchRevision, Conflict, VersionMoved, TrafficInvalid, StoreUnavailable)
+_REFUSALS = (
+    *(NotFound, NoSuchRevision, Conflict, VersionMoved, TrafficInvalid, RevisionRefused, StoreUnavailable),
+)
 
 
 class Moving:
@@ -78,7 +80,7 @@ class Moving:
                     scope=Scope.WRITE,
                     body=ReasonBody,
                     answer=answer,
-                    refusals=(NotFound, NoSuchRevision, Conflict, StoreUnavailable),
+                    refusals=_REFUSALS,
                 )
                 for verb, says, run, answer in (
                     ("promote", "End the release: its revision gets all calls.", self._promote, TrafficShape),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bff.errors import BffError, Fault
+from bff.errors import BffError, Fault, FunctionNotLoaded
 
 
 class TokenRequired(BffError):
@@ -72,6 +72,20 @@ class VersionMoved(BffError):
 
     def extras(self) -> Mapping[str, Any]:
         return {} if self._now is None else {"version": self._now}
+
+
+class RevisionRefused(BffError):
+    """A revision that shall get calls cannot serve. The admin listener shows its place and the remedy."""
+
+    code, title = "revision-refused", "This revision cannot serve"
+    status, fault = 422, Fault.FUNCTION
+
+    def __init__(self, failure: FunctionNotLoaded) -> None:
+        self._report = failure.report()
+        super().__init__(f"A revision of {failure.function} cannot serve; everything stays as it was.")
+
+    def extras(self) -> Mapping[str, Any]:
+        return {"report": self._report}
 
 
 class UploadTimedOut(BffError):

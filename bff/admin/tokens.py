@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 
 from bff.admin import catalogue
-from bff.admin.keys import Scope, minted
+from bff.admin.bearer import minted
+from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
 from bff.admin.refusals import Busy
 from bff.admin.shapes import AuditShape, NewTokenShape, TokenBody, TokenShape

@@ -51,11 +51,21 @@ def function_path(name: str, *more: str) -> str:
 def _token(admin: str, config: Path) -> str | None:
     """The one of the environment; else the one that lies in the state folder, for this machine only."""
     named = os.environ.get(TOKEN, "").strip()
-    if named:
-        return named
-    return read(state_folder(config)) if is_this_machine(admin) else None
+    if named or not is_this_machine(admin):
+        return named or None
+    file = config_file(config)
+    return read(file.parent / ".bff") or _elsewhere(file)
 
 
-def state_folder(config: Path) -> Path:
-    """Where a project's gateway keeps its token."""
-    return config_file(config).parent / ".bff"
+def _elsewhere(file: Path) -> str | None:
+    """The token of a project whose `state` lies in another folder; reading its routes.yaml takes longer than
+    all the rest.
+    """
+    if not file.exists():
+        return None
+    from bff.config import ConfigInvalid, load
+
+    try:
+        return read(load(file).state_folder)
+    except ConfigInvalid:
+        return None
