@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: run test check fix bench lock clean
+.PHONY: run test soak check fix bench lock clean
 
 # --no-build-isolation: the build backend comes from the lock too.
 $(VENV)/installed: requirements.lock pyproject.toml
@@ -18,6 +18,9 @@ run: $(VENV)/installed  ## three demo services and the gateway, in dev mode
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n $(JOBS)
+
+soak: $(VENV)/installed  ## the long versions of tests that `make test` only samples
+	BFF_SOAK=1 $(BIN)/python -m pytest tests/house/test_under_fire.py
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

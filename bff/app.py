@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import platform
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -38,8 +41,11 @@ from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.keeper import Keeper
+from bff.runtime.ledger import StoreLedger
 from bff.runtime.loopguard import LoopGuard
+from bff.runtime.mover import Mover
 from bff.runtime.publisher import Publisher
+from bff.runtime.releases import Releases
 from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
@@ -100,7 +106,9 @@ class House:
             signals=self.signals,
             dev=options.dev,
             retention=lambda: retention_of(self.config),
+            release=lambda function: self.config.function(function).release,
         )
+        self.mover = Mover(self.publisher, clock=self._clock)
         self._workshop = Workshop(
             clock=self._clock,
             loader=loader,
@@ -139,6 +147,15 @@ class House:
             signals=self.signals,
         )
 
+        gateway = f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self.releases = Releases(
+            StoreLedger(self.mover, gateway=gateway, functions=lambda: self.invoker.functions),
+            holder=gateway,
+            config=lambda function: self.config.function(function).release,
+            clock=self._clock,
+            signals=self.signals,
+        )
+
     async def start(self) -> None:
         """Learn from the store who gets the calls, and begin what goes on by itself.
 
@@ -156,6 +173,7 @@ class House:
         """Publish the folder and follow the store, once nobody waits for the start any more."""
         if self._options.keeps_state:
             self._later(self.follower.run())
+            self._later(self.releases.run())
 
     def _ready_to_fork(self, config: Config) -> None:
         """Start the forkserver ahead of the first call, where there is a process function at all."""
@@ -219,7 +237,7 @@ class House:
             host=options.admin_host,
             invoker=self.invoker,
             store=self.store,
-            desk=Verbs(self.publisher, lambda: self.invoker.functions),
+            desk=Verbs(self.publisher, self.mover, lambda: self.invoker.functions),
             unpack=self._describer.unpack,
             describe=self._describer,
             purge=None,

@@ -111,7 +111,7 @@ def release(state: ReleaseState) -> ReleaseShape:
 
 def is_running(state: ReleaseState) -> bool:
     """Whether there is still something to wait for."""
-    return state.state is not None and str(state.state.get("state", "")) in ("running", "paused")
+    return state.goes_on
 
 
 def token(kept: Token) -> TokenShape:

@@ -1,27 +1,33 @@
-"""The desk that a gateway has: every verb handed on to its publisher, with the function that it is about."""
+"""The desk that a gateway has: every verb handed on to its publisher or mover, with the function it is about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from bff.errors import NotFound
+from bff.revisions.plan import Wish
+from bff.revisions.release import Event
 from bff.revisions.store.records import Change, Published, ReleaseState, TrafficState
 from bff.revisions.traffic import Traffic
 from bff.runtime.function import Function
-from bff.runtime.publisher import Deploy, Publisher
+from bff.runtime.mover import Mover
+from bff.runtime.publisher import Publisher
 
 
 class Verbs:
     """Immutable."""
 
-    def __init__(self, publisher: Publisher, functions: Callable[[], Mapping[str, Function]]) -> None:
+    def __init__(
+        self, publisher: Publisher, mover: Mover, functions: Callable[[], Mapping[str, Function]]
+    ) -> None:
         self._publisher = publisher
+        self._mover = mover
         self._functions = functions
 
     async def deploy(
         self, function: str, archive: bytes, *, note: str, tag: str, no_traffic: bool, who: str
     ) -> Published:
-        wish = Deploy(who=who, note=note, tag=tag, no_traffic=no_traffic)
+        wish = Wish(who=who, note=note, tag=tag, no_traffic=no_traffic)
         published, _ = await self._publisher.deploy(self._of(function), archive, wish)
         return published
 
@@ -31,29 +37,32 @@ class Verbs:
         change = Change(
             function=function, what="traffic", who=who, why=why, traffic=traffic, expected=expected
         )
-        return await self._publisher.move(self._of(function), change)
+        return await self._mover.move(self._of(function), change)
 
     async def tag(
         self, function: str, tag: str, revision: str | None, *, expected: int | None, who: str, why: str
     ) -> TrafficState:
         change = Change(function=function, what=f"tag {tag}", who=who, why=why, expected=expected)
-        return await self._publisher.tag(self._of(function), tag, revision, change)
+        return await self._mover.tag(self._of(function), tag, revision, change)
 
     async def rollback(
         self, function: str, to: str | None, *, expected: int | None, who: str, why: str
     ) -> TrafficState:
         change = Change(function=function, what="rollback", who=who, why=why, expected=expected)
-        return await self._publisher.rollback(self._of(function), to, change)
+        return await self._mover.rollback(self._of(function), to, change)
 
     async def promote(self, function: str, *, who: str, why: str) -> TrafficState:
         change = Change(function=function, what="promote", who=who, why=why)
-        return await self._publisher.promote(self._of(function), change)
+        return await self._mover.promote(self._of(function), change)
 
     async def pause(self, function: str, *, who: str, why: str) -> ReleaseState:
-        raise NotFound(f"{function} has no release.")  # TEMP
+        await self._mover.pause(self._of(function), Change(function=function, what="pause", who=who, why=why))
+        return await self._mover.store.release(function)
 
     async def resume(self, function: str, *, who: str, why: str) -> ReleaseState:
-        raise NotFound(f"{function} has no release.")  # TEMP
+        change = Change(function=function, what="resume", who=who, why=why)
+        await self._mover.pause(self._of(function), change, Event.RESUME)
+        return await self._mover.store.release(function)
 
     def _of(self, name: str) -> Function:
         function = self._functions().get(name)

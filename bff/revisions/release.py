@@ -14,7 +14,6 @@ from typing import Any
 from bff.config import ReleaseConfig
 from bff.errors import BffError, Fault
 from bff.revisions.judgement import Outcome, Policy, Verdict
-from bff.revisions.routing import Routing
 from bff.revisions.traffic import Target, Traffic
 
 
@@ -148,15 +147,21 @@ def from_json(raw: Mapping[str, Any]) -> Release:
 
 
 def begun(
-    routing: Routing, canary: str, config: ReleaseConfig, now: float, *, running: Release | None = None
+    function: str,
+    *,
+    main: str,
+    canary: str,
+    config: ReleaseConfig,
+    now: float,
+    running: Release | None = None,
 ) -> Release:
-    """A release of ``canary``, in its first step. One that runs is taken over: what it was compared with is
+    """A release of ``canary``, in its first step; ``main`` has most of the calls now. One that runs is taken over: what it was compared with is
     compared with the newer one now, and the revision between them gets no more calls.
     """
     is_taken_over = running is not None and not running.has_ended
-    baseline = running.baseline if running is not None and is_taken_over else routing.main
+    baseline = running.baseline if running is not None and is_taken_over else main
     return Release(
-        function=routing.revisions[baseline].function,
+        function=function,
         canary=canary,
         baseline=baseline,
         steps=config.steps,

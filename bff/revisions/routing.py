@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bff.revisions.revision import Revision
 from bff.revisions.traffic import LATEST, Target, Traffic, TrafficInvalid
@@ -60,22 +60,6 @@ class Routing:
         """The revision with most of the calls; of equals the older one."""
         shares = self.shares()
         return max(reversed(shares), key=lambda name: shares[name])
-
-    def succeeded_by(self, revision: Revision, *, at_once: bool) -> Routing:
-        """The same with a newer revision. It gets what the latest one had; ``at_once`` gives it everything,
-        but leaves the tags, which are addresses that somebody has.
-        """
-        kept = self.traffic
-        if at_once:
-            named = tuple(
-                replace(target, revision=self.name_of(target), percent=0)
-                for target in self.traffic.targets
-                if target.tag and target.revision is not None
-            )
-            kept = Traffic((*LATEST.targets, *named)) if named else LATEST
-        names = kept.names()
-        revisions = {name: each for name, each in self.revisions.items() if name in names}
-        return Routing(traffic=kept, revisions={**revisions, revision.name: revision}, latest=revision.name)
 
     def __repr__(self) -> str:
         return f"<Routing {self.traffic}; latest is {self.latest}>"

@@ -256,13 +256,9 @@ class Function:
         """
         if self._errands.is_closed:
             raise GatewayDraining
-        self._newest = routing.revisions[routing.latest]
-        self._route(routing)
+        before, self._newest = self.routing, routing.revisions[routing.latest]
+        self.lives.route(routing)
         self._setbacks.keep(self.lives.keys())
-
-    def _route(self, routing: Routing, fresh: Live | None = None) -> None:
-        before = self.routing
-        self.lives.route(routing, fresh)
         if before is None or before.shares() != routing.shares() or before.tags() != routing.tags():
             self._signals.emit(
                 TrafficMoved(

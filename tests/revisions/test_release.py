@@ -24,7 +24,6 @@ from bff.revisions.release import (
     policy_of,
 )
 from bff.revisions.traffic import LATEST, parsed
-from tests.revisions.test_choice import routing
 
 RELEASE = Release(function="home", canary="home-2", baseline="home-1", steps=(1, 10, 50, 100), since=100.0)
 
@@ -102,10 +101,10 @@ def test_tags_stay_where_they_are() -> None:
 def test_a_newer_revision_takes_over() -> None:
     """It is compared with what the running one was compared with; an ended one is no hindrance."""
     config = ReleaseConfig(strategy="canary", steps=(5, 100))
-    later = begun(routing({"1": 90, "2": 10, "3": 0}), "home-3", config, 500.0, running=RELEASE)
+    later = begun("home", main="home-1", canary="home-3", config=config, now=500.0, running=RELEASE)
     assert (later.baseline, later.canary, later.percent) == ("home-1", "home-3", 5)
     ended = RELEASE.after(Event.PROMOTE, 200.0)
-    fresh = begun(routing({"2": 100, "3": 0}), "home-3", config, 500.0, running=ended)
+    fresh = begun("home", main="home-2", canary="home-3", config=config, now=500.0, running=ended)
     assert fresh.baseline == "home-2"
     assert str(fresh.traffic(LATEST)) == "home-3=5, home-1=95".replace("home-1", "home-2")
 

@@ -85,7 +85,7 @@ async def scene(runtime: Runtime, canary: str) -> Scene:
         revisions={first.name: first, second.name: second},
         latest=first.name,
     )
-    release = begun(routing, second.name, CONFIG, runtime.clock.wall())
+    release = begun("home", main=routing.main, canary=second.name, config=CONFIG, now=runtime.clock.wall())
     function.route(Routing(traffic=routing.traffic, revisions=routing.revisions, latest=second.name))
     ledger.put(release)
     return made
@@ -240,7 +240,7 @@ async def test_a_newer_revision_takes_over_a_running_release(runtime: Runtime) -
     assert routing.shares() == {"home-dev-1": 100}
     revisions = {**routing.revisions, third.name: third}
     both = Routing(traffic=routing.traffic, revisions=revisions, latest=third.name)
-    release = begun(both, third.name, CONFIG, runtime.clock.wall())
+    release = begun("home", main=both.main, canary=third.name, config=CONFIG, now=runtime.clock.wall())
     made.function.route(both)
     made.ledger.put(release)
     assert made.function.routing is not None

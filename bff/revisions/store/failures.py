@@ -57,3 +57,15 @@ class NoSuchRevision(BffError):
         newest = ", ".join(list(known)[-5:])
         has = f"its newest are {newest}" if newest else "it has none yet"
         super().__init__(f"Function {function} has no revision {name[:80]}; {has}.")
+
+
+class NoSuchRelease(BffError):
+    """A function was never released step by step."""
+
+    code, title = "no-such-release", "There is no release"
+    status, fault = 404, Fault.CALLER
+
+    def __init__(self, function: str) -> None:
+        super().__init__(
+            f"Function {function} has no release; `release: {{strategy: canary}}` makes one of the next deploy."
+        )

@@ -50,8 +50,7 @@ def move(session: Session, change: Change, now: float) -> TrafficState:
         NoSuchRevision: a target names a revision that is not kept.
 
     """
-    # Taken first, so that what is read next is still so at the end: SQLite has one writer, PostgreSQL this row.
-    session.rows("UPDATE functions SET version = version WHERE name = ?", change.function)
+    lock(session, change.function)
     before = state(session, change.function)
     if change.expected is not None and change.expected != before.version:
         raise Conflict(f"The traffic of {change.function}", expected=change.expected, now=before.version)
@@ -67,6 +66,13 @@ def move(session: Session, change: Change, now: float) -> TrafficState:
     )
     note(session, change, number, now, before.traffic)
     return state(session, change.function)
+
+
+def lock(session: Session, function: str) -> None:
+    """What is read of the function after this is still so when the transaction ends: SQLite has one writer,
+    and PostgreSQL this row.
+    """
+    session.rows("UPDATE functions SET version = version WHERE name = ?", function)
 
 
 def _check(session: Session, function: str, traffic: Traffic, before: TrafficState) -> None:

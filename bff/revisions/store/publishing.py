@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 
-from bff.revisions.store import moving
+from bff.revisions.store import moving, releasing
 from bff.revisions.store.database import Row, Session, next_number, row
 from bff.revisions.store.failures import NoSuchRevision
-from bff.revisions.store.records import Candidate, Change, Published, TrafficState
+from bff.revisions.store.records import Candidate, Change, Planned, Published, ReleaseState, TrafficState
 from bff.revisions.store.retention import Retention, collectable
-from bff.revisions.traffic import LATEST, Traffic
+from bff.revisions.traffic import LATEST
 
 _COLUMNS = "function, number, name, digest, created, author, origin, note, settings, size, last_active"
 
@@ -102,27 +101,30 @@ def _become_latest(session: Session, published: Published, candidate: Candidate,
         moving.note(session, change, number, now)
 
 
+Plan = Callable[[TrafficState, Published, ReleaseState], Planned]
+"""What goes with a publication: from the traffic before, the revision, and the release there is."""
+
+
 def deploy(
-    session: Session,
-    candidate: Candidate,
-    plan: Callable[[TrafficState, Published], Traffic],
-    form: str,
-    now: float,
+    session: Session, candidate: Candidate, plan: Plan, form: str, now: float
 ) -> tuple[Published, TrafficState]:
-    """Publish one, and give the traffic what ``plan`` makes of how it was before, both or neither."""
-    _lock(session, candidate.function)
-    before = moving.state(session, candidate.function)
+    """Publish one, and give traffic and release what ``plan`` makes of how they were before, all or nothing."""
+    function = candidate.function
+    _lock(session, function)
+    before, release = moving.state(session, function), releasing.state(session, function)
     published = _publish(session, candidate, form, now)
-    traffic = plan(before, published)
-    if traffic != before.traffic:
-        change = Change(
-            function=candidate.function,
-            what="traffic",
-            who=candidate.author,
-            why=f"deploy of {published.name}",
-        )
-        return published, moving.move(session, replace(change, traffic=traffic), now)
-    return published, moving.state(session, candidate.function)
+    planned = plan(before, published, release)
+    releasing.write(session, function, planned)
+    if planned.traffic == before.traffic:
+        return published, moving.state(session, function)
+    change = Change(
+        function=function,
+        what="traffic",
+        who=candidate.author,
+        why=f"deploy of {published.name}",
+        traffic=planned.traffic,
+    )
+    return published, moving.move(session, change, now)
 
 
 def versions(session: Session, function: str) -> tuple[Published, ...]:
@@ -158,7 +160,6 @@ def collect(
     for each in going:
         session.rows("DELETE FROM revisions WHERE name = ?", each.name)
         session.rows("DELETE FROM archives WHERE name = ?", each.name)
-        session.rows("DELETE FROM cohorts WHERE function = ? AND revision = ?", function, each.name)
     if going:
         names = ", ".join(sorted(each.name for each in going))
         change = Change(function=function, what=f"collected {names}", who="gateway")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from bff.revisions.routing import age
 from bff.revisions.traffic import LATEST, Traffic
 
 
@@ -78,6 +79,15 @@ class TrafficState:
     folder: str = ""
     changed: int = 0
 
+    @property
+    def main(self) -> str:
+        """The revision with most of the calls; of equals the older one."""
+        shares: dict[str, int] = {}
+        for target in self.traffic.targets:
+            name = target.revision or self.latest
+            shares[name] = shares.get(name, 0) + target.percent
+        return max(sorted(shares, key=age), key=lambda name: shares[name])
+
     def routed(self) -> frozenset[str]:
         """Every revision that is named by a share or a tag, the newest one among them if it is meant."""
         means_latest = any(target.revision is None for target in self.traffic.targets)
@@ -115,22 +125,37 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What goes with a publication or a turn: the traffic, and how far the release has come then, None where it
+    stays what it is. ``goes_on`` is False for one that has ended; ``step`` is the one whose counts are kept.
+    """
+
+    traffic: Traffic
+    release: Mapping[str, Any] | None = None
+    goes_on: bool = False
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseState:
-    """How far a release has come, as its loop wrote it; version 0 and None: there was none."""
+    """How far a function's release has come, as its loop wrote it; version 0 and None: there was none."""
 
     function: str
     version: int = 0
+    goes_on: bool = False
     state: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cohort:
-    """What one gateway has counted for one revision in one bucket of time, whatever its counters are called."""
+class Counted:
+    """What one gateway has counted of one side's calls in one step of a release, whatever its counters are
+    called.
+    """
 
     function: str
-    revision: str
+    step: str
+    side: str
     gateway: str
-    bucket: int
     counters: Mapping[str, Any]
 
 

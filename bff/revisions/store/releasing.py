@@ -2,74 +2,85 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bff.revisions.store import moving
-from bff.revisions.store.database import Session, row
-from bff.revisions.store.failures import Conflict
-from bff.revisions.store.records import Change, Cohort, ReleaseState, TrafficState
+from bff.revisions.store.database import Row, Session, row
+from bff.revisions.store.records import Change, Counted, Planned, ReleaseState, TrafficState
+
+_STATE = "SELECT function, version, goes_on, state FROM releases"
 
 
 def state(session: Session, function: str) -> ReleaseState:
     """How far the function's release has come."""
-    found = row(session, "SELECT version, state FROM releases WHERE function = ?", function)
-    if found is None:
-        return ReleaseState(function=function)
-    return ReleaseState(function=function, version=found[0], state=moving.decoded(found[1]))
+    found = row(session, f"{_STATE} WHERE function = ?", function)
+    return _state(found) if found else ReleaseState(function=function)
 
 
-def step(
-    session: Session, change: Change, release: Mapping[str, Any], expected: int, now: float
-) -> tuple[TrafficState, ReleaseState]:
-    """Write how far the release has come together with the change that goes with it, both or neither.
+def going_on(session: Session) -> tuple[ReleaseState, ...]:
+    """Every release that has not ended."""
+    return tuple(map(_state, session.rows(f"{_STATE} WHERE goes_on = 1 ORDER BY function")))
+
+
+def turn(
+    session: Session,
+    change: Change,
+    before: ReleaseState,
+    plan: Callable[[TrafficState], Planned],
+    now: float,
+) -> TrafficState | None:
+    """Write how far a release has come together with the traffic that goes with it, both or neither; None
+    where it is no more what it was ``before``.
 
     Raises:
-        Conflict: the release or the traffic is not at the version expected.
+        Conflict: the traffic is at another version than the change is based on.
         NoSuchRevision: a target names a revision that is not kept.
 
     """
-    traffic = moving.move(session, change, now)  # takes the function's row: the release's is safe behind it
-    before = state(session, change.function)
-    if before.version != expected:
-        raise Conflict(f"The release of {change.function}", expected=expected, now=before.version)
-    session.rows(
-        "INSERT INTO releases (function, version, state) VALUES (?, 1, ?)"
-        " ON CONFLICT (function) DO UPDATE SET version = releases.version + 1, state = excluded.state",
-        *(change.function, moving.encoded(dict(release))),
-    )
-    return traffic, state(session, change.function)
+    moving.lock(session, change.function)
+    if state(session, change.function) != before:
+        return None
+    planned = plan(moving.state(session, change.function))
+    moved = moving.move(session, replace(change, traffic=planned.traffic), now)
+    write(session, change.function, planned)
+    return moved
 
 
-def count(session: Session, cohorts: Sequence[Cohort]) -> None:
-    """Each gateway's counters so far take the place of what it said before about the same bucket: what is
-    told twice is not counted twice.
+def write(session: Session, function: str, planned: Planned) -> None:
+    """Remember how far a release has come, within the transaction that locked its function. Counts of a step
+    that is over are of no use to anybody.
     """
-    for cohort in sorted(cohorts, key=lambda each: (each.function, each.revision, each.gateway, each.bucket)):
+    if planned.release is None:
+        return
+    session.rows(
+        "INSERT INTO releases (function, version, goes_on, state) VALUES (?, 1, ?, ?)"
+        " ON CONFLICT (function) DO UPDATE SET version = releases.version + 1,"
+        " goes_on = excluded.goes_on, state = excluded.state",
+        *(function, int(planned.goes_on), moving.encoded(dict(planned.release))),
+    )
+    session.rows("DELETE FROM cohorts WHERE function = ? AND step <> ?", function, planned.step)
+
+
+def count(session: Session, counted: Sequence[Counted]) -> None:
+    """What each gateway counted so far takes the place of what it said before of the same step: what is told
+    twice is not counted twice.
+    """
+    for each in sorted(counted, key=lambda each: (each.function, each.step, each.side, each.gateway)):
         session.rows(
-            "INSERT INTO cohorts (function, revision, gateway, bucket, counters) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (function, revision, gateway, bucket) DO UPDATE SET counters = excluded.counters",
-            *(cohort.function, cohort.revision, cohort.gateway, cohort.bucket),
-            moving.encoded(dict(cohort.counters)),
+            "INSERT INTO cohorts (function, step, side, gateway, counters) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (function, step, side, gateway) DO UPDATE SET counters = excluded.counters",
+            *(each.function, each.step, each.side, each.gateway, moving.encoded(dict(each.counters))),
         )
 
 
-def counted(session: Session, function: str, since: int) -> tuple[Cohort, ...]:
-    """What all gateways have counted from a bucket on."""
-    sql = (
-        "SELECT function, revision, gateway, bucket, counters FROM cohorts WHERE function = ? AND bucket >= ?"
-        " ORDER BY bucket, revision, gateway"
-    )
+def counted(session: Session, function: str, step: str) -> tuple[Counted, ...]:
+    """What all gateways have counted in a step."""
+    sql = "SELECT side, gateway, counters FROM cohorts WHERE function = ? AND step = ? ORDER BY side, gateway"
     return tuple(
-        Cohort(function=f, revision=r, gateway=g, bucket=b, counters=json.loads(c))
-        for f, r, g, b, c in session.rows(sql, function, since)
+        Counted(function=function, step=step, side=side, gateway=gateway, counters=moving.decoded(counters))
+        for side, gateway, counters in session.rows(sql, function, step)
     )
-
-
-def uncount(session: Session, function: str, before: int) -> None:
-    """Forget the buckets before this one."""
-    session.rows("DELETE FROM cohorts WHERE function = ? AND bucket < ?", function, before)
 
 
 def lease(session: Session, name: str, holder: str, seconds: float, now: float) -> bool:
@@ -86,3 +97,8 @@ def lease(session: Session, name: str, holder: str, seconds: float, now: float) 
 def leave(session: Session, name: str, holder: str) -> None:
     """Give a lease back before it ends; nothing happens where it is another's."""
     session.rows("DELETE FROM leases WHERE name = ? AND holder = ?", name, holder)
+
+
+def _state(found: Row) -> ReleaseState:
+    function, version, goes_on, text = found
+    return ReleaseState(function=function, version=version, goes_on=bool(goes_on), state=moving.decoded(text))

@@ -27,10 +27,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             id BIGINT PRIMARY KEY, function TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, who TEXT NOT NULL,
             what TEXT NOT NULL, why TEXT NOT NULL, numbers TEXT NOT NULL, before TEXT, after TEXT)""",
         "CREATE INDEX history_function ON history (function, id)",
-        "CREATE TABLE releases (function TEXT PRIMARY KEY, version BIGINT NOT NULL, state TEXT NOT NULL)",
+        """CREATE TABLE releases (
+            function TEXT PRIMARY KEY, version BIGINT NOT NULL, goes_on BIGINT NOT NULL, state TEXT NOT NULL)""",
         """CREATE TABLE cohorts (
-            function TEXT NOT NULL, revision TEXT NOT NULL, gateway TEXT NOT NULL, bucket BIGINT NOT NULL,
-            counters TEXT NOT NULL, PRIMARY KEY (function, revision, gateway, bucket))""",
+            function TEXT NOT NULL, step TEXT NOT NULL, side TEXT NOT NULL, gateway TEXT NOT NULL,
+            counters TEXT NOT NULL, PRIMARY KEY (function, step, side, gateway))""",
         "CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until DOUBLE PRECISION NOT NULL)",
         """CREATE TABLE tokens (
             id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL, scopes TEXT NOT NULL,

@@ -11,19 +11,20 @@ from bff.clock import Clock, Expiry
 from bff.revisions.store import access, moving, publishing, releasing
 from bff.revisions.store.database import Database, Session
 from bff.revisions.store.failures import StoreUnavailable
+from bff.revisions.store.publishing import Plan
 from bff.revisions.store.records import (
     Audited,
     Candidate,
     Change,
-    Cohort,
+    Counted,
     Entry,
+    Planned,
     Published,
     ReleaseState,
     Token,
     TrafficState,
 )
 from bff.revisions.store.retention import Retention
-from bff.revisions.traffic import Traffic
 
 T = TypeVar("T")
 
@@ -70,11 +71,9 @@ class Store:
             lambda session, now: publishing.publish(session, candidates, self._form, now)
         )
 
-    async def deploy(
-        self, candidate: Candidate, plan: Callable[[TrafficState, Published], Traffic]
-    ) -> tuple[Published, TrafficState]:
-        """Publish one revision together with the traffic that ``plan`` makes of what it was before, both or
-        neither. ``plan`` runs on the store's thread, inside the transaction.
+    async def deploy(self, candidate: Candidate, plan: Plan) -> tuple[Published, TrafficState]:
+        """Publish one revision together with what ``plan`` makes of traffic and release, all or nothing.
+        ``plan`` runs on the store's thread, inside the transaction.
         """
         return await self._write(
             lambda session, now: publishing.deploy(session, candidate, plan, self._form, now)
@@ -133,29 +132,30 @@ class Store:
         """How far the function's release has come."""
         return await self._read(lambda session: releasing.state(session, function))
 
-    async def step(
-        self, change: Change, release: Mapping[str, Any], *, expected: int
-    ) -> tuple[TrafficState, ReleaseState]:
-        """Write a release's state and the change that goes with it, both or neither.
+    async def releases(self) -> tuple[ReleaseState, ...]:
+        """Every release that has not ended."""
+        return await self._read(releasing.going_on)
+
+    async def turn(
+        self, change: Change, before: ReleaseState, plan: Callable[[TrafficState], Planned]
+    ) -> TrafficState | None:
+        """Write how far a release has come and the traffic that goes with it, both or neither; None where it
+        is no more what it was ``before``. ``plan`` runs on the store's thread, inside the transaction.
 
         Raises:
-            Conflict: the release or the traffic is not at the version expected.
+            Conflict: the traffic is at another version than the change is based on.
             NoSuchRevision: a target names a revision that is not kept.
 
         """
-        return await self._write(lambda session, now: releasing.step(session, change, release, expected, now))
+        return await self._write(lambda session, now: releasing.turn(session, change, before, plan, now))
 
-    async def count(self, cohorts: Sequence[Cohort]) -> None:
-        """What this gateway has counted so far, bucket by bucket; saying it again adds nothing."""
-        await self._write(lambda session, _: releasing.count(session, cohorts))
+    async def count(self, counted: Sequence[Counted]) -> None:
+        """What this gateway has counted so far, step by step; saying it again adds nothing."""
+        await self._write(lambda session, _: releasing.count(session, counted))
 
-    async def counted(self, function: str, *, since: int = 0) -> tuple[Cohort, ...]:
-        """What all gateways have counted from a bucket on."""
-        return await self._read(lambda session: releasing.counted(session, function, since))
-
-    async def uncount(self, function: str, *, before: int) -> None:
-        """Forget the buckets before this one."""
-        await self._write(lambda session, _: releasing.uncount(session, function, before))
+    async def counted(self, function: str, step: str) -> tuple[Counted, ...]:
+        """What all gateways have counted in a step of the function's release."""
+        return await self._read(lambda session: releasing.counted(session, function, step))
 
     async def lease(self, name: str, holder: str, seconds: float) -> bool:
         """Whether the lease is the holder's from now on; by the database's clock, where it has one."""
