@@ -18,7 +18,7 @@ from bff.clock import Clock, SystemClock
 from bff.revisions import archive
 from bff.revisions.snapshot import Snapshot, take
 from bff.revisions.store.database import Database
-from bff.revisions.store.records import Candidate, Change, Origin, Published, ReleaseState, TrafficState
+from bff.revisions.store.records import Candidate, Change, Planned, Published, ReleaseState, TrafficState
 from bff.revisions.store.sqlite import SQLite
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
@@ -56,10 +56,11 @@ class Desk:
             archive=archive,
             settings='{"timeout": 10.0}',
             author=who,
-            origin=Origin.DEPLOY,
             note=note,
         )
-        (made,) = await self.store.publish([candidate])
+        made, _ = await self.store.deploy(
+            candidate, lambda state, _made, _release: Planned(traffic=state.traffic)
+        )
         if tag:
             await self.tag(function, tag, made.name, expected=None, who=who, why="")
         return made
@@ -95,10 +96,22 @@ class Desk:
     async def resume(self, function: str, *, who: str, why: str) -> ReleaseState:
         return await self._stands(function, "running", who, why)
 
-    async def _stands(self, function: str, status: str, who: str, why: str) -> ReleaseState:
-        state = await self.store.release(function)
-        change = Change(function=function, what=status, who=who, why=why)
-        return (await self.store.step(change, {"state": status}, expected=state.version))[1]
+    async def _stands(self, function: str, state: str, who: str, why: str) -> ReleaseState:
+        await turned(self.store, {"state": state}, goes_on=True, who=who, why=why)
+        return await self.store.release(function)
+
+
+async def turned(
+    store: Store, release: Mapping[str, Any], *, goes_on: bool, who: str = "gateway", why: str = ""
+) -> None:
+    """The release of ``hello`` is so from now on; its traffic stays as it is."""
+    change = Change(function="hello", what="release", who=who, why=why)
+    planned = await store.turn(
+        change,
+        await store.release("hello"),
+        lambda seen: Planned(traffic=seen.traffic, release=release, goes_on=goes_on, step="1"),
+    )
+    assert planned is not None
 
 
 class Asking:

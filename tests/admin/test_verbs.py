@@ -18,9 +18,9 @@ from bff.clock import SystemClock
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.database import Session
 from bff.revisions.store.failures import StoreUnavailable
-from bff.revisions.store.records import Change, Published
+from bff.revisions.store.records import Published
 from bff.revisions.store.sqlite import SQLite
-from tests.admin.conftest import Asking, admin_office
+from tests.admin.conftest import Asking, admin_office, turned
 
 pytestmark = pytest.mark.anyio
 
@@ -363,13 +363,12 @@ async def test_answers_are_what_the_document_says(asking: Asking) -> None:
 async def test_a_watched_release_comes_as_events_until_its_end(asking: Asking) -> None:
     """Now, with each change, and an end; the stream closes by itself."""
     await asking.publish("one")
-    change = Change(function="hello", what="release", who="gateway")
-    _, state = await asking.store.step(change, {"state": "running", "percent": 10}, expected=0)
+    await turned(asking.store, {"state": "running", "percent": 10}, goes_on=True)
 
     async def end_soon() -> None:
         while asking.office.watchers == 0:
             await asyncio.sleep(0.01)
-        await asking.store.step(change, {"state": "promoted", "percent": 100}, expected=state.version)
+        await turned(asking.store, {"state": "promoted", "percent": 100}, goes_on=False)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(end_soon())
