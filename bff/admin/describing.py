@@ -4,10 +4,11 @@ that, on the loader thread like every module body, and dropped again.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cachetools import LRUCache
 from pydantic import TypeAdapter
@@ -28,6 +29,7 @@ from bff.sdk.binding import Parameter, compile_binder
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of
 
+Mode = Literal["validation", "serialization"]
 MOST_KEPT = 64
 """Descriptions that are remembered, by digest."""
 UNPACKS_WITHIN = 30.0
@@ -120,24 +122,31 @@ def described(handler: Handler, path_parameters: tuple[str, ...] = ()) -> dict[s
     except ContractBroken:  # made for other routes than those of today
         binder = compile_binder(handler.call, (), is_async=is_async)
     taken = {each.name: _parameter(each) for each in binder.parameters if each.source != "context"}
-    return {"parameters": taken, "returns": _schema(read_hints(handler.call).get("return", Any))}
+    return {
+        "parameters": taken,
+        "returns": _schema(read_hints(handler.call).get("return", Any), "serialization"),
+    }
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     told = {"in": parameter.source, "required": parameter.is_required}
     if parameter.key != parameter.name:
         told["key"] = parameter.key
-    return told | ({} if parameter.adapter is None else {"schema": _of(parameter.adapter, "validation")})
+    if parameter.adapter is not None:
+        return told | {"schema": _of(parameter.adapter, "validation")}
+    return told | {"schema": _schema(parameter.annotation, "validation")}
 
 
-def _schema(kind: Any) -> dict[str, Any]:
+def _schema(kind: Any, mode: Mode) -> dict[str, Any]:
+    if kind is inspect.Parameter.empty:
+        return {}
     try:
-        return _of(adapter_of(kind), "serialization")
-    except Uncheckable:  # a response class, a generator
+        return _of(adapter_of(kind), mode)
+    except Uncheckable:  # an upload, a response class, a generator
         return {"type": getattr(kind, "__name__", str(kind))}
 
 
-def _of(adapter: TypeAdapter[Any], mode: Any) -> dict[str, Any]:
+def _of(adapter: TypeAdapter[Any], mode: Mode) -> dict[str, Any]:
     try:
         return adapter.json_schema(mode=mode)
     except PydanticInvalidForJsonSchema:

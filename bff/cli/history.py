@@ -1,4 +1,6 @@
-"""``bff history``: what happened to a function's traffic, newest first, with the numbers behind each verdict."""
+"""``bff history``: what happened to a function's traffic, newest first; ``--json`` has the
+numbers behind each verdict.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,4 @@ def history(name: str, *, limit: int, admin: str, config: Path, as_json: bool) -
 
 def _row(entry: dict[str, Any]) -> list[str]:
     moved = f"{traffic(entry['before'])} → {traffic(entry['after'])}" if entry["after"] is not None else ""
-    return [moment(entry["at"]), entry["who"], entry["what"], moved, _why(entry)]
-
-
-def _why(entry: dict[str, Any]) -> str:
-    numbers = ", ".join(f"{name} {value}" for name, value in entry["numbers"].items() if _is_plain(value))
-    return "\n".join(part for part in (entry["why"], numbers) if part)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float)
+    return [moment(entry["at"]), entry["who"], entry["what"], moved, entry["why"]]

@@ -19,6 +19,12 @@ def test_who_follows_a_page_sees_what_it_shows(reader: MakeReader, page: str) ->
     reader().follow(DOCS / page)
 
 
+@pytest.mark.timeout(300)  # what the page promises a newcomer
+def test_a_newcomer_gets_from_a_deploy_to_an_automatic_rollback_in_five_minutes(reader: MakeReader) -> None:
+    """The page about canaries, block by block: a real gateway, real visitors, a good revision and a bad one."""
+    reader().follow(DOCS / "how-to/canary.md")
+
+
 def test_every_function_of_the_runtime_contract_loads_and_answers_as_shown(reader: MakeReader) -> None:
     """Its examples are the files of one project; here without curl, so that our stand-in for it is tried too."""
     reader(has_curl=False).follow(DOCS / "runtime-contract.md", files_first=True)
