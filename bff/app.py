@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bff.admin import desk
 from bff.admin.describing import Describer
 from bff.admin.keys import Key, configured_keys
 from bff.admin.office import Office
@@ -233,18 +234,21 @@ class House:
         )
 
     def _office(self, options: Options) -> Office:
-        return Office(
-            host=options.admin_host,
-            invoker=self.invoker,
+        house = desk.House(
+            functions=lambda: self.invoker.functions,
             store=self.store,
             desk=Verbs(self.publisher, self.mover, lambda: self.invoker.functions),
             unpack=self._describer.unpack,
             describe=self._describer,
             purge=None,
-            keys=lambda: [*options.admin_keys, *configured_keys(self.config.admin)],
             is_ready=lambda: not self.gateway.is_draining,
             metrics=self._metrics,
             clock=self._clock,
+        )
+        return Office(
+            house,
+            host=options.admin_host,
+            keys=lambda: [*options.admin_keys, *configured_keys(self.config.admin)],
             signals=self.signals,
         )
 
@@ -269,11 +273,12 @@ class House:
             function.blocked = function.blocked.after(said)
 
     async def preload(self) -> None:
-        """Import, off the loop, what the first page view would otherwise wait for."""
+        """Import, off the loop, what the first page view or the first command would otherwise wait for."""
+        thread = Threads("bff-preload", 1)  # of its own: no first call shall stand in line behind it
         if self.services.clients:
-            thread = Threads("bff-preload", 1)  # of its own: no first call shall stand in line behind it
             await thread.run(self.services.preload)
-            thread.close()
+        await thread.run(self.office.app.prepare)
+        thread.close()
 
     async def reload(self) -> bool:
         """Read routes.yaml again and make it live whole, or keep the last good one; True when it is live."""

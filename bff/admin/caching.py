@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
+from bff.admin.desk import Purge
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Reply, shown
 from bff.admin.shapes import PurgeBody, PurgedShape
 from bff.errors import BadRequest, NotFound
-
-Purge = Callable[..., Awaitable[int]]
-"""``await purge(url=…)`` or ``await purge(tag=…)``: how many entries were forgotten."""
 
 
 class Caching:

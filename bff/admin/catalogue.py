@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bff.admin.describing import settings_of
 from bff.admin.shapes import (
     AuditShape,
     FileShape,
@@ -41,13 +41,7 @@ def revision(kept: Published, state: TrafficState) -> RevisionShape:
 
 def whole(kept: Published, state: TrafficState, files: Mapping[str, bytes]) -> WholeRevisionShape:
     """A revision with everything in it."""
-    return WholeRevisionShape(**_told(kept, state), settings=settings(kept), files=list(_files(files)))
-
-
-def settings(kept: Published) -> dict[str, Any]:
-    """The frozen settings."""
-    found = json.loads(kept.settings) if kept.settings else {}
-    return found if isinstance(found, dict) else {"settings": found}
+    return WholeRevisionShape(**_told(kept, state), settings=settings_of(kept), files=list(_files(files)))
 
 
 def _told(kept: Published, state: TrafficState) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bff.admin import catalogue
-from bff.admin.desk import Desk
+from bff.admin.desk import Desk, Functions
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
-from bff.admin.reading import Functions, function_of
+from bff.admin.reading import function_of
 from bff.admin.refusals import Busy, RevisionRefused, UploadTimedOut
 from bff.admin.shapes import PublishedShape
 from bff.errors import BadRequest, BodyTooLarge, NotFound

@@ -5,6 +5,7 @@ that, on the loader thread like every module body, and dropped again.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,6 @@ from cachetools import LRUCache
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from bff.admin import catalogue
-from bff.admin.difference import CannotDescribe
 from bff.admin.refusals import Busy
 from bff.clock import Expiry
 from bff.revisions import archive
@@ -34,6 +33,10 @@ MOST_KEPT = 64
 """Descriptions that are remembered, by digest."""
 UNPACKS_WITHIN = 30.0
 """Seconds an archive may take to be unpacked: 64 MiB take less than one."""
+
+
+class CannotDescribe(Exception):
+    """What a handler takes and gives cannot be told; the sentence says why."""
 
 
 class Describer:
@@ -71,7 +74,7 @@ class Describer:
         known = self._kept.get(kept.digest)
         if known is not None:
             return known
-        if catalogue.settings(kept).get("isolation") == "process":
+        if settings_of(kept).get("isolation") == "process":
             raise CannotDescribe("it runs in processes of its own, and is not imported into the gateway")
         settings = self._settings(kept.function)
         parameters = settings.routes[0][1] if settings is not None and settings.routes else ()
@@ -88,6 +91,12 @@ class Describer:
     def close(self) -> None:
         """End the thread."""
         self._thread.close()
+
+
+def settings_of(kept: Published) -> dict[str, Any]:
+    """The settings that are frozen in a revision."""
+    found = json.loads(kept.settings) if kept.settings else {}
+    return found if isinstance(found, dict) else {"settings": found}
 
 
 def _imported(

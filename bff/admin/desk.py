@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from bff.clock import Clock
+from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Published, ReleaseState, TrafficState
+from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
 
 
@@ -43,3 +48,43 @@ class Desk(Protocol):
 
     async def resume(self, function: str, *, who: str, why: str) -> ReleaseState:
         """Let it go on."""
+
+
+class Known(Protocol):
+    """A function, as far as the API asks it itself."""
+
+    def status(self) -> dict[str, object]:
+        """How it stands."""
+
+
+Functions = Callable[[], Mapping[str, Known]]
+"""The functions of the gateway by name, as they are now."""
+
+Unpack = Callable[[bytes], Awaitable[Snapshot]]
+"""The files of an archive, unpacked off the event loop."""
+
+Describe = Callable[[Published, Snapshot], Awaitable[dict[str, Any]]]
+"""What a revision's handler takes and gives, as JSON Schemas; see :mod:`bff.admin.describing`."""
+
+Purge = Callable[..., Awaitable[int]]
+"""``await purge(url=…)`` or ``await purge(tag=…)``: how many entries were forgotten."""
+
+Exposition = Callable[[], tuple[bytes, str]]
+"""The metrics, and their media type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What the operations work on. ``purge`` is None in a gateway that keeps nothing, ``metrics`` where they are
+    off.
+    """
+
+    functions: Functions
+    store: Store
+    desk: Desk
+    unpack: Unpack
+    describe: Describe
+    purge: Purge | None
+    is_ready: Callable[[], bool]
+    metrics: Exposition | None
+    clock: Clock

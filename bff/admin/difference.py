@@ -6,26 +6,23 @@ Pure but for ``describe``, which has to import both.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bff.admin import catalogue
+from bff.admin.describing import CannotDescribe, settings_of
+from bff.admin.desk import Describe
 from bff.admin.shapes import DiffShape, FileDiff, SchemaDiff
 from bff.errors import BffError, FunctionNotLoaded
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Published
 
 Side = tuple[Published, Snapshot]
-Describe = Callable[[Published, Snapshot], Awaitable[dict[str, Any]]]
 
 LONGEST_DIFF = 2**20
 """Characters of all diffs together; what comes after is told without its lines."""
 LARGEST_TEXT = 256 * 2**10
 """Bytes of a file that is compared line by line: the time grows with the square of the lines."""
-
-
-class CannotDescribe(Exception):
-    """What a handler takes and gives cannot be told; the sentence says why."""
 
 
 async def difference(before: Side, after: Side, describe: Describe) -> DiffShape:
@@ -38,7 +35,7 @@ async def difference(before: Side, after: Side, describe: Describe) -> DiffShape
         after=new.name,
         same=is_same,
         files=list(_files(before[1].files, after[1].files)),
-        settings=list(changes(catalogue.settings(old), catalogue.settings(new))),
+        settings=list(changes(settings_of(old), settings_of(new))),
         handler=await _handlers(before, after, describe),
     )
 

@@ -6,7 +6,7 @@ write a line and a record of who did what. What the operations do is in modules 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import aclosing
 from typing import Any
 
@@ -34,11 +34,14 @@ _ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosnif
 
 
 class Admin:
-    """An ASGI application. Immutable; what it shows is read when asked."""
+    """An ASGI application; what it shows is read when asked.
+
+    Mutable state: ``_router``, made once; ``streams``, how many answers go on now.
+    """
 
     def __init__(
         self,
-        operations: Iterable[Operation],
+        operations: Callable[[], Iterable[Operation]],
         *,
         front: Front,
         gate: Gate,
@@ -46,14 +49,23 @@ class Admin:
         clock: Clock,
         signals: Signals,
     ) -> None:
-        self._router: Router[Operation] = Router.compiled(
-            (Pattern.parse(operation.path), (operation.method,), operation) for operation in operations
-        )
+        self._operations = operations
+        self._router: Router[Operation] | None = None
+        self.streams = 0
         self._front = front
         self._gate = gate
         self._audit = audit
         self._clock = clock
         self._signals = signals
+
+    def prepare(self) -> Router[Operation]:
+        """The table, made once; from any thread."""
+        if self._router is None:
+            self._router = Router.compiled(
+                (Pattern.parse(operation.path), (operation.method,), operation)
+                for operation in self._operations()
+            )
+        return self._router
 
     async def __call__(self, scope: Scoped, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,20 +79,27 @@ class Admin:
         except Exception as error:
             self._signals.emit(Unexpected(where=f"admin {scope['path']}", error=error))
             reply = _problem(BffError("The gateway failed; its log says how."))
-        await _send(reply, send)
+        if isinstance(reply.body, bytes):
+            await _send(reply, reply.body, send)
+            return
+        self.streams += 1
+        try:
+            await _pour(reply, reply.body, send)
+        finally:
+            self.streams -= 1
 
     async def _answered(self, scope: Scoped, receive: Receive) -> Reply:
         fields = scope["headers"]
         self._front.check(fields)
-        path, raw_path = scope["path"], scope["raw_path"]
+        path, raw_path, router = scope["path"], scope["raw_path"], self.prepare()
         try:
-            operation, params = self._router.match(scope["method"], path, raw_path)
+            operation, params = router.match(scope["method"], path, raw_path)
         except NotFound:
             raise NotFound("The admin listener has no such page; /openapi.json lists those it has.") from None
         except MethodNotAllowed:
             if scope["method"] != "OPTIONS":
                 raise
-            allow = self._router.allowed(path, raw_path) or ""
+            allow = router.allowed(path, raw_path) or ""
             return Reply(status=204, fields=((b"allow", allow.encode()),))
         if operation.scope is not Scope.WRITE:
             who = ANYBODY if operation.scope is None else await self._gate.admit(fields, operation.scope)
@@ -164,22 +183,19 @@ def _problem(error: BffError) -> Reply:
     )
 
 
-async def _send(reply: Reply, send: Send) -> None:
+async def _send(reply: Reply, body: bytes, send: Send) -> None:
     fields = [*_ALWAYS, *reply.fields]
-    if reply.status != 204:
-        fields.insert(0, (b"content-type", reply.kind.encode()))
-    if isinstance(reply.body, bytes):
-        if reply.status != 204:
-            fields.insert(1, (b"content-length", b"%d" % len(reply.body)))
-        await send({"type": "http.response.start", "status": reply.status, "headers": fields})
-        await send({"type": "http.response.body", "body": reply.body})
-        return
+    if reply.status != 204:  # RFC 9110 §8.6: no Content-Length, and nothing to have a type
+        fields += [(b"content-type", reply.kind.encode()), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": reply.status, "headers": fields})
-    await _pour(reply.body, send)
+    await send({"type": "http.response.body", "body": body})
 
 
-async def _pour(pieces: AsyncIterator[bytes], send: Send) -> None:
-    async with aclosing(pieces) as open_pieces:  # type: ignore[type-var]
+async def _pour(reply: Reply, pieces: AsyncGenerator[bytes, None], send: Send) -> None:
+    """Send what comes, as it comes."""
+    fields = [*_ALWAYS, *reply.fields, (b"content-type", reply.kind.encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": fields})
+    async with aclosing(pieces) as open_pieces:
         async for piece in open_pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

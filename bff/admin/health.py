@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bff.admin.desk import Exposition, Functions
 from bff.admin.operation import Asked, Operation, Reply, shown
 from bff.admin.shapes import FunctionShape
 from bff.errors import NotFound
 from bff.gateway.own import pages
-from bff.runtime.invoker import Invoker
 
 TEXT = "text/plain; charset=utf-8"
-Exposition = Callable[[], tuple[bytes, str]]
 
 
 def operations(
-    *, invoker: Invoker, is_ready: Callable[[], bool], metrics: Exposition | None
+    *, functions: Functions, is_ready: Callable[[], bool], metrics: Exposition | None
 ) -> list[Operation]:
     """All of them; health and problems are open to everybody."""
 
@@ -31,8 +30,8 @@ def operations(
         body, kind = metrics()
         return Reply(kind=kind, body=body)
 
-    async def functions(_: Asked) -> Reply:
-        return shown([function.status() for function in invoker.functions.values()])
+    async def listed(_: Asked) -> Reply:
+        return shown([function.status() for function in functions().values()])
 
     async def problem(asked: Asked) -> Reply:
         page = pages().get(asked.params["code"])
@@ -84,7 +83,7 @@ def operations(
             method="GET",
             path="/v1/functions",
             says="Every function as it stands.",
-            run=functions,
+            run=listed,
             answer=list[FunctionShape],
         ),
     ]

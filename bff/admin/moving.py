@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bff.admin import catalogue
-from bff.admin.desk import Desk
+from bff.admin.desk import Desk, Functions
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Match, Operation, Reply, shown
-from bff.admin.reading import Functions, function_of
+from bff.admin.reading import function_of
 from bff.admin.refusals import RevisionRefused, VersionMoved, VersionRequired
 from bff.admin.shapes import ReasonBody, ReleaseShape, RollbackBody, TagBody, TrafficBody, TrafficShape
 from bff.errors import NotFound

@@ -1,25 +1,16 @@
-"""The admin listener put together: every operation, and who may ask for which."""
+"""The admin listener put together: who may ask, and the operations behind the door."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-from bff.admin import health, openapi
 from bff.admin.audit import Audit
-from bff.admin.caching import Caching, Purge
-from bff.admin.deploying import Deploying
-from bff.admin.desk import Desk
+from bff.admin.desk import House
 from bff.admin.endpoint import Admin
 from bff.admin.gate import Gate
 from bff.admin.host import Front, is_loopback
 from bff.admin.keys import Key, Keyring
-from bff.admin.moving import Moving
-from bff.admin.reading import Describe, Known, Reading, Unpack
-from bff.admin.releases import Releases
-from bff.admin.tokens import Tokens
-from bff.clock import Clock
-from bff.revisions.store.store import Store
-from bff.runtime.invoker import Invoker
+from bff.admin.operation import Operation
 from bff.signals import Signals
 
 
@@ -38,50 +29,25 @@ class Office:
     """What the admin listener is made of. ``app`` is its ASGI application; immutable."""
 
     def __init__(
-        self,
-        *,
-        host: str,
-        invoker: Invoker,
-        store: Store,
-        desk: Desk,
-        unpack: Unpack,
-        describe: Describe,
-        purge: Purge | None,
-        keys: Callable[[], Iterable[Key]],
-        is_ready: Callable[[], bool],
-        metrics: health.Exposition | None,
-        clock: Clock,
-        signals: Signals,
+        self, house: House, *, host: str, keys: Callable[[], Iterable[Key]], signals: Signals
     ) -> None:
+        """``host`` is the listener's address, ``keys`` those that no store keeps."""
         self._host = host
-        self._keys = Keyring(store, keys, clock=clock)
+        self._keys = Keyring(house.store, keys, clock=house.clock)
 
-        def functions() -> Mapping[str, Known]:
-            return invoker.functions
+        def operations() -> list[Operation]:
+            from bff.admin import pages
 
-        self._releases = Releases(functions=functions, store=store, clock=clock, is_ready=is_ready)
-        operations = [
-            *health.operations(invoker=invoker, is_ready=is_ready, metrics=metrics),
-            *Reading(functions=functions, store=store, unpack=unpack, describe=describe).operations(),
-            *Deploying(functions=functions, desk=desk, store=store).operations(),
-            *Moving(functions=functions, desk=desk).operations(),
-            *self._releases.operations(),
-            *Caching(purge).operations(),
-            *Tokens(store=store, clock=clock).operations(),
-        ]
+            return pages.operations(house)
+
         self.app = Admin(
-            openapi.described(operations),
+            operations,
             front=Front(host),
             gate=Gate(self._keys, is_open=is_loopback(host)),
-            audit=Audit(store, signals),
-            clock=clock,
+            audit=Audit(house.store, signals),
+            clock=house.clock,
             signals=signals,
         )
-
-    @property
-    def watchers(self) -> int:
-        """How many watch a release now."""
-        return self._releases.watchers
 
     async def check_address(self) -> None:
         """Refuse to be reached from elsewhere while nobody has a token.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
-
 from bff.admin import catalogue
+from bff.admin.desk import Describe, Functions, Unpack
 from bff.admin.difference import difference
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
 from bff.admin.shapes import (
@@ -18,35 +16,12 @@ from bff.admin.shapes import (
 )
 from bff.config.names import suggest
 from bff.errors import NotFound
-from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.failures import NoSuchRevision
-from bff.revisions.store.records import Published
 from bff.revisions.store.store import Store
 
 LIMIT = Query(name="limit", says="How many at most; 50 if absent.", kind=int, bounds=(1, 500))
 BEFORE = Query(name="before", says="Only what is older than the one with this id.", kind=int)
 MOST = 50
-
-
-class Known(Protocol):
-    """A function, as far as the API asks it itself."""
-
-    def status(self) -> dict[str, object]:
-        """How it stands."""
-
-
-class Describe(Protocol):
-    """What a revision's handler takes and gives; app hands it in, since that means importing the revision."""
-
-    async def __call__(self, kept: Published, taken: Snapshot) -> dict[str, Any]:
-        """JSON Schemas by parameter and of what is returned. Raises CannotDescribe."""
-
-
-Unpack = Callable[[bytes], Awaitable[Snapshot]]
-"""The files of an archive, unpacked off the event loop."""
-
-Functions = Callable[[], Mapping[str, Known]]
-"""The functions of the gateway by name, as they are now."""
 
 
 def function_of(functions: Functions, asked: Asked) -> str:

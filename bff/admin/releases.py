@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 from pydantic_core import to_json
 
 from bff.admin import catalogue
+from bff.admin.desk import Functions
 from bff.admin.operation import EVENTS, Asked, Operation, Reply, shown
-from bff.admin.reading import Functions, function_of
+from bff.admin.reading import function_of
 from bff.admin.refusals import Busy
 from bff.admin.shapes import ReleaseShape
 from bff.clock import Clock
@@ -27,7 +28,7 @@ MOST_WATCHERS = 32
 
 
 class Releases:
-    """Mutable state: ``watchers``, how many watch now."""
+    """Mutable state: ``_watchers``, how many watch now."""
 
     def __init__(
         self, *, functions: Functions, store: Store, clock: Clock, is_ready: Callable[[], bool]
@@ -36,7 +37,7 @@ class Releases:
         self._store = store
         self._clock = clock
         self._is_ready = is_ready
-        self.watchers = 0
+        self._watchers = 0
 
     def operations(self) -> list[Operation]:
         """The one there is."""
@@ -60,13 +61,13 @@ class Releases:
         state = await self._store.release(name)
         if EVENTS not in asked.accept:
             return shown(catalogue.release(state), version=state.version)
-        if self.watchers >= MOST_WATCHERS:
+        if self._watchers >= MOST_WATCHERS:
             raise Busy(f"{MOST_WATCHERS} others watch releases already.")
         return Reply(kind=EVENTS, body=self._watched(asked, state))
 
-    async def _watched(self, asked: Asked, state: ReleaseState) -> AsyncIterator[bytes]:
+    async def _watched(self, asked: Asked, state: ReleaseState) -> AsyncGenerator[bytes, None]:
         """The states as they come, until the end, the caller's leaving or ours."""
-        self.watchers += 1
+        self._watchers += 1
         left = asyncio.create_task(asked.gone())
         try:
             yield _event("release", state)
@@ -82,7 +83,7 @@ class Releases:
                     yield b": still here\n\n"
             yield _event("end", state)
         finally:
-            self.watchers -= 1
+            self._watchers -= 1
             left.cancel()
             with suppress(asyncio.CancelledError):
                 await left

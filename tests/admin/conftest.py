@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bff.admin.desk import House
 from bff.admin.keys import Key, hashed, local_key
 from bff.admin.keys import Who as Who
 from bff.admin.office import Office
@@ -35,10 +36,6 @@ class Hello:
 
     def status(self) -> dict[str, object]:
         return {"name": "hello", "revision": None, "state": "cold", "failure": None}
-
-
-class Functions:
-    functions: Mapping[str, Any] = {"hello": Hello()}
 
 
 class Desk:
@@ -191,20 +188,18 @@ async def admin_office(
     async def unpack(content: bytes) -> Snapshot:
         return archive.unpacked(content, folder)
 
-    office = Office(
-        host=host,
-        invoker=Functions(),  # type: ignore[arg-type]
+    house = House(
+        functions=lambda: {"hello": Hello()},
         store=store,
         desk=Desk(store),
         unpack=unpack,
         describe=describe or nothing,
         purge=purge,
-        keys=lambda: fixed,
         is_ready=is_ready,
         metrics=None,
         clock=clock,
-        signals=signals,
     )
+    office = Office(house, host=host, keys=lambda: fixed, signals=signals)
     asking = Asking(office, store, heard, folder)
     try:
         yield asking

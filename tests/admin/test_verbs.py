@@ -13,7 +13,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from bff.admin.difference import CannotDescribe
+from bff.admin.describing import CannotDescribe
 from bff.clock import SystemClock
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.database import Session
@@ -366,7 +366,7 @@ async def test_a_watched_release_comes_as_events_until_its_end(asking: Asking) -
     await turned(asking.store, {"state": "running", "percent": 10}, goes_on=True)
 
     async def end_soon() -> None:
-        while asking.office.watchers == 0:
+        while asking.office.app.streams == 0:
             await asyncio.sleep(0.01)
         await turned(asking.store, {"state": "promoted", "percent": 100}, goes_on=False)
 
@@ -378,7 +378,7 @@ async def test_a_watched_release_comes_as_events_until_its_end(asking: Asking) -
     assert [kind for kind, _ in heard] == ["release", "release", "end"]
     assert [told["release"]["percent"] for _, told in heard] == [10, 100, 100]
     assert [told["running"] for _, told in heard] == [True, False, False]
-    assert asking.office.watchers == 0
+    assert asking.office.app.streams == 0
 
 
 def _event(text: str) -> tuple[str, dict[str, Any]]:
