@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import bff
+from bff.cli.commands import app
 from bff.config import Config, FunctionConfig, ServiceConfig
 from bff.config.units import duration_text, size_text
 from bff.errors import BffError, Fault
@@ -86,6 +88,23 @@ def test_what_a_required_part_becomes_is_as_the_table_says(relayed: bool) -> Non
         expected = upstream if status.startswith("the same") else int(status[:3])
         assert (failure.status, failure.fault) == (expected, fault), upstream
         assert ("retry-after" in failure.headers()) == ("Retry-After" in status), upstream
+
+
+def test_every_command_is_listed() -> None:
+    """In the table of the page about commands, its subcommands too; none that does not exist."""
+    page = (ROOT / "docs/commands.md").read_text("utf-8").partition("\nNothing that exists")[0]
+    listed = {
+        " ".join(words.split())
+        for words in re.findall(r"`bff ((?:token )?[a-z]+)", page.partition("|---")[2])
+    }
+
+    def names(group: Any) -> Iterator[str]:
+        for name, command in group.commands.items():
+            yield from (
+                (f"{name} {each}" for each in names(command)) if hasattr(command, "commands") else [name]
+            )
+
+    assert listed == set(names(get_command(app)))
 
 
 def operations_of_the_admin_api() -> list[str]:
