@@ -237,7 +237,7 @@ class House:
         house = desk.House(
             functions=lambda: self.invoker.functions,
             store=self.store,
-            desk=Verbs(self.publisher, self.mover, lambda: self.invoker.functions),
+            desk=Verbs(self.mover, lambda: self.invoker.functions),
             unpack=self._describer.unpack,
             describe=self._describer,
             purge=None,

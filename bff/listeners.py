@@ -97,9 +97,10 @@ async def run(
     dev: bool,
     announce: Announce,
     end: Callable[[LoopLost], object],
+    watches: bool = False,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then drain and return. ``end`` is called, in a thread, when the event
-    loop does not come back.
+    """Serve until SIGINT or SIGTERM, then drain and return. What is saved in the functions folder is published
+    in dev, and where it ``watches``. ``end`` is called, in a thread, when the event loop does not come back.
 
     Raises:
         CannotListen: one of the two addresses cannot be had, or the admin listener's could be reached from
@@ -115,15 +116,16 @@ async def run(
         options = Options(
             dev=dev, admin_host=admin[0], admin_keys=keys, take_over_logging=True, keeps_state=not dev
         )
-        async with compose(config, options) as house, _watching(house, dev=dev, seen=seen):
+        async with compose(config, options) as house:
             if why_not:
                 house.signals.emit(NoLocalToken(why=why_not))
             await _check_admin(house)
-            public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
-            # The admin listener keeps the same limits for heads as the public one.
-            private = _server(house.office.app, config, house.limits, ADMIN_DRAIN)
-            with _signals_end(house, public), house.guard(end):
-                await _serve_both(house, public, public_socket, private, admin_socket, announce)
+            async with _watching(house, functions=dev or watches, seen=seen):
+                public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
+                # The admin listener keeps the same limits for heads as the public one.
+                private = _server(house.office.app, config, house.limits, ADMIN_DRAIN)
+                with _signals_end(house, public), house.guard(end):
+                    await _serve_both(house, public, public_socket, private, admin_socket, announce)
 
 
 def _local_keys(config: Config) -> tuple[tuple[Key, ...], str]:
@@ -191,11 +193,11 @@ def _signals_end(house: House, public: _Server) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _watching(house: House, *, dev: bool, seen: Seen) -> AsyncIterator[None]:
-    """routes.yaml is live always, the functions folder in dev."""
+async def _watching(house: House, *, functions: bool, seen: Seen) -> AsyncIterator[None]:
+    """routes.yaml is live always, the functions folder where it is asked for."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        watching = group.create_task(watch(house, stop, functions=dev, seen=seen))
+        watching = group.create_task(watch(house, stop, functions=functions, seen=seen))
         try:
             yield
         finally:

@@ -1,34 +1,29 @@
-"""The desk that a gateway has: every verb handed on to its publisher or mover, with the function it is about."""
+"""The desk that a gateway has: every verb handed on to its mover, with the function that it is about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from bff.errors import NotFound
-from bff.revisions.plan import Wish
-from bff.revisions.release import Event
+from bff.revisions.plan import Deploy
 from bff.revisions.store.records import Change, Published, ReleaseState, TrafficState
 from bff.revisions.traffic import Traffic
 from bff.runtime.function import Function
 from bff.runtime.mover import Mover
-from bff.runtime.publisher import Publisher
 
 
 class Verbs:
     """Immutable."""
 
-    def __init__(
-        self, publisher: Publisher, mover: Mover, functions: Callable[[], Mapping[str, Function]]
-    ) -> None:
-        self._publisher = publisher
+    def __init__(self, mover: Mover, functions: Callable[[], Mapping[str, Function]]) -> None:
         self._mover = mover
         self._functions = functions
 
     async def deploy(
         self, function: str, archive: bytes, *, note: str, tag: str, no_traffic: bool, who: str
     ) -> Published:
-        wish = Wish(who=who, note=note, tag=tag, no_traffic=no_traffic)
-        published, _ = await self._publisher.deploy(self._of(function), archive, wish)
+        wish = Deploy(who=who, note=note, tag=tag, no_traffic=no_traffic)
+        published, _ = await self._mover.deploy(self._of(function), archive, wish)
         return published
 
     async def move(
@@ -56,13 +51,12 @@ class Verbs:
         return await self._mover.promote(self._of(function), change)
 
     async def pause(self, function: str, *, who: str, why: str) -> ReleaseState:
-        await self._mover.pause(self._of(function), Change(function=function, what="pause", who=who, why=why))
-        return await self._mover.store.release(function)
+        change = Change(function=function, what="pause", who=who, why=why)
+        return await self._mover.pause(self._of(function), change)
 
     async def resume(self, function: str, *, who: str, why: str) -> ReleaseState:
         change = Change(function=function, what="resume", who=who, why=why)
-        await self._mover.pause(self._of(function), change, Event.RESUME)
-        return await self._mover.store.release(function)
+        return await self._mover.resume(self._of(function), change)
 
     def _of(self, name: str) -> Function:
         function = self._functions().get(name)

@@ -61,12 +61,16 @@ def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     admin: AdminOption = "127.0.0.1:8001",
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Publish what is saved in the functions folder, as a deploy would."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Serve for real: functions are taken as they are at first call; routes.yaml stays live."""
+    """Serve for real: the functions folder is published at the start; routes.yaml stays live."""
     from bff.cli.serving import serve
 
-    serve(config, host=host, port=port, admin=admin, dev=False, as_json=json)
+    serve(config, host=host, port=port, admin=admin, dev=False, watches=watch, as_json=json)
 
 
 @app.command()

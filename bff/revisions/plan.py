@@ -14,7 +14,7 @@ from bff.revisions.traffic import LATEST, Target, Traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Deploy:
     """What is wished of a publication. With ``no_traffic`` the present shares stay where they are."""
 
     who: str
@@ -35,7 +35,7 @@ class Rules:
 
 
 def after_deploy(
-    before: TrafficState, published: Published, release: ReleaseState, wish: Wish, rules: Rules
+    before: TrafficState, published: Published, release: ReleaseState, wish: Deploy, rules: Rules
 ) -> Planned:
     """What goes with a new revision. Its share is that of the latest one, which it is now, unless somebody
     wished otherwise or a release moves it.
@@ -51,7 +51,7 @@ def after_deploy(
 
 
 def _shares(
-    before: TrafficState, published: Published, release: ReleaseState, wish: Wish, rules: Rules
+    before: TrafficState, published: Published, release: ReleaseState, wish: Deploy, rules: Rules
 ) -> Planned:
     if rules.is_save and not wish.no_traffic:
         return Planned(traffic=after_save(before.traffic))

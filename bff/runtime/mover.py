@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from bff.clock import Clock
 from bff.revisions import plan
+from bff.revisions.plan import Deploy
 from bff.revisions.release import Event, Release, State, from_json
 from bff.revisions.routing import Routing
 from bff.revisions.store.failures import NoSuchRelease, NoSuchRevision
-from bff.revisions.store.records import Change, Planned, TrafficState
+from bff.revisions.store.records import Change, Planned, Published, ReleaseState, TrafficState
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
 from bff.runtime.function import Function
@@ -39,6 +40,10 @@ class Mover:
     def store(self) -> Store:
         """Where it is written."""
         return self._publisher.store
+
+    async def deploy(self, function: Function, packed: bytes, wish: Deploy) -> tuple[Published, TrafficState]:
+        """Publish an archive: :meth:`Publisher.deploy`."""
+        return await self._publisher.deploy(function, packed, wish)
 
     async def move(self, function: Function, change: Change) -> TrafficState:
         """Obey a change of traffic, which ends a release that is under way: somebody has decided otherwise.
@@ -84,31 +89,29 @@ class Mover:
             await self._obey(function, state, ready)
             return True
 
-    async def pause(self, function: Function, change: Change, event: Event = Event.PAUSE) -> Release:
-        """A release keeps its traffic until it is resumed (``event``), promoted or rolled back; a bad verdict
-        still ends it.
-
-        Raises:
-            ReleaseNotSo: there is none that could be paused.
-
-        """
-        release = await self.release(function.name)
-        after = release.after(event, self._clock.wall())
-        if not await self.turn(function, change, release, after):
-            return await self.pause(function, change, event)  # it has just turned: ask again what it is now
-        return after
-
-    async def release(self, function: str) -> Release:
-        """The function's last release.
+    async def pause(self, function: Function, change: Change) -> ReleaseState:
+        """A release keeps its traffic until it is resumed, promoted or rolled back; a bad verdict still ends it.
 
         Raises:
             NoSuchRelease: it never had one.
+            ReleaseNotSo: there is none that could be paused.
 
         """
-        state = await self.store.release(function)
-        if state.state is None:
-            raise NoSuchRelease(function)
-        return from_json(state.state)
+        return await self._happen(function, change, Event.PAUSE)
+
+    async def resume(self, function: Function, change: Change) -> ReleaseState:
+        """A paused release goes on, in the step it was in. Raises as :meth:`pause`."""
+        return await self._happen(function, change, Event.RESUME)
+
+    async def _happen(self, function: Function, change: Change, event: Event) -> ReleaseState:
+        while True:
+            state = await self.store.release(function.name)
+            if state.state is None:
+                raise NoSuchRelease(function.name)
+            before = from_json(state.state)
+            if await self.turn(function, change, before, before.after(event, self._clock.wall())):
+                return await self.store.release(function.name)
+            # It has just turned by itself: ask again what it is now.
 
     async def _step(
         self,

@@ -14,7 +14,7 @@ from bff.clock import Clock
 from bff.config import ReleaseConfig
 from bff.errors import FunctionNotLoaded
 from bff.revisions import plan
-from bff.revisions.plan import Rules, Wish
+from bff.revisions.plan import Deploy, Rules
 from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
@@ -117,7 +117,7 @@ class Publisher:
         with self._told(function):
             if files_digest(taken) == state.folder:
                 return await self._succeed(function, state, taken, began)
-            await self._deploy(function, taken, Wish(who=GATEWAY), began, is_folder=True)
+            await self._deploy(function, taken, Deploy(who=GATEWAY), began, is_folder=True)
             return True
         return False
 
@@ -190,13 +190,13 @@ class Publisher:
         fresh = latest.snapshot.under(function.settings.frozen())
         if fresh.digest == latest.digest:
             return False
-        wish = Wish(who=GATEWAY, note="its settings in routes.yaml changed")
+        wish = Deploy(who=GATEWAY, note="its settings in routes.yaml changed")
         await self._deploy(function, fresh, wish, began, is_folder=False)
         return True
 
     # What people ask for
 
-    async def deploy(self, function: Function, packed: bytes, wish: Wish) -> tuple[Published, TrafficState]:
+    async def deploy(self, function: Function, packed: bytes, wish: Deploy) -> tuple[Published, TrafficState]:
         """Publish an archive, after it was loaded and checked without a byte of traffic. One whose digest is
         known is that revision, and becomes the latest again.
 
@@ -223,7 +223,7 @@ class Publisher:
         return self.states[function.name]
 
     async def _deploy(
-        self, function: Function, taken: Snapshot, wish: Wish, began: float, *, is_folder: bool
+        self, function: Function, taken: Snapshot, wish: Deploy, began: float, *, is_folder: bool
     ) -> tuple[Published, TrafficState]:
         name, _ = await self.store.reserve(function.name, taken.digest)
         revision = self._shelf.at_hand(function, name) or Revision(
@@ -246,10 +246,10 @@ class Publisher:
     # Tools
 
     async def candidate(
-        self, taken: Snapshot, *, wish: Wish | None = None, name: str = "", is_folder: bool = True
+        self, taken: Snapshot, *, wish: Deploy | None = None, name: str = "", is_folder: bool = True
     ) -> Candidate:
         """What the store is given of a snapshot."""
-        wish = wish or Wish(who=GATEWAY)
+        wish = wish or Deploy(who=GATEWAY)
         return Candidate(
             function=taken.function,
             digest=taken.digest,

@@ -66,7 +66,13 @@ def test_every_command_and_option_named_exists(pages: list[Path]) -> None:
                     unknown.append(f"{page.name}: bff {name}")
                     continue
                 named.add(name)
-                known = {option for each in commands[name].params for option in each.opts} | {"--help"}
+                inner = list(getattr(commands[name], "commands", {}).values())
+                known = {
+                    option
+                    for command in (commands[name], *inner)
+                    for each in command.params
+                    for option in each.opts
+                } | {"--help"}
                 asked = set(re.findall(r"(?<!\S)(--[a-z-]+)", rest.partition("|")[0]))
                 unknown += [f"{page.name}: bff {name} {option}" for option in sorted(asked - known)]
     assert not unknown

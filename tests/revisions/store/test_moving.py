@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bff.revisions.store.failures import Conflict, NoSuchRevision
-from bff.revisions.store.records import Change, Cohort, TrafficState
+from bff.revisions.store.records import Change, Counted, Planned, TrafficState
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import LATEST, Target, Traffic
 from tests.revisions.store.conftest import Open, candidate
@@ -128,17 +128,36 @@ async def test_no_change_is_missed_while_many_write(two: Store, open_store: Open
     assert heard.union(changed) == {f"f{who}_{n}" for who in range(3) for n in range(20)}
 
 
-async def test_a_release_steps_with_its_traffic_or_not_at_all(two: Store) -> None:
+def step(number: int, *, goes_on: bool = True) -> Planned:
+    return Planned(traffic=SPLIT, release={"at": number}, goes_on=goes_on, step=f"step {number}")
+
+
+async def test_a_release_turns_with_its_traffic_or_not_at_all(two: Store) -> None:
     """State and traffic change together; who is late changes neither."""
-    assert (await two.release("home")).state is None
-    traffic, release = await two.step(MOVE, {"step": 1}, expected=0)
-    assert (traffic.version, release.version, release.state) == (1, 1, {"step": 1})
-    with pytest.raises(Conflict, match="The release of home"):
-        await two.step(replace(MOVE, traffic=LATEST), {"step": 2}, expected=0)
+    nothing = await two.release("home")
+    assert (nothing.version, nothing.goes_on, nothing.state) == (0, False, None)
+    moved = await two.turn(MOVE, nothing, lambda before: step(1))
+    assert moved is not None
+    assert (moved.version, moved.traffic) == (1, SPLIT)
+    release = await two.release("home")
+    assert (release.version, release.goes_on, release.state) == (1, True, {"at": 1})
+    assert await two.releases() == (release,)
+    assert await two.turn(MOVE, nothing, lambda before: step(2)) is None
     with pytest.raises(Conflict, match="The traffic of home"):
-        await two.step(replace(MOVE, expected=0), {"step": 2}, expected=1)
-    assert (await two.traffic("home")).version == 1
+        await two.turn(replace(MOVE, expected=0), release, lambda before: step(2))
     assert await two.release("home") == release
+    assert (await two.traffic("home")).version == 1
+    await two.turn(MOVE, release, lambda before: step(2, goes_on=False))
+    assert await two.releases() == ()
+    assert (await two.release("home")).state == {"at": 2}
+
+
+async def test_of_two_turns_at_once_one_happens(two: Store, open_store: Open) -> None:
+    other = open_store()
+    before = await two.release("home")
+    turns = [store.turn(MOVE, before, lambda _: step(1)) for store in (two, other, two, other)]
+    assert sum(each is not None for each in await asyncio.gather(*turns)) == 1
+    assert (await two.release("home")).version == 1
 
 
 async def test_one_gateway_at_a_time_has_the_lease(two: Store, open_store: Open) -> None:
@@ -160,11 +179,12 @@ async def test_one_gateway_at_a_time_has_the_lease(two: Store, open_store: Open)
 async def test_counters_of_all_gateways_stand_side_by_side(two: Store, open_store: Open) -> None:
     """Said again they replace what the same gateway said, so that a retry counts nothing twice."""
     other = open_store()
-    ours = Cohort(function="home", revision="home-00002", gateway="a", bucket=7, counters={"calls": 3})
+    ours = Counted(function="home", step="step 1", side="canary", gateway="a", counters={"calls": 3})
     theirs = replace(ours, gateway="b", counters={"calls": 4})
-    await asyncio.gather(two.count([ours]), other.count([theirs, replace(theirs, bucket=6)]))
+    await asyncio.gather(two.count([ours]), other.count([theirs, replace(theirs, step="step 0")]))
     await two.count([replace(ours, counters={"calls": 5})])
-    counted = await other.counted("home", since=7)
+    counted = await other.counted("home", "step 1")
     assert [(each.gateway, each.counters) for each in counted] == [("a", {"calls": 5}), ("b", {"calls": 4})]
-    await two.uncount("home", before=8)
-    assert await two.counted("home") == ()
+    await two.turn(MOVE, await two.release("home"), lambda before: step(1))
+    assert await two.counted("home", "step 1") == counted, "the step goes on"
+    assert await two.counted("home", "step 0") == ()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bff.revisions.store.failures import NoSuchRevision
-from bff.revisions.store.records import Change, Published, TrafficState
+from bff.revisions.store.records import Change, Planned, Published, ReleaseState, TrafficState
 from bff.revisions.store.retention import Retention
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
@@ -159,14 +159,16 @@ async def test_a_deploy_moves_traffic_with_it_or_not_at_all(store: Store) -> Non
     """The plan sees what is in force when the transaction runs, and its failure undoes the publication."""
     await store.publish([candidate("aa")])
 
-    def pin(before: TrafficState, published: Published) -> Traffic:
-        assert (before.latest, published.name) == ("home-00001", "home-00002")
-        return Traffic((Target(revision=before.latest, percent=100),))
+    def pin(before: TrafficState, published: Published, release: ReleaseState) -> Planned:
+        assert (before.latest, published.name, release.version) == ("home-00001", "home-00002", 0)
+        traffic = Traffic((Target(revision=before.latest, percent=100),))
+        return Planned(traffic=traffic, release={"canary": published.name}, goes_on=True)
 
     published, state = await store.deploy(candidate("bb"), pin)
     assert (published.name, published.is_new) == ("home-00002", True)
     assert (state.latest, state.version, state.routed()) == ("home-00002", 1, {"home-00001"})
-    _, same = await store.deploy(candidate("bb"), lambda before, _: before.traffic)
+    assert (await store.release("home")).state == {"canary": "home-00002"}
+    _, same = await store.deploy(candidate("bb"), lambda before, *_: Planned(traffic=before.traffic))
     assert same == state
     with pytest.raises(NoSuchRevision):
         await store.deploy(candidate("cc"), lambda *_: Traffic((Target(revision="home-00009", percent=100),)))
