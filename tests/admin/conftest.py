@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -222,3 +224,21 @@ async def asking(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Asking]:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def free_admin() -> Callable[[Path], subprocess.CompletedProcess[str]]:
+    """``free_admin(folder)``: ``bff serve`` with an admin listener that everybody could reach, and how it ended."""
+
+    def run(folder: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "bff.cli", "serve", "--config", str(folder / "routes.yaml")]
+        return subprocess.run(
+            [*command, "--port", "0", "--admin", "0.0.0.0:0"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
