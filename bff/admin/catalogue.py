@@ -80,19 +80,7 @@ def text(content: bytes) -> str | None:
 
 def history(entries: Iterable[Entry]) -> list[HistoryShape]:
     """What happened."""
-    return [
-        HistoryShape(
-            id=entry.id,
-            at=entry.at,
-            who=entry.who,
-            what=entry.what,
-            why=entry.why,
-            numbers=dict(entry.numbers),
-            before=entry.before,
-            after=entry.after,
-        )
-        for entry in entries
-    ]
+    return [HistoryShape.model_validate(entry, from_attributes=True) for entry in entries]
 
 
 def release(state: ReleaseState) -> ReleaseShape:
@@ -117,15 +105,4 @@ def token(kept: Token) -> TokenShape:
 
 def audit(lines: Iterable[Audited]) -> list[AuditShape]:
     """Who wrote what."""
-    return [
-        AuditShape(
-            id=line.id,
-            at=line.at,
-            who=line.who,
-            what=line.what,
-            target=line.target,
-            status=line.status,
-            detail=dict(line.detail),
-        )
-        for line in lines
-    ]
+    return [AuditShape.model_validate(line, from_attributes=True) for line in lines]
