@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BodyTooLarge, Fault
+from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cohort import Cohort
 from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
@@ -152,6 +153,7 @@ class Invocation(Signal):
     error: BaseException | None = None
     event: Any = None
     incoming: Incoming | None = None
+    caller: Caller = NOBODY
     phases: Mapping[str, float] | None = None
     claims: Mapping[str, Any] | None = None
     calls: list[CallRecord] | None = None

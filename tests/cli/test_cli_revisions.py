@@ -88,7 +88,9 @@ def test_a_deploy_that_cannot_serve_changes_nothing(operator: Operator) -> None:
     assert raising.code == 1
     assert "functions/hello.py:1" in raising.err
     assert "no key" in raising.err
-    refusing = operator.deploy(f"{TWO}\n\ndef check() -> tuple[bool, str]:\n    return False, 'the shop is closed'\n")
+    refusing = operator.deploy(
+        f"{TWO}\n\ndef check() -> tuple[bool, str]:\n    return False, 'the shop is closed'\n"
+    )
     assert refusing.code == 1
     assert "the shop is closed" in refusing.err
     assert "remedy" in refusing.err

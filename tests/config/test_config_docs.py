@@ -18,6 +18,7 @@ from bff.config import (
     Defaults,
     FunctionConfig,
     GatewayConfig,
+    OpenApiConfig,
     RouteConfig,
     ScaleConfig,
     ServiceConfig,
@@ -25,6 +26,14 @@ from bff.config import (
     json_schema,
 )
 from bff.config.admin import AdminConfig, AdminTokenConfig
+from bff.config.auth import (
+    ApiKeyConfig,
+    ApiKeysConfig,
+    CertificateConfig,
+    DemandConfig,
+    JwtConfig,
+    SchemeConfig,
+)
 from bff.config.units import DURATION_PATTERN, duration_text, size_text
 
 if TYPE_CHECKING:
@@ -38,6 +47,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "telemetry": TelemetryConfig,
     "admin": AdminConfig,
     "admin.tokens.NAME": AdminTokenConfig,
+    "openapi": OpenApiConfig,
+    "auth.NAME": SchemeConfig,
+    "auth.NAME.jwt": JwtConfig,
+    "auth.NAME.api_keys": ApiKeysConfig,
+    "auth.NAME.api_keys.keys.CALLER": ApiKeyConfig,
+    "auth.NAME.certificate": CertificateConfig,
+    "auth of a route": DemandConfig,
     "defaults": Defaults,
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
