@@ -24,14 +24,14 @@ def release(name: str, *, watches: bool, admin: str, config: Path, as_json: bool
             now = gateway.get(path).value
             show(now) if as_json else typer.echo(told(now))
             return
-        has_gone_well = _watched(gateway, path, as_json=as_json)
-        if not has_gone_well and not as_json:
+        last = _watched(gateway, path, as_json=as_json)
+        if last is not None and not has_ended_well(last) and not as_json:
             _say_why(gateway, name)
-    raise typer.Exit(0 if has_gone_well else 1)
+    raise typer.Exit(0 if last is not None and has_ended_well(last) else 1)
 
 
-def _watched(gateway: AdminClient, path: str, *, as_json: bool) -> bool:
-    """Print every turn of the release that goes on now; whether it went well."""
+def _watched(gateway: AdminClient, path: str, *, as_json: bool) -> Now | None:
+    """Print every turn of the release that goes on now; how it ended, None if its end was not seen."""
     first: str | None = None
     for kind, now in gateway.events(path):
         canary = (now["release"] or {}).get("canary")
@@ -40,14 +40,14 @@ def _watched(gateway: AdminClient, path: str, *, as_json: bool) -> bool:
             typer.echo(json.dumps(now, ensure_ascii=False) if as_json else told(now))
         if canary != first:
             say(f"a newer revision has taken over the release of {first}")
-            return False
+            return None
         if kind == "end" and now["running"]:
             say("the gateway shuts down; the release goes on with the next one")
-            return False
+            return None
         if kind == "end":
-            return has_ended_well(now)
+            return dict(now)
     say("the gateway broke off")
-    return False
+    return None
 
 
 def _say_why(gateway: AdminClient, name: str) -> None:
