@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import edit, hello, report, startup
+from benchmarks import edit, hello, report, rollback, startup, traffic
 from benchmarks.machine import facts
 from benchmarks.outcome import Effort, Outcome
 from benchmarks.servers import BenchmarkError
@@ -16,6 +16,8 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "hello": hello.measure,
     "startup": startup.measure,
     "edit": edit.measure,
+    "traffic": traffic.measure,
+    "rollback": rollback.measure,
 }
 
 

@@ -89,4 +89,6 @@ GOALS = (
     _goal("startup.rss", "Gateway idle RSS, the gallery cold", "≤", 60, "MB"),
     _goal("edit.rename", "Edit → first correct answer in `bff dev`, saved by rename", "≤", 100, "ms"),
     _goal("edit.in_place", "Edit → first correct answer in `bff dev`, saved in place", "≤", 100, "ms"),
+    _goal("traffic.choice", "A choice among five revisions, with rules and stickiness, CPU", "≤", 5, "µs"),
+    _goal("rollback.cold", "Rollback of a hello to a cold revision → first answer from it", "≤", 20, "ms"),
 )

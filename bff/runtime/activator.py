@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bff.errors import GatewayDraining, Overloaded
+from bff.errors import GatewayDraining
 from bff.revisions.revision import Revision
 from bff.runtime.autoscaler import Memory, Seen, decide
 from bff.runtime.instance import Instance
 from bff.runtime.lifecycle import State, moved
-from bff.runtime.line import LONGEST, Line
+from bff.runtime.line import Crowd, Line
 from bff.runtime.maker import Maker
 from bff.runtime.warmup import Settings
 from bff.sdk.invocation import Invocation
@@ -55,7 +55,7 @@ class Activator:
         self._state = State.COLD
         self._limit = settings.concurrency
         self._line: Line[Instance] = Line(give_back=self._give_back)
-        self._cold_callers = 0
+        self._cold_callers = Crowd()
         self.last_call: float | None = None
         self.instance: Instance | None = None
         self.in_flight = 0
@@ -80,7 +80,7 @@ class Activator:
     @property
     def waiting(self) -> int:
         """Callers who wait for the warm-up or for a place."""
-        return self._cold_callers + self._line.waiting
+        return self._cold_callers.waiting + self._line.waiting
 
     def enter_now(self) -> Instance | None:
         """Get in without waiting; None when it is cold, full, or others wait already."""
@@ -99,21 +99,13 @@ class Activator:
 
         """
         if self.instance is None:
-            await self._wait_for_warmth()
+            with self._cold_callers.joined(self.revision.function):
+                await self.warm()
         instance = self.enter_now()
         if instance is None:
             # Who leaves hands over a place that is counted already.
             instance = await self._line.stand(self.revision.function)
         return instance
-
-    async def _wait_for_warmth(self) -> None:
-        if self._cold_callers >= LONGEST:
-            raise Overloaded(self.revision.function, LONGEST)
-        self._cold_callers += 1
-        try:
-            await self.warm()
-        finally:
-            self._cold_callers -= 1
 
     def _give_back(self, instance: Instance) -> None:
         """A place that was handed to somebody who left in that turn."""

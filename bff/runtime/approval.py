@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from bff.clock import Clock
-from bff.errors import FunctionNotLoaded
+from bff.errors import FunctionNotLoaded, GatewayDraining
 from bff.runtime import hooks
 from bff.runtime.hooks import HookOverran
 from bff.runtime.instance import Instance
@@ -28,7 +28,10 @@ async def ask(live: Live, clock: Clock) -> None:
         GatewayDraining: it went meanwhile.
 
     """
-    inside = await live.warm()
+    await live.warm()
+    inside = live.instance
+    if inside is None:
+        raise GatewayDraining
     limit = live.settings.warm_up_timeout
     said = await (said_by(inside, clock, limit) if isinstance(inside, Instance) else inside.approve(limit))
     if said is not None:

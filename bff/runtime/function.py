@@ -21,6 +21,7 @@ from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
+from bff.runtime.line import Crowd
 from bff.runtime.lives import Live, Lives
 from bff.runtime.pool import Pool
 from bff.runtime.standing import Standing
@@ -64,6 +65,7 @@ class Function:
     __slots__ = (
         "_dev",
         "_errands",
+        "_first_callers",
         "_forkserver",
         "_newest",
         "_opening",
@@ -108,6 +110,7 @@ class Function:
         self._newest: Revision | None = None
         self._opening: asyncio.Task[None] | None = None
         self._errands = Errands()
+        self._first_callers = Crowd()
         self._setbacks = Setbacks(workshop.clock)
         self.tally = Tally()
         self.blocked = Blockages()
@@ -140,7 +143,8 @@ class Function:
                 self._setbacks.refuse_while_backing_off(self._key(live))
             try:
                 if live is None:
-                    await self._opened()
+                    with self._first_callers.joined(self.name):
+                        await self._opened()
                     live = self.lives.of(invocation)
                     continue
                 inside = await live.enter()
@@ -232,20 +236,27 @@ class Function:
         async with self._publishing:
             if self._dev or self._newest is None:
                 self._newest = revision  # whose text is the one on the disk
-            known = self.lives.get(revision.name)
-            live = known or self._activator(revision)
+            present = self.lives.get(revision.name)
+            if present is not None:
+                with suppress(GatewayDraining):  # traffic went elsewhere while we waited: it is made anew
+                    await self._approved(present, is_known=is_known)
+                    return
+            fresh = self._activator(revision)
             try:
-                await (live.warm() if is_known else approval.ask(live, self._workshop.clock))
-            except BaseException as error:
-                if isinstance(error, FunctionNotLoaded):
-                    self.failure = error
-                    self._setbacks.failed(revision.name, error)
-                if known is None:
-                    await live.close()
+                await self._approved(fresh, is_known=is_known)
+            except BaseException:
+                await fresh.close()
                 raise
-            self.failure = None
-            if known is None:
-                self.lives.make_ready(live)
+            self.lives.make_ready(fresh)
+
+    async def _approved(self, live: Live, *, is_known: bool) -> None:
+        try:
+            await (live.warm() if is_known else approval.ask(live, self._workshop.clock))
+        except FunctionNotLoaded as failure:
+            self.failure = failure
+            self._setbacks.failed(live.revision.name, failure)
+            raise
+        self.failure = None
 
     def route(self, routing: Routing) -> None:
         """From now on calls go as this says, in one step; what none can reach any more drains and is evicted.
@@ -435,6 +446,8 @@ class Function:
         return Standing(
             name=self.name,
             lives=self.lives,
+            is_opening=self._opening is not None,
+            first_callers=self._first_callers.waiting,
             tally=self.tally,
             blocked=self.blocked,
             failure=self.failure,

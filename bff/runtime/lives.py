@@ -111,21 +111,26 @@ class Lives(Mapping[str, Live]):
         self.only = self.main if self._choose is None else None
 
     def make_ready(self, live: Live) -> None:
-        """Keep a warm one that has no traffic yet."""
+        """Keep a warm one; it has traffic at once where its revision came to have some meanwhile."""
+        if live.revision.name in self._by_name:
+            self.replace(live)
+            return
         self._ready[live.revision.name] = live
         for name in list(self._ready)[:-READY_AT_MOST]:
             self._retire(self._ready.pop(name))
 
     def replace(self, fresh: Live) -> None:
-        """A new instance of a revision that is there; the old one drains."""
+        """A new instance of a revision; the old one drains, and the new one too where its revision has gone."""
         name = fresh.revision.name
-        if name not in self._by_name:
-            self._retire(self._ready.pop(name))
-            self.make_ready(fresh)
-            return
-        self._retire(self._by_name[name])
-        self._by_name = {**self._by_name, name: fresh}
-        self._compile()
+        if name in self._by_name:
+            old, self._by_name = self._by_name[name], {**self._by_name, name: fresh}
+            self._compile()
+            self._retire(old)
+        elif name in self._ready:
+            old, self._ready[name] = self._ready[name], fresh
+            self._retire(old)
+        else:
+            self._retire(fresh)
 
     def rest(self, live: Live) -> None:
         """Evict its instance; the next call warms the same revision again."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from bff.clock import Clock
 from bff.errors import FunctionNotLoaded
+from bff.runtime.lifecycle import State
 from bff.runtime.lives import Lives
 from bff.runtime.tally import Tally
 from bff.signals import Blockages
@@ -14,10 +15,14 @@ from bff.signals import Blockages
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What there is to tell; of the revision that gets most of the calls where it is one revision's."""
+    """What there is to tell; of the revision that gets most of the calls where it is one revision's.
+    ``first_callers`` wait for the first revision of all, which is made while ``is_opening``.
+    """
 
     name: str
     lives: Lives
+    is_opening: bool
+    first_callers: int
     tally: Tally
     blocked: Blockages
     failure: FunctionNotLoaded | None
@@ -29,10 +34,10 @@ class Standing:
         return {
             "name": self.name,
             "revision": live.revision.name if live else None,
-            "state": str(live.state) if live else "cold",
+            "state": str(live.state if live else State.WARMING if self.is_opening else State.COLD),
             "instances": sum(each.instances for each in self.lives.values()),
             "in_flight": sum(each.in_flight for each in self.lives.values()),
-            "waiting": sum(each.waiting for each in self.lives.values()),
+            "waiting": self.first_callers + sum(each.waiting for each in self.lives.values()),
             "traffic": self._traffic(),
             "warm_up": self.tally.warm_up(),
             "last_used": self._last_used(clock),

@@ -9,20 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from bff.config import (
+    Conditions,
     Config,
     CorsConfig,
     Defaults,
     FunctionConfig,
     GatewayConfig,
+    LaneConfig,
     OpenApiConfig,
+    ReleaseConfig,
     RouteConfig,
+    RuleConfig,
     ScaleConfig,
     ServiceConfig,
+    StickyConfig,
+    SubsetConfig,
     TelemetryConfig,
+    TextMatch,
+    TrafficConfig,
+    TrustConfig,
     json_schema,
 )
 from bff.config.admin import AdminConfig, AdminTokenConfig
@@ -59,6 +68,15 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
     "scale": ScaleConfig,
+    "subset": SubsetConfig,
+    "traffic": TrafficConfig,
+    "rule": RuleConfig,
+    "conditions": Conditions,
+    "text": TextMatch,
+    "trust": TrustConfig,
+    "sticky": StickyConfig,
+    "release": ReleaseConfig,
+    "lanes": LaneConfig,
 }
 
 
@@ -81,7 +99,7 @@ def default_text(field: FieldInfo) -> str:
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    if isinstance(default, float):
+    if isinstance(default, float) and any(isinstance(each, WithJsonSchema) for each in field.metadata):
         return f"`{duration_text(default)}`"
     if isinstance(default, tuple):
         return ", ".join(f"`{item}`" for item in default)
@@ -113,6 +131,7 @@ def test_every_example_on_the_page_loads(project: Project, example: str) -> None
     project.add("designs.token", "t")
     project.add("users.token", "t")
     project.add("scrape.token", "s" * 32)
+    project.add("override.token", "a-secret-of-16-letters")
     project.load(example, API_KEY="k", CI_TOKEN="c" * 32)
 
 

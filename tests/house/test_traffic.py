@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 
@@ -197,3 +198,61 @@ routes:
                 assert await reached(**header) == "canary"
             for hostile in ("canary\t!", "a" * 64, "Canary", "", "../x"):
                 assert await reached(x_lane=hostile) == "stable"
+
+
+RELEASE = """\
+functions:
+  home:
+    release: {strategy: canary, steps: [20, 50, 100], interval: 50ms, min_requests: 20}
+    traffic: {sticky: {header: x-user}}
+routes:
+- {path: /home, function: home}
+"""
+FAILS = "async def handle() -> dict:\n    raise ValueError('a bug')\n"
+
+
+async def calls(served: Inside, users: range) -> Counter[tuple[int, str]]:
+    """One call of each user: statuses by revision."""
+    seen: Counter[tuple[int, str]] = Counter()
+    for user in users:
+        answer = await served.client.get("/home", headers={"x-user": str(user)})
+        seen[answer.status_code, answer.headers.get("bff-revision", "")] += 1
+    return seen
+
+
+async def test_a_bad_deploy_is_rolled_back_by_itself(tmp_path: Path) -> None:
+    """A fifth of the users meets it for a moment; then it is gone, and the history says why."""
+    async with inside(tmp_path, {"routes.yaml": RELEASE, "functions/home.py": says(1)}) as served:
+        assert await calls(served, range(5)) == {(200, "home-00001"): 5}
+        assert (await served.deploy("home", FAILS)).name == "home-00002"
+        failed = await calls(served, range(200))
+        assert 20 <= sum(count for (status, _), count in failed.items() if status == 500) <= 60
+        await served.house.releases.look()
+        assert await calls(served, range(50)) == {(200, "home-00001"): 50}
+        history = await served.house.publisher.store.history("home")
+        (line,) = [each for each in history if each.what == "release rolled-back"]
+        assert line.why.startswith("The canary is worse: errors 1 against 0, over ")
+        assert line.numbers["errors"]["evidence"] > line.numbers["errors"]["needed"]
+
+
+async def test_a_good_deploy_has_everything_after_its_steps(tmp_path: Path) -> None:
+    """And no user who has seen it sees the older one again."""
+    async with inside(tmp_path, {"routes.yaml": RELEASE, "functions/home.py": says(1)}) as served:
+        await calls(served, range(1))
+        assert (await served.deploy("home", says(2))).name == "home-00002"
+        newest: set[int] = set()
+        shares = []
+        for _ in range(3):
+            now = set()
+            for user in range(200):
+                answer = await served.client.get("/home", headers={"x-user": str(user)})
+                now |= {user} if answer.json() == {"says": "2"} else set()
+            assert newest <= now
+            newest = now
+            shares.append(len(now))
+            await asyncio.sleep(0.05)  # the step's interval
+            await served.house.releases.look()
+        assert 20 <= shares[0] <= 60
+        assert 70 <= shares[1] <= 130
+        assert shares[2] == 200
+        assert served.house.invoker.functions["home"].lives.only is not None

@@ -301,6 +301,7 @@ STEPS = st.lists(
             "split",
             "admit",
             "settings",
+            "evict",
             "time",
             "turn",
             "wait",
@@ -364,6 +365,8 @@ class Teller:
                     settings(env={"N": str(self.number)}, timeout=float(len(self.others) + 1))
                 )
                 self.other(self.function.remake())
+            case "evict":
+                self.function.rest()
             case "time":
                 await self.clock.advance(0.6)
             case "wait":
@@ -377,8 +380,8 @@ class Teller:
         for activator in self.activators:
             assert activator.in_flight >= 0
             assert (activator.instance is not None) == (activator.state in (State.WARM, State.IDLE))
-        live_states = (State.WARM, State.IDLE, State.COLD, State.WARMING)
-        assert all(live.state in live_states for live in lives.values())
+        over = (State.DRAINING, State.EVICTED)
+        assert all(live.state not in over for live in lives.values())
 
     async def end(self) -> None:
         await asyncio.gather(*self.others)

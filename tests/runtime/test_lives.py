@@ -15,6 +15,7 @@ from bff.revisions.store.records import Change
 from bff.revisions.traffic import Traffic, TrafficInvalid, parsed
 from bff.runtime.function import Function
 from bff.runtime.lives import READY_FOR
+from bff.runtime.mover import Mover
 from bff.runtime.warmup import read
 from bff.testing import ManualClock
 from tests.runtime.conftest import Gate, Runtime, loaded, running, settings, split, until
@@ -44,9 +45,8 @@ async def published(runtime: Runtime, source: str, **changed: object) -> Revisio
 
 async def moved(runtime: Runtime, function: Function, traffic: Traffic) -> None:
     """Traffic as somebody put it."""
-    await runtime.publisher.move(
-        function, Change(function="home", what="traffic", who="ann", traffic=traffic)
-    )
+    mover = Mover(runtime.publisher, clock=runtime.clock)
+    await mover.move(function, Change(function="home", what="traffic", who="ann", traffic=traffic))
 
 
 async def answers(runtime: Runtime, calls: int = 200) -> set[str]:
@@ -167,6 +167,8 @@ async def test_a_check_runs_in_the_process_of_a_process_function(tmp_path: Path)
         assert pid != os.getpid()
         await function.admit(await published(runtime, version(2), isolation="process"))
         assert set(function.lives) == {"home-dev-2"}
+        await function.close()
+        await function._forkserver.close()
 
 
 async def test_calls_inside_finish_on_their_revision(runtime: Runtime, gate: Gate) -> None:

@@ -69,7 +69,7 @@ class Scene:
 
 async def revision(runtime: Runtime, source: str) -> Revision:
     runtime.write(home=source)
-    return runtime.registry.publish(await read(runtime.root, "home", settings(), runtime.workshop))
+    return await runtime.named(await read(runtime.root, "home", settings(), runtime.workshop))
 
 
 async def scene(runtime: Runtime, canary: str) -> Scene:
