@@ -19,6 +19,8 @@ WORKDIR /srv
 COPY --from=build /venv /venv
 COPY routes.yaml ./
 COPY functions/ functions/
+# The state: revisions, traffic, tokens. Mount a volume here, or name a database under `state`, to keep it.
+RUN mkdir .bff && chown bff: .bff
 USER bff
 EXPOSE 8080
 # By Python, because the image has no curl; past any proxy the environment names.

@@ -282,6 +282,7 @@ class House:
             host=options.admin_host,
             keys=lambda: [*options.admin_keys, *configured_keys(self.config.admin)],
             signals=self.signals,
+            hosts=lambda: self.config.admin.hosts,
         )
 
     def _settings_now(self, name: str) -> Settings | None:

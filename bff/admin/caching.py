@@ -37,5 +37,5 @@ class Caching:
             raise BadRequest("Name either a url or a tag.")
         if self._purge is None:
             raise NotFound("This gateway keeps no answers; a route's `cache` in routes.yaml makes it.")
-        count = await self._purge(url=url) if url is not None else await self._purge(tag=tag)
+        count = self._purge(url=url) if url is not None else self._purge(tag=tag)
         return shown(PurgedShape(purged=count))

@@ -66,8 +66,8 @@ Unpack = Callable[[bytes], Awaitable[Snapshot]]
 Describe = Callable[[Published, Snapshot], Awaitable[dict[str, Any]]]
 """What a revision's handler takes and gives, as JSON Schemas; see :mod:`bff.admin.describing`."""
 
-Purge = Callable[..., Awaitable[int]]
-"""``await purge(url=…)`` or ``await purge(tag=…)``: how many entries were forgotten."""
+Purge = Callable[..., int]
+"""``purge(url=…)`` or ``purge(tag=…)``: how many entries were forgotten."""
 
 Exposition = Callable[[], tuple[bytes, str]]
 """The metrics, and their media type."""

@@ -16,10 +16,10 @@ from pydantic_core import to_json
 from bff.admin.audit import Audit
 from bff.admin.gate import Gate
 from bff.admin.host import Front
-from bff.admin.incoming import Receive, body_of, expected_of, query_of
+from bff.admin.incoming import Fields, Receive, body_of, expected_of, query_of
 from bff.admin.keys import ANYBODY, Scope, Who
 from bff.admin.operation import Asked, Operation, Reply
-from bff.admin.refusals import RevisionRefused, VersionMoved
+from bff.admin.refusals import Busy, RevisionRefused, VersionMoved
 from bff.clock import Clock
 from bff.config import Pattern
 from bff.errors import BffError, CallerLeft, FunctionNotLoaded, MethodNotAllowed, NotFound, problem
@@ -30,13 +30,16 @@ from bff.signals import Signals, Unexpected
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Scoped = MutableMapping[str, Any]
 
+MOST_UPLOADS = 4
+
 _ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
 class Admin:
     """An ASGI application; what it shows is read when asked.
 
-    Mutable state: ``_router``, made once; ``streams``, how many answers go on now.
+    Mutable state: ``_router``, made once; ``streams``, how many answers go on now; ``_uploads``, how many bodies
+    of up to 72 MiB arrive now.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Admin:
         self._operations = operations
         self._router: Router[Operation] | None = None
         self.streams = 0
+        self._uploads = 0
         self._front = front
         self._gate = gate
         self._audit = audit
@@ -143,7 +147,7 @@ class Admin:
         fields = scope["headers"]
         query = query_of(operation, scope["query_string"])
         expected = expected_of(operation, fields)
-        body = await body_of(operation, fields, receive, self._clock)
+        body = await self._body(operation, fields, receive)
         detail.update(query)
         if isinstance(body, BaseModel):
             # Without warnings: a traffic block is checked later, and may be anything yet.
@@ -167,6 +171,17 @@ class Admin:
             if expected is None:
                 raise
             raise VersionMoved(conflict.now) from conflict  # RFC 9110 §13.1.1: what If-Match names is not so
+
+    async def _body(self, operation: Operation, fields: Fields, receive: Receive) -> Any:
+        if not operation.upload:
+            return await body_of(operation, fields, receive, self._clock)
+        if self._uploads >= MOST_UPLOADS:
+            raise Busy(f"{MOST_UPLOADS} archives are arriving already.")
+        self._uploads += 1
+        try:
+            return await body_of(operation, fields, receive, self._clock)
+        finally:
+            self._uploads -= 1
 
 
 async def _gone(receive: Receive) -> None:

@@ -6,6 +6,7 @@ The rules against DNS rebinding and cross-site requests; who asks is the gate's 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Sequence
 
 from bff.admin.refusals import ForeignPage
 from bff.errors import BadRequest
@@ -14,12 +15,13 @@ Fields = list[tuple[bytes, bytes]]
 
 
 class Front:
-    """The names a listener answers to: every literal address, ``localhost``, and ``name`` itself."""
+    """The names a listener answers to: every literal address, ``localhost``, ``name`` itself, and ``more``."""
 
-    __slots__ = ("_name",)
+    __slots__ = ("_more", "_name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, more: Callable[[], Sequence[str]] = tuple) -> None:
         self._name = name.lower()
+        self._more = more
 
     def check(self, fields: Fields) -> None:
         """Let pass what was meant for us and no foreign page has sent.
@@ -31,7 +33,9 @@ class Front:
         """
         hosts = _values(fields, b"host")
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
-            raise BadRequest("The Host field is not this listener's; use its address or localhost.")
+            raise BadRequest(
+                "The Host field is not this listener's; use its address or localhost, or name it in admin.hosts."
+            )
         for origin in _values(fields, b"origin"):
             if origin.partition("://")[2].lower() != hosts[0].lower():
                 raise ForeignPage
@@ -42,7 +46,7 @@ class Front:
     def _is_ours(self, host: str) -> bool:
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         name = name.strip("[]").lower()
-        return name in ("localhost", self._name) or is_address(name)
+        return name in ("localhost", self._name) or is_address(name) or name in self._more()
 
 
 def is_address(host: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from bff.admin.audit import Audit
 from bff.admin.desk import House
@@ -29,9 +29,15 @@ class Office:
     """What the admin listener is made of. ``app`` is its ASGI application; immutable."""
 
     def __init__(
-        self, house: House, *, host: str, keys: Callable[[], Iterable[Key]], signals: Signals
+        self,
+        house: House,
+        *,
+        host: str,
+        keys: Callable[[], Iterable[Key]],
+        signals: Signals,
+        hosts: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        """``host`` is the listener's address, ``keys`` those that no store keeps."""
+        """``host`` is the listener's address, ``hosts`` are further names of it, ``keys`` those no store keeps."""
         self._host = host
         self._keys = Keyring(house.store, keys, clock=house.clock)
 
@@ -42,7 +48,7 @@ class Office:
 
         self.app = Admin(
             operations,
-            front=Front(host),
+            front=Front(host, hosts),
             gate=Gate(self._keys, is_open=is_loopback(host)),
             audit=Audit(house.store, signals),
             clock=house.clock,

@@ -66,12 +66,12 @@ class VersionMoved(BffError):
     status, fault = 412, Fault.CALLER
 
     def __init__(self, now: int | None = None) -> None:
-        self._now = now
+        self._version = now
         at = "has another version now" if now is None else f"is at version {now} now"
         super().__init__(f"What you change {at}; read it again and decide on what it says.")
 
     def extras(self) -> Mapping[str, Any]:
-        return {} if self._now is None else {"version": self._now}
+        return {} if self._version is None else {"version": self._version}
 
 
 class RevisionRefused(BffError):

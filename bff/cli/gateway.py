@@ -28,7 +28,7 @@ def asking(admin: str, config: Path, *, as_json: bool) -> Iterator[AdminClient]:
     remedy.
     """
     try:
-        with AdminClient(admin, token=_token(admin, config)) as client:
+        with AdminClient(admin, token=token_for(admin, config)) as client:
             yield client
     except NoGateway as why:
         fail(
@@ -48,7 +48,7 @@ def function_path(name: str, *more: str) -> str:
     return "/".join(("/v1/functions", *(quote(part, safe="") for part in (name, *more))))
 
 
-def _token(admin: str, config: Path) -> str | None:
+def token_for(admin: str, config: Path) -> str | None:
     """The one of the environment; else the one that lies in the state folder, for this machine only."""
     named = os.environ.get(TOKEN, "").strip()
     if named or not is_this_machine(admin):

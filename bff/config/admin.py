@@ -8,20 +8,41 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from bff.config.section import FROZEN, NoDoubles, OneOrMany, OrEmpty, Secret, Section, no_entries, wrong
+from bff.config.section import (
+    FROZEN,
+    LowerCased,
+    NoDoubles,
+    OneOrMany,
+    OrEmpty,
+    Secret,
+    Section,
+    no_entries,
+    wrong,
+)
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 SHORTEST = 32
 """Characters: 128 random bits in hex. What is shorter was thought up by somebody, and can be guessed."""
 
 
 def _token(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
+    # Said without "is" or "has": before those the value itself would be quoted.
     if not _TOKEN.fullmatch(text):
-        raise wrong("is no bearer token: letters, digits and -._~+/ only (RFC 6750 §2.1)")
+        raise wrong("no bearer token: letters, digits and -._~+/ only (RFC 6750 §2.1)")
     if not SHORTEST <= len(text) <= 512:
-        raise wrong("has to be 32 to 512 characters long; `openssl rand -hex 32` makes one")
+        raise wrong("a token has 32 to 512 characters; `openssl rand -hex 32` makes one")
     return value
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise wrong("is no host's name; write it without scheme and port, such as gateway.example.com")
+    return text
+
+
+HostName = Annotated[LowerCased, AfterValidator(_host)]
 
 
 class AdminTokenConfig(Section):
@@ -38,6 +59,9 @@ class AdminTokenConfig(Section):
 class AdminConfig(Section):
     """The admin listener's own settings."""
 
+    hosts: Annotated[tuple[HostName, ...], OneOrMany, NoDoubles] = Field(
+        default=(), description="Names in Host that it answers to, besides addresses, localhost and its own."
+    )
     tokens: Annotated[Mapping[str, AdminTokenConfig], OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Tokens by name, besides those that `bff token create` makes."
     )

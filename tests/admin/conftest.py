@@ -176,6 +176,7 @@ async def admin_office(
     is_ready: Callable[[], bool] = lambda: True,
     describe: Any = None,
     database: Database | None = None,
+    hosts: tuple[str, ...] = (),
 ) -> AsyncIterator[Asking]:
     """An office as app opens it, with what a test wants otherwise."""
     clock = clock or SystemClock()
@@ -201,7 +202,7 @@ async def admin_office(
         metrics=None,
         clock=clock,
     )
-    office = Office(house, host=host, keys=lambda: fixed, signals=signals)
+    office = Office(house, host=host, keys=lambda: fixed, signals=signals, hosts=lambda: hosts)
     asking = Asking(office, store, heard, folder)
     try:
         yield asking

@@ -183,3 +183,17 @@ async def test_a_public_address_needs_somebody_with_a_token() -> None:
 
 def _token() -> Token:
     return Token(id="1", name="ci", scopes=frozenset({"read"}), created=0.0)
+
+
+async def test_further_names_are_answered_where_they_are_named() -> None:
+    """A proxy's name, say; every other is still somebody else's."""
+    async with admin_office(hosts=("gateway.example.com",)) as asking:
+        for host, status in (
+            ("gateway.example.com", 200),
+            ("Gateway.Example.com:443", 200),
+            ("example.com", 400),
+            ("gateway.example.com.evil.example", 400),
+        ):
+            assert (await asking("GET", "/v1/functions", headers={"host": host})).status_code == status
+        page = {"host": "gateway.example.com", "origin": "https://gateway.example.com"}
+        assert (await asking("GET", "/v1/functions", headers=page)).status_code == 200

@@ -202,7 +202,7 @@ def test_tokens_are_looked_for_where_they_are(operator: Operator, tmp_path: Path
 
 def test_the_token_of_the_folder_goes_to_this_machine_only(bff: Shell, project: Callable[..., Path]) -> None:
     """Wherever BFF_ADMIN leads: what is not loopback is not handed the token."""
-    from bff.cli.gateway import _token
+    from bff.cli.gateway import token_for
 
     folder = project(ROUTES, hello=ONE)
     (folder / ".bff").mkdir()
@@ -210,14 +210,14 @@ def test_the_token_of_the_folder_goes_to_this_machine_only(bff: Shell, project: 
     (folder / ".bff/admin-token").write_text(token)
     config = folder / "routes.yaml"
     for url in ("127.0.0.1:8001", "http://127.0.0.1:8001", "http://localhost:1", "http://[::1]:1"):
-        assert _token(url, config) == token
+        assert token_for(url, config) == token
     for url in (
         "http://10.0.0.1:8001",
         "gateway.internal:8001",
         "http://127.0.0.1.evil.example",
         "http://0.0.0.0",
     ):
-        assert _token(url, config) is None
+        assert token_for(url, config) is None
 
 
 def test_a_diff_shows_lines_and_what_the_handler_takes(operator: Operator) -> None:
