@@ -144,33 +144,35 @@ class Admin:
         receive: Receive,
         detail: dict[str, Any],
     ) -> Reply:
-        fields = scope["headers"]
-        query = query_of(operation, scope["query_string"])
-        expected = expected_of(operation, fields)
-        body = await self._body(operation, fields, receive)
-        detail.update(query)
-        if isinstance(body, BaseModel):
+        asked = await self._read(operation, params, who, scope, receive)
+        detail.update(asked.query)
+        if isinstance(asked.body, BaseModel):
             # Without warnings: a traffic block is checked later, and may be anything yet.
-            detail.update(body.model_dump(mode="json", exclude_defaults=True, warnings=False))
-        elif isinstance(body, bytes):
-            detail["bytes"] = len(body)
-        asked = Asked(
-            params=params,
-            query=query,
-            who=who,
-            expected=expected,
-            body=body,
-            accept=",".join(value.decode("latin-1") for name, value in fields if name == b"accept"),
-            gone=lambda: _gone(receive),
-        )
+            detail.update(asked.body.model_dump(mode="json", exclude_defaults=True, warnings=False))
+        elif isinstance(asked.body, bytes):
+            detail["bytes"] = len(asked.body)
         try:
             return await operation.run(asked)
         except FunctionNotLoaded as failure:
             raise RevisionRefused(failure) from failure
         except Conflict as conflict:
-            if expected is None:
+            if asked.expected is None:
                 raise
             raise VersionMoved(conflict.now) from conflict  # RFC 9110 §13.1.1: what If-Match names is not so
+
+    async def _read(
+        self, operation: Operation, params: Mapping[str, str], who: Who, scope: Scoped, receive: Receive
+    ) -> Asked:
+        fields = scope["headers"]
+        return Asked(
+            params=params,
+            query=query_of(operation, scope["query_string"]),
+            who=who,
+            expected=expected_of(operation, fields),
+            body=await self._body(operation, fields, receive),
+            accept=",".join(value.decode("latin-1") for name, value in fields if name == b"accept"),
+            gone=lambda: _gone(receive),
+        )
 
     async def _body(self, operation: Operation, fields: Fields, receive: Receive) -> Any:
         if not operation.upload:

@@ -13,77 +13,86 @@ from bff.gateway.own import pages
 TEXT = "text/plain; charset=utf-8"
 
 
-def operations(
-    *, functions: Functions, is_ready: Callable[[], bool], metrics: Exposition | None
-) -> list[Operation]:
-    """All of them; health and problems are open to everybody."""
+class Health:
+    """The pages about the gateway itself. Immutable."""
 
-    async def liveness(_: Asked) -> Reply:
+    def __init__(
+        self, *, functions: Functions, is_ready: Callable[[], bool], metrics: Exposition | None
+    ) -> None:
+        self._functions = functions
+        self._is_ready = is_ready
+        self._metrics = metrics
+
+    def operations(self) -> list[Operation]:
+        """All of them."""
+        return [*self._of_everybody(), *self._of_operators()]
+
+    def _of_everybody(self) -> list[Operation]:
+        return [
+            Operation(
+                name=name,
+                method="GET",
+                path=f"/health/{name}",
+                says=says,
+                run=run,
+                scope=None,
+                answer=dict[str, str],
+            )
+            for name, says, run in (
+                ("liveness", "Whether the process answers.", self._liveness),
+                ("readiness", "Whether it takes requests; 503 once draining has begun.", self._readiness),
+            )
+        ] + [
+            Operation(
+                name="problem",
+                method="GET",
+                path="/problems/{code}",
+                says="What an error means.",
+                run=self._problem,
+                scope=None,
+                kind=TEXT,
+                refusals=(NotFound,),
+            )
+        ]
+
+    def _of_operators(self) -> list[Operation]:
+        return [
+            Operation(
+                name="metrics",
+                method="GET",
+                path="/metrics",
+                says="Prometheus text.",
+                run=self._exposition,
+                kind="text/plain",
+                refusals=(NotFound,),
+            ),
+            Operation(
+                name="listFunctions",
+                method="GET",
+                path="/v1/functions",
+                says="Every function as it stands.",
+                run=self._listed,
+                answer=list[FunctionShape],
+            ),
+        ]
+
+    async def _liveness(self, _: Asked) -> Reply:
         return shown({"status": "alive"})
 
-    async def readiness(_: Asked) -> Reply:
-        return shown({"status": "ready"}) if is_ready() else shown({"status": "draining"}, status=503)
+    async def _readiness(self, _: Asked) -> Reply:
+        return shown({"status": "ready"}) if self._is_ready() else shown({"status": "draining"}, status=503)
 
-    async def exposition(_: Asked) -> Reply:
-        if metrics is None:
-            raise NotFound("Metrics are off (telemetry.metrics in routes.yaml).")
-        body, kind = metrics()
-        return Reply(kind=kind, body=body)
-
-    async def listed(_: Asked) -> Reply:
-        return shown([function.status() for function in functions().values()])
-
-    async def problem(asked: Asked) -> Reply:
+    async def _problem(self, asked: Asked) -> Reply:
         page = pages().get(asked.params["code"])
         if page is None:
             raise NotFound("There is no such kind of problem.")
         return Reply(kind=TEXT, body=page)
 
-    status = dict[str, str]
-    return [
-        Operation(
-            name="liveness",
-            method="GET",
-            path="/health/liveness",
-            says="Whether the process answers.",
-            run=liveness,
-            scope=None,
-            answer=status,
-        ),
-        Operation(
-            name="readiness",
-            method="GET",
-            path="/health/readiness",
-            says="Whether it takes requests; 503 once draining has begun.",
-            run=readiness,
-            scope=None,
-            answer=status,
-        ),
-        Operation(
-            name="problem",
-            method="GET",
-            path="/problems/{code}",
-            says="What an error means.",
-            run=problem,
-            scope=None,
-            kind=TEXT,
-            refusals=(NotFound,),
-        ),
-        Operation(
-            name="metrics",
-            method="GET",
-            path="/metrics",
-            says="Prometheus text.",
-            run=exposition,
-            kind="text/plain",
-            refusals=(NotFound,),
-        ),
-        Operation(
-            name="listFunctions",
-            method="GET",
-            path="/v1/functions",
-            says="Every function as it stands.",
-            run=listed,
-            answer=list[FunctionShape],
-        ),
-    ]
+    async def _exposition(self, _: Asked) -> Reply:
+        if self._metrics is None:
+            raise NotFound("Metrics are off (telemetry.metrics in routes.yaml).")
+        body, kind = self._metrics()
+        return Reply(kind=kind, body=body)
+
+    async def _listed(self, _: Asked) -> Reply:
+        return shown([function.status() for function in self._functions().values()])

@@ -10,7 +10,8 @@ from bff.admin.reading import function_of
 from bff.admin.refusals import RevisionRefused, VersionMoved, VersionRequired
 from bff.admin.shapes import ReasonBody, ReleaseShape, RollbackBody, TagBody, TrafficBody, TrafficShape
 from bff.errors import NotFound
-from bff.revisions.store.failures import Conflict, NoSuchRevision, StoreUnavailable
+from bff.revisions.release import ReleaseNotSo
+from bff.revisions.store.failures import Conflict, NoSuchRelease, NoSuchRevision, StoreUnavailable
 from bff.revisions.store.records import ReleaseState, TrafficState
 from bff.revisions.traffic import TrafficInvalid, parsed
 
@@ -32,6 +33,9 @@ class Moving:
 
     def operations(self) -> list[Operation]:
         """All of them."""
+        return [*self._of_traffic(), *self._of_releases()]
+
+    def _of_traffic(self) -> list[Operation]:
         one = "/v1/functions/{name}"
         return [
             Operation(
@@ -70,24 +74,27 @@ class Moving:
                 answer=TrafficShape,
                 refusals=_REFUSALS,
             ),
-            *(
-                Operation(
-                    name=verb,
-                    method="POST",
-                    path=f"{one}/{verb}",
-                    says=says,
-                    run=run,
-                    scope=Scope.WRITE,
-                    body=ReasonBody,
-                    answer=answer,
-                    refusals=_REFUSALS,
-                )
-                for verb, says, run, answer in (
-                    ("promote", "End the release: its revision gets all calls.", self._promote, TrafficShape),
-                    ("pause", "Let the release stay where it is.", self._pause, ReleaseShape),
-                    ("resume", "Let a paused release go on.", self._resume, ReleaseShape),
-                )
-            ),
+        ]
+
+    def _of_releases(self) -> list[Operation]:
+        verbs = (
+            ("promote", "End the release: its revision gets all calls.", self._promote, TrafficShape),
+            ("pause", "Let the release stay where it is.", self._pause, ReleaseShape),
+            ("resume", "Let a paused release go on.", self._resume, ReleaseShape),
+        )
+        return [
+            Operation(
+                name=verb,
+                method="POST",
+                path=f"/v1/functions/{{name}}/{verb}",
+                says=says,
+                run=run,
+                scope=Scope.WRITE,
+                body=ReasonBody,
+                answer=answer,
+                refusals=(*_REFUSALS, NoSuchRelease, ReleaseNotSo),
+            )
+            for verb, says, run, answer in verbs
         ]
 
     async def _move(self, asked: Asked) -> Reply:

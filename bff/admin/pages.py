@@ -4,10 +4,11 @@ gateway listens: the types of what they take and give cost ten milliseconds that
 
 from __future__ import annotations
 
-from bff.admin import health, openapi
+from bff.admin import openapi
 from bff.admin.caching import Caching
 from bff.admin.deploying import Deploying
 from bff.admin.desk import House
+from bff.admin.health import Health
 from bff.admin.moving import Moving
 from bff.admin.operation import Operation
 from bff.admin.reading import Reading
@@ -20,7 +21,7 @@ def operations(house: House) -> list[Operation]:
     functions, store, clock = house.functions, house.store, house.clock
     return openapi.described(
         [
-            *health.operations(functions=functions, is_ready=house.is_ready, metrics=house.metrics),
+            *Health(functions=functions, is_ready=house.is_ready, metrics=house.metrics).operations(),
             *Reading(
                 functions=functions, store=store, unpack=house.unpack, describe=house.describe
             ).operations(),

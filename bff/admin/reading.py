@@ -49,6 +49,9 @@ class Reading:
 
     def operations(self) -> list[Operation]:
         """All of them."""
+        return [*self._of_functions(), *self._of_revisions()]
+
+    def _of_functions(self) -> list[Operation]:
         one = "/v1/functions/{name}"
         return [
             Operation(
@@ -60,6 +63,30 @@ class Reading:
                 answer=FunctionShape,
                 refusals=(NotFound,),
             ),
+            Operation(
+                name="getTraffic",
+                method="GET",
+                path=f"{one}/traffic",
+                says="Who gets the calls, in Knative's words; the ETag is what a change is based on.",
+                run=self._traffic,
+                answer=TrafficShape,
+                refusals=(NotFound,),
+            ),
+            Operation(
+                name="listHistory",
+                method="GET",
+                path=f"{one}/history",
+                says="What happened to the traffic, newest first, with the numbers behind each verdict.",
+                run=self._history,
+                query=(LIMIT, BEFORE),
+                answer=list[HistoryShape],
+                refusals=(NotFound,),
+            ),
+        ]
+
+    def _of_revisions(self) -> list[Operation]:
+        one = "/v1/functions/{name}"
+        return [
             Operation(
                 name="listRevisions",
                 method="GET",
@@ -90,25 +117,6 @@ class Reading:
                 ),
                 answer=DiffShape,
                 refusals=(NotFound, NoSuchRevision),
-            ),
-            Operation(
-                name="getTraffic",
-                method="GET",
-                path=f"{one}/traffic",
-                says="Who gets the calls, in Knative's words; the ETag is what a change is based on.",
-                run=self._traffic,
-                answer=TrafficShape,
-                refusals=(NotFound,),
-            ),
-            Operation(
-                name="listHistory",
-                method="GET",
-                path=f"{one}/history",
-                says="What happened to the traffic, newest first, with the numbers behind each verdict.",
-                run=self._history,
-                query=(LIMIT, BEFORE),
-                answer=list[HistoryShape],
-                refusals=(NotFound,),
             ),
         ]
 

@@ -60,19 +60,22 @@ class Tokens:
                 status=204,
                 refusals=(NotFound, StoreUnavailable),
             ),
-            Operation(
-                name="listAudit",
-                method="GET",
-                path="/v1/audit",
-                says="The writes through this API, newest first.",
-                run=self._audit,
-                query=(
-                    Query(name="limit", says="How many at most; 50 if absent.", kind=int, bounds=(1, 500)),
-                    Query(name="before", says="Only what is older than the one with this id.", kind=int),
-                ),
-                answer=list[AuditShape],
-            ),
+            self._audited(),
         ]
+
+    def _audited(self) -> Operation:
+        return Operation(
+            name="listAudit",
+            method="GET",
+            path="/v1/audit",
+            says="The writes through this API, newest first.",
+            run=self._audit,
+            query=(
+                Query(name="limit", says="How many at most; 50 if absent.", kind=int, bounds=(1, 500)),
+                Query(name="before", says="Only what is older than the one with this id.", kind=int),
+            ),
+            answer=list[AuditShape],
+        )
 
     async def _list(self, _: Asked) -> Reply:
         return shown([catalogue.token(each) for each in await self._store.tokens()])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from bff.app import routes_by_function, settings_of
+from bff.cli.adminclient import AdminClient
 from bff.cli.gateway import asking, function_path
 from bff.cli.moments import traffic
 from bff.cli.output import config_at, fail, say, show
@@ -40,23 +42,22 @@ def deploy(
     }
     if not archives:
         fail(f"there are no functions in {read.folder}; `bff new NAME` writes one", as_json=as_json)
-    query = {"note": note, "tag": tag, "traffic": "true" if has_traffic else "false"}
-    made = []
+    query = {"note": note, "tag": tag, "traffic": "" if has_traffic else "false"}
+    asked = {key: value for key, value in query.items() if value}
     with asking(admin, config, as_json=as_json) as gateway:
-        for each, content in archives.items():
-            path = function_path(each, "revisions")
-            answer = gateway.write(
-                "POST",
-                path,
-                content=content,
-                params={key: value for key, value in query.items() if value},
-                headers={"content-type": ARCHIVE},
-            )
-            made.append(answer.value)
-            if not as_json:
-                _tell(answer.value)
+        made = [_sent(gateway, each, content, asked, as_json=as_json) for each, content in archives.items()]
     if as_json:
         show(made[0] if name else made)
+
+
+def _sent(
+    gateway: AdminClient, name: str, content: bytes, query: Mapping[str, str], *, as_json: bool
+) -> dict[str, Any]:
+    path, kind = function_path(name, "revisions"), {"content-type": ARCHIVE}
+    made: dict[str, Any] = gateway.write("POST", path, content=content, params=query, headers=kind).value
+    if not as_json:
+        _tell(made)
+    return made
 
 
 def _archive(config: Config, name: str, *, as_json: bool) -> bytes:

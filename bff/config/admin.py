@@ -22,6 +22,8 @@ from bff.config.section import (
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_OURS = ("local", "anybody")  # who has the token of the state folder, and who has none
 SHORTEST = 32
 """Characters: 128 random bits in hex. What is shorter was thought up by somebody, and can be guessed."""
 
@@ -56,12 +58,19 @@ class AdminTokenConfig(Section):
     )
 
 
+def _names(tokens: Mapping[str, AdminTokenConfig]) -> Mapping[str, AdminTokenConfig]:
+    for name in tokens:
+        if not _NAME.fullmatch(name) or name in _OURS:
+            raise wrong("names of tokens are letters, digits and ._-, and neither local nor anybody")
+    return tokens
+
+
 class AdminConfig(Section):
     """The admin listener's own settings."""
 
     hosts: Annotated[tuple[HostName, ...], OneOrMany, NoDoubles] = Field(
         default=(), description="Names in Host that it answers to, besides addresses, localhost and its own."
     )
-    tokens: Annotated[Mapping[str, AdminTokenConfig], OrEmpty, *FROZEN] = Field(
+    tokens: Annotated[Mapping[str, AdminTokenConfig], AfterValidator(_names), OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Tokens by name, besides those that `bff token create` makes."
     )

@@ -37,6 +37,8 @@ def test_tokens_are_read_and_never_shown(project: Project) -> None:
         ("admin: {tokens: {ci: {scopes: [read]}}}", "token: is missing"),
         (f"admin: {{tokens: {{ci: {{token: {LONG}, scopes: admin}}}}}}", "scopes"),
         (f"admin: {{tokens: {{ci: {{tokne: {LONG}}}}}}}", "did you mean token?"),
+        (f"admin: {{tokens: {{local: {{token: {LONG}}}}}}}", "neither local nor anybody"),
+        (f"admin: {{tokens: {{'a b': {{token: {LONG}}}}}}}", "names of tokens"),
         ("admin: {token: x}", "did you mean tokens?"),
         ("admin: {hosts: 'https://gateway.example.com'}", "without scheme and port"),
         ("admin: {hosts: [a.example, A.example]}", "twice"),
