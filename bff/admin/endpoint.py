@@ -86,6 +86,10 @@ class Admin:
         if isinstance(reply.body, bytes):
             await _send(reply, reply.body, send)
             return
+        if scope["method"] == "HEAD":  # its answer has no body, and none that goes on
+            await reply.body.aclose()
+            await _send(reply, b"", send)
+            return
         self.streams += 1
         try:
             await _pour(reply, reply.body, send)

@@ -381,6 +381,15 @@ async def test_a_watched_release_comes_as_events_until_its_end(asking: Asking) -
     assert asking.office.app.streams == 0
 
 
+async def test_the_head_of_a_stream_does_not_go_on(asking: Asking) -> None:
+    """HEAD is answered at once, whatever GET would wait for."""
+    await asking.publish("one")
+    await turned(asking.store, {"state": "running", "percent": 10}, goes_on=True)
+    answer = await asking("HEAD", f"{ONE}/release", headers={"accept": "text/event-stream"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == "text/event-stream"
+
+
 def _event(text: str) -> tuple[str, dict[str, Any]]:
     fields = dict(line.split(": ", 1) for line in text.splitlines())
     return fields["event"], json.loads(fields["data"])

@@ -70,6 +70,23 @@ def test_a_deploy_is_live_and_a_rollback_brings_the_old_one_back(operator: Opera
     assert operator.said() == "two"
 
 
+def test_without_a_name_every_function_is_deployed(
+    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any]
+) -> None:
+    """A name a line; what has not changed is what it was."""
+    folder = project(ROUTES, hello=ONE, other=ONE)
+    environ = {"BFF_ADMIN": gateway(folder).admin}
+    for name in ("hello", "other"):  # the folder is published once the gateway listens
+        eventually(lambda name=name: bff("versions", name, "--json", **environ).json, within=30)
+    save(folder / "functions/other.py", TWO)
+    ran = bff("deploy", **environ)
+    assert (ran.code, ran.out.splitlines()) == (0, ["hello-00001", "other-00002"]), ran.err
+    told = bff("deploy", "--json", **environ).json
+    assert [(each["revision"]["name"], each["new"]) for each in told] == [
+        *(("hello-00001", False), ("other-00002", False)),
+    ]
+
+
 def test_the_same_files_are_the_same_revision(operator: Operator) -> None:
     """A deploy may be repeated: nothing is new then, and its name is the same."""
     first, again = operator.deploy(TWO), operator.deploy(TWO)
