@@ -55,6 +55,10 @@ class Setbacks:
         """Why, for those who come while it is left alone."""
         self._failures[revision] = failure
 
+    def why(self, revision: str) -> FunctionNotLoaded | None:
+        """How its last warm-up failed, if it did."""
+        return self._failures.get(revision)
+
     def refuse_while_backing_off(self, revision: str) -> None:
         """A revision that cannot be warmed is not tried again for every call.
 

@@ -256,7 +256,8 @@ class Function:
             self.failure = failure
             self._setbacks.failed(live.revision.name, failure)
             raise
-        self.failure = None
+        if not is_known or self._setbacks.why(live.revision.name) is self.failure:
+            self.failure = None  # else it is newer code's, which this says nothing about
 
     def route(self, routing: Routing) -> None:
         """From now on calls go as this says, in one step; what none can reach any more drains and is evicted.

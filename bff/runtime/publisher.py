@@ -86,13 +86,17 @@ class Publisher:
         began = self._clock.now()
         taken = await self._looked_at(function)
         state = self.states.get(function.name)
-        if state is None and taken is not None:
+        if state is None:
+            assert taken is not None
             state = await self._publish_first(function, taken)
-        elif state is not None and taken is not None:
+        elif taken is not None:
             await self._publish_changed(function, taken, state, began)
             state = self.states[function.name]
-        if function.live is None and state is not None:
+        if function.live is None:
+            is_current = taken is not None and files_digest(taken) == state.folder
+            failure = None if is_current else function.failure
             await self._restore(function, state, taken, began)
+            function.failure = failure  # an older one serves, and what is wrong with the new text is still so
 
     async def _looked_at(self, function: Function) -> Snapshot | None:
         """The folder's text; None where it is none but an older revision can serve."""

@@ -104,7 +104,9 @@ async def inside(
                 await asyncio.sleep(0.001)
             address = listeners._address(socket)
             house.keep_up()
-            async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=20) as client:
-                yield Inside(house=house, address=address, client=client, folder=folder)
-            server.should_exit = True
-            await serving
+            try:
+                async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=20) as client:
+                    yield Inside(house=house, address=address, client=client, folder=folder)
+            finally:  # a test that fails must not hang at its end
+                server.should_exit = True
+                await serving
