@@ -56,8 +56,6 @@ async def evicted(house: House) -> None:
     for function in house.invoker.functions.values():
         function.rest()
     ends = time.monotonic() + 60
-    while any(
-        each.state != "evicted" for f in house.invoker.functions.values() for each in f.lives.retired
-    ):
+    while any(each.state != "evicted" for f in house.invoker.functions.values() for each in f.lives.retired):
         assert time.monotonic() < ends, "not every function was evicted"
         await asyncio.sleep(0.01)
