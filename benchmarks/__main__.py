@@ -7,7 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import edit, hello, report, rollback, startup, traffic
+from benchmarks import (
+    cold,
+    crowd,
+    cycles,
+    edit,
+    hello,
+    many,
+    memory,
+    overhead,
+    report,
+    rollback,
+    startup,
+    traffic,
+    warming,
+)
 from benchmarks.machine import facts
 from benchmarks.outcome import Effort, Outcome
 from benchmarks.servers import BenchmarkError
@@ -18,6 +32,13 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "edit": edit.measure,
     "traffic": traffic.measure,
     "rollback": rollback.measure,
+    "cold": cold.measure,
+    "warming": warming.measure,
+    "crowd": crowd.measure,
+    "many": many.measure,
+    "memory": memory.measure,
+    "cycles": cycles.measure,
+    "overhead": overhead.measure,
 }
 
 

@@ -5,6 +5,7 @@ A figure is promised here once, by name; every report has a row for each, measur
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 from typing import Literal
 
@@ -54,6 +55,12 @@ class Series:
         return max(self.values)
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """By nearest rank: of a hundred values the 99th in order for 0.99."""
+    ordered = sorted(values)
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]
+
+
 def paired_ratios(ours: Sequence[float], theirs: Sequence[float]) -> Series:
     """Ours ÷ theirs, round by round: what slows a whole round down falls out of the division."""
     return Series.of([a / b for a, b in zip(ours, theirs, strict=True)])
@@ -91,4 +98,26 @@ GOALS = (
     _goal("edit.in_place", "Edit → first correct answer in `bff dev`, saved in place", "≤", 100, "ms"),
     _goal("traffic.choice", "A choice among five revisions, with rules and stickiness, CPU", "≤", 5, "µs"),
     _goal("rollback.cold", "Rollback of a hello to a cold revision → first answer from it", "≤", 20, "ms"),
+    _goal("cold.first", "Cold hello − a warm one over HTTP, first call ever", "≤", 1, "ms"),
+    _goal("cold.again", "Cold hello − a warm one over HTTP, after eviction", "≤", 0.25, "ms"),
+    _goal("warming.p99", "p99 of another route while a one-second import runs, rise", "≤", 20, "ms"),
+    _goal(
+        "crowd.last",
+        "1,000 calls to a cold function: (last answer − warm-up) ÷ 1,000 warm calls",
+        "≤",
+        1.3,
+        "x",
+    ),
+    _goal("many.start", "10,000 functions: process start → first 200", "≤", 5, "s"),
+    _goal("many.rss", "10,000 functions: RSS of a cold one beyond its configuration", "≤", 4, "KB"),
+    _goal("many.routing", "10,000 functions: requests/s ÷ those with one function", "≥", 0.95, "x"),
+    _goal("memory.returned", "1,000 warm hellos: eviction gives back of what is traced", "≥", 90, "%"),
+    _goal("cycles.growth", "10,000 warm-evict cycles of ten functions: RSS growth", "≤", 2, "%"),
+    _goal(
+        "overhead.call",
+        "Runtime's own part of a warm inline call (activator, limiter, signals)",
+        "≤",
+        15,
+        "µs",
+    ),
 )

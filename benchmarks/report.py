@@ -55,7 +55,7 @@ def figure_row(goal: Goal, results: Results) -> tuple[str, ...]:
 
 
 def number(goal: Goal, value: float) -> str:
-    return f"{value:.2f}" if goal.unit == "x" else f"{value:.1f}"
+    return f"{value:.2f}" if goal.unit == "x" or goal.limit < 10 else f"{value:.1f}"
 
 
 def is_whole(results: Results) -> bool:

@@ -56,6 +56,7 @@ class Server:
 class Running:
     server: Server
     port: int
+    admin: int
     process: subprocess.Popen[bytes]
     output: Path
     started: float  # time.perf_counter() just before the process was made
@@ -119,7 +120,14 @@ def started(server: Server, *, core: int = SERVER_CORE) -> Iterator[Running]:
                 start_new_session=True,
             )
         try:
-            yield Running(server=server, port=port, process=process, output=Path(output.name), started=began)
+            yield Running(
+                server=server,
+                port=port,
+                admin=admin,
+                process=process,
+                output=Path(output.name),
+                started=began,
+            )
         finally:
             stop(process)
 

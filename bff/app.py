@@ -39,6 +39,7 @@ from bff.revisions.store.retention import Retention
 from bff.revisions.store.sqlite import SQLite
 from bff.revisions.store.store import Store
 from bff.runtime.autoscaler import Metric, Policy
+from bff.runtime.fitting import misfits
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
 from bff.runtime.handlerthreads import Stuck
@@ -354,7 +355,9 @@ class House:
                     message=f"route {route} does not fit {revision}, which has traffic of {name}: {broken}; "
                     "keep the old route beside the new one until that revision has none",
                 )
-                async for revision, route, broken in function.misfits(routes.get(name, []), may_warm=changed)
+                async for revision, route, broken in misfits(
+                    function.lives, routes.get(name, []), may_warm=changed
+                )
             ]
         if mistakes:
             raise ConfigInvalid(mistakes)

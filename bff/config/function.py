@@ -64,9 +64,10 @@ class FunctionConfig(Section):
     concurrency: Count | None = Field(
         default=None, ge=0, le=1_000_000, description="As in defaults, for this function."
     )
-    isolation: Literal["inline", "process"] = Field(
+    isolation: Literal["inline", "thread", "process"] = Field(
         default="inline",
-        description="inline: in the gateway, a plain `def` in threads; process: in killable child processes.",
+        description="inline: in the gateway, a plain `def` in threads; thread: the same, and an `async def` is"
+        " refused; process: in killable child processes.",
     )
     memory: Size | None = Field(
         default=None, description="Memory each process instance may take beyond what it starts with."

@@ -16,23 +16,25 @@ HOUR = 3600.0
 
 
 def state_url(text: str) -> str:
-    """The address as it stands, or what is wrong with it; it may hold a password and is never repeated."""
+    """The address as it stands, or what is wrong with it. It may hold a password: no message begins with a verb, which
+    would have the value repeated before it.
+    """
     if text in ("sqlite://", "sqlite:///:memory:"):
         return "sqlite://"
     if text.startswith("sqlite:///"):
         if not text.removeprefix("sqlite:///").strip("/"):
-            raise wrong("names no file; write sqlite:///.bff/state.db")
+            raise wrong("the address names no file; write sqlite:///.bff/state.db")
         return text
     if text.startswith("sqlite:"):
         raise wrong(
             "a file is written with three slashes, sqlite:///.bff/state.db, or four before a full path"
         )
     if not text.startswith(("postgresql://", "postgres://")):
-        raise wrong("is no store; write sqlite:///.bff/state.db or postgresql://user@host/database")
+        raise wrong("a store is sqlite:///.bff/state.db or postgresql://user@host/database")
     try:
         _ = urlsplit(text).port
     except ValueError:
-        raise wrong("is not a URL; write postgresql://user@host:5432/database") from None
+        raise wrong("a server is written postgresql://user@host:5432/database") from None
     return text
 
 

@@ -126,8 +126,6 @@ class Gateway:
         peer = scope.get("client")
         if peer:
             invocation.client = table.proxies.client(peer[0], headers)
-        if table.lanes is not None:
-            table.lanes.enter(invocation, headers)
         return invocation, origin, hosts
 
     def _new_id(self) -> str:
@@ -160,11 +158,14 @@ class Gateway:
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
         if target.guard is not None:
             await self._identify(target.guard, invocation, scope, table)
+        if table.lanes is not None:
+            table.lanes.enter(invocation, scope["headers"])
         connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
-        if connection is not None and (method in _SAFE or target.cancel_on_disconnect):
+        if connection is not None:
             task = asyncio.current_task()
             assert task is not None
-            connection.on_left = partial(_leave, invocation, task)
+            finishes = method not in _SAFE and not target.cancel_on_disconnect
+            connection.on_left = partial(_leave, invocation, task, finishes)
         try:
             await self._invoker.invoke(invocation, partial(sender.answer, target=target))
         finally:
@@ -243,6 +244,9 @@ def _is_in_a_task() -> bool:
         return False
 
 
-def _leave(invocation: Invocation, task: asyncio.Task[Any]) -> None:
+def _leave(invocation: Invocation, task: asyncio.Task[Any], finishes: bool) -> None:
+    """Cancel it; what may have an effect only while it waits for a warm-up or a place, and has none yet."""
+    if finishes and invocation.revision:
+        return
     invocation.left = True
     task.cancel()

@@ -20,12 +20,12 @@ class Lanes:
         self._trust = trust_of(config.accept) if config.accept is not None else None
 
     def enter(self, invocation: Invocation, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Note the lane of a request whose client is known."""
+        """Note the lane of a request whose address and caller are known."""
         invocation.carrier = self._carrier
         if self._trust is None:
             return
         label = self._carrier.read(headers)
         if label:
             token = next((value for name, value in headers if name == TOKEN), None)
-            if self._trust.allows(invocation.client, token, invocation.claims):
+            if self._trust.allows(invocation.client, token, invocation.caller):
                 invocation.lane = label

@@ -187,7 +187,7 @@ class Chooser:
     def _allows(trust: Trust | None, facts: Facts) -> bool:
         invocation = facts.invocation
         return trust is not None and trust.allows(
-            invocation.client, facts.fields.get(TOKEN), invocation.claims
+            invocation.client, facts.fields.get(TOKEN), invocation.caller
         )
 
     def _named(self, field: bytes) -> str:

@@ -20,7 +20,7 @@ POLL = 0.5
 """Seconds between looks at the store: what one gateway does is seen by the others within a second."""
 PAUSE = 0.002
 """Seconds between two functions of the folder, so that ten thousand of them do not stand in anybody's way."""
-BATCH = 500
+BATCH = 100
 """Functions that are published in one transaction."""
 
 

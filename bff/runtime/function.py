@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +25,6 @@ from bff.runtime.pool import Pool
 from bff.runtime.standing import Standing
 from bff.runtime.tally import Tally
 from bff.runtime.warmup import Settings, Workshop
-from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.signals import Blockages, LoadFailed, Signals, TrafficMoved
 
@@ -391,25 +388,6 @@ class Function:
             self.lives.replace(fresh)
         except FunctionNotLoaded as failure:
             self.tell(failure)
-
-    async def misfits(
-        self, routes: Sequence[tuple[str, tuple[str, ...]]], *, may_warm: bool
-    ) -> AsyncIterator[tuple[str, str, ContractBroken]]:
-        """Routed revision, route and reason wherever one does not fit the other. A cold revision is looked at
-        only where it is one of several and ``may_warm`` says so.
-        """
-        for name, live in list(self.lives.routed.items()):
-            if live.instance is None and may_warm and len(self.lives.routed) > 1:
-                with suppress(FunctionNotLoaded, GatewayDraining):  # its callers are told
-                    await live.warm()
-            instance = live.instance
-            for route, parameters in routes if instance is not None else ():
-                try:
-                    checking = instance.check(parameters) if instance is not None else None
-                    if inspect.isawaitable(checking):
-                        await checking
-                except ContractBroken as broken:
-                    yield name, route, broken
 
     # The end
 

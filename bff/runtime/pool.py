@@ -41,7 +41,7 @@ class Pool:
         self._maker = maker
         self._clock = maker.clock
         self._limit = settings.concurrency
-        self._line: Line[ProcessInstance] = Line(give_back=self._give_back)
+        self._line: Line[ProcessInstance] = Line(give_back=self._return)
         self._load = Load(self._clock.now(), keep=settings.scale.window)
         self._memory = Memory()
         self._backoff = Backoff()
@@ -90,7 +90,10 @@ class Pool:
 
     def enter_now(self) -> ProcessInstance | None:
         """Get into the least busy instance without waiting; None when all are full, or others wait."""
-        return None if self._line.waiting else self._take()
+        instance = None if self._line.waiting else self._take()
+        if instance is not None:
+            self._load.enter(self._clock.now())
+        return instance
 
     def _take(self) -> ProcessInstance | None:
         """A place, whoever waits; None when there is none."""
@@ -103,11 +106,11 @@ class Pool:
         if self._limit and self._inside[instance] >= self._limit:
             return None
         self._inside[instance] += 1
-        self._load.enter(self._clock.now())
         return instance
 
     async def enter(self) -> ProcessInstance:
-        """Get in, after the warm-up and everybody who came before.
+        """Get in, after the warm-up and everybody who came before. Who waits counts as load, as with Knative's
+        activator: it is for them that more instances are made.
 
         Raises:
             FunctionNotLoaded: no instance could be made.
@@ -116,15 +119,25 @@ class Pool:
 
         """
         instance = self.enter_now()
+        if instance is None:
+            self._load.enter(self._clock.now())
+            try:
+                instance = await self._waited_for()
+            except BaseException:
+                self._load.leave(self._clock.now())
+                raise
+        return instance
+
+    async def _waited_for(self) -> ProcessInstance:
+        instance: ProcessInstance | None = None
         while instance is None:
             if self._is_leaving:
                 raise GatewayDraining
             if not self._inside and not self._starting:
                 self._grow(self._first())
             instance = await self._line.stand(self.revision.function)
-            self._load.enter(self._clock.now())
             if not instance.is_alive:
-                self.leave(instance, None)  # it ended in the turn in which we were let in
+                self._return(instance)  # it ended in the turn in which we were let in
                 instance = self._take()
         return instance
 
@@ -155,6 +168,10 @@ class Pool:
         self._load.leave(moment)
         if self._backoff.failures and instance.is_alive:
             self._backoff = Backoff()
+        self._return(instance)
+
+    def _return(self, instance: ProcessInstance) -> None:
+        """A place is not used, or not any more."""
         if instance.lingering > self._held[instance]:
             self._held[instance] += 1  # its handler still runs: the place is free once that has ended
         else:
@@ -186,11 +203,6 @@ class Pool:
             self._replace_lost()
         elif not self._line.waiting or not self._line.hand_over(instance):
             self._inside[instance] -= 1
-
-    def _give_back(self, instance: ProcessInstance) -> None:
-        """A place that was handed to somebody who left in that turn."""
-        self._load.enter(self._clock.now())
-        self.leave(instance, None)
 
     def consider(self, now: float) -> bool:
         """Have as many instances as the autoscaler wants; False when it wants none at all."""

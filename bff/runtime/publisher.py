@@ -218,8 +218,14 @@ class Publisher:
             return await self._deploy(function, taken, wish, began, is_folder=False)
 
     async def know(self, function: Function) -> TrafficState | None:
-        """A function nobody called yet is published as it lies in the folder first: what comes after is newer."""
+        """Who gets its calls. A function nobody ever published is published as it lies in the folder first: what
+        comes after is newer. None where the folder has nothing to publish either.
+        """
         if function.name not in self.states:
+            state = await self.store.traffic(function.name)
+            if state.latest:
+                self.learn(state)
+                return state
             try:
                 return await self._publish_first(function, await function.look())
             except FunctionNotLoaded:

@@ -27,7 +27,7 @@ from bff.runtime.lifespan import LifespanFailed
 from bff.runtime.threads import Threads
 from bff.sdk.call import Sender
 from bff.sdk.context import Surroundings
-from bff.sdk.handler import ContractBroken, Handler, Kind, find
+from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 from bff.sdk.invocation import Invocation
 from bff.signals import WarmUp
 
@@ -216,6 +216,12 @@ def _load(revision: Revision, loader: Loader, *, real_paths: bool) -> Package:
 
 def _assemble(package: Package, handler: Handler, settings: Settings, workshop: Workshop) -> Instance:
     is_sync = handler.kind is Kind.SYNC
+    if settings.isolation == "thread" and not is_sync:
+        raise ContractBroken(
+            f"{handler.shape} runs on the event loop, and routes.yaml says `isolation: thread`",
+            line=line_of(handler.call) if handler.kind is not Kind.ASGI else None,
+            remedy="make it a plain `def`, or set `isolation: inline`",
+        )
     around = Surroundings(
         senders=workshop.senders,
         settings=MappingProxyType(dict(settings.env)),

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from bff.config.matching import Matcher
 from bff.sdk.invocation import Invocation
+from bff.sdk.trust import claim_of
 
 if TYPE_CHECKING:
     from bff.config import Conditions
@@ -115,12 +116,7 @@ def _unquoted(text: bytes) -> str:
 
 def claim(name: str) -> Key:
     """A claim of an authenticated caller; those who are not have none."""
-
-    def read(facts: Facts) -> str | None:
-        value: Any = (facts.invocation.claims or {}).get(name)
-        return None if value is None else str(value)
-
-    return Key(read)
+    return Key(lambda facts: claim_of(facts.invocation.caller, name))
 
 
 def client() -> Key:

@@ -133,8 +133,7 @@ class Invocation(Signal):
     """One call: a request now, an event later. Emitted as a signal once it has ended.
 
     Everything here may change until then; it belongs to one task. ``cohort`` is set for a call
-    that a release counts, ``lane`` the label its service calls carry and ``carrier`` how, ``claims`` what an authenticated
-    caller is known by; nobody is yet.
+    that a release counts, ``lane`` is the label its service calls carry, and ``carrier`` how.
     """
 
     # Defaults live on the class: most invocations never touch these, and making one is on the hot path.
@@ -155,7 +154,6 @@ class Invocation(Signal):
     incoming: Incoming | None = None
     caller: Caller = NOBODY
     phases: Mapping[str, float] | None = None
-    claims: Mapping[str, Any] | None = None
     calls: list[CallRecord] | None = None
     missing: list[str] | None = None
     deadline: Deadline

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bff.config.matching import Matcher
 from bff.config.networks import Networks, is_within
+from bff.sdk.caller import Caller
 
 if TYPE_CHECKING:
     from bff.config import TrustConfig
@@ -25,15 +26,24 @@ class Trust:
     token: str = ""
     claims: Mapping[str, Matcher] = field(default_factory=dict)
 
-    def allows(self, client: str, token: bytes | None, claims: Mapping[str, object] | None) -> bool:
-        """Whether this caller is one of them."""
+    def allows(self, client: str, token: bytes | None, caller: Caller) -> bool:
+        """Whether somebody of this address, with this token and these checked claims, is one of them."""
         if self.token and token is not None and compare_digest(self.token.encode(), token):
             return True
         if self.networks and is_within(client, self.networks):
             return True
-        return bool(self.claims and claims) and all(
-            matches(str((claims or {}).get(name, ""))) for name, matches in self.claims.items()
-        )
+        said = [(claim_of(caller, name), matches) for name, matches in self.claims.items()]
+        return bool(said) and all(value is not None and matches(value) for value, matches in said)
+
+
+def claim_of(caller: Caller, name: str) -> str | None:
+    """A claim as text: a list's items with spaces between, as in OAuth's ``scope``; None where there is none."""
+    value: Any = caller.claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def trust_of(trust: TrustConfig) -> Trust:

@@ -39,7 +39,13 @@ class TestReport:
         page = report.render(everything(1.0), FACTS, Effort(), NOW)
         assert "| ≥ 0.9 x | 1.00 x | 1.00 to 1.00 | 1 | yes |" in page
         assert "| ≥ 5 x | 1.00 x | 1.00 to 1.00 | 1 | **no** |" in page
-        assert {goal.key for goal in report.unmet(everything(1.0))} == {"hello.fastapi", "hello.functions"}
+        missed = {goal.key for goal in report.unmet(everything(1.0))}
+        assert missed == {"hello.fastapi", "hello.functions", "cold.again", "memory.returned"}
+
+    def test_a_small_limit_is_told_to_the_hundredth(self):
+        """0.25 ms is neither 0.2 nor 0.3."""
+        goal = next(goal for goal in GOALS if goal.key == "cold.again")
+        assert report.number(goal, 0.254) == "0.25"
 
     def test_a_failure_names_its_cause_but_no_output_of_the_machine(self):
         page = report.render({"hello": "it ended\n/home/me/secret"}, FACTS, Effort(), NOW)

@@ -22,6 +22,7 @@ from bff.config import (
     LaneConfig,
     OpenApiConfig,
     ReleaseConfig,
+    RetentionConfig,
     RouteConfig,
     RuleConfig,
     ScaleConfig,
@@ -56,6 +57,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "telemetry": TelemetryConfig,
     "admin": AdminConfig,
     "admin.tokens.NAME": AdminTokenConfig,
+    "revisions": RetentionConfig,
     "openapi": OpenApiConfig,
     "auth.NAME": SchemeConfig,
     "auth.NAME.jwt": JwtConfig,
@@ -116,7 +118,7 @@ def fields() -> Iterator[tuple[str, str, FieldInfo]]:
 @pytest.mark.parametrize(("title", "key", "field"), list(fields()))
 def test_the_page_has_every_key_with_its_default(title: str, key: str, field: FieldInfo) -> None:
     default = rows(title)[key].split(" | ")[2].removesuffix(" |").strip()
-    assert default.partition(":")[0] == default_text(field)
+    assert default.partition(": ")[0] == default_text(field)
     assert field.description
 
 

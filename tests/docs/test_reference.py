@@ -19,7 +19,6 @@ from bff.cli.commands import app
 from bff.config import Config, FunctionConfig, ServiceConfig
 from bff.config.units import duration_text, size_text
 from bff.errors import BffError, Fault
-from bff.revisions import traffic as traffic  # imported for its error
 from bff.sdk import failures
 from bff.sdk.sources import MAX_FIELDS
 from bff.signals import Signals

@@ -214,7 +214,8 @@ async def test_a_database_that_goes_away_stops_no_traffic(tmp_path: Path) -> Non
             "functions/cold.py": says("cold"),
         }
         async with inside(tmp_path, files, keeps_state=True) as served:
-            lost, back = [], []
+            lost: list[StoreLost] = []
+            back: list[StoreReturned] = []
             served.house.signals.listen(StoreLost, lost.append)
             served.house.signals.listen(StoreReturned, back.append)
             assert await served.revision() == "home-00001"

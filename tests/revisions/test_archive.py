@@ -87,7 +87,7 @@ def test_the_same_snapshot_is_the_same_bytes(shop: Folder) -> None:
     shuffled = list(taken.files.items())
     random.Random(4).shuffle(shuffled)
     backwards = Snapshot(
-        *(taken.function, taken.root, dict(shuffled), dict(reversed(taken.modules.items()))),
+        *(taken.function, taken.root, dict(shuffled), dict(reversed(list(taken.modules.items())))),
         *(taken.folders, taken.watched, taken.digest, taken.trees),
     )
     assert packed(backwards) == bytes_

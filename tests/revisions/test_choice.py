@@ -22,6 +22,7 @@ from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.traffic import Target, Traffic
+from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cohort import Side
 from bff.sdk.invocation import Incoming, Invocation
 
@@ -64,7 +65,8 @@ def call(
     pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
     scope = {"type": "http", "headers": pairs, "query_string": query.encode()}
     invocation.incoming = Incoming(scope, None, {}, 0)
-    invocation.client, invocation.lane, invocation.claims = client, lane, claims
+    invocation.client, invocation.lane = client, lane
+    invocation.caller = Caller(subject="ann", scheme="sso", claims=claims) if claims is not None else NOBODY
     return invocation
 
 
@@ -201,6 +203,8 @@ RULES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     ({"query": {"v": "2"}}, {"query": "v=2&" + "&".join("a=1" for _ in range(200))}, False),
     ({"claims": {"plan": "pro"}}, {"claims": {"plan": "pro"}}, True),
     ({"claims": {"plan": "pro"}}, {}, False),
+    ({"claims": {"beta": "true"}}, {"claims": {"beta": True}}, True),
+    ({"claims": {"roles": {"regex": ".*tester.*"}}}, {"claims": {"roles": ["dev", "tester"]}}, True),
     ({"headers": {"x-beta": "yes"}, "query": {"v": "2"}}, {"headers": [("x-beta", "yes")]}, False),
     (
         {"headers": {"x-beta": "yes"}, "query": {"v": "2"}},

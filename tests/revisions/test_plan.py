@@ -23,7 +23,7 @@ DEPLOY = Deploy(who="ann")
 
 
 def rules(strategy: str = "immediate", **changed: Any) -> Rules:
-    config = ReleaseConfig(strategy=strategy)  # type: ignore[arg-type]
+    config = ReleaseConfig(strategy=strategy)
     return Rules(**{"is_save": False, "release": config, "now": 100.0, **changed})
 
 

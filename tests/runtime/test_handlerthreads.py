@@ -13,7 +13,7 @@ from bff.runtime.handlerthreads import GRACE
 from bff.runtime.threads import MAX_STUCK
 from bff.signals import ThreadsStuck
 from bff.testing import ManualClock
-from tests.runtime.conftest import Runtime, until
+from tests.runtime.conftest import Runtime, failure_of, until
 
 pytestmark = pytest.mark.anyio
 
@@ -153,3 +153,15 @@ async def test_a_fresh_instance_finds_them_there(home: Runtime, clock: ManualClo
     with pytest.raises(FunctionStuck):
         await home.call()
     assert len(running()) == MAX_STUCK + 2
+
+
+async def test_isolation_thread_is_for_plain_functions(runtime: Runtime) -> None:
+    """A ``def`` runs as ever; an ``async def`` would run on the event loop, and is refused with place and remedy."""
+    runtime.write(home="import threading\ndef handle(): return threading.current_thread().name\n")
+    runtime.write(other="\nasync def handle(): ...\n")
+    runtime.function("home", isolation="thread")
+    assert await runtime.body() == "home-1"
+    failure = await failure_of(runtime.function("other", isolation="thread"))
+    assert failure.where == "functions/other.py:2"
+    assert "isolation: thread" in failure.why
+    assert "plain `def`" in failure.remedy

@@ -194,10 +194,10 @@ STEPS = st.lists(
 class Teller:
     """Plays one sequence of steps, and then holds the pool to its promises."""
 
-    def __init__(self, runtime: Runtime, clock: ManualClock, story: Story) -> None:
+    def __init__(self, runtime: Runtime, clock: ManualClock, story: Story, policy: Policy = POLICY) -> None:
         self.runtime, self.clock, self.story = runtime, clock, story
         runtime.write(home=HELLO)
-        changed = {"isolation": "process", "concurrency": CONCURRENCY, "scale": POLICY}
+        changed = {"isolation": "process", "concurrency": CONCURRENCY, "scale": policy}
         runtime.function("home", **changed)  # its settings, its tools
         usual = runtime.invoker.functions["home"]
         self.function = InMemory(
@@ -328,5 +328,73 @@ def test_no_call_is_lost_and_no_limit_exceeded(steps: list[str], seed: int) -> N
                 for step in steps:
                     await teller.take(step)
                 await teller.end()
+
+    asyncio.run(tell())
+
+
+def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) -> None:
+    """0 → N → 0: as many as the calls inside want, no more than ``max``, and none after ``idle``."""
+
+    async def tell() -> None:
+        clock, story = ManualClock(), Story(1)
+        async with running(tmp_path / "functions", clock=clock) as runtime:
+            teller = Teller(
+                runtime, clock, story, Policy(max=4, target=2, utilization=100, window=6, idle=10)
+            )
+            function = teller.function
+            assert function.live is None
+            teller.callers += [runtime.calling(seconds=1000) for _ in range(8)]
+            await settle()
+            pool = function.pools[0]
+            assert pool.instances == 1  # the first of all; the others come with the first look
+            for _ in range(3):
+                await clock.advance(2)
+                function.consider(clock.now())
+                await settle()
+            assert (pool.instances, pool.in_flight, pool.waiting) == (4, 8, 0)
+            while any(fake.inside for fake in story.made):
+                for fake in story.made:
+                    fake.let_go()
+                await settle()
+            seen = []
+            for _ in range(10):
+                await clock.advance(2)
+                function.consider(clock.now())
+                seen.append(sum(pool.instances for pool in function.pools))
+            assert seen == sorted(seen, reverse=True)
+            assert seen[0] >= 2, "never below half at once"
+            assert seen[-1] == 0
+            assert function.status()["state"] == "cold"
+
+    asyncio.run(tell())
+
+
+def test_those_that_die_young_are_followed_later_and_later(tmp_path: Path) -> None:
+    """``min`` instances, but no fork without end: at once, after 0.1 s, 0.2 s and so on, up to ten."""
+
+    async def tell() -> None:
+        clock, story = ManualClock(), Story(1)
+        async with running(tmp_path / "functions", clock=clock) as runtime:
+            teller = Teller(runtime, clock, story, Policy(min=1, max=1))
+            await teller.function.keep_warm()
+            born = []
+            for _ in range(8):
+                count = len(story.made)
+                story.made[-1].crash()
+                began = clock.now()
+                await settle()
+                while len(story.made) == count:
+                    await clock.jump()
+                born.append(round(clock.now() - began, 3))
+            assert born == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4]
+            await settle()
+            call = runtime.calling()
+            await settle()
+            story.made[-1].let_go()
+            assert (await call).status == 200
+            count = len(story.made)
+            story.made[-1].crash()  # it has served: that was no death at birth
+            await settle()
+            assert len(story.made) == count + 1
 
     asyncio.run(tell())

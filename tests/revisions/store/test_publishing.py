@@ -63,8 +63,8 @@ async def test_a_folder_that_did_not_change_leaves_what_was_deployed(store: Stor
 
 async def test_many_functions_are_published_together_or_not_at_all(store: Store) -> None:
     """One transaction for a whole folder."""
-    published = await store.publish([candidate("aa", f"f{n}") for n in range(500)])
-    assert {each.name for each in published} == {f"f{n}-00001" for n in range(500)}
+    published = await store.publish([candidate("aa", f"f{n}") for n in range(100)])
+    assert {each.name for each in published} == {f"f{n}-00001" for n in range(100)}
     with pytest.raises(ValueError, match="seven"):
         await store.publish([candidate("bb", "a"), candidate("bb", "b", name="b-seven")])
     assert await store.versions("a") == ()
@@ -166,10 +166,11 @@ async def test_a_deploy_moves_traffic_with_it_or_not_at_all(store: Store) -> Non
 
     published, state = await store.deploy(candidate("bb"), pin)
     assert (published.name, published.is_new) == ("home-00002", True)
-    assert (state.latest, state.version, state.routed()) == ("home-00002", 1, {"home-00001"})
+    assert (state.latest, state.version, sorted(state.routed())) == ("home-00002", 1, ["home-00001"])
     assert (await store.release("home")).state == {"canary": "home-00002"}
     _, same = await store.deploy(candidate("bb"), lambda before, *_: Planned(traffic=before.traffic))
     assert same == state
+    nowhere = Planned(traffic=Traffic((Target(revision="home-00009", percent=100),)))
     with pytest.raises(NoSuchRevision):
-        await store.deploy(candidate("cc"), lambda *_: Traffic((Target(revision="home-00009", percent=100),)))
+        await store.deploy(candidate("cc"), lambda *_: nowhere)
     assert len(await store.versions("home")) == 2

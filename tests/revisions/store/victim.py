@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from bff.clock import SystemClock
@@ -37,7 +37,7 @@ class Dying:
             yield _Counting(self, session)
             self.passed()  # before the COMMIT
 
-    def reading(self):
+    def reading(self) -> AbstractContextManager[Session]:
         return self._database.reading()
 
     def wall(self, session: Session) -> float:
