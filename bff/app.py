@@ -16,7 +16,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bff.admin.endpoint import Admin
+from bff.admin import desk
+from bff.admin.describing import Describer
+from bff.admin.keys import Key, configured_keys
+from bff.admin.office import Office
+from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, ScaleConfig, load
 from bff.errors import FunctionNotLoaded
@@ -49,7 +53,7 @@ from bff.runtime.publisher import Publisher
 from bff.runtime.releases import Releases
 from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
-from bff.runtime.warmup import Settings, Workshop, read
+from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.invocation import Invocation
 from bff.services import fetching
 from bff.services.pool import AnyClient, ServicePool
@@ -80,6 +84,7 @@ class Options:
     lines: Lines | None = None
     admin_host: str = "127.0.0.1"
     environ: Mapping[str, str] | None = None
+    admin_keys: tuple[Key, ...] = ()
     take_over_logging: bool = False
     keeps_state: bool = False
 
@@ -139,12 +144,10 @@ class House:
             dev=DevPage(is_user_file=self._is_user_file, source=self._source_of) if options.dev else None,
         )
         self._listen(config)
-        self.admin = Admin(
-            invoker=self.invoker,
-            is_ready=lambda: not self.gateway.is_draining,
-            metrics=self._metrics,
-            host=options.admin_host,
+        self._describer = Describer(
+            workshop=self._workshop, settings=self._settings_now, root=config.folder.resolve()
         )
+        self.office = self._office(options)
         self._furnish(config)
         self.keeper = Keeper(
             functions=lambda: self.invoker.functions,
@@ -181,6 +184,12 @@ class House:
         self._ready_to_fork(self.config)
         self._warm_minimum()
 
+    def keep_up(self) -> None:
+        """Publish the folder and follow the store, once nobody waits for the start any more."""
+        if self._options.keeps_state:
+            self._later(self.follower.run())
+            self._later(self.releases.run())
+
     def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
         is_open = self._options.dev or config.openapi.public
         return {**self._own, **(self._docs if is_open else {})}
@@ -202,13 +211,7 @@ class House:
             raise FunctionNotLoaded(name, "it is not known to this gateway")
         if function.live is not None:
             return function.live.revision.snapshot
-        return await read(self.config.folder.resolve(), name, function.settings, self._workshop)
-
-    def keep_up(self) -> None:
-        """Publish the folder and follow the store, once nobody waits for the start any more."""
-        if self._options.keeps_state:
-            self._later(self.follower.run())
-            self._later(self.releases.run())
+        return await function.look()
 
     def _ready_to_fork(self, config: Config) -> None:
         """Start the forkserver ahead of the first call, where there is a process function at all."""
@@ -267,6 +270,30 @@ class House:
             forkserver=self._forkserver,
         )
 
+    def _office(self, options: Options) -> Office:
+        house = desk.House(
+            functions=lambda: self.invoker.functions,
+            store=self.store,
+            desk=Verbs(self.mover, lambda: self.invoker.functions),
+            unpack=self._describer.unpack,
+            describe=self._describer,
+            purge=None,
+            is_ready=lambda: not self.gateway.is_draining,
+            metrics=self._metrics,
+            clock=self._clock,
+        )
+        return Office(
+            house,
+            host=options.admin_host,
+            keys=lambda: [*options.admin_keys, *configured_keys(self.config.admin)],
+            signals=self.signals,
+            hosts=lambda: self.config.admin.hosts,
+        )
+
+    def _settings_now(self, name: str) -> Settings | None:
+        function = self.invoker.functions.get(name)
+        return function.settings if function is not None else None
+
     def guard(self, end: Callable[[LoopLost], object]) -> LoopGuard:
         """The watchdog over the running loop; ``end`` is what happens when the loop does not come back."""
         return LoopGuard(
@@ -284,11 +311,12 @@ class House:
             function.blocked = function.blocked.after(said)
 
     async def preload(self) -> None:
-        """Import, off the loop, what the first page view would otherwise wait for."""
+        """Import, off the loop, what the first page view or the first command would otherwise wait for."""
+        thread = Threads("bff-preload", 1)  # of its own: no first call shall stand in line behind it
         if self.services.clients:
-            thread = Threads("bff-preload", 1)  # of its own: no first call shall stand in line behind it
             await thread.run(self.services.preload)
-            thread.close()
+        await thread.run(self.office.app.prepare)
+        thread.close()
 
     async def reload(self) -> bool:
         """Read routes.yaml again and make it live whole, or keep the last good one; True when it is live."""
@@ -378,6 +406,7 @@ class House:
             await self.store.close()
         self._store_thread.close()
         self._loader_thread.close()
+        self._describer.close()
         self.lines.flush()
 
 

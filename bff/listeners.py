@@ -13,10 +13,14 @@ from typing import Any
 
 import uvicorn
 
+from bff.admin import localtoken
+from bff.admin.keys import Key, local_key
+from bff.admin.office import PublicWithoutTokens
 from bff.app import House, Options, compose
 from bff.config import Config
 from bff.gateway.protocol import HeadLimits, LimitedProtocol
-from bff.signals import LoopLost
+from bff.revisions.store.failures import StoreUnavailable
+from bff.signals import LoopLost, NoLocalToken
 from bff.watch import Seen, look, watch
 
 BACKLOG = 2048
@@ -96,11 +100,11 @@ async def run(
     watches: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then drain and return. What is saved in the functions folder is published
-    in dev, and where it ``watches``. ``end`` is called, in a thread, when the event
-    loop does not come back.
+    in dev, and where it ``watches``. ``end`` is called, in a thread, when the event loop does not come back.
 
     Raises:
-        CannotListen: one of the two addresses cannot be had.
+        CannotListen: one of the two addresses cannot be had, or the admin listener's could be reached from
+            elsewhere while nobody has a token.
         StoreUnavailable: nobody can tell which revision gets the calls.
 
     """
@@ -108,13 +112,37 @@ async def run(
     with contextlib.ExitStack() as sockets:
         public_socket = sockets.enter_context(bind(host, port))
         admin_socket = sockets.enter_context(bind(*admin))
-        options = Options(dev=dev, admin_host=admin[0], take_over_logging=True, keeps_state=not dev)
-        async with compose(config, options) as house, _watching(house, functions=dev or watches, seen=seen):
-            public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
-            # The admin listener keeps the same limits for heads as the public one.
-            private = _server(house.admin, config, house.limits, ADMIN_DRAIN)
-            with _signals_end(house, public), house.guard(end):
-                await _serve_both(house, public, public_socket, private, admin_socket, announce)
+        keys, why_not = _local_keys(config)
+        options = Options(
+            dev=dev, admin_host=admin[0], admin_keys=keys, take_over_logging=True, keeps_state=not dev
+        )
+        async with compose(config, options) as house:
+            if why_not:
+                house.signals.emit(NoLocalToken(why=why_not))
+            await _check_admin(house)
+            async with _watching(house, functions=dev or watches, seen=seen):
+                public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
+                # The admin listener keeps the same limits for heads as the public one.
+                private = _server(house.office.app, config, house.limits, ADMIN_DRAIN)
+                with _signals_end(house, public), house.guard(end):
+                    await _serve_both(house, public, public_socket, private, admin_socket, announce)
+
+
+def _local_keys(config: Config) -> tuple[tuple[Key, ...], str]:
+    """The key of the token in the state folder; none, and why, where it cannot be had: then only tokens of
+    routes.yaml and of the store work.
+    """
+    try:
+        return (local_key(localtoken.made(config.state_folder)),), ""
+    except localtoken.TokenFileUnusable as why:
+        return (), str(why)
+
+
+async def _check_admin(house: House) -> None:
+    try:
+        await house.office.check_address()
+    except (PublicWithoutTokens, StoreUnavailable) as why:
+        raise CannotListen(str(why)) from None
 
 
 async def _serve_both(

@@ -316,6 +316,28 @@ class ConfigRejected(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdminWrite(Signal):
+    """Somebody changed something through the admin listener, or tried: ``what`` is the operation, ``status``
+    how it was answered. ``who`` is empty when no token was known; ``unrecorded`` says why the store has no
+    record of it, if it has none.
+    """
+
+    who: str
+    what: str
+    target: str
+    status: int
+    detail: Mapping[str, Any]
+    unrecorded: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoLocalToken(Signal):
+    """The token for this machine's own commands could not be made; everything else works."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreLost(Signal):
     """The state store cannot be used; traffic flows on as it was, and changes are refused."""
 

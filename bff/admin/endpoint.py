@@ -1,104 +1,222 @@
-"""The admin listener: health, metrics and a read-only look at the functions. Never public.
+"""The admin listener's door: an ASGI application over a table of operations. Never public.
 
-It checks ``Host``, so that a page in a browser cannot be turned against it by DNS rebinding.
+In the order a request meets them: Host and Origin, the table, the gate, the body, the operation; and for every
+write a line and a record of who did what. What the operations do is in modules of their own.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import aclosing
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import to_json
 
-from bff.errors import BadRequest, BffError, MethodNotAllowed, NotFound, problem
-from bff.runtime.invoker import Invoker
+from bff.admin.audit import Audit
+from bff.admin.gate import Gate
+from bff.admin.host import Front
+from bff.admin.incoming import Fields, Receive, body_of, expected_of, query_of
+from bff.admin.keys import ANYBODY, Scope, Who
+from bff.admin.operation import Asked, Operation, Reply
+from bff.admin.refusals import Busy, RevisionRefused, VersionMoved
+from bff.clock import Clock
+from bff.config import Pattern
+from bff.errors import BffError, CallerLeft, FunctionNotLoaded, MethodNotAllowed, NotFound, problem
+from bff.gateway.router import Router
+from bff.revisions.store.failures import Conflict
+from bff.signals import Signals, Unexpected
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Page = tuple[int, str, bytes]
+Scoped = MutableMapping[str, Any]
+
+MOST_UPLOADS = 4
+
+_ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
 class Admin:
-    """An ASGI application. Immutable; what it shows is read when asked."""
+    """An ASGI application; what it shows is read when asked.
+
+    Mutable state: ``_router``, made once; ``streams``, how many answers go on now; ``_uploads``, how many bodies
+    of up to 72 MiB arrive now.
+    """
 
     def __init__(
         self,
+        operations: Callable[[], Iterable[Operation]],
         *,
-        invoker: Invoker,
-        is_ready: Callable[[], bool],
-        metrics: Callable[[], tuple[bytes, str]] | None,
-        host: str,
+        front: Front,
+        gate: Gate,
+        audit: Audit,
+        clock: Clock,
+        signals: Signals,
     ) -> None:
-        self._invoker = invoker
-        self._is_ready = is_ready
-        self._metrics = metrics
-        self._host = host
-        self._pages: dict[str, Callable[[], Page]] = {
-            "/health/liveness": lambda: _json(200, {"status": "alive"}),
-            "/health/readiness": self._readiness,
-            "/metrics": self._exposition,
-            "/v1/functions": self._functions,
-        }
+        self._operations = operations
+        self._router: Router[Operation] | None = None
+        self.streams = 0
+        self._uploads = 0
+        self._front = front
+        self._gate = gate
+        self._audit = audit
+        self._clock = clock
+        self._signals = signals
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Send) -> None:
+    def prepare(self) -> Router[Operation]:
+        """The table, made once; from any thread."""
+        if self._router is None:
+            self._router = Router.compiled(
+                (Pattern.parse(operation.path), (operation.method,), operation)
+                for operation in self._operations()
+            )
+        return self._router
+
+    async def __call__(self, scope: Scoped, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        allow: list[tuple[bytes, bytes]] = []
         try:
-            status, kind, body = self._page(scope)
+            reply = await self._answered(scope, receive)
+        except CallerLeft:
+            return
         except BffError as error:
-            status, kind, body = error.status, "application/problem+json", to_json(problem(error))
-            allow = [(name.encode(), value.encode()) for name, value in error.headers().items()]
-        fields = [
-            (b"content-type", kind.encode()),
-            (b"content-length", b"%d" % len(body)),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-            *allow,
-        ]
-        await send({"type": "http.response.start", "status": status, "headers": fields})
-        await send({"type": "http.response.body", "body": body})
+            reply = _problem(error)
+        except Exception as error:
+            self._signals.emit(Unexpected(where=f"admin {scope['path']}", error=error))
+            reply = _problem(BffError("The gateway failed; its log says how."))
+        if isinstance(reply.body, bytes):
+            await _send(reply, reply.body, send)
+            return
+        if scope["method"] == "HEAD":  # its answer has no body, and none that goes on
+            await reply.body.aclose()
+            await _send(reply, b"", send)
+            return
+        self.streams += 1
+        try:
+            await _pour(reply, reply.body, send)
+        finally:
+            self.streams -= 1
 
-    def _page(self, scope: MutableMapping[str, Any]) -> Page:
-        self._check_host(scope)
-        page = self._pages.get(scope["path"])
-        if page is None:
-            raise NotFound("The admin listener has no such page.")
-        if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed(scope["method"], "GET, HEAD")
-        return page()
+    async def _answered(self, scope: Scoped, receive: Receive) -> Reply:
+        fields = scope["headers"]
+        self._front.check(fields)
+        path, raw_path, router = scope["path"], scope["raw_path"], self.prepare()
+        try:
+            operation, params = router.match(scope["method"], path, raw_path)
+        except NotFound:
+            raise NotFound("The admin listener has no such page; /openapi.json lists those it has.") from None
+        except MethodNotAllowed:
+            if scope["method"] != "OPTIONS":
+                raise
+            allow = router.allowed(path, raw_path) or ""
+            return Reply(status=204, fields=((b"allow", allow.encode()),))
+        if operation.scope is not Scope.WRITE:
+            who = ANYBODY if operation.scope is None else await self._gate.admit(fields, operation.scope)
+            return await self._run(operation, params, who, scope, receive, {})
+        return await self._written(operation, params, scope, receive)
 
-    def _check_host(self, scope: MutableMapping[str, Any]) -> None:
-        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or not self._is_ours(hosts[0]):
-            raise BadRequest("The Host field is not this listener's; use its address or localhost.")
+    async def _written(
+        self, operation: Operation, params: Mapping[str, str], scope: Scoped, receive: Receive
+    ) -> Reply:
+        """A write, and what the audit log says of it, whatever became of it."""
+        peer = (scope.get("client") or ("",))[0]
+        target, detail = "/".join(params.values()), dict[str, Any]()
+        try:
+            who = await self._gate.admit(scope["headers"], Scope.WRITE)
+        except BffError as error:
+            self._audit.refused(operation.name, target, peer=peer, error=error)
+            raise
+        status = 500
+        try:
+            reply = await self._run(operation, params, who, scope, receive, detail)
+            status = reply.status
+        except BffError as error:
+            status = error.status
+            detail["error"] = error.code
+            raise
+        finally:
+            await self._audit.written(
+                who.name, operation.name, target, status=status, peer=peer, detail=detail
+            )
+        return reply
 
-    def _is_ours(self, host: str) -> bool:
-        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-        name = name.strip("[]").lower()
-        return name in ("localhost", self._host.lower()) or _is_address(name)
+    async def _run(
+        self,
+        operation: Operation,
+        params: Mapping[str, str],
+        who: Who,
+        scope: Scoped,
+        receive: Receive,
+        detail: dict[str, Any],
+    ) -> Reply:
+        asked = await self._read(operation, params, who, scope, receive)
+        detail.update(asked.query)
+        if isinstance(asked.body, BaseModel):
+            # Without warnings: a traffic block is checked later, and may be anything yet.
+            detail.update(asked.body.model_dump(mode="json", exclude_defaults=True, warnings=False))
+        elif isinstance(asked.body, bytes):
+            detail["bytes"] = len(asked.body)
+        try:
+            return await operation.run(asked)
+        except FunctionNotLoaded as failure:
+            raise RevisionRefused(failure) from failure
+        except Conflict as conflict:
+            if asked.expected is None:
+                raise
+            raise VersionMoved(conflict.now) from conflict  # RFC 9110 §13.1.1: what If-Match names is not so
 
-    def _readiness(self) -> Page:
-        return _json(200, {"status": "ready"}) if self._is_ready() else _json(503, {"status": "draining"})
+    async def _read(
+        self, operation: Operation, params: Mapping[str, str], who: Who, scope: Scoped, receive: Receive
+    ) -> Asked:
+        fields = scope["headers"]
+        return Asked(
+            params=params,
+            query=query_of(operation, scope["query_string"]),
+            who=who,
+            expected=expected_of(operation, fields),
+            body=await self._body(operation, fields, receive),
+            accept=",".join(value.decode("latin-1") for name, value in fields if name == b"accept"),
+            gone=lambda: _gone(receive),
+        )
 
-    def _exposition(self) -> Page:
-        if self._metrics is None:
-            raise NotFound("Metrics are off (telemetry.metrics in routes.yaml).")
-        body, kind = self._metrics()
-        return 200, kind, body
-
-    def _functions(self) -> Page:
-        return _json(200, [function.status() for function in self._invoker.functions.values()])
-
-
-def _is_address(host: str) -> bool:
-    """A literal address cannot be rebound: DNS had no part in it."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    async def _body(self, operation: Operation, fields: Fields, receive: Receive) -> Any:
+        if not operation.upload:
+            return await body_of(operation, fields, receive, self._clock)
+        if self._uploads >= MOST_UPLOADS:
+            raise Busy(f"{MOST_UPLOADS} archives are arriving already.")
+        self._uploads += 1
+        try:
+            return await body_of(operation, fields, receive, self._clock)
+        finally:
+            self._uploads -= 1
 
 
-def _json(status: int, value: Any) -> Page:
-    return status, "application/json", to_json(value)
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _problem(error: BffError) -> Reply:
+    return Reply(
+        status=error.status,
+        kind="application/problem+json",
+        body=to_json(problem(error)),
+        fields=tuple((name.encode(), value.encode()) for name, value in error.headers().items()),
+    )
+
+
+async def _send(reply: Reply, body: bytes, send: Send) -> None:
+    fields = [*_ALWAYS, *reply.fields]
+    if reply.status != 204:  # RFC 9110 §8.6: no Content-Length, and nothing to have a type
+        fields += [(b"content-type", reply.kind.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": reply.status, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _pour(reply: Reply, pieces: AsyncGenerator[bytes, None], send: Send) -> None:
+    """Send what comes, as it comes."""
+    fields = [*_ALWAYS, *reply.fields, (b"content-type", reply.kind.encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": fields})
+    async with aclosing(pieces) as open_pieces:
+        async for piece in open_pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

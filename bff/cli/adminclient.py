@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx
 
 WITHIN = 2.0
 """Seconds for an answer: on loopback either it comes at once or nobody is there."""
+WRITES_WITHIN = 120.0
+"""Seconds for a change: a revision is loaded and warmed before it gets a call."""
+SILENT_FOR = 45.0
+"""Seconds without a word of somebody who tells how things go; the listener says something every 15."""
 
 
 class NoGateway(Exception):
     """Nobody answers at the address, or somebody else does; the sentence says which."""
 
 
-class AdminClient:
-    """``with AdminClient(url) as gateway:``; a URL may leave its scheme out, as ``--admin`` of ``bff serve`` does."""
+class Refused(Exception):
+    """The gateway says no: ``status`` is HTTP's, ``problem`` the RFC 9457 document, if it was one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status, self.problem = status, problem
+        super().__init__(str(problem.get("detail") or f"the gateway answers {status}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back: a JSON value, and the version of what it shows, as its ETag."""
+
+    status: int
+    value: Any
+    etag: str
+
+
+class AdminClient:
+    """``with AdminClient(url) as gateway:``; a URL may leave its scheme out, as ``--admin`` of ``bff serve`` does.
+
+    ``token`` goes with every request, if there is one.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None) -> None:
         import httpx
 
         self.url = url if "://" in url else f"http://{url}"
+        headers = {"authorization": f"Bearer {token}"} if token else {}
         try:
             # No proxy of the environment: what they are for is the way out of here.
-            self._client = httpx.Client(base_url=self.url, timeout=WITHIN, trust_env=False)
+            self._client = httpx.Client(base_url=self.url, timeout=WITHIN, trust_env=False, headers=headers)
         except (httpx.InvalidURL, ValueError) as error:
             raise NoGateway(f"{url} is no address of an admin listener: {error}") from None
 
@@ -41,22 +74,82 @@ class AdminClient:
             NoGateway: nobody answers, or not as a gateway does.
 
         """
-        told = self._get("/v1/functions")
+        try:
+            told = self.get("/v1/functions").value
+        except Refused as no:
+            raise NoGateway(f"{self.url} answers {no.status} to /v1/functions") from None
         if not isinstance(told, list) or not all(isinstance(each, dict) and "name" in each for each in told):
             raise NoGateway(f"what answers at {self.url} is no gateway's admin listener")
         return told
 
-    def _get(self, path: str) -> Any:
+    def get(self, path: str, **query: Any) -> Answer:
+        """What is at a path.
+
+        Raises:
+            NoGateway: nobody answers, or not as a gateway does.
+            Refused: it says no.
+
+        """
+        return self.ask(
+            "GET", path, params={name: value for name, value in query.items() if value is not None}
+        )
+
+    def write(self, method: str, path: str, **options: Any) -> Answer:
+        """Change something; ``options`` are httpx's. Raises as :meth:`get` does."""
+        return self.ask(method, path, timeout=WRITES_WITHIN, **options)
+
+    def ask(self, method: str, path: str, **options: Any) -> Answer:
+        """One request and its answer. Raises as :meth:`get` does."""
+        with self._translated(options.get("timeout", WITHIN)):
+            response = self._client.request(method, path, **options)
+            value = response.json() if response.content else None
+        self._refuse(response, value)
+        return Answer(status=response.status_code, value=value, etag=response.headers.get("etag", ""))
+
+    def events(self, path: str) -> Iterator[tuple[str, Any]]:
+        """The events of a stream as they come, each with its kind. Raises as :meth:`get` does."""
+        headers = {"accept": "text/event-stream"}
+        with (
+            self._translated(SILENT_FOR),
+            self._client.stream("GET", path, headers=headers, timeout=SILENT_FOR) as response,
+        ):
+            if response.status_code >= 400:
+                self._refuse(response, json.loads(response.read()))
+            kind = ""
+            for line in response.iter_lines():
+                name, _, text = line.partition(": ")
+                if name == "event":
+                    kind = text
+                elif name == "data":
+                    yield kind, json.loads(text)
+
+    def _refuse(self, response: httpx.Response, value: Any) -> None:
+        is_problem = response.headers.get("content-type", "").startswith("application/problem+json")
+        if is_problem and isinstance(value, dict):
+            raise Refused(response.status_code, value)
+        if response.status_code >= 400:
+            raise NoGateway(f"{self.url} answers {response.status_code} to {response.request.url.path}")
+
+    @contextmanager
+    def _translated(self, within: float) -> Iterator[None]:
         import httpx
 
         try:
-            answer = self._client.get(path)
-            if answer.status_code == httpx.codes.OK:
-                return answer.json()
+            yield
         except httpx.TimeoutException:
-            raise NoGateway(f"nothing came from {self.url} within {WITHIN:g} s") from None
+            raise NoGateway(f"nothing came from {self.url} within {within:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL):
             raise NoGateway(f"no gateway answers at {self.url}") from None
         except ValueError:
             raise NoGateway(f"what answers at {self.url} is no gateway's admin listener") from None
-        raise NoGateway(f"{self.url} answers {answer.status_code} to {path}")
+
+
+def is_this_machine(url: str) -> bool:
+    """Whether an admin listener's URL leads nowhere else: only there the token of the state folder is sent."""
+    import httpx
+
+    try:
+        host = httpx.URL(url if "://" in url else f"http://{url}").host
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except (httpx.InvalidURL, ValueError):
+        return False

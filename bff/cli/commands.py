@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from bff.cli import remote
+from bff.cli.options import GATEWAY, ROUTES, ConfigOption, GatewayOption, JsonOption
+
 app = typer.Typer(
     name="bff",
     no_args_is_help=True,
@@ -14,20 +17,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", envvar="BFF_CONFIG", help="The routes.yaml, or its folder.")
-]
 HostOption = Annotated[str, typer.Option(help="Address of the public listener.")]
 PortOption = Annotated[
     int, typer.Option(envvar="PORT", min=0, max=65535, help="Port of the public listener; 0 picks one.")
 ]
 AdminOption = Annotated[str, typer.Option(help="Address and port of the admin listener.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-GatewayOption = Annotated[
-    str, typer.Option("--admin", envvar="BFF_ADMIN", help="The running gateway's admin listener.")
-]
-ROUTES = Path("routes.yaml")
-GATEWAY = "http://127.0.0.1:8001"
 
 
 def _version(wanted: bool) -> None:
@@ -186,6 +180,7 @@ def invoke(
     invoke(name, data=data, path=path, method=method, config_path=config, as_json=json)
 
 
+app.add_typer(remote.app)
 export = typer.Typer(no_args_is_help=True, help="Write what other tools take away: openapi, typescript.")
 app.add_typer(export, name="export")
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="A file; else standard output.")]

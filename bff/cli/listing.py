@@ -7,8 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bff.admin.localtoken import TokenFileUnusable
 from bff.cli import running
 from bff.cli.adminclient import AdminClient, NoGateway
+from bff.cli.gateway import token_for
 from bff.cli.output import config_at, print_table, say, show, shown_path
 from bff.clock import SystemClock
 from bff.config import Config
@@ -22,7 +24,7 @@ def list_functions(path: Path, *, admin: str, as_json: bool) -> None:
     """
     config = config_at(path, as_json=as_json)
     functions = [_described(config, name) for name in config.functions_found]
-    told, why_not = _asked(admin)
+    told, why_not = _asked(admin, path)
     if as_json:
         by_name = {each["name"]: each for each in told}
         show([{**each, "running": by_name.get(each["name"])} for each in functions])
@@ -37,12 +39,12 @@ def list_functions(path: Path, *, admin: str, as_json: bool) -> None:
         _print_running(told)
 
 
-def _asked(admin: str) -> tuple[list[dict[str, Any]], str]:
+def _asked(admin: str, path: Path) -> tuple[list[dict[str, Any]], str]:
     """What a gateway tells, or why none does."""
     try:
-        with AdminClient(admin) as gateway:
+        with AdminClient(admin, token=token_for(admin, path)) as gateway:
             return gateway.functions(), ""
-    except NoGateway as why:
+    except (NoGateway, TokenFileUnusable) as why:
         return [], str(why)
 
 

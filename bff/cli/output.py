@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from bff.config import Config, ConfigInvalid, load
+if TYPE_CHECKING:
+    from bff.config import Config
 
 PIPED_WIDTH = 240
 """Columns a table may have where no terminal limits it."""
@@ -44,6 +45,8 @@ def config_file(path: Path) -> Path:
 
 def config_at(path: Path, *, as_json: bool = False) -> Config:
     """The configuration, or the end of the command with every mistake of it."""
+    from bff.config import ConfigInvalid, load
+
     try:
         return load(config_file(path))
     except ConfigInvalid as invalid:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from bff.config.admin import AdminConfig
 from bff.config.auth import DemandConfig, SchemeConfig, scheme_names
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import GatewayConfig, TelemetryConfig
@@ -43,8 +44,8 @@ class Config(Section):
     telemetry: Annotated[TelemetryConfig, OrEmpty] = Field(
         default=TelemetryConfig(), description="Logs and metrics."
     )
-    openapi: Annotated[OpenApiConfig, OrEmpty] = Field(
-        default=OpenApiConfig(), description="The head of /openapi.json, and whether it is public."
+    admin: Annotated[AdminConfig, OrEmpty] = Field(
+        default_factory=AdminConfig, description="Who may use the admin listener."
     )
     state: StateUrl = Field(
         default="sqlite:///.bff/state.db",
@@ -52,6 +53,9 @@ class Config(Section):
     )
     revisions: Annotated[RetentionConfig, OrEmpty] = Field(
         default=RetentionConfig(), description="How long revisions are kept."
+    )
+    openapi: Annotated[OpenApiConfig, OrEmpty] = Field(
+        default=OpenApiConfig(), description="The head of /openapi.json, and whether it is public."
     )
     defaults: Annotated[Defaults, OrEmpty] = Field(
         default=Defaults(), description="What functions get that say nothing else."
@@ -91,6 +95,12 @@ class Config(Section):
     def functions_found(self) -> Mapping[str, Path]:
         """Every function in the folder, configured or not, and its file."""
         return self._found
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the token lies that this machine's own commands use."""
+        file = self.state_place.file
+        return file.parent if file is not None else self._path.parent / ".bff"
 
     def read_from(self, path: Path, found: Mapping[str, Path]) -> Config:
         """A copy that remembers its file and the functions found beside it."""

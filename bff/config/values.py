@@ -35,8 +35,12 @@ class Values:
             return self._scalar(node, path, is_text=is_text)
         if isinstance(node, Sequence):
             return [self._value(item, (*path, at)) for at, item in enumerate(node.items)]
-        is_text = len(path) == 3 and (path[0], path[2]) in _TEXTS
-        return {name: self._value(e.node, (*path, name), is_text=is_text) for name, e in node.entries.items()}
+        below = len(path) == 3 and (path[0], path[2]) in _TEXTS
+        is_token = len(path) == 3 and path[:2] == ("admin", "tokens")
+        return {
+            name: self._value(e.node, (*path, name), is_text=below or (is_token and name == "token"))
+            for name, e in node.entries.items()
+        }
 
     def _scalar(self, node: Scalar, path: KeyPath, *, is_text: bool) -> Any:
         if node.broken:

@@ -19,7 +19,7 @@ _NO_STORE = (b"cache-control", b"no-store")
 
 def handlers(is_ready: Callable[[], bool]) -> dict[str, OwnHandler]:
     """The handlers by path. Liveness is that we answer at all; readiness ends when draining begins."""
-    pages = _pages()
+    known = pages()
 
     async def liveness(_: Mapping[str, str]) -> Answer:
         return Answer(200, [JSON, _NO_STORE], b'{"status":"alive"}')
@@ -30,7 +30,7 @@ def handlers(is_ready: Callable[[], bool]) -> dict[str, OwnHandler]:
         return Answer(503, [JSON, _NO_STORE], b'{"status":"draining"}')
 
     async def problem_page(params: Mapping[str, str]) -> Answer:
-        page = pages.get(params["code"])
+        page = known.get(params["code"])
         if page is None:
             raise NotFound("There is no such kind of problem.")
         return Answer(200, [TEXT], page)
@@ -38,7 +38,7 @@ def handlers(is_ready: Callable[[], bool]) -> dict[str, OwnHandler]:
     return dict(zip(PATHS, (liveness, readiness, problem_page), strict=True))
 
 
-def _pages() -> dict[str, bytes]:
+def pages() -> dict[str, bytes]:
     """One page a problem, from the docstring of its error class."""
     assert _failures, (_traffic, _archive, _store)  # imported for their error classes
     return {

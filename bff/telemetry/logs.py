@@ -13,6 +13,7 @@ from typing import Any
 from bff.errors import Fault
 from bff.sdk.invocation import Invocation
 from bff.signals import (
+    AdminWrite,
     ConfigApplied,
     ConfigRejected,
     Culprit,
@@ -22,6 +23,7 @@ from bff.signals import (
     LoopBlocked,
     LoopLost,
     LoopReturned,
+    NoLocalToken,
     ReleaseTurned,
     RevisionReady,
     Signals,
@@ -111,6 +113,8 @@ class EventLog:
         signals.listen(LoopBlocked, self._loop_blocked)
         signals.listen(LoopReturned, self._loop_returned)
         signals.listen(LoopLost, self._loop_lost)
+        signals.listen(AdminWrite, self._admin_write)
+        signals.listen(NoLocalToken, self._no_local_token)
         signals.listen(Unexpected, self._unexpected)
 
     def _revision_ready(self, said: RevisionReady) -> None:
@@ -201,6 +205,16 @@ class EventLog:
     def _config_rejected(self, said: ConfigRejected) -> None:
         text = "\n".join(("routes.yaml rejected; the last good one goes on:", *said.mistakes))
         self._lines.write("error", text, {})
+
+    def _admin_write(self, said: AdminWrite) -> None:
+        level = "info" if said.status < 400 and not said.unrecorded else "warning"
+        fields = {"who": said.who, "what": said.what, "target": said.target, "status": said.status}
+        if said.unrecorded:
+            fields["unrecorded"] = said.unrecorded
+        self._lines.write(level, "admin write", {**fields, "detail": said.detail})
+
+    def _no_local_token(self, said: NoLocalToken) -> None:
+        self._lines.write("warning", "no token for commands on this machine", {"why": said.why})
 
     def _store_lost(self, said: StoreLost) -> None:
         self._lines.write("error", "the state store is away; traffic flows on as it was", {"why": said.why})

@@ -35,6 +35,7 @@ from bff.config import (
     TrustConfig,
     json_schema,
 )
+from bff.config.admin import AdminConfig, AdminTokenConfig
 from bff.config.auth import (
     ApiKeyConfig,
     ApiKeysConfig,
@@ -54,6 +55,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
     "telemetry": TelemetryConfig,
+    "admin": AdminConfig,
+    "admin.tokens.NAME": AdminTokenConfig,
     "revisions": RetentionConfig,
     "openapi": OpenApiConfig,
     "auth.NAME": SchemeConfig,
@@ -133,8 +136,9 @@ def test_the_page_has_no_key_that_does_not_exist(title: str) -> None:
 def test_every_example_on_the_page_loads(project: Project, example: str) -> None:
     project.add("designs.token", "t")
     project.add("users.token", "t")
+    project.add("scrape.token", "s" * 32)
     project.add("override.token", "a-secret-of-16-letters")
-    project.load(example, API_KEY="k")
+    project.load(example, API_KEY="k", CI_TOKEN="c" * 32)
 
 
 def test_the_mistakes_on_the_page_are_the_ones_printed(project: Project) -> None:

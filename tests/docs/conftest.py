@@ -32,7 +32,7 @@ from typing import Protocol
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
+PATIENCE = 45.0
 _FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -184,6 +184,7 @@ class Reader:
         named = sorted({*re.findall(r"\b(?:80|90)[0-9]{2}\b", text), "8000", "8001"})
         self._ports = dict(zip(named, map(str, free_ports(len(named))), strict=True))
         self._env["PORT"] = self._ports["8000"]
+        self._env["BFF_ADMIN"] = f"http://127.0.0.1:{self._ports['8001']}"
 
     def _with_ports(self, text: str) -> str:
         return re.sub(r"\b(?:80|90)[0-9]{2}\b", lambda found: self._ports[found[0]], text)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from bff.app import House as House  # knows every room, and so every error
+import bff
+from bff.cli.commands import app
 from bff.config import Config, FunctionConfig, ServiceConfig
 from bff.config.units import duration_text, size_text
 from bff.errors import BffError, Fault
@@ -18,6 +23,7 @@ from bff.sdk import failures
 from bff.sdk.sources import MAX_FIELDS
 from bff.signals import Signals
 from bff.telemetry.metrics import Metrics
+from tests.admin.conftest import admin_office
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = (ROOT / "docs/runtime-contract.md").read_text("utf-8")
@@ -44,8 +50,14 @@ def kinds(root: type[BffError] = BffError) -> Iterator[type[BffError]]:
 
 
 def test_every_error_is_listed_with_its_status_and_fault() -> None:
-    """One row for each code; a status or fault that depends is told in words."""
-    listed = {row[0].strip("`"): row for row in rows(CONTRACT, "## Errors")}
+    """One row for each code; a status or fault that depends is told in words. What only the admin listener
+    says is on its own page.
+    """
+    for module in pkgutil.walk_packages(bff.__path__, "bff."):
+        if module.name != "bff.cli.__main__":
+            importlib.import_module(module.name)
+    own = rows(OPERATIONS, "## The admin API")
+    listed = {row[0].strip("`"): row for row in [*rows(CONTRACT, "## Errors"), *own] if len(row) == 4}
     real = {kind.code: kind for kind in kinds() if kind.code != "config-invalid"}
     assert set(listed) == set(real)
     for code, (_, status, fault, _) in listed.items():
@@ -76,6 +88,43 @@ def test_what_a_required_part_becomes_is_as_the_table_says(relayed: bool) -> Non
         expected = upstream if status.startswith("the same") else int(status[:3])
         assert (failure.status, failure.fault) == (expected, fault), upstream
         assert ("retry-after" in failure.headers()) == ("Retry-After" in status), upstream
+
+
+def test_every_command_is_listed() -> None:
+    """In the table of the page about commands, its subcommands too; none that does not exist."""
+    commands = get_command(app)
+    groups = "|".join(name for name, each in vars(commands)["commands"].items() if hasattr(each, "commands"))
+    table = (ROOT / "docs/commands.md").read_text("utf-8").partition("|---")[2].partition("\nNothing that")[0]
+    listed = set(re.findall(rf"`bff ((?:(?:{groups}) )?[a-z]+)", table))
+
+    def names(group: Any) -> Iterator[str]:
+        for name, command in group.commands.items():
+            yield from (
+                (f"{name} {each}" for each in names(command)) if hasattr(command, "commands") else [name]
+            )
+
+    assert listed == set(names(commands))
+
+
+def operations_of_the_admin_api() -> list[str]:
+    """Method and path of each, from ``/openapi.json``."""
+
+    async def document() -> Any:
+        async with admin_office() as asking:
+            return (await asking("GET", "/openapi.json")).json()
+
+    paths = asyncio.run(document())["paths"]
+    return [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+
+
+def test_every_operation_of_the_admin_api_is_listed() -> None:
+    """Method and path, as its own description has them; none that is not there."""
+    listed = {
+        request
+        for row in rows(OPERATIONS, "## The admin API")
+        for request in re.findall(r"`([A-Z]+ /v1/[^`]+)`", row[0])
+    }
+    assert listed == {each for each in operations_of_the_admin_api() if " /v1/" in each}
 
 
 def test_every_metric_is_listed_with_its_labels() -> None:

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+@pytest.mark.timeout(180)  # a page is some fifty commands, each a process of its own
 @pytest.mark.parametrize("page", ["tutorial.md", "commands.md", "testing.md"])
 def test_who_follows_a_page_sees_what_it_shows(reader: MakeReader, page: str) -> None:
     """From an empty folder: every file, every command in its terminal, every answer; nothing is left running."""
     reader().follow(DOCS / page)
+
+
+@pytest.mark.timeout(300)  # what the page promises a newcomer
+def test_a_newcomer_gets_from_a_deploy_to_an_automatic_rollback_in_five_minutes(reader: MakeReader) -> None:
+    """The page about canaries, block by block: a real gateway, real visitors, a good revision and a bad one."""
+    reader().follow(DOCS / "how-to/canary.md")
 
 
 def test_every_function_of_the_runtime_contract_loads_and_answers_as_shown(reader: MakeReader) -> None:

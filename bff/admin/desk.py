@@ -1,0 +1,90 @@
+"""What the admin API needs of whoever publishes revisions and moves traffic; app hands the implementation in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bff.clock import Clock
+from bff.revisions.snapshot import Snapshot
+from bff.revisions.store.records import Published, ReleaseState, TrafficState
+from bff.revisions.store.store import Store
+from bff.revisions.traffic import Traffic
+
+
+class Desk(Protocol):
+    """The verbs. Each returns once what it did is durable, and obeyed by this gateway.
+
+    ``expected`` is the version of the traffic that a change is based on, None for whatever it is. All raise
+    StoreUnavailable when the store cannot be used, NoSuchRevision for a name that is none, and Conflict.
+    """
+
+    async def deploy(
+        self, function: str, archive: bytes, *, note: str, tag: str, no_traffic: bool, who: str
+    ) -> Published:
+        """Publish the files of an archive; FunctionNotLoaded when they cannot serve."""
+
+    async def move(
+        self, function: str, traffic: Traffic, *, expected: int | None, who: str, why: str
+    ) -> TrafficState:
+        """Give the calls to whom the block says."""
+
+    async def tag(
+        self, function: str, tag: str, revision: str | None, *, expected: int | None, who: str, why: str
+    ) -> TrafficState:
+        """Let a tag lead to a revision, or to none."""
+
+    async def rollback(
+        self, function: str, to: str | None, *, expected: int | None, who: str, why: str
+    ) -> TrafficState:
+        """Give all calls to a revision, or to what had them before."""
+
+    async def promote(self, function: str, *, who: str, why: str) -> TrafficState:
+        """End the release: its revision gets all calls."""
+
+    async def pause(self, function: str, *, who: str, why: str) -> ReleaseState:
+        """Let the release stay where it is."""
+
+    async def resume(self, function: str, *, who: str, why: str) -> ReleaseState:
+        """Let it go on."""
+
+
+class Known(Protocol):
+    """A function, as far as the API asks it itself."""
+
+    def status(self) -> dict[str, object]:
+        """How it stands."""
+
+
+Functions = Callable[[], Mapping[str, Known]]
+"""The functions of the gateway by name, as they are now."""
+
+Unpack = Callable[[bytes], Awaitable[Snapshot]]
+"""The files of an archive, unpacked off the event loop."""
+
+Describe = Callable[[Published, Snapshot], Awaitable[dict[str, Any]]]
+"""What a revision's handler takes and gives, as JSON Schemas; see :mod:`bff.admin.describing`."""
+
+Purge = Callable[..., int]
+"""``purge(url=…)`` or ``purge(tag=…)``: how many entries were forgotten."""
+
+Exposition = Callable[[], tuple[bytes, str]]
+"""The metrics, and their media type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What the operations work on. ``purge`` is None in a gateway that keeps nothing, ``metrics`` where they are
+    off.
+    """
+
+    functions: Functions
+    store: Store
+    desk: Desk
+    unpack: Unpack
+    describe: Describe
+    purge: Purge | None
+    is_ready: Callable[[], bool]
+    metrics: Exposition | None
+    clock: Clock
