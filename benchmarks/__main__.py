@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
+    aggregate,
+    budget,
     cold,
     crowd,
     cycles,
@@ -16,6 +18,7 @@ from benchmarks import (
     many,
     memory,
     overhead,
+    passing,
     report,
     rollback,
     startup,
@@ -28,6 +31,9 @@ from benchmarks.servers import BenchmarkError
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "hello": hello.measure,
+    "budget": budget.measure,
+    "aggregate": aggregate.measure,
+    "passing": passing.measure,
     "startup": startup.measure,
     "edit": edit.measure,
     "traffic": traffic.measure,

@@ -68,6 +68,9 @@ if TYPE_CHECKING:
 STOP_TIMEOUT = 2.0
 """Seconds a handler's ``stop`` may take (AWS Lambda's shutdown phase)."""
 
+PASSING_POLL = 1.0
+"""Seconds between looks at what still passes through a replaced service; each exchange ends by itself."""
+
 Routes = Mapping[str, list[tuple[str, tuple[str, ...]]]]
 
 
@@ -135,6 +138,7 @@ class House:
         self.gateway = Gateway(
             compile_table(config, self._own_paths(config), self._schemes),
             invoker=self.invoker,
+            services=lambda: self.services.clients,
             clock=self._clock,
             signals=self.signals,
             dev=DevPage(is_user_file=self._is_user_file, source=self._source_of) if options.dev else None,
@@ -365,6 +369,8 @@ class House:
     async def _close_after_use(self, client: AnyClient) -> None:
         """A replaced service's connections stay as long as a call may still run on them."""
         await self._clock.sleep(client.config.timeout)
+        while client.passing:
+            await self._clock.sleep(PASSING_POLL)
         await client.aclose()
         self._replaced.discard(client)
 
@@ -410,6 +416,8 @@ def routes_by_function(config: Config) -> Routes:
 
     found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
     for route in config.routes:
+        if route.service:
+            continue
         found.setdefault(route.function, []).append((route.path, Pattern.parse(route.path).parameters))
     return found
 

@@ -172,6 +172,16 @@ class HeadTimedOut(BffError):
         super().__init__(f"The request head was not complete after {after:g} s.")
 
 
+class BodyTimedOut(BffError):
+    """The body, which was being passed through, stopped coming (RFC 9110 §15.5.9)."""
+
+    code, title = "body-timed-out", "The request body did not arrive in time"
+    status, fault = 408, Fault.CALLER
+
+    def __init__(self, after: float) -> None:
+        super().__init__(f"Nothing more of the request body came for {after:g} s.")
+
+
 class CallerLeft(BffError):
     """The caller closed the connection before the answer (nginx's 499); nobody reads this status."""
 

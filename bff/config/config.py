@@ -70,7 +70,7 @@ class Config(Section):
         default_factory=no_entries, description="Settings of functions by name; only those that differ."
     )
     routes: Annotated[tuple[RouteConfig, ...], OrNone] = Field(
-        default=(), description="Which paths reach which functions."
+        default=(), description="Which paths reach which functions, or services."
     )
 
     _path: Path = PrivateAttr(default=Path("routes.yaml"))
@@ -125,8 +125,11 @@ class Config(Section):
     def timeout_of(self, route: RouteConfig) -> float:
         """Seconds a request of the route may take: the least of the route's and the function's timeout.
 
-        ``defaults.timeout`` counts only where neither says anything.
+        ``defaults.timeout`` counts only where neither says anything. A service always says something.
         """
+        if route.service:
+            timeout = self.services[route.service].timeout
+            return timeout if route.timeout is None else min(route.timeout, timeout)
         said = [each for each in (route.timeout, self.function(route.function).timeout) if each is not None]
         return min(said, default=self.defaults.timeout)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bff.config.conditions import Conditions
 from bff.config.gateway import header_name
@@ -80,6 +80,22 @@ SentHeader = Annotated[str, AfterValidator(_sent_header)]
 HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 
 
+def _proxy_url(value: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(value.get_secret_value())
+        has_host = bool(url.hostname) and url.port != 0
+    except ValueError:
+        has_host = False
+    if not has_host or url.scheme not in ("http", "https"):
+        raise wrong(
+            "a proxy's URL begins with http:// or https:// and names a host; it may hold user:password@"
+        )
+    return value
+
+
+ProxyUrl = Annotated[Secret, AfterValidator(_proxy_url)]
+
+
 class SubsetConfig(Section):
     """Another place where a service is: a version of it (Istio's DestinationRule calls it a subset).
 
@@ -118,9 +134,34 @@ class ServiceConfig(Section):
     max_connections: Count = Field(
         default=100, ge=1, description="Most connections open at once (httpx's default)."
     )
+    max_pending: Count = Field(
+        default=1024,
+        description="Most calls that may wait for a connection (Envoy's max_pending_requests).",
+    )
+    transport: Literal["bff", "httpx"] = Field(
+        default="bff",
+        description="What speaks HTTP: bff's own HTTP/1.1, or stock httpx (HTTP/2, proxies).",
+    )
+    proxy: ProxyUrl | None = Field(
+        default=None,
+        description="The proxy that calls go through, always secret; with transport: httpx only.",
+    )
     keep_alive: Duration = Field(
         default=4.0, description="How long an idle connection is kept (a second less than uvicorn and Node)."
+    )
+    stream_idle_timeout: Duration = Field(
+        default=300.0,
+        description="Longest silence within what is passed through, either way (Envoy's stream_idle_timeout).",
+    )
+    stream_timeout: Duration = Field(
+        default=3600.0, description="How long passing one answer or WebSocket through may take in all."
     )
     subsets: Annotated[Mapping[Label, SubsetConfig], AfterValidator(_weights_fit), OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Other versions of it, chosen by lane, rule or weight."
     )
+
+    @model_validator(mode="after")
+    def _proxies_need_httpx(self) -> ServiceConfig:
+        if self.proxy is not None and self.transport != "httpx":
+            raise wrong("a proxy needs transport: httpx")
+        return self

@@ -35,7 +35,13 @@ MAX_MISSING = 50
 
 @dataclass(slots=True)
 class CallRecord:
-    """One service call as it went. Times are clock seconds; ``status`` is None when no answer came."""
+    """One service call as it went. Times are clock seconds; ``status`` is None when no answer came.
+
+    ``endpoint`` is the address it went to and ``attempts`` how often it was sent; 0 when it never was, as for
+    an answer from a cache (``cached`` then says how: ``hit``, ``stale``) or one shared with another call
+    (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``bytes_in`` the bytes
+    of the body as they came.
+    """
 
     service: str
     method: str
@@ -44,6 +50,23 @@ class CallRecord:
     ended: float | None = None
     status: int | None = None
     error: str | None = None
+    endpoint: str = ""
+    attempts: int = 0
+    sent: float | None = None
+    bytes_in: int = 0
+    cached: str = ""
+    coalesced: bool = False
+
+    def how(self) -> str:
+        """What was unusual about it, in a few words: ``"2 attempts"``, ``"cache hit, shared"``; mostly nothing."""
+        said = []
+        if self.cached:
+            said.append(f"cache {self.cached}")
+        if self.coalesced:
+            said.append("shared")
+        if self.attempts > 1:
+            said.append(f"{self.attempts} attempts")
+        return ", ".join(said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

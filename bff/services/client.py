@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import timedelta
-from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from bff import trace
 from bff.clock import Clock, Expiry
@@ -14,24 +13,30 @@ from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
 from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
-from bff.sdk.invocation import Invocation
+from bff.sdk.invocation import TIMER_ERROR, Invocation
 from bff.services import forward
+from bff.services.paths import climbs
 
 if TYPE_CHECKING:
     import httpx
 
-    from bff.services.transport import MakeTransport, Wire
+    from bff.services.passing import Exchange, Onward, Way
+    from bff.services.transport import MakeTransport
+    from bff.services.wire import Wire
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes an upstream's body may have, decoded, before the call is given up."""
 
 _OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
-_DOTS = frozenset({".", ".."})
+# Segments without dots or escapes: most paths.
+_NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
-    """Sends requests to one service for any invocation. Mutable state: ``_wire``, made with the first call."""
+    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_way`` and the
+    ``_transport`` below them, made with the first call; ``passing``, how many exchanges pass through now.
+    """
 
     def __init__(
         self,
@@ -49,6 +54,13 @@ class ServiceClient:
         self._max_answer = max_answer
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._wire: Wire | None = None
+        self._way: Way | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
+        self.passing = 0
+
+    def of(self, _invocation: Invocation) -> ServiceClient:
+        """Itself: this service is in one place only."""
+        return self
 
     async def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
@@ -61,16 +73,20 @@ class ServiceClient:
             BadServiceCall: what the function wants to send is not HTTP.
 
         """
-        allowed = self._allowed(invocation, options)
-        self._check_path(path)
+        now = self._clock.now()
+        allowed = self._allowed(invocation.deadline.at - now, options)
+        if not _NOTHING_SPECIAL.fullmatch(path):
+            self._check_path(path)
         record = invocation.open_call(self.name, method, path)
         try:
             headers = forward.fields(invocation, options.get("headers") or {}, self._own, trace.new_span_id())
             if not _OF_THE_MESSAGE.isdisjoint(headers):
                 names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
                 raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-            with Expiry(self._clock, self._clock.now() + allowed):
-                response = await self._connected().exchange(method, path, headers, options)
+            with Expiry(self._clock, now + allowed):
+                response = await (self._wire or self._connected()).exchange(
+                    method, path, headers, options, record
+                )
         except TimeoutError:
             record.error = ServiceTimedOut.code
             raise ServiceTimedOut(self.name, allowed) from None
@@ -83,17 +99,18 @@ class ServiceClient:
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
-        response.elapsed = timedelta(seconds=record.ended - record.started)
-        response.relayed = response.status_code in (401, 403) and self.relays_credentials(invocation)
+        response.took(record.ended - record.started)
+        if response.status_code in (401, 403):
+            response.relayed = self.relays_credentials(invocation)
         return response
 
-    def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
+    def _allowed(self, remaining: float, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service and deadline."""
-        remaining = invocation.remaining()
-        if remaining <= 0:
+        if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
             raise ServiceTimedOut(self.name, 0.0)
-        asked = options.get("timeout")
-        return min(self.config.timeout, remaining, remaining if asked is None else asked)
+        allowed = min(self.config.timeout, remaining)
+        asked = options.get("timeout") if options else None
+        return allowed if asked is None else min(allowed, asked)
 
     def _check_path(self, path: str) -> None:
         """It stays below the service's URL: a caller's text in it must not lead anywhere else."""
@@ -104,27 +121,45 @@ class ServiceClient:
         plain = path.partition("?")[0]
         if "\\" in plain:
             raise BadServicePath(self.name, "has a backslash")
-        if ("." in plain or "%" in plain) and any(
-            # What servers make of a segment: decoded, \ as /, and without ;parameters.
-            part.partition(";")[0] in _DOTS
-            for part in unquote(plain).replace("\\", "/").split("/")
-        ):
+        if climbs(plain.encode()):
             raise BadServicePath(self.name, "has a . or .. segment")
 
     def _connected(self) -> Wire:
         if self._wire is None:
-            from bff.services import lean_httpx
-
-            lean_httpx.load()
-            from bff.services.transport import Wire
-
-            self._wire = Wire(
-                self.name,
-                self.config,
-                self._make_transport(self.name, self.config),
-                max_answer=self._max_answer,
+            self._wire = self._transports().wire_of(
+                self.name, self.config, self._below(), max_answer=self._max_answer
             )
         return self._wire
+
+    def _below(self) -> httpx.AsyncBaseTransport:
+        if self._transport is None:
+            self._transports()
+            self._transport = self._make_transport(self.name, self.config)
+        return self._transport
+
+    @staticmethod
+    def _transports() -> Any:
+        """The module that needs httpx, imported with the first call."""
+        from bff.services import lean_httpx
+
+        lean_httpx.load()
+        from bff.services import transport
+
+        return transport
+
+    async def open(self, onward: Onward) -> Exchange:
+        """Pass a request through, unread: see :class:`bff.services.passing.Way`."""
+        if self._way is None:
+            self._transports()
+            from bff.services.passage import way_of
+
+            self._way = way_of(self.name, self.config, self._below())
+        return await self._way.open(onward)
+
+    @property
+    def own_headers(self) -> Mapping[str, str]:
+        """What is sent with every request, by lower-case name; often credentials."""
+        return self._own
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
@@ -132,8 +167,8 @@ class ServiceClient:
 
     async def aclose(self) -> None:
         """Close its connections."""
-        if self._wire is not None:
-            await self._wire.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     def __repr__(self) -> str:
         return f"<ServiceClient {self.name} at {self.config.url}>"

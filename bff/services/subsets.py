@@ -72,14 +72,22 @@ class Subsets:
         """As :meth:`ServiceClient.send`, of the place that was chosen."""
         return await self.of(invocation).send(invocation, method, path, options)
 
+    @property
+    def passing(self) -> int:
+        """Requests that pass through to any of the places now."""
+        return sum(place.passing for place in self._all_places())
+
+    def _all_places(self) -> tuple[ServiceClient, ...]:
+        places = (*self._by_lane.values(), *self._places, *(place for _, place in self._rules))
+        return tuple({id(each): each for each in places}.values())
+
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
         return self._places[-1].relays_credentials(invocation)
 
     async def aclose(self) -> None:
         """Close every place's connections."""
-        places = {id(each): each for each in (*self._by_lane.values(), *self._places)}
-        for each in (*places.values(), *(place for _, place in self._rules)):
+        for each in self._all_places():
             await each.aclose()
 
     def __repr__(self) -> str:

@@ -46,7 +46,7 @@ class AccessLog:
 
     def __call__(self, invocation: Invocation) -> None:
         # Probes come every few seconds, and a healthy one tells nothing.
-        level = "info" if invocation.function or invocation.error else "debug"
+        level = "info" if invocation.function or invocation.calls or invocation.error else "debug"
         fields: dict[str, Any] = {
             "method": invocation.method,
             "route": invocation.route,
@@ -74,6 +74,8 @@ def _call(call: Any) -> dict[str, Any]:
     shown = {"service": call.service, "status": call.status, "ms": round((ended - call.started) * 1000, 3)}
     if call.error:
         shown["error"] = call.error
+    if how := call.how():
+        shown["how"] = how
     return shown
 
 

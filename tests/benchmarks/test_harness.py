@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from benchmarks import catalogue, hello
+from benchmarks import aggregate, catalogue, hello, passing
 from benchmarks.__main__ import arguments
 from benchmarks.figures import (
     GOALS,
@@ -13,7 +13,7 @@ from benchmarks.figures import (
     paired_differences,
     paired_ratios,
 )
-from benchmarks.load import LoadError, Window, by_round, disturbances, parse_wrk, quietest
+from benchmarks.load import CONNECTIONS, LoadError, Window, by_round, disturbances, parse_wrk, quietest
 from benchmarks.outcome import Effort, spread
 from benchmarks.servers import (
     Server,
@@ -127,6 +127,33 @@ class TestArithmetic:
         assert set(hello.figures(whole_run(), hello.SERVERS)) == {
             goal.key for goal in GOALS if goal.benchmark == "hello"
         }
+
+    def test_the_aggregate_measures_every_figure_it_owes(self):
+        """Also that of one caller alone, which is another window."""
+        windows = [
+            replace(window(server, 0, 10 + place, 1e-4), connections=connections)
+            for connections in (CONNECTIONS, aggregate.ALONE)
+            for place, server in enumerate(catalogue.AGGREGATORS)
+        ]
+        found = aggregate.figures(windows, catalogue.AGGREGATORS)
+        assert set(found) == {goal.key for goal in GOALS if goal.benchmark == "aggregate"}
+        assert found["aggregate.fastify"].values == pytest.approx((10 / 11,))
+        assert [row[0] for row in aggregate.table(windows, catalogue.AGGREGATORS, "1 of 1").rows] == [
+            server.name for server in catalogue.AGGREGATORS
+        ]
+
+    def test_passing_compares_what_the_same_number_of_callers_got(self):
+        servers = [catalogue.BFF_PASSING, catalogue.REPLY_FROM]
+        kept = {
+            size: [
+                replace(window(server, 0, 10 + place, 1e-4), connections=callers)
+                for place, server in enumerate(servers)
+            ]
+            for size, callers in passing.CALLERS.items()
+        }
+        rows = passing.table(kept, servers).rows
+        assert [(row[0], row[1]) for row in rows] == [(s.name, size) for size in kept for s in servers]
+        assert rows[1][3] == "0.91 (0.91 to 0.91)"
 
     def test_the_hello_table_names_every_server(self):
         rows = hello.table(whole_run(), hello.SERVERS, "2 of 2").rows

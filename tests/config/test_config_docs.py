@@ -97,7 +97,11 @@ def default_text(field: FieldInfo) -> str:
         return "required"
     if isinstance(default, BaseModel):
         return "all defaults"
-    if default is None or (not isinstance(default, bool | int | float | str | Path) and not default):
+    if (
+        default is None
+        or default == ""
+        or (not isinstance(default, bool | int | float | str | Path) and not default)
+    ):
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
@@ -105,7 +109,7 @@ def default_text(field: FieldInfo) -> str:
         return f"`{duration_text(default)}`"
     if isinstance(default, tuple):
         return ", ".join(f"`{item}`" for item in default)
-    is_size = isinstance(default, int) and default >= 1024
+    is_size = isinstance(default, int) and default > 1024
     return f"`{size_text(default)}`" if is_size else f"`{default}`"
 
 

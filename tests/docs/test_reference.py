@@ -164,7 +164,7 @@ def test_every_limit_is_listed_with_its_default() -> None:
         words = {str(value)}
         if isinstance(value, float):
             words = {duration_text(value)}
-        elif value >= 1024:
+        elif value > 1024:
             words = {size_text(value)}
         assert default.strip("`").partition(";")[0] in words, where
         checked += 1
@@ -211,7 +211,10 @@ def test_the_architecture_page_names_every_room_and_no_file_that_is_gone() -> No
     for room in rooms - {"__init__"}:
         assert re.search(rf"\b{room}\b", page), room
     files = {path.name for path in folder.rglob("*.py")}
-    assert {name for name in re.findall(r"\b(\w+\.py)\b", page) if name not in files} <= {"test_tutorial.py"}
+    assert {name for name in re.findall(r"\b(\w+\.py)\b", page) if name not in files} <= {
+        "test_tutorial.py",
+        "test_passthrough_smuggling.py",
+    }
 
 
 def test_the_readme_shows_the_tutorials_function_and_answer() -> None:

@@ -25,6 +25,7 @@ SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
     "ValidationFailed": ([{"in": "query", "field": "limit", "message": "is required", "type": "missing"}],),
     "HeadTooLarge": (100,),
     "HeadTimedOut": (5.0,),
+    "BodyTimedOut": (5.0,),
     "DeadlineExceeded": {"allowed": 2.0},
     "FunctionFailed": ("home",),
     "FunctionNotLoaded": ("home", "it is broken"),

@@ -56,7 +56,7 @@ def test_from_cold_to_evicted_and_back(tmp_path: Path, gateway: Callable[..., An
         assert phase in cold.headers["server-timing"]
     assert "cold" not in warm.headers.get("server-timing", "")
     assert (told("counter")["state"], told("counter")["instances"]) == ("idle", 1)
-    eventually(lambda: told("counter")["state"] == "cold", within=20)
+    eventually(lambda: told("counter")["state"] == "cold", within=40)
     eventually(lambda: (tmp_path / "log").read_text().split() == ["start", "stop"])
     again = served.get("/counter")
     assert (again.json(), again.headers["bff-revision"]) == (1, "counter-00001")

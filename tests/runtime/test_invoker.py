@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed, FunctionNotLoaded
+from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed, FunctionNotLoaded, Overloaded
 from bff.revisions.revision import Revision
 from bff.runtime.activator import Activator
 from bff.runtime.lifecycle import State
@@ -434,6 +434,22 @@ def test_no_call_is_lost_and_none_meets_an_evicted_instance(steps: list[str], se
             del sys.modules["story"]
 
     asyncio.run(tell())
+
+
+@pytest.mark.timeout(240)
+async def test_ten_thousand_calls_at_once_to_a_cold_function(runtime: Runtime, gate: Gate) -> None:
+    """One warm-up and all of them answered; those beyond the line's end are refused at once."""
+    runtime.write(home=SLOW_START)
+    function = runtime.function(concurrency=50)
+    calls = [runtime.calling(seconds=1000) for _ in range(10_000)]
+    await until(lambda: gate.seen and function.status()["waiting"] == 10_000, 100)
+    with pytest.raises(Overloaded):
+        await runtime.call()
+    gate.open.set()
+    answers = await asyncio.gather(*calls)
+    assert {answer.body for answer in answers} == {b"ok"}
+    assert gate.seen == ["start"]
+    assert function.status()["waiting"] == 0
 
 
 async def test_errors_of_the_door_are_ours(runtime: Runtime) -> None:

@@ -31,7 +31,7 @@ from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp, WarmUp
 from bff.testing import ManualClock
 from bff.testing.clock import settle
-from tests.runtime.conftest import Runtime, running
+from tests.runtime.conftest import Runtime, running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -344,6 +344,7 @@ def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) ->
             function = teller.function
             assert function.live is None
             teller.callers += [runtime.calling(seconds=1000) for _ in range(8)]
+            await until(lambda: function.pools)  # the store and the loader have threads of their own
             await settle()
             pool = function.pools[0]
             assert pool.instances == 1  # the first of all; the others come with the first look

@@ -77,6 +77,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.timeout(240)
 @given(STEPS)
 @hypothesis_settings(max_examples=4, deadline=None)
 def test_no_call_is_lost_whatever_becomes_of_the_processes(steps: list[str]) -> None:
@@ -89,12 +90,12 @@ def test_no_call_is_lost_whatever_becomes_of_the_processes(steps: list[str]) -> 
         left: set[asyncio.Task[Any]] = set()
         with tempfile.TemporaryDirectory() as folder:
             async with house(Path(folder) / "functions") as runtime:
-                calls = [runtime.calling(seconds=5)]
+                calls = [runtime.calling(seconds=60)]
                 await asyncio.wait(calls)
                 for step in steps:
                     await take(step, runtime, calls, left)
                     pids |= {instance.pid for instance in pool_of(runtime)._inside}
-                results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
+                results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 120)
                 for call, result in zip(calls, results, strict=True):
                     judge(call, result, left)
         await until(lambda: not any(is_running(pid) for pid in pids))
@@ -133,10 +134,11 @@ def judge(call: asyncio.Task[Any], result: Any, left: set[asyncio.Task[Any]]) ->
         assert int(inside) <= CONCURRENCY
 
 
+@pytest.mark.timeout(240)
 async def test_ten_thousand_calls_at_once_and_one_process(tmp_path: Path) -> None:
     """``max: 1`` and room for a hundred: one warm-up, one process, ten thousand answers."""
     async with house(tmp_path / "functions", scale=Policy(max=1), concurrency=100) as runtime:
-        answers = await asyncio.gather(*(runtime.body(seconds=55) for _ in range(10_000)))
+        answers = await asyncio.gather(*(runtime.body(seconds=200) for _ in range(10_000)))
         assert len({answer.split()[0] for answer in answers}) == 1
         assert max(int(answer.split()[1]) for answer in answers) <= 100
         assert len(runtime.of(WarmedUp)) == 1
