@@ -258,7 +258,7 @@ async def test_a_gateway_does_not_start_where_nobody_can_tell_the_traffic(
     assert await asyncio.to_thread(running.wait) == 1
     assert "The state store on PostgreSQL cannot be reached." in running.output
     assert "sesame" not in running.output
-    (folder / ".bff").mkdir()
+    (folder / ".bff").mkdir(exist_ok=True)
     (folder / ".bff/state.db").write_text("this is no database, and somebody may want to look at it " * 20)
     write(folder, {"routes.yaml": ROUTES})
     running = Running(folder, "serve")
