@@ -103,7 +103,7 @@ class Cache:
     """One for the whole gateway. It has no state but its store's."""
 
     def __init__(self, *, clock: Clock, store: CacheStore | None = None) -> None:
-        self.store = store or CacheStore()
+        self.store = CacheStore() if store is None else store
         self._clock = clock
 
     def look(self, asked: Asked) -> Found:
