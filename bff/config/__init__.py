@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bff.config.cache import CacheConfig
 from bff.config.config import Config
 from bff.config.discovery import discover
 from bff.config.function import Defaults, FunctionConfig
@@ -29,6 +30,7 @@ def json_schema() -> dict[str, Any]:
 
 
 __all__ = [
+    "CacheConfig",
     "Config",
     "ConfigInvalid",
     "CorsConfig",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from bff.config.cache import CacheSetting
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP, is_token
 from bff.config.pattern import Pattern
@@ -81,6 +82,7 @@ class RouteConfig(Section):
     forward_cookies: Annotated[tuple[CookieName, ...], OneOrMany, NoDoubles] = Field(
         default=(), description="Cookies that travel on to services."
     )
+    cache: CacheSetting = Field(default=None, description="Whether whole answers to GET are kept.")
 
     @cached_property
     def pattern(self) -> Pattern:

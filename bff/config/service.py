@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from bff.config.cache import CacheSetting
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP
-from bff.config.section import FROZEN, Count, OrEmpty, Secret, Section, no_entries, wrong
+from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
 from bff.config.units import Duration
 
 _FIELD_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")  # RFC 9110 §5.5, without obs-text
@@ -82,4 +83,10 @@ class ServiceConfig(Section):
     )
     keep_alive: Duration = Field(
         default=4.0, description="How long an idle connection is kept (a second less than uvicorn and Node)."
+    )
+    cache: CacheSetting = Field(
+        default=None, description="Whether answers to GET are kept, and for how long at least."
+    )
+    coalesce: Flag = Field(
+        default=True, description="Whether identical GETs at the same time, or of one request, are one call."
     )

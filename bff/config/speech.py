@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from bff.config.cache import CacheConfig
 from bff.config.config import Config
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import CorsConfig, GatewayConfig, TelemetryConfig
@@ -49,6 +50,8 @@ _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("services", "*"): ServiceConfig,
     ("functions", "*"): FunctionConfig,
     ("routes", "*"): RouteConfig,
+    ("services", "*", "cache"): CacheConfig,
+    ("routes", "*", "cache"): CacheConfig,
 }
 
 

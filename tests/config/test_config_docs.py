@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bff.config import (
+    CacheConfig,
     Config,
     CorsConfig,
     Defaults,
@@ -40,6 +41,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
     "scale": ScaleConfig,
+    "cache": CacheConfig,
 }
 
 
