@@ -42,6 +42,17 @@ class BffError(Exception):
         return {}
 
 
+def twin(error: BaseException) -> BaseException:
+    """The same failure for another who waits for the same: one object raised in two places would mix their
+    tracebacks and notes.
+    """
+    made = type(error).__new__(type(error), *error.args)
+    made.__dict__.update(error.__dict__)
+    made.__dict__.pop("__notes__", None)
+    made.__cause__, made.__suppress_context__ = error.__cause__, error.__suppress_context__
+    return made
+
+
 class BadRequest(BffError):
     """The request cannot be understood as HTTP, JSON or UTF-8 (RFC 9110 §15.5.1)."""
 

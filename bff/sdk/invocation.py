@@ -148,6 +148,7 @@ class Invocation(Signal):
     phases: Mapping[str, float] | None = None
     calls: list[CallRecord] | None = None
     missing: list[str] | None = None
+    batches: dict[Any, Any] | None = None  # the open ones of bff.sdk.batch
     deadline: Deadline
     _trace: trace.TraceContext | None = None
 
