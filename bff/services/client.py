@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -14,18 +13,21 @@ from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
 from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
-from bff.sdk.invocation import Invocation
+from bff.sdk.invocation import TIMER_ERROR, Invocation
 from bff.services import forward
 
 if TYPE_CHECKING:
     import httpx
 
-    from bff.services.transport import MakeTransport, Wire
+    from bff.services.transport import MakeTransport
+    from bff.services.wire import Wire
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes an upstream's body may have, decoded, before the call is given up."""
 
 _OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
+# Segments without dots or escapes: most paths.
+_NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
 _DOTS = frozenset({".", ".."})
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
@@ -70,7 +72,7 @@ class ServiceClient:
                 names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
                 raise BadServiceCall(self.name, f"{names} is for the client itself to set")
             with Expiry(self._clock, self._clock.now() + allowed):
-                response = await self._connected().exchange(method, path, headers, options)
+                response = await self._connected().exchange(method, path, headers, options, record)
         except TimeoutError:
             record.error = ServiceTimedOut.code
             raise ServiceTimedOut(self.name, allowed) from None
@@ -83,20 +85,23 @@ class ServiceClient:
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
-        response.elapsed = timedelta(seconds=record.ended - record.started)
-        response.relayed = response.status_code in (401, 403) and self.relays_credentials(invocation)
+        response.took(record.ended - record.started)
+        if response.status_code in (401, 403):
+            response.relayed = self.relays_credentials(invocation)
         return response
 
     def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service and deadline."""
         remaining = invocation.remaining()
-        if remaining <= 0:
+        if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
             raise ServiceTimedOut(self.name, 0.0)
         asked = options.get("timeout")
         return min(self.config.timeout, remaining, remaining if asked is None else asked)
 
     def _check_path(self, path: str) -> None:
         """It stays below the service's URL: a caller's text in it must not lead anywhere else."""
+        if _NOTHING_SPECIAL.fullmatch(path):
+            return
         if not path.startswith("/") or path.startswith("//"):
             raise BadServicePath(self.name, "does not begin with one /")
         if _NO_PATH.search(path):
@@ -116,14 +121,10 @@ class ServiceClient:
             from bff.services import lean_httpx
 
             lean_httpx.load()
-            from bff.services.transport import Wire
+            from bff.services.transport import wire_of
 
-            self._wire = Wire(
-                self.name,
-                self.config,
-                self._make_transport(self.name, self.config),
-                max_answer=self._max_answer,
-            )
+            transport = self._make_transport(self.name, self.config)
+            self._wire = wire_of(self.name, self.config, transport, max_answer=self._max_answer)
         return self._wire
 
     def relays_credentials(self, invocation: Invocation) -> bool:
