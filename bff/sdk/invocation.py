@@ -32,7 +32,11 @@ MAX_MISSING = 50
 
 @dataclass(slots=True)
 class CallRecord:
-    """One service call as it went. Times are clock seconds; ``status`` is None when no answer came."""
+    """One service call as it went. Times are clock seconds; ``status`` is None when no answer came.
+
+    ``cached`` is how the store answered: "" (it did not), "hit", "stale" or "revalidated". A ``coalesced`` call
+    was answered by another that asked for the same.
+    """
 
     service: str
     method: str
@@ -41,6 +45,11 @@ class CallRecord:
     ended: float | None = None
     status: int | None = None
     error: str | None = None
+    attempts: int = 0
+    endpoint: str = ""
+    cached: str = ""
+    coalesced: bool = False
+    bytes_in: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +158,9 @@ class Invocation(Signal):
     calls: list[CallRecord] | None = None
     missing: list[str] | None = None
     batches: dict[Any, Any] | None = None  # the open ones of bff.sdk.batch
+    memo: dict[Any, Any] | None = None  # the GETs of bff.services.memo
+    parts: Any = None  # what services said of caching, for the answer made of it
+    memoizes = True
     deadline: Deadline
     _trace: trace.TraceContext | None = None
 

@@ -22,6 +22,9 @@ from bff.services.stored import Key, Stored, vary_of
 
 _LOOKED_UP = frozenset({"GET", "HEAD"})
 _AGE = frozenset({b"age"})
+_TELLING = frozenset(
+    {b"authorization", b"cookie", b"forwarded", b"x-forwarded-for", b"x-request-id", b"traceparent"}
+)
 _NO_BODY = frozenset({204, 304})
 
 
@@ -116,15 +119,22 @@ class Cache:
             why = "vary-miss" if self.store.has(asked.key) else "uri-miss"
             return Found(why=why, is_forbidden=is_forbidden)
         use = freshness.use_of(stored.lifetime, asked.directives, self._clock.now())
+        if use is Use.STALE_WHILE_REVALIDATE and not _names_nobody(asked.key, stored):
+            use = Use.AFTER_VALIDATION  # no task of ours goes on with a caller's credential
         if use is not Use.AFTER_VALIDATION:
             return Found(stored=stored, is_hit=True, refreshes=use is Use.STALE_WHILE_REVALIDATE)
         is_fresh = stored.lifetime.remaining(self._clock.now()) > 0
         return Found(
             stored=stored,
-            conditions=tuple(validators.conditions(stored.fields)) if asked.method == "GET" else (),
+            conditions=self.conditions(stored) if asked.method == "GET" else (),
             why="request" if is_fresh and not stored.lifetime.directives.no_cache else "stale",
             is_forbidden=is_forbidden,
         )
+
+    @staticmethod
+    def conditions(stored: Stored) -> tuple[Pair, ...]:
+        """Its validators, for a request that asks whether it still holds."""
+        return tuple(validators.conditions(stored.fields))
 
     def received(self, status: int, fields: Pairs, asked_at: float) -> Received:
         """A head that came just now, to a request sent at ``asked_at`` (monotonic)."""
@@ -245,6 +255,11 @@ class Cache:
                 target = urljoin(key.url, value.decode("latin-1"))
                 if _origin(target) == _origin(key.url):
                     self.store.purge_url(target)
+
+
+def _names_nobody(key: Key, stored: Stored) -> bool:
+    """Whether an answer can be fetched again without its caller: nothing that tells who asked made it."""
+    return key.is_anonymous and _TELLING.isdisjoint(name.partition(b":")[0] for name, _ in stored.vary)
 
 
 def _is_news(status: int) -> bool:

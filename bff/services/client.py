@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -13,12 +15,16 @@ from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
 from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
-from bff.sdk.invocation import TIMER_ERROR, Invocation
+from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
+from bff.services.fields import SAFE
 
 if TYPE_CHECKING:
     import httpx
 
+    from bff.services.cache import Cache
+    from bff.services.response import ServiceResponse
+    from bff.services.sharing import Sharing
     from bff.services.transport import MakeTransport
     from bff.services.wire import Wire
 
@@ -28,12 +34,16 @@ MAX_ANSWER = 32 * 1024 * 1024
 _OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
 # Segments without dots or escapes: most paths.
 _NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
+_BODIES = frozenset({"content", "data", "files", "json"})
+NOTHING: Mapping[str, str] = {}
 _DOTS = frozenset({".", ".."})
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
-    """Sends requests to one service for any invocation. Mutable state: ``_wire``, made with the first call."""
+    """Sends requests to one service for any invocation. Mutable state: ``_wire`` and
+    ``_sharing``, made with the first call.
+    """
 
     def __init__(
         self,
@@ -43,6 +53,7 @@ class ServiceClient:
         clock: Clock,
         make_transport: MakeTransport,
         max_answer: int = MAX_ANSWER,
+        cache: Cache | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -50,7 +61,9 @@ class ServiceClient:
         self._make_transport = make_transport
         self._max_answer = max_answer
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
+        self._cache = cache
         self._wire: Wire | None = None
+        self._sharing: Sharing | None = None
 
     async def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
@@ -67,12 +80,8 @@ class ServiceClient:
         self._check_path(path)
         record = invocation.open_call(self.name, method, path)
         try:
-            headers = forward.fields(invocation, options.get("headers") or {}, self._own, trace.new_span_id())
-            if not _OF_THE_MESSAGE.isdisjoint(headers):
-                names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
-                raise BadServiceCall(self.name, f"{names} is for the client itself to set")
             with Expiry(self._clock, self._clock.now() + allowed):
-                response = await self._connected().exchange(method, path, headers, options, record)
+                response = await self._answer(invocation, method, path, options, record)
         except TimeoutError:
             record.error = ServiceTimedOut.code
             raise ServiceTimedOut(self.name, allowed) from None
@@ -89,6 +98,25 @@ class ServiceClient:
         if response.status_code in (401, 403):
             response.relayed = self.relays_credentials(invocation)
         return response
+
+    async def _answer(
+        self, invocation: Invocation, method: str, path: str, options: SendOptions, record: CallRecord
+    ) -> ServiceResponse:
+        caller = forward.derived(invocation, options.get("headers") or NOTHING)
+        headers = forward.fields(invocation, caller, self._own, trace.new_span_id())
+        if not _OF_THE_MESSAGE.isdisjoint(headers):
+            names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
+            raise BadServiceCall(self.name, f"{names} is for the client itself to set")
+        wire, sharing = self._connected()
+        if sharing is None:
+            return await wire.exchange(method, path, headers, options, record)
+        exchange = partial(_exchange, wire, method, path, options, record)
+        if method not in sharing.METHODS or not _BODIES.isdisjoint(options):
+            if method in sharing.METHODS or method in SAFE:
+                return await exchange(headers)
+            return await sharing.change(method, path, options, invocation, exchange(headers))
+        question = sharing.question(method, path, options, headers, caller, exchange)
+        return await sharing.answer(question, invocation, record)
 
     def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service and deadline."""
@@ -116,16 +144,22 @@ class ServiceClient:
         ):
             raise BadServicePath(self.name, "has a . or .. segment")
 
-    def _connected(self) -> Wire:
+    def _connected(self) -> tuple[Wire, Sharing | None]:
+        """The wire, and the layers above it if routes.yaml wants any; made with the first call."""
         if self._wire is None:
             from bff.services import lean_httpx
 
             lean_httpx.load()
+            from bff.services.sharing import Sharing
             from bff.services.transport import wire_of
 
             transport = self._make_transport(self.name, self.config)
             self._wire = wire_of(self.name, self.config, transport, max_answer=self._max_answer)
-        return self._wire
+            if self.config.coalesce or self.config.cache is not None:
+                self._sharing = Sharing(
+                    self.name, self.config, own=self._own, cache=self._cache, clock=self._clock
+                )
+        return self._wire, self._sharing
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
@@ -133,8 +167,21 @@ class ServiceClient:
 
     async def aclose(self) -> None:
         """Close its connections."""
+        if self._sharing is not None:
+            await self._sharing.aclose()
         if self._wire is not None:
             await self._wire.aclose()
 
     def __repr__(self) -> str:
         return f"<ServiceClient {self.name} at {self.config.url}>"
+
+
+async def _exchange(
+    wire: Wire,
+    method: str,
+    path: str,
+    options: SendOptions,
+    record: CallRecord,
+    headers: Mapping[str, str],
+) -> ServiceResponse:
+    return await wire.exchange(method, path, headers, options, record)

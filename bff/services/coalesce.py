@@ -8,62 +8,90 @@ shared, is its owner's to know.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
+
+from bff.errors import twin
+from bff.sdk.part import RunningPart
 
 T = TypeVar("T")
 
+_TURNS_TO_END = 100
+"""Turns of the loop that cancelled exchanges get to close what they hold."""
+
 
 class Flight(Generic[T]):
-    """One exchange on its way. Mutable state: ``_waiting``, ``_task`` and what becomes of it."""
+    """One exchange on its way, begun at once. Mutable state: ``_waiters``, ``_part`` and what becomes of it;
+    ``is_abandoned`` once it was cancelled.
+    """
 
-    __slots__ = ("_task", "_waiting", "joined")
+    __slots__ = ("_landed", "_loop", "_part", "_told", "_waiters", "is_abandoned")
 
-    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
-        self._waiting = 0
-        self.joined = 0
-        self._task: asyncio.Task[T] = asyncio.create_task(work)
-        self._task.add_done_callback(_look_at_failure)
+    def __init__(
+        self,
+        work: Coroutine[Any, Any, T],
+        landed: Callable[[Flight[T]], object],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._landed = landed
+        self._loop = loop
+        self._waiters: list[asyncio.Future[None]] = []
+        self._told = False
+        self.is_abandoned = False
+        self._part: RunningPart[T] = RunningPart(work, self._ended, loop)
+
+    def start(self) -> None:
+        """Take the first step now, up to where it waits."""
+        self._part.start(asyncio.current_task())
+
+    def _ended(self, part: RunningPart[T]) -> None:
+        self.is_abandoned = self.is_abandoned or part.cancelled()
+        self._landed(self)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     @property
     def has_landed(self) -> bool:
         """Whether it has an outcome, whichever."""
-        return self._task.done()
+        return self._part.done()
 
     @property
-    def is_abandoned(self) -> bool:
-        """Whether it was cancelled, as nobody waited."""
-        return self._task.cancelled() or self._task.cancelling() > 0
-
-    @property
-    def outcome(self) -> T | None:
-        """What came of it, if it went well."""
-        return self._task.result() if self.has_succeeded else None
-
-    @property
-    def has_succeeded(self) -> bool:
-        """Whether it has landed, and well."""
-        return self._task.done() and not self._task.cancelled() and self._task.exception() is None
+    def has_failed(self) -> bool:
+        """Whether it has landed, and badly."""
+        return self._part.done() and self._part.exception() is not None
 
     async def wait(self) -> T:
         """Its outcome. Who is cancelled here leaves it alone, and the last one to leave cancels it.
 
         Raises:
-            Exception: what the exchange raised.
+            Exception: what the exchange raised; the second one to hear of it gets a twin.
 
         """
-        self._waiting += 1
-        self.joined += 1
-        try:
-            return await asyncio.shield(self._task)
-        finally:
-            self._waiting -= 1
-            if not self._waiting and not self._task.done():
-                self._task.cancel()
+        if not self._part.done():
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.remove(waiter)
+                if not self._waiters and not self._part.done():
+                    self.cancel()
+        failure = self._part.exception()
+        if failure is None:
+            return self._part.result()
+        if self._told:
+            raise twin(failure)
+        self._told = True
+        raise failure
 
-    async def gone(self) -> None:
-        """Return once it has landed or is cancelled, without a word of how."""
-        await asyncio.wait({self._task})
+    def cancel(self) -> None:
+        """Give it up."""
+        self.is_abandoned = True
+        self._part.cancel()
+
+    def __repr__(self) -> str:
+        return f"<Flight {'landed' if self.has_landed else 'under way'}: {len(self._waiters)} waiting>"
 
 
 class Flights(Generic[T]):
@@ -80,32 +108,24 @@ class Flights(Generic[T]):
         return None if flight is None or flight.is_abandoned else flight
 
     def begin(self, key: Hashable, work: Coroutine[Any, Any, T]) -> Flight[T]:
-        """A new flight for this key, until it lands."""
-        flight: Flight[T] = Flight(self._flown(key, work))
-        self._by_key[key] = flight
-        return flight
+        """A new flight for this key, until it lands; its first step is taken at once."""
 
-    async def _flown(self, key: Hashable, work: Coroutine[Any, Any, T]) -> T:
-        mine = asyncio.current_task()
-        try:
-            return await work
-        finally:
-            flight = self._by_key.get(key)
-            if flight is not None and flight._task is mine:  # noqa: SLF001 (the same file)
+        def landed(flight: Flight[T]) -> None:
+            if self._by_key.get(key) is flight:
                 del self._by_key[key]
 
+        flight: Flight[T] = Flight(work, landed, asyncio.get_running_loop())
+        self._by_key[key] = flight
+        flight.start()
+        return flight
+
     async def close(self) -> None:
-        """Cancel what is under way, and wait for its end."""
-        flights = list(self._by_key.values())
-        for flight in flights:
-            flight._task.cancel()  # noqa: SLF001
-        for flight in flights:
-            await flight.gone()
+        """Cancel what is under way, and let it end."""
+        for flight in list(self._by_key.values()):
+            flight.cancel()
+        for _ in range(_TURNS_TO_END):
+            if self._by_key:
+                await asyncio.sleep(0)
 
     def __len__(self) -> int:
         return len(self._by_key)
-
-
-def _look_at_failure(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()  # each waiter was told; with none left, nobody needs to be

@@ -13,6 +13,9 @@ Pairs = Sequence[Pair]
 HOP_BY_HOP_FIELDS = frozenset(name.encode() for name in HOP_BY_HOP) | {b"proxy-authentication-info"}
 """Fields of one connection (RFC 9110 §7.6.1) and of proxies (RFC 9111 §3.1), never kept."""
 
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
+"""Methods that change nothing, as IANA's registry has them; every other invalidates (RFC 9111 §4.4)."""
+
 _DELTA = re.compile(rb"[0-9]+")
 MOST_SECONDS = 2**31
 """RFC 9111 §1.2.2: what larger numbers of seconds mean."""

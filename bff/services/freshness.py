@@ -11,13 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from bff.config import CacheConfig
 from bff.services import directives as said_by
 from bff.services import httpdate
 from bff.services.directives import Directives
-from bff.services.fields import Pairs, all_of, end_to_end, first, joined, members, seconds, without
-
-SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
-"""Methods that change nothing, as IANA's registry has them; every other invalidates (RFC 9111 §4.4)."""
+from bff.services.fields import SAFE, Pairs, all_of, end_to_end, first, joined, members, seconds, without
 
 _UNDERSTOOD = frozenset({200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 410, 414, 451, 501})
 _CACHEABLE_BY_STATUS = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
@@ -43,6 +41,16 @@ class Policy:
 
 OBEDIENT = Policy()
 """``cache: true``: what answers say, and nothing else."""
+
+
+def policy_of(config: CacheConfig) -> Policy:
+    """A ``cache`` section for the rules below."""
+    return Policy(
+        ttl=config.ttl,
+        stale_while_revalidate=config.stale_while_revalidate,
+        stale_if_error=config.stale_if_error,
+        tags=config.tags,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

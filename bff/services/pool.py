@@ -14,15 +14,19 @@ from bff.services.client import ServiceClient
 if TYPE_CHECKING:
     import httpx
 
+    from bff.services.cache import Cache
     from bff.services.transport import MakeTransport, Transports
 
 
 class ServicePool:
     """Mutable state: ``clients``, replaced whole; ``_transports``, made with the first call."""
 
-    def __init__(self, *, clock: Clock, make_transport: MakeTransport | None = None) -> None:
+    def __init__(
+        self, *, clock: Clock, make_transport: MakeTransport | None = None, cache: Cache | None = None
+    ) -> None:
         self.clients: Mapping[str, ServiceClient] = {}
         self._clock = clock
+        self._cache = cache
         self._given = make_transport
         self._transports: Transports | None = None
 
@@ -32,7 +36,9 @@ class ServicePool:
         self.clients = {
             name: old[name]
             if name in old and old[name].config == config
-            else ServiceClient(name, config, clock=self._clock, make_transport=self._given or self._make)
+            else ServiceClient(
+                name, config, clock=self._clock, make_transport=self._given or self._make, cache=self._cache
+            )
             for name, config in services.items()
         }
         return [client for name, client in old.items() if self.clients.get(name) is not client]
@@ -49,6 +55,7 @@ class ServicePool:
         """Import what the first call needs; run it in a thread, after the listeners are up."""
         lean_httpx.load()
         importlib.import_module("bff.services.transport")
+        importlib.import_module("bff.services.sharing")
 
     async def aclose(self) -> None:
         """Close every connection."""

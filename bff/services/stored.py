@@ -14,6 +14,7 @@ ANONYMOUS = "anonymous"
 OVERHEAD = 512
 """Bytes a kept answer costs beside its text: objects, keys and indexes, as measured, rounded up."""
 
+_HARMLESS = frozenset({"accept", "accept-language", "accept-encoding", "content-type", "user-agent"})
 _COMMA = re.compile(rb"[ \t]*,[ \t]*")
 _COOKIE = b"cookie:"
 
@@ -35,8 +36,10 @@ class Key:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether no caller can be told from what is kept here."""
-        return self.subject == ANONYMOUS and not self.caller
+        """Whether no caller can be told from what is kept here: those fields at most that all browsers of a
+        kind send.
+        """
+        return self.subject == ANONYMOUS and all(name in _HARMLESS for name, _ in self.caller)
 
     @property
     def places(self) -> tuple[str, ...]:
