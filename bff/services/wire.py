@@ -61,7 +61,7 @@ class OwnWire:
             outgoing.limit = self._max_answer
             answer = await self._connections.request(outgoing)
             body = answer.body
-            if b"ncoding" in answer.head:
+            if answer.is_encoded:
                 body = self._plain(answer)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise translated(error, self._service) from error
