@@ -50,6 +50,7 @@ class CallRecord:
     cached: str = ""
     coalesced: bool = False
     bytes_in: int = 0
+    flight: Any = field(default=None, repr=False, compare=False)  # who else waits, while it is under way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -17,7 +16,6 @@ from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
-from bff.services.fields import SAFE
 
 if TYPE_CHECKING:
     import httpx
@@ -110,13 +108,10 @@ class ServiceClient:
         wire, sharing = self._connected()
         if sharing is None:
             return await wire.exchange(method, path, headers, options, record)
-        exchange = partial(_exchange, wire, method, path, options, record)
-        if method not in sharing.METHODS or not _BODIES.isdisjoint(options):
-            if method in sharing.METHODS or method in SAFE:
-                return await exchange(headers)
-            return await sharing.change(method, path, options, invocation, exchange(headers))
-        question = sharing.question(method, path, options, headers, caller, exchange)
-        return await sharing.answer(question, invocation, record)
+        question = sharing.question(wire, method, path, headers, caller, options, record)
+        if method in sharing.METHODS and _BODIES.isdisjoint(options):
+            return await sharing.answer(question, invocation, record)
+        return await sharing.send(question, invocation)
 
     def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service and deadline."""
@@ -174,14 +169,3 @@ class ServiceClient:
 
     def __repr__(self) -> str:
         return f"<ServiceClient {self.name} at {self.config.url}>"
-
-
-async def _exchange(
-    wire: Wire,
-    method: str,
-    path: str,
-    options: SendOptions,
-    record: CallRecord,
-    headers: Mapping[str, str],
-) -> ServiceResponse:
-    return await wire.exchange(method, path, headers, options, record)

@@ -1,8 +1,9 @@
 """Flights: one exchange that everybody who wants the same waits for.
 
-A flight belongs to the client, never to the caller who began it: a caller who is cancelled only stops waiting,
-and the flight is cancelled when nobody waits any more. What a flight is for, and whether its outcome may be
-shared, is its owner's to know.
+Who asks first runs it, in the call of his own, so that a call that nobody joins costs next to nothing. But the
+flight belongs to the client: if that caller is cancelled while others wait, it is carried on without him, and
+it is given up only when nobody waits any more. What a flight is for, and whether its outcome may be shared, is
+its owner's to know.
 """
 
 from __future__ import annotations
@@ -17,81 +18,98 @@ from bff.sdk.part import RunningPart
 T = TypeVar("T")
 
 _TURNS_TO_END = 100
-"""Turns of the loop that cancelled exchanges get to close what they hold."""
+"""Turns of the loop that a cancelled exchange gets to close what it holds."""
 
 
 class Flight(Generic[T]):
-    """One exchange on its way, begun at once. Mutable state: ``_waiters``, ``_part`` and what becomes of it;
-    ``is_abandoned`` once it was cancelled.
+    """One exchange on its way. Mutable state: ``_waiters``; ``_part`` once it is carried on; in the end
+    ``outcome`` or ``failure``; ``rest``, what the wire left of it for whoever carries it on.
     """
 
-    __slots__ = ("_landed", "_loop", "_part", "_told", "_waiters", "is_abandoned")
+    __slots__ = ("_part", "_waiters", "failure", "has_landed", "is_abandoned", "outcome", "rest")
 
-    def __init__(
-        self,
-        work: Coroutine[Any, Any, T],
-        landed: Callable[[Flight[T]], object],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._landed = landed
-        self._loop = loop
-        self._waiters: list[asyncio.Future[None]] = []
-        self._told = False
-        self.is_abandoned = False
-        self._part: RunningPart[T] = RunningPart(work, self._ended, loop)
+    outcome: T
 
-    def start(self) -> None:
-        """Take the first step now, up to where it waits."""
-        self._part.start(asyncio.current_task())
+    def __init__(self) -> None:
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._part: RunningPart[None] | None = None
+        self.failure: BaseException | None = None
+        self.has_landed = self.is_abandoned = False
+        self.rest: Coroutine[Any, Any, Any] | None = None
 
-    def _ended(self, part: RunningPart[T]) -> None:
-        self.is_abandoned = self.is_abandoned or part.cancelled()
-        self._landed(self)
-        for waiter in self._waiters:
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody waits for it besides who runs it."""
+        return any(not waiter.done() for waiter in self._waiters or ())
+
+    async def wait(self) -> T:
+        """Its outcome, for one who joined. The last one to leave a flight that nobody runs ends it.
+
+        Raises:
+            Exception: what the exchange raised, for each a twin of his own.
+
+        """
+        if not self.has_landed:
+            await self._landing()
+        if self.failure is not None:
+            raise twin(self.failure)
+        return self.outcome
+
+    async def _landing(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.remove(waiter)
+            if self._part is not None and not self._waiters and not self.has_landed:
+                self.is_abandoned = True
+                self._part.cancel()
+
+    def land(self, outcome: T) -> None:
+        """Tell everybody the outcome."""
+        self.outcome = outcome
+        self._tell()
+
+    def crash(self, failure: BaseException) -> None:
+        """Tell everybody that there is none, and why."""
+        self.failure = failure
+        self.is_abandoned = self.is_abandoned or isinstance(failure, asyncio.CancelledError)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.has_landed = True
+        for waiter in self._waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
 
-    @property
-    def has_landed(self) -> bool:
-        """Whether it has an outcome, whichever."""
-        return self._part.done()
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether it has landed, and badly."""
-        return self._part.done() and self._part.exception() is not None
-
-    async def wait(self) -> T:
-        """Its outcome. Who is cancelled here leaves it alone, and the last one to leave cancels it.
-
-        Raises:
-            Exception: what the exchange raised; the second one to hear of it gets a twin.
-
+    def carry_on(self, work: Coroutine[Any, Any, T], landed: Callable[[Any], object]) -> None:
+        """Go on without the one who began: the others still wait. The first step is taken at once, so that
+        whatever ``work`` takes over is let go of in every case.
         """
-        if not self._part.done():
-            waiter = self._loop.create_future()
-            self._waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.remove(waiter)
-                if not self._waiters and not self._part.done():
-                    self.cancel()
-        failure = self._part.exception()
-        if failure is None:
-            return self._part.result()
-        if self._told:
-            raise twin(failure)
-        self._told = True
-        raise failure
+        self._part = RunningPart(self._carried(work), landed, asyncio.get_running_loop())
+        self._part.start(asyncio.current_task())
 
-    def cancel(self) -> None:
-        """Give it up."""
-        self.is_abandoned = True
-        self._part.cancel()
+    async def _carried(self, work: Coroutine[Any, Any, T]) -> None:
+        try:
+            self.land(await work)
+        except BaseException as failure:
+            self.crash(failure)
+            if not isinstance(failure, Exception):
+                raise
+
+    async def close(self) -> None:
+        """Give it up, and let it end. One that its caller runs ends with that caller."""
+        if self._part is not None:
+            self._part.cancel()
+            for _ in range(_TURNS_TO_END):
+                if not self._part.done():
+                    await asyncio.sleep(0)
 
     def __repr__(self) -> str:
-        return f"<Flight {'landed' if self.has_landed else 'under way'}: {len(self._waiters)} waiting>"
+        return f"<Flight {'landed' if self.has_landed else 'under way'}: {len(self._waiters or ())} waiting>"
 
 
 class Flights(Generic[T]):
@@ -107,25 +125,48 @@ class Flights(Generic[T]):
         flight = self._by_key.get(key)
         return None if flight is None or flight.is_abandoned else flight
 
-    def begin(self, key: Hashable, work: Coroutine[Any, Any, T]) -> Flight[T]:
-        """A new flight for this key, until it lands; its first step is taken at once."""
-
-        def landed(flight: Flight[T]) -> None:
-            if self._by_key.get(key) is flight:
-                del self._by_key[key]
-
-        flight: Flight[T] = Flight(work, landed, asyncio.get_running_loop())
+    def begin(self, key: Hashable) -> Flight[T]:
+        """A new flight for this key; whoever begins one runs it, by :meth:`led`."""
+        flight: Flight[T] = Flight()
         self._by_key[key] = flight
-        flight.start()
         return flight
 
+    async def led(
+        self,
+        key: Hashable,
+        flight: Flight[T],
+        work: Coroutine[Any, Any, T],
+        carry_on: Callable[[], Coroutine[Any, Any, T]],
+    ) -> T:
+        """Run a flight, for whoever began it: its outcome is told to all who join meanwhile. If the one who
+        runs it is cancelled while others wait, ``carry_on`` makes what is to be run instead.
+
+        Raises:
+            Exception: what the work raised.
+
+        """
+        try:
+            outcome = await work
+        except BaseException as failure:
+            if isinstance(failure, asyncio.CancelledError) and flight.is_wanted:
+                flight.carry_on(carry_on(), lambda _: self._end(key, flight))
+            else:
+                self._end(key, flight)
+                flight.crash(failure)
+            raise
+        self._end(key, flight)
+        flight.land(outcome)
+        return outcome
+
+    def _end(self, key: Hashable, flight: Flight[T]) -> None:
+        """It is no longer there to be joined."""
+        if self._by_key.get(key) is flight:
+            del self._by_key[key]
+
     async def close(self) -> None:
-        """Cancel what is under way, and let it end."""
+        """Give up what is carried on."""
         for flight in list(self._by_key.values()):
-            flight.cancel()
-        for _ in range(_TURNS_TO_END):
-            if self._by_key:
-                await asyncio.sleep(0)
+            await flight.close()
 
     def __len__(self) -> int:
         return len(self._by_key)

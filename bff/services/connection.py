@@ -35,9 +35,7 @@ class Answer:
 
     __slots__ = ("body", "head", "is_encoded", "status", "stream")
 
-    def __init__(
-        self, status: int, head: bytes, body: bytes, stream: Body | None, is_encoded: bool
-    ) -> None:
+    def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None, is_encoded: bool) -> None:
         self.status = status
         self.head = head
         self.body = body
@@ -133,6 +131,13 @@ class Connection(asyncio.Protocol):
     def sent(self) -> None:
         """The request is complete."""
         self._is_sending = False
+
+    def still_asked(self, cancelled: object) -> asyncio.Future[Answer] | None:
+        """Another future for an answer whose first one was cancelled; None if it is no longer to come."""
+        if self._answer is None or self._answer is not cancelled:
+            return None
+        self._answer = self._loop.create_future()
+        return self._answer
 
     def give_up(self, wanted: object) -> None:
         """Close it, if this answer or body is still what it is about."""

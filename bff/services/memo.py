@@ -22,19 +22,18 @@ def recalled(invocation: Invocation, service: str, key: Hashable) -> Flight[Any]
     if invocation.memo is None:
         return None
     flight: Flight[Any] | None = invocation.memo.get((service, key))
-    if flight is None or flight.is_abandoned or flight.has_failed:
-        return None
-    return flight
+    return None if flight is None or flight.is_abandoned or flight.failure is not None else flight
 
 
 def remember(invocation: Invocation, service: str, key: Hashable, flight: Flight[Any]) -> None:
     """Keep a flight for whoever asks again."""
-    if not invocation.memoizes:
-        return
-    if invocation.memo is None:
-        invocation.memo = {}
-    if len(invocation.memo) < MOST:
-        invocation.memo[(service, key)] = flight
+    memo = invocation.memo
+    if memo is None:
+        if not invocation.memoizes:
+            return
+        memo = invocation.memo = {}
+    if len(memo) < MOST:
+        memo[(service, key)] = flight
 
 
 def forget(invocation: Invocation, service: str) -> None:

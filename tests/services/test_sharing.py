@@ -493,8 +493,19 @@ async def test_an_answer_that_varies_is_kept_by_what_was_sent(shop: Open) -> Non
 async def test_a_service_that_goes_away_ends_its_flights(shop: Open) -> None:
     open_shop = await shop()
     open_shop.origin.gate = asyncio.Event()
-    waiting = asyncio.ensure_future(open_shop.number())
+    leading, waiting = (asyncio.ensure_future(open_shop.number()) for _ in range(2))
     await asked(open_shop.origin)
+    leading.cancel()
+    await asyncio.wait([leading])
     await open_shop.client.aclose()
     with pytest.raises(ServiceConnectionLost):
         await waiting
+
+
+async def test_who_leaves_before_a_connection_is_there_takes_nobody_along(shop: Open) -> None:
+    open_shop = await shop()
+    leading, waiting = (asyncio.ensure_future(open_shop.number()) for _ in range(2))
+    await asyncio.sleep(0)
+    leading.cancel()
+    assert await waiting == 1
+    assert open_shop.calls == 1
