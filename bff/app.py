@@ -34,6 +34,8 @@ from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
+from bff.services.cache import Cache
+from bff.services.cachestore import CacheStore
 from bff.services.client import ServiceClient
 from bff.services.pool import ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
@@ -73,7 +75,10 @@ class House:
         self._options = options
         self._clock = options.clock or SystemClock()
         self._registry = Registry(dev=options.dev, clock=self._clock)
-        self.services = ServicePool(clock=self._clock, make_transport=options.make_transport)
+        self.cache = Cache(clock=self._clock, store=CacheStore(config.gateway.cache_size))
+        self.services = ServicePool(
+            clock=self._clock, make_transport=options.make_transport, cache=self.cache
+        )
         self._loader_thread = Threads("bff-loader", 1)
         self._forkserver = Forkserver()
         self._workshop = Workshop(
@@ -184,6 +189,14 @@ class House:
         if function is not None:
             function.blocked = function.blocked.after(said)
 
+    def purge(self, *, url: str = "", tag: str = "") -> int:
+        """Drop what is kept of a URL, or under a tag of routes.yaml, and tell how many answers that were.
+
+        A URL is a service's as it is called, or a route's: with a host, or from its first ``/`` for every host.
+        """
+        store = self.cache.store
+        return (store.purge_url(url) if url else 0) + (store.purge_tag(tag) if tag else 0)
+
     async def preload(self) -> None:
         """Import, off the loop, what the first page view would otherwise wait for."""
         if self.services.clients:
@@ -205,6 +218,7 @@ class House:
         self.config = config
         replaced = self._furnish(config)
         self.keeper.max_warm = config.gateway.max_warm
+        self.cache.store.resize(config.gateway.cache_size)
         self._ready_to_fork(config)
         self._warm_minimum()
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout

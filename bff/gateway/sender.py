@@ -13,7 +13,8 @@ from pydantic_core import to_json
 
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import BffError, problem
-from bff.gateway.foreign import Foreign
+from bff.gateway import views
+from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.target import Target
 from bff.sdk.invocation import Invocation
@@ -99,13 +100,24 @@ class Sender:
     async def answer(self, answer: Answer, target: Target) -> None:
         """Send whatever the function gave."""
         if answer.response is not None:
+            answer = as_whole(answer, self._invocation.function) or answer
+        if answer.response is not None:
             await Foreign(self, self._invocation, target, self._clock).run(
                 answer.response, self._scope, self._send
             )
         elif answer.stream is not None:
             await self._stream(answer, target)
         else:
-            await self.whole(answer)
+            await self.whole(self._seen_by_caches(answer))
+
+    def _seen_by_caches(self, answer: Answer) -> Answer:
+        """A page with what caches are told of it, or the word that it has not changed."""
+        if not views.is_worth_it(answer, self._invocation):
+            return answer
+        asked = self._scope["headers"]
+        views.with_control(answer, self._invocation.parts, asked)
+        views.with_tag(answer)
+        return views.unchanged(answer, asked, self._clock.wall())
 
     async def whole(self, answer: Answer, *, is_page: bool = True) -> None:
         """Send a head and a body that is all there; ``is_page`` is false for what has no parts to miss."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
     from bff.services.cache import Cache
+    from bff.services.composed import Parts
     from bff.services.response import ServiceResponse
     from bff.services.sharing import Sharing
     from bff.services.transport import MakeTransport
@@ -32,6 +33,7 @@ MAX_ANSWER = 32 * 1024 * 1024
 _OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
 # Segments without dots or escapes: most paths.
 _NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
+_PAGES = frozenset({"GET", "HEAD"})
 _BODIES = frozenset({"content", "data", "files", "json"})
 NOTHING: Mapping[str, str] = {}
 _DOTS = frozenset({".", ".."})
@@ -62,6 +64,7 @@ class ServiceClient:
         self._cache = cache
         self._wire: Wire | None = None
         self._sharing: Sharing | None = None
+        self._part_of: Callable[..., Parts]
 
     async def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
@@ -92,6 +95,8 @@ class ServiceClient:
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
+        if invocation.method in _PAGES:
+            self._note_part(invocation, response, record)
         response.took(record.ended - record.started)
         if response.status_code in (401, 403):
             response.relayed = self.relays_credentials(invocation)
@@ -112,6 +117,11 @@ class ServiceClient:
         if method in sharing.METHODS and _BODIES.isdisjoint(options):
             return await sharing.answer(question, invocation, record)
         return await sharing.send(question, invocation)
+
+    def _note_part(self, invocation: Invocation, response: ServiceResponse, record: CallRecord) -> None:
+        """What this answer says of caching, for the page that is made of it."""
+        part = self._part_of(response, record.started, self._clock)
+        invocation.parts = part if invocation.parts is None else invocation.parts.and_also(part)
 
     def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service and deadline."""
@@ -145,9 +155,11 @@ class ServiceClient:
             from bff.services import lean_httpx
 
             lean_httpx.load()
+            from bff.services.replies import part_of
             from bff.services.sharing import Sharing
             from bff.services.transport import wire_of
 
+            self._part_of = part_of
             transport = self._make_transport(self.name, self.config)
             self._wire = wire_of(self.name, self.config, transport, max_answer=self._max_answer)
             if self.config.coalesce or self.config.cache is not None:

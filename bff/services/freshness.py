@@ -96,7 +96,7 @@ class Use(Enum):
 def lifetime_of(received: Received, policy: Policy) -> Lifetime:
     """How long it may be used (§4.2.1), and after that (RFC 5861)."""
     said = said_by.of_answer(received.fields)
-    stated = _explicit(received, said)
+    stated = explicit_lifetime(received, said)
     if stated is None:
         is_for_it = policy.ttl is not None and received.status in _STATED_TTL_FOR
         stated = policy.ttl if is_for_it and policy.ttl is not None else 0.0
@@ -110,7 +110,8 @@ def lifetime_of(received: Received, policy: Policy) -> Lifetime:
     )
 
 
-def _explicit(received: Received, said: Directives) -> float | None:
+def explicit_lifetime(received: Received, said: Directives) -> float | None:
+    """Seconds it is fresh from its making, as it says itself; None where it does not (§4.2.1)."""
     if said.s_maxage is not None:
         return float(said.s_maxage)
     if said.max_age is not None:
@@ -177,7 +178,7 @@ def may_keep(
 
 def _is_cacheable(received: Received, said: Directives, policy: Policy) -> bool:
     """§3's last condition, and that keeping it is of any use: fresh for a while, or validated, or good stale."""
-    if _explicit(received, said) is None:
+    if explicit_lifetime(received, said) is None:
         if policy.ttl is not None and received.status in _STATED_TTL_FOR:
             return True
         if not (said.public or said.no_cache or received.status in _CACHEABLE_BY_STATUS):

@@ -10,11 +10,16 @@ from http import HTTPStatus
 
 import httpx
 
+from bff.clock import Clock
 from bff.services import http1
 from bff.services.cache import Whole
+from bff.services.composed import SILENT, Parts
+from bff.services.composed import part_of as part_of_answer
 from bff.services.fields import Pair
+from bff.services.freshness import Received
 from bff.services.response import ServiceResponse
 
+_SAYING = (b"\ncache-control:", b"\nexpires:", b"\nset-cookie:")
 _REGISTERED = frozenset(HTTPStatus)
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length"})
 Ask = Callable[[], httpx.Request]
@@ -25,6 +30,23 @@ def fields_of(response: ServiceResponse) -> list[Pair]:
     head = response.__dict__.get("_head")
     raw = response.headers.raw if head is None else http1.fields_of(head)
     return [(name.lower(), value) for name, value in raw]
+
+
+def part_of(response: ServiceResponse, asked: float, clock: Clock) -> Parts:
+    """What it says of caching. Most say nothing, which is seen without reading a field."""
+    head = response.__dict__.get("_head")
+    if head is not None:
+        head = head.lower()
+        if not any(name in head for name in _SAYING):
+            return SILENT
+    received = Received(
+        status=response.status_code,
+        fields=fields_of(response),
+        asked=asked,
+        now=clock.now(),
+        wall=clock.wall(),
+    )
+    return part_of_answer(received)
 
 
 def whole_of(response: ServiceResponse) -> Whole:
