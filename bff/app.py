@@ -98,6 +98,7 @@ class House:
             clock=self._clock,
             signals=self.signals,
             dev=DevPage(is_user_file=self._is_user_file, source=self._source_of) if options.dev else None,
+            cache=self.cache,
         )
         self._listen(config)
         self.admin = Admin(
@@ -276,6 +277,7 @@ class House:
         for task in list(self._closing):
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
+        await self.gateway.aclose()
         await self.invoker.close()
         await self._forkserver.close()
         for client in self._replaced:  # their time was not over

@@ -84,6 +84,16 @@ class MethodNotAllowed(BffError):
         return {"allow": self._allow}
 
 
+class NotCached(BffError):
+    """The request wants a kept answer or none, and none is kept (RFC 9111 §5.2.1.7)."""
+
+    code, title = "not-cached", "No kept answer was there"
+    status, fault = 504, Fault.CALLER
+
+    def __init__(self) -> None:
+        super().__init__("The request says only-if-cached, and no answer to it is kept.")
+
+
 class BodyTooLarge(BffError):
     """The request body is over the route's limit (RFC 9110 §15.5.14)."""
 

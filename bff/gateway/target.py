@@ -13,6 +13,7 @@ from bff.gateway.cors import Cors
 from bff.gateway.router import Router
 from bff.sdk.invocation import NO_FORWARDING, Forwarding
 from bff.sdk.reply import Answer
+from bff.services.freshness import Policy, policy_of
 
 OwnHandler = Callable[[Any], Awaitable[Answer]]
 
@@ -31,6 +32,7 @@ class Target:
     stream_timeout: float = 3600.0
     mount: str = ""
     own: OwnHandler | None = None
+    cache: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,7 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
         mount=_mount(pattern),
+        cache=None if route.cache is None else policy_of(route.cache),
     )
 
 

@@ -55,6 +55,12 @@ def with_tag(answer: Answer) -> None:
         answer.headers.append((b"etag", b'"%b"' % sha256(answer.body).hexdigest()[:32].encode()))
 
 
+def with_tag_if_kept(answer: Answer, invocation: Invocation) -> None:
+    """The tag for a page that may be kept, whatever its size."""
+    if answer.status == 200 and invocation.method in _READING:
+        with_tag(answer)
+
+
 def unchanged(answer: Answer, asked: Pairs, wall: float) -> Answer:
     """The page, or 304 if the caller has it already."""
     for name, _ in asked:

@@ -105,6 +105,10 @@ class Pool:
             return State.WARM if self.in_flight else State.IDLE
         return State.WARMING if self._starting else State.COLD
 
+    def reads(self, _route: str) -> tuple[bytes, ...]:
+        """What its handlers read of a request: they are given all of it."""
+        return (b"whole:",)
+
     def enter_now(self) -> ProcessInstance | None:
         """Get into the least busy instance without waiting; None when all are full, or others wait."""
         if not self._inside or self._line.waiting:

@@ -127,6 +127,11 @@ class Incoming:
             await self._request.close()
 
     @property
+    def was_seen_whole(self) -> bool:
+        """Whether the function took the raw request, and may know every field of it."""
+        return self._request is not None
+
+    @property
     def request(self) -> BoundedRequest:
         """The raw Starlette request, with the same limit on its body."""
         if self._request is None:
@@ -162,6 +167,7 @@ class Invocation(Signal):
     memo: dict[Any, Any] | None = None  # the GETs of bff.services.memo
     parts: Any = None  # what services said of caching, for the answer made of it
     memoizes = True
+    shelf: Any = None  # its way through the store, on a route with a cache section
     deadline: Deadline
     _trace: trace.TraceContext | None = None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
@@ -111,11 +112,9 @@ class Keeping:
         task.add_done_callback(lambda _: self._refreshing.pop(asked.key, None))
 
     async def _refreshed(self, asked: Asked, found: Found, question: Question) -> None:
-        try:
-            with Expiry(self._clock, self._clock.now() + self._timeout):
-                await self._fetch(asked, found, question)
-        except (ServiceError, TimeoutError):
-            pass  # the stale one goes on as long as it may, and whoever comes next tries again
+        # After a failure the stale one goes on as long as it may, and whoever comes next tries again.
+        with suppress(ServiceError, TimeoutError), Expiry(self._clock, self._clock.now() + self._timeout):
+            await self._fetch(asked, found, question)
 
     def heard_change(self, question: Question, response: ServiceResponse) -> None:
         """A call that is not safe was answered: what is kept of its URL may be out of date."""

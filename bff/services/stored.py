@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 
-from bff.services.fields import Pair, Pairs, joined, members
+from bff.services.fields import HOP_BY_HOP_FIELDS, Pair, Pairs, joined, members
 from bff.services.freshness import Lifetime
 
 ANONYMOUS = "anonymous"
@@ -17,6 +18,33 @@ OVERHEAD = 512
 _HARMLESS = frozenset({"accept", "accept-language", "accept-encoding", "content-type", "user-agent"})
 _COMMA = re.compile(rb"[ \t]*,[ \t]*")
 _COOKIE = b"cookie:"
+WHOLE = b"whole:"
+"""The selecting field of an answer that may depend on any field of its request."""
+
+_NOISE = HOP_BY_HOP_FIELDS | {
+    *(
+        b"accept-encoding",
+        b"cache-control",
+        b"date",
+        b"dnt",
+        b"forwarded",
+        b"host",
+        b"if-match",
+        b"if-modified-since",
+    ),
+    *(
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"pragma",
+        b"priority",
+        b"range",
+        b"sec-fetch-dest",
+    ),
+    *(b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user", b"traceparent", b"tracestate", b"via"),
+    *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-request-id"),
+}
+"""Fields of a connection, of a way, of caching: no answer is made of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +112,19 @@ def vary_of(asked: Pairs, answer: Pairs, *more: bytes) -> tuple[tuple[bytes, byt
 
 def selecting(asked: Pairs, name: bytes) -> bytes | None:
     """A request's field as it is compared: lines combined, no space around commas. ``cookie:NAME`` is one
-    cookie of all.
+    cookie of all, :data:`WHOLE` every field that may matter.
     """
+    if name == WHOLE:
+        return _fingerprint(asked)
     if name.startswith(_COOKIE):
         return _cookie(asked, name[len(_COOKIE) :])
     value = joined(asked, name)
     return None if value is None else _COMMA.sub(b",", value.strip(b" \t"))
+
+
+def _fingerprint(asked: Pairs) -> bytes:
+    texts = sorted(b"%b: %b" % pair for pair in asked if pair[0] not in _NOISE)
+    return sha256(b"\n".join(texts)).digest()
 
 
 def _cookie(asked: Pairs, wanted: bytes) -> bytes | None:
