@@ -34,6 +34,10 @@ class TrustedProxies:
         # A proxy writes one of the two fields and lets the other pass: where they differ, one is the caller's.
         return told[0] if told and told.count(told[0]) == len(told) else peer
 
+    def trusts(self, peer: str) -> bool:
+        """Whether what this peer tells of others is believed."""
+        return bool(self._networks) and self._trusts(peer)
+
     def _last_vouched(self, hops: Sequence[str], peer: str) -> str:
         believed = peer
         for hop in reversed(hops):

@@ -20,6 +20,7 @@ from bff.gateway import views
 from bff.gateway.protocol import SCOPE_KEY
 from bff.gateway.sender import Sender
 from bff.gateway.target import Target
+from bff.sdk.caller import Caller
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services import composed, freshness, httpdate
@@ -27,7 +28,7 @@ from bff.services.cache import Asked, Cache, Found
 from bff.services.cachestatus import Handled
 from bff.services.fields import Pair, Pairs, first, without
 from bff.services.freshness import Policy, Received
-from bff.services.stored import Key, Stored
+from bff.services.stored import ANONYMOUS, Key, Stored
 from bff.services.validators import CONDITIONS
 
 Invoke = Callable[..., Awaitable[None]]
@@ -166,8 +167,10 @@ class Shelf:
         path = scope["raw_path"].partition(b"?")[0]
         target = (path + b"?" + query if query else path).decode("latin-1")
         host = first(fields, b"host").decode("latin-1").lower()
-        key = Key(space="route", url=f"//{host}{target}", revision=digest)
-        is_authorized = any(name == b"authorization" for name, _ in fields)
+        caller = self._invocation.caller
+        key = Key(space="route", url=f"//{host}{target}", revision=digest, subject=_subject(caller))
+        # Whom the gateway knows has a store of his own; what it does not know, it must not share (RFC 9111 §3.5).
+        is_authorized = not caller.is_known and any(name == b"authorization" for name, _ in fields)
         self._began = self._cache.clock.now()
         return Asked.read(self._invocation.method, key, fields, self._policy, is_authorized=is_authorized)
 
@@ -272,6 +275,13 @@ class Refresh:
         )
         views.with_tag_if_kept(whole, self._invocation)
         keep(self._cache.cache, asked, whole, self._invocation, self._activator, self._began)
+
+
+def _subject(caller: Caller) -> str:
+    """Who asks, and what he may do: the same name with other rights may be shown something else."""
+    if not caller.is_known:
+        return ANONYMOUS
+    return " ".join((caller.identity, *sorted(caller.scopes), "/", *sorted(caller.roles)))
 
 
 def keep(

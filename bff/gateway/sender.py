@@ -127,7 +127,9 @@ class Sender:
         if not views.is_worth_it(answer, self._invocation):
             return answer
         asked = self._scope["headers"]
-        views.with_control(answer, self._invocation.parts, asked)
+        parts = self._invocation.parts
+        if parts is not None and self._invocation.shelf is None:
+            views.with_control(answer, parts, identified=views.is_identified(self._invocation, asked))
         views.with_tag(answer)
         return views.unchanged(answer, asked, self._clock.wall())
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from bff.config import Config, Pattern, RouteConfig
 from bff.config.pattern import Kind
+from bff.gateway.auth.guard import Guard
+from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
 from bff.gateway.cors import Cors
 from bff.gateway.router import Router
@@ -31,6 +33,7 @@ class Target:
     stream_idle_timeout: float = 300.0
     stream_timeout: float = 3600.0
     mount: str = ""
+    guard: Guard | None = None
     own: OwnHandler | None = None
     cache: Policy | None = None
 
@@ -44,14 +47,20 @@ class Table:
     proxies: TrustedProxies
 
 
-def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
-    """The table of a configuration, with the gateway's own paths added."""
+def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes | None = None) -> Table:
+    """The table of a configuration, with the gateway's own paths added where no route has them.
+
+    Without ``schemes`` nobody is asked who calls: for tools that call functions directly.
+    """
     routes = [
-        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern))
+        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern, schemes))
         for route in config.routes
     ]
+    taken = {pattern.shape for pattern, methods, _ in routes if "GET" in methods}
     routes += [
-        (Pattern.parse(path), ("GET",), Target(template=path, own=handler)) for path, handler in own.items()
+        (pattern, ("GET",), Target(template=path, own=handler))
+        for path, handler in own.items()
+        if (pattern := Pattern.parse(path)).shape not in taken
     ]
     return Table(
         router=Router.compiled(routes),
@@ -60,7 +69,7 @@ def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
     )
 
 
-def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
+def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None) -> Target:
     function = config.function(route.function)
     forwarding = Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
@@ -76,6 +85,7 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
         stream_timeout=function.stream_timeout,
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
+        guard=schemes.guard(config.auth_of(route)) if schemes is not None else None,
     )
 
 

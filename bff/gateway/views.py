@@ -29,16 +29,16 @@ def is_worth_it(answer: Answer, invocation: Invocation) -> bool:
     return invocation.method in _READING and not invocation.missing
 
 
-def is_identified(asked: Pairs) -> bool:
+def is_identified(invocation: Invocation, asked: Pairs) -> bool:
     """Whether the request says who asks."""
-    return any(name in _CREDENTIALS for name, _ in asked)
+    return invocation.caller.is_known or any(name in _CREDENTIALS for name, _ in asked)
 
 
-def with_control(answer: Answer, parts: Parts | None, asked: Pairs) -> None:
+def with_control(answer: Answer, parts: Parts, *, identified: bool) -> None:
     """Say of the page what its parts allow, unless the function has spoken itself."""
-    if parts is None or any(name == b"cache-control" for name, _ in answer.headers):
+    if any(name == b"cache-control" for name, _ in answer.headers):
         return
-    said = parts.for_caller(identified=is_identified(asked)).written()
+    said = parts.for_caller(identified=identified).written()
     if said is not None:
         answer.headers.append((b"cache-control", said))
 

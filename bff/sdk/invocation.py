@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BodyTooLarge, Fault
+from bff.sdk.caller import NOBODY, Caller
 from bff.signals import Signal
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ class Invocation(Signal):
     error: BaseException | None = None
     event: Any = None
     incoming: Incoming | None = None
+    caller: Caller = NOBODY
     phases: Mapping[str, float] | None = None
     calls: list[CallRecord] | None = None
     missing: list[str] | None = None

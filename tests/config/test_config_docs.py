@@ -19,11 +19,20 @@ from bff.config import (
     Defaults,
     FunctionConfig,
     GatewayConfig,
+    OpenApiConfig,
     RouteConfig,
     ScaleConfig,
     ServiceConfig,
     TelemetryConfig,
     json_schema,
+)
+from bff.config.auth import (
+    ApiKeyConfig,
+    ApiKeysConfig,
+    CertificateConfig,
+    DemandConfig,
+    JwtConfig,
+    SchemeConfig,
 )
 from bff.config.units import DURATION_PATTERN, duration_text, size_text
 
@@ -36,6 +45,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
     "telemetry": TelemetryConfig,
+    "openapi": OpenApiConfig,
+    "auth.NAME": SchemeConfig,
+    "auth.NAME.jwt": JwtConfig,
+    "auth.NAME.api_keys": ApiKeysConfig,
+    "auth.NAME.api_keys.keys.CALLER": ApiKeyConfig,
+    "auth.NAME.certificate": CertificateConfig,
+    "auth of a route": DemandConfig,
     "defaults": Defaults,
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
