@@ -129,7 +129,7 @@ class NotCached(BffError):
     """The request wants a kept answer or none, and none is kept (RFC 9111 §5.2.1.7)."""
 
     code, title = "not-cached", "No kept answer was there"
-    status, fault = 504, Fault.CALLER
+    status, fault = 504, Fault.GATEWAY
 
     def __init__(self) -> None:
         super().__init__("The request says only-if-cached, and no answer to it is kept.")
