@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import edit, hello, report, startup
+from benchmarks import cache, edit, hello, report, startup
 from benchmarks.machine import facts
 from benchmarks.outcome import Effort, Outcome
 from benchmarks.servers import BenchmarkError
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "hello": hello.measure,
+    "cache": cache.measure,
     "startup": startup.measure,
     "edit": edit.measure,
 }

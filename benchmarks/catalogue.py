@@ -48,5 +48,6 @@ BFF_BARE = gateway("bff, bare", PROJECTS / "bare" / "routes.yaml", expected=HELL
 BFF_EQUIPPED = replace(
     gateway("bff, equipped", PROJECTS / "equipped" / "routes.yaml", expected=HELLO), logs_requests=True
 )
+BFF_KEPT = gateway("bff, a kept page", PROJECTS / "kept" / "routes.yaml", expected=HELLO)
 GALLERY = gateway("bff, the gallery", ROOT / "routes.yaml", path="/health/liveness")
-OURS = (BFF_BARE, BFF_EQUIPPED, GALLERY)
+OURS = (BFF_BARE, BFF_EQUIPPED, BFF_KEPT, GALLERY)

@@ -84,6 +84,7 @@ GOALS = (
         "hello.budget_bare", "Bare hello, CPU over bare uvicorn (scaled to uvicorn = 22 µs)", "≤", 14, "µs"
     ),
     _goal("hello.budget_equipped", "Equipped hello, CPU over bare uvicorn (scaled likewise)", "≤", 26, "µs"),
+    _goal("cache.hit", "A page from the store, CPU over the same hello run anew", "≤", 40, "µs"),
     _goal("startup.first", "Process start → first 200 ÷ that of FastAPI + httpx on uvicorn", "≤", 1, "x"),
     _goal("startup.import", "`import bff` over `python -c pass`", "≤", 60, "ms"),
     _goal("startup.rss", "Gateway idle RSS, the gallery cold", "≤", 60, "MB"),

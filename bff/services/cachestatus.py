@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 
 from bff.services.fields import Pair
 
@@ -31,7 +32,7 @@ class Handled:
         if self.fwd_status is not None:
             parts.append(b"fwd-status=%d" % self.fwd_status)
         if self.ttl is not None:
-            parts.append(b"ttl=%d" % int(self.ttl // 1))
+            parts.append(b"ttl=%d" % (round(self.ttl) if self.ttl > 0 else floor(self.ttl)))
         if self.stored:
             parts.append(b"stored")
         if self.collapsed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import floor
 
 from bff.config import CacheConfig
 from bff.services import directives as said_by
@@ -144,7 +145,7 @@ def _grace(said: Directives, own: int | None, stated: float | None) -> float:
 def initial_age(received: Received) -> float:
     """How old it was when it came: the larger of what ``Date`` and what ``Age`` tell (§4.2.3)."""
     date = _date(received)
-    apparent = 0.0 if date is None else max(0.0, received.wall - date)
+    apparent = 0.0 if date is None else max(0.0, floor(received.wall) - date)  # dates are whole seconds
     # A list counts by its first member, what is no number not at all (§5.1).
     told = seconds(first(received.fields, b"age").partition(b",")[0].strip(b" \t"))
     return max(apparent, (told or 0) + received.now - received.asked)

@@ -162,7 +162,7 @@ def test_a_range_lies_within_the_body(length: int, first: int, last: int) -> Non
 @pytest.mark.parametrize(
     ("handled", "text"),
     [
-        (Handled(hit=True, ttl=9.7), b"bff; hit; ttl=9"),
+        (Handled(hit=True, ttl=9.7), b"bff; hit; ttl=10"),
         (Handled(hit=True, ttl=-0.5), b"bff; hit; ttl=-1"),
         (Handled(fwd="uri-miss", stored=True, ttl=10.0), b"bff; fwd=uri-miss; ttl=10; stored"),
         (Handled(fwd="stale", fwd_status=304, collapsed=True), b"bff; fwd=stale; fwd-status=304; collapsed"),
