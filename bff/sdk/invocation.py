@@ -35,8 +35,10 @@ MAX_MISSING = 50
 class CallRecord:
     """One service call as it went. Times are clock seconds; ``status`` is None when no answer came.
 
-    ``cached`` is how the store answered: "" (it did not), "hit", "stale" or "revalidated". A ``coalesced`` call
-    was answered by another that asked for the same.
+    ``endpoint`` is the address it went to and ``attempts`` how often it was sent; 0 when it never was, as for
+    an answer from a cache (``cached`` then says how: ``hit``, ``stale``; ``revalidated`` was asked about) or one shared with another call
+    (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``bytes_in`` the bytes
+    of the body as they came.
     """
 
     service: str
@@ -46,12 +48,24 @@ class CallRecord:
     ended: float | None = None
     status: int | None = None
     error: str | None = None
-    attempts: int = 0
     endpoint: str = ""
+    attempts: int = 0
+    sent: float | None = None
+    bytes_in: int = 0
     cached: str = ""
     coalesced: bool = False
-    bytes_in: int = 0
     flight: Any = field(default=None, repr=False, compare=False)  # who else waits, while it is under way
+
+    def how(self) -> str:
+        """What was unusual about it, in a few words: ``"2 attempts"``, ``"cache hit, shared"``; mostly nothing."""
+        said = []
+        if self.cached:
+            said.append(f"cache {self.cached}")
+        if self.coalesced:
+            said.append("shared")
+        if self.attempts > 1:
+            said.append(f"{self.attempts} attempts")
+        return ", ".join(said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,11 +77,13 @@ class ServiceClient:
             BadServiceCall: what the function wants to send is not HTTP.
 
         """
-        allowed = self._allowed(invocation, options)
-        self._check_path(path)
+        now = self._clock.now()
+        allowed = self._allowed(invocation.deadline.at - now, options)
+        if not _NOTHING_SPECIAL.fullmatch(path):
+            self._check_path(path)
         record = invocation.open_call(self.name, method, path)
         try:
-            with Expiry(self._clock, self._clock.now() + allowed):
+            with Expiry(self._clock, now + allowed):
                 response = await self._answer(invocation, method, path, options, record)
         except TimeoutError:
             record.error = ServiceTimedOut.code
@@ -123,18 +125,16 @@ class ServiceClient:
         part = self._part_of(response, record.started, self._clock)
         invocation.parts = part if invocation.parts is None else invocation.parts.and_also(part)
 
-    def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
+    def _allowed(self, remaining: float, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service and deadline."""
-        remaining = invocation.remaining()
         if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
             raise ServiceTimedOut(self.name, 0.0)
-        asked = options.get("timeout")
-        return min(self.config.timeout, remaining, remaining if asked is None else asked)
+        allowed = min(self.config.timeout, remaining)
+        asked = options.get("timeout") if options else None
+        return allowed if asked is None else min(allowed, asked)
 
     def _check_path(self, path: str) -> None:
         """It stays below the service's URL: a caller's text in it must not lead anywhere else."""
-        if _NOTHING_SPECIAL.fullmatch(path):
-            return
         if not path.startswith("/") or path.startswith("//"):
             raise BadServicePath(self.name, "does not begin with one /")
         if _NO_PATH.search(path):

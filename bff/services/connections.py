@@ -43,8 +43,8 @@ class Outgoing:
     ``length`` is what the head says of a body in parts; None means chunked. ``is_replayable`` says that
     sending it twice does no harm and is possible. ``wait`` and ``silence`` are the seconds it may take to get a
     connection and to hear something on it, for who has no deadline of its own. Mutable: ``attempts``, how
-    often it was sent. ``flight`` tells whether somebody else still wants the answer when who asked is
-    cancelled; then it is left in ``rest``, with its connection.
+    often it was sent, and when it was ``sent`` last, in clock seconds. ``flight`` tells whether somebody else
+    still wants the answer when who asked is cancelled; then it is left in ``rest``, with its connection.
     """
 
     __slots__ = (
@@ -59,6 +59,7 @@ class Outgoing:
         "limit",
         "parts",
         "rest",
+        "sent",
         "silence",
         "wait",
     )
@@ -79,10 +80,13 @@ class Outgoing:
         self.attempts = 0
         self.flight: Any = None
         self.rest: tuple[Connection, asyncio.Future[Answer]] | None = None
+        self.sent: float | None = None
 
 
 class Opens(Protocol):
-    """Makes connections; see :class:`bff.services.dialing.Dialer`."""
+    """Makes connections to ``endpoint``; see :class:`bff.services.dialing.Dialer`."""
+
+    endpoint: Any
 
     async def dial(self, home: Home) -> Connection:
         """A new connection, or an httpx.ConnectError."""
@@ -94,6 +98,7 @@ class Connections:
     """
 
     def __init__(self, dialer: Opens, *, clock: Clock, limits: Limits) -> None:
+        self.endpoint = str(dialer.endpoint)
         self._dialer = dialer
         self._clock = clock
         self._limits = limits
@@ -117,9 +122,10 @@ class Connections:
         while True:
             connection = self._take(is_fresh=outgoing.attempts > 0) or await self._in_line(outgoing.wait)
             outgoing.attempts += 1
+            outgoing.sent = self._clock.now()
             try:
                 return await self._exchange(connection, outgoing)
-            except httpx.TransportError:
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
                 # RFC 9112 §9.3.1: it had been used before and said nothing now, so it died while it was idle.
                 died_idle = connection.served > 0 and not connection.has_heard
                 if not (died_idle and outgoing.is_replayable and outgoing.attempts < MAX_ATTEMPTS):
@@ -175,7 +181,7 @@ class Connections:
     async def _next(self) -> Connection:
         if self._is_closed:
             raise httpx.ConnectError("the pool is closed")
-        if len(self._waiting) >= self._limits.max_waiting:
+        if self._room() <= 0 and len(self._waiting) - len(self._dialing) >= self._limits.max_waiting:
             raise httpx.PoolTimeout("too many wait for a connection already")
         place: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
@@ -193,9 +199,11 @@ class Connections:
         elif place.exception() is None and place.result().is_open:
             self.freed(place.result())
 
+    def _room(self) -> int:
+        return self._limits.max_connections - len(self._open) - len(self._dialing)
+
     def _serve_line(self) -> None:
-        room = self._limits.max_connections - len(self._open) - len(self._dialing)
-        for _ in range(min(room, len(self._waiting) - len(self._dialing))):
+        for _ in range(min(self._room(), len(self._waiting) - len(self._dialing))):
             task = asyncio.get_running_loop().create_task(self._dial())
             self._dialing.add(task)
         while self._idle and len(self._waiting) > len(self._dialing):  # who wanted a fresh one takes any

@@ -16,6 +16,7 @@ import httpx
 from bff.config import ServiceConfig
 from bff.sdk.call import SendOptions
 from bff.sdk.invocation import CallRecord
+from bff.services.dialing import origin_of
 from bff.services.response import ServiceResponse
 from bff.services.wall import translated
 
@@ -62,6 +63,7 @@ class StockWire:
     ) -> None:
         self._service = service
         self._base = config.url.rstrip("/")
+        self._endpoint = origin_of(httpx.URL(self._base))
         self._transport = transport
         self._max_answer = max_answer
 
@@ -89,7 +91,10 @@ class StockWire:
             )
             if not isinstance(request.stream, httpx.AsyncByteStream):
                 raise TypeError("content is str, bytes or an asynchronous iterator of bytes")
-            return await self._whole(await self._transport.handle_async_request(request), request)
+            record.endpoint, record.attempts = self._endpoint, record.attempts + 1
+            response = await self._whole(await self._transport.handle_async_request(request), request)
+            record.bytes_in = response.num_bytes_downloaded
+            return response
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise translated(error, self._service) from error
 

@@ -17,15 +17,13 @@ from bff.config import ServiceConfig
 from bff.services import http1
 from bff.services.composing import of_request
 from bff.services.connections import Connections, Limits
-from bff.services.dialing import Dialer, Endpoint
+from bff.services.dialing import Dialer, Endpoint, endpoint_of
 from bff.services.response import ServiceResponse
 from bff.services.stock import StockWire
 from bff.services.tls import SharedContext
 from bff.services.wire import OwnWire, Wire
 
 __all__ = ["MakeTransport", "ServiceResponse", "Transport", "Transports", "wire_of"]
-
-_PORTS = {"http": 80, "https": 443}
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -56,9 +54,7 @@ class Transport(httpx.AsyncBaseTransport):
             httpx.UnsupportedProtocol: it is neither http nor https.
 
         """
-        if url.scheme not in _PORTS:
-            raise httpx.UnsupportedProtocol(f"{url.scheme} is not spoken here")
-        endpoint = Endpoint(url.host, url.port or _PORTS[url.scheme], url.scheme == "https")
+        endpoint = endpoint_of(url)
         pool = self._pools.get(endpoint)
         if pool is None:
             dialer = Dialer(endpoint, clock=self._clock, timeout=self._connect_timeout, context=self._context)

@@ -19,7 +19,7 @@ from bff.sdk.invocation import CallRecord
 from bff.services import http1
 from bff.services.composing import Composer
 from bff.services.connection import Answer, Connection
-from bff.services.connections import Connections
+from bff.services.connections import Connections, Outgoing
 from bff.services.decoding import decoded
 from bff.services.response import ServiceResponse
 from bff.services.wall import translated
@@ -57,11 +57,12 @@ class OwnWire:
         self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
     ) -> ServiceResponse:
         """See :class:`Wire`."""
-        outgoing = None
+        outgoing: Outgoing | None = None
         try:
             outgoing = self._composer.compose(method, path, headers, options)
             outgoing.limit, outgoing.flight = self._max_answer, record.flight
             answer = await self._connections.request(outgoing)
+            record.bytes_in = len(answer.body)
             body = self._plain(answer) if answer.is_encoded else answer.body
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise translated(error, self._service) from error
@@ -70,6 +71,11 @@ class OwnWire:
                 ask = partial(self._composer.request, method, path, headers, options)
                 record.flight.rest = self._rest(*outgoing.rest, ask)
             raise
+        finally:
+            if outgoing is not None:
+                record.endpoint = self._connections.endpoint
+                record.attempts += outgoing.attempts
+                record.sent = outgoing.sent
         return ServiceResponse.of(
             answer.status,
             answer.head,

@@ -67,6 +67,8 @@ def _call(call: Any) -> dict[str, Any]:
     shown = {"service": call.service, "status": call.status, "ms": round((ended - call.started) * 1000, 3)}
     if call.error:
         shown["error"] = call.error
+    if how := call.how():
+        shown["how"] = how
     return shown
 
 

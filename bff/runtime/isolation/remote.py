@@ -185,7 +185,7 @@ def _text(value: Any) -> str:
 def _response(reply: Reply, service: str) -> httpx.Response:
     import httpx
 
-    from bff.services.transport import ServiceResponse
+    from bff.services.response import ServiceResponse
 
     head = reply.head
     request = httpx.Request(head["method"], head["url"]) if head["url"] else None
