@@ -25,6 +25,7 @@ _AGE = frozenset({b"age"})
 _TELLING = frozenset(
     {b"authorization", b"cookie", b"forwarded", b"x-forwarded-for", b"x-request-id", b"traceparent"}
 )
+_SPECIAL = validators.CONDITIONS | {b"range"}
 _NO_BODY = frozenset({204, 304})
 
 
@@ -182,7 +183,7 @@ class Cache:
         now, wall = self._clock.now(), self._clock.wall()
         age = (b"age", b"%d" % int(stored.lifetime.age_at(now)))
         fields = [*without(stored.fields, _AGE), age]
-        if stored.status == 200:
+        if stored.status == 200 and not _SPECIAL.isdisjoint(name for name, _ in asked.fields):
             if validators.is_not_modified(asked.fields, stored.fields, wall=wall):
                 return Whole(status=304, fields=tuple(validators.not_modified_fields(fields)))
             part = (

@@ -112,7 +112,8 @@ class ServiceClient:
         if not _OF_THE_MESSAGE.isdisjoint(headers):
             names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
             raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-        wire, sharing = self._connected()
+        wire = self._wire or self._connected()
+        sharing = self._sharing
         if sharing is None:
             return await wire.exchange(method, path, headers, options, record)
         question = sharing.question(wire, method, path, headers, caller, options, record)
@@ -149,7 +150,7 @@ class ServiceClient:
         ):
             raise BadServicePath(self.name, "has a . or .. segment")
 
-    def _connected(self) -> tuple[Wire, Sharing | None]:
+    def _connected(self) -> Wire:
         """The wire, and the layers above it if routes.yaml wants any; made with the first call."""
         if self._wire is None:
             from bff.services import lean_httpx
@@ -166,7 +167,7 @@ class ServiceClient:
                 self._sharing = Sharing(
                     self.name, self.config, own=self._own, cache=self._cache, clock=self._clock
                 )
-        return self._wire, self._sharing
+        return self._wire
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
