@@ -17,17 +17,17 @@ from cachetools import LRUCache
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import BffError, DeadlineExceeded, NotCached
 from bff.gateway import views
+from bff.gateway.pages import keep
 from bff.gateway.protocol import SCOPE_KEY
 from bff.gateway.sender import Sender
 from bff.gateway.target import Target
 from bff.sdk.caller import Caller
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
-from bff.services import composed, freshness, httpdate
 from bff.services.cache import Asked, Cache, Found
 from bff.services.cachestatus import Handled
-from bff.services.fields import Pair, Pairs, first, without
-from bff.services.freshness import Policy, Received
+from bff.services.fields import Pair, first, without
+from bff.services.freshness import Policy
 from bff.services.stored import ANONYMOUS, Key, Stored
 from bff.services.validators import CONDITIONS
 
@@ -38,8 +38,6 @@ _OF_ONE_CALLER = CONDITIONS | {
     *(b"authorization", b"cookie", b"range", b"cache-control", b"pragma", b"traceparent", b"tracestate"),
     *(b"forwarded", b"x-forwarded-for", b"x-request-id"),
 }
-_CREDENTIALS = (b"authorization", b"cookie")
-_NOT_KEPT = frozenset({b"content-length", b"date", b"x-request-id", b"server-timing"})
 _MOST_UNSHARED = 1024
 
 
@@ -282,65 +280,6 @@ def _subject(caller: Caller) -> str:
     if not caller.is_known:
         return ANONYMOUS
     return " ".join((caller.identity, *sorted(caller.scopes), "/", *sorted(caller.roles)))
-
-
-def keep(
-    cache: Cache, asked: Asked, answer: Answer, invocation: Invocation, activator: Any, began: float
-) -> Stored | None:
-    """Keep a whole answer for whoever may have it; None where that is nobody. An answer to a method that
-    changes something drops what is kept of its URL instead.
-    """
-    fields: Pairs = _said(answer, asked, invocation)
-    received = cache.received(answer.status, fields, began)
-    verdict = cache.heard(asked, Found(why="miss"), received)
-    seen = _seen(invocation, activator)
-    if not verdict.keeps or seen is None or invocation.missing or not _is_of_use(received, asked.policy):
-        return None
-    kept = Asked(
-        method=asked.method,
-        key=asked.key,
-        fields=asked.fields,
-        policy=asked.policy,
-        directives=asked.directives,
-        is_authorized=asked.is_authorized,
-        varies=seen,
-    )
-    return cache.keep(kept, received, answer.body)
-
-
-def _is_of_use(received: Received, policy: Policy) -> bool:
-    """Whether it may be served at all as it is: a function is not asked whether its page has changed."""
-    lifetime = freshness.lifetime_of(received, policy)
-    return max(lifetime.fresh_for, lifetime.stale_while_revalidate, lifetime.stale_if_error) > 0
-
-
-def _said(answer: Answer, asked: Asked, invocation: Invocation) -> list[Pair]:
-    """The answer's fields, with a ``Date`` of its own, and what its parts say of caching: all of it where the
-    route states no lifetime, else what they forbid.
-    """
-    fields = [*without(answer.headers, _NOT_KEPT), (b"date", httpdate.written(invocation.clock.wall()))]
-    if invocation.parts is None or any(name == b"cache-control" for name, _ in fields):
-        return fields
-    parts = invocation.parts.for_caller(identified=False)
-    if asked.policy.ttl is None:
-        written = parts.written()
-        return fields if written is None else [*fields, (b"cache-control", written)]
-    return [*fields, (b"cache-control", b"no-store")] if composed.forbids_keeping(parts) else fields
-
-
-def _seen(invocation: Invocation, activator: Any) -> tuple[bytes, ...] | None:
-    """The fields of the request that the answer may depend on, as selecting fields: those that the route hands
-    on to services and those that the handler's arguments are made of. One that saw the whole request depends
-    on both credentials, besides what its own ``Vary`` names. None: it cannot be told.
-    """
-    incoming = invocation.incoming
-    assert incoming is not None
-    read = activator.reads(invocation.route)
-    if read is None:
-        return None
-    cookies = tuple(b"cookie:" + name.encode() for name in incoming.forwarding.cookies)
-    whole = _CREDENTIALS if incoming.was_seen_whole else ()
-    return (*incoming.forwarding.headers, *cookies, *read, *whole)
 
 
 def _without_its_caller(stale: Invocation, target: Target, clock: Clock) -> Invocation:

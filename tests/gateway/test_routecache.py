@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -273,6 +274,24 @@ async def test_a_function_that_saw_the_whole_request_is_kept_by_its_credentials(
         answers = [await gateway.get("/looks", cookie=f"user={who}") for who in ("ada", "bob", "ada")]
         assert [answer.json()["for"] for answer in answers] == ["ada", "bob", "ada"]
         assert [answer.json()["call"] for answer in answers] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_in_whatever_order_they_ask_nobody_is_shown_anothers_page(visit: Open, seed: int) -> None:
+    """What is kept for one caller is never served to another."""
+    choose = random.Random(seed)
+    async with visit() as gateway:
+        for _ in range(120):
+            user, token = choose.choice(("", "ada", "bob")), choose.choice(("", "", "t1", "t2"))
+            language = choose.choice(("", "de", "fr"))
+            told = {"cookie": f"seen={choose.random()}; user={user}" if user else "", "authorization": token,
+                    "accept-language": language}  # fmt: skip
+            headers = {name: value for name, value in told.items() if value}
+            path = choose.choice(("/greets", "/looks"))
+            answer = await gateway.page.get(path, headers=headers)
+            expected = token or user or language if path == "/greets" else user
+            assert answer.json()["for"] == expected, (path, headers, answer.headers)
+            await gateway.clock.advance(choose.choice((0, 0, 1, 5)))
 
 
 async def test_cookies_that_nobody_reads_make_no_difference(visit: Open) -> None:
