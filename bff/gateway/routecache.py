@@ -173,12 +173,15 @@ class Shelf:
         return Asked.read(self._invocation.method, key, fields, self._policy, is_authorized=is_authorized)
 
     async def _served(self, asked: Asked) -> bool:
+        why = self._found.why
         self._found = found = self._cache.cache.look(asked)
         if not found.is_hit or found.stored is None:
             return False
         if found.refreshes:
             self._cache.refresh(asked, self._invocation, self._target)
         handled = self._cache.cache.hit(found.stored)
+        if self._collapsed:  # it went on, by somebody else's run (RFC 9211 §2.6)
+            handled = Handled(fwd=why, ttl=handled.ttl, collapsed=True)
         await self._send(found.stored, asked, handled)
         return True
 
