@@ -90,6 +90,8 @@ class RouteCache:
         # After a failure the stale page goes on as long as it may, and whoever comes next tries again.
         with suppress(BffError, TimeoutError):
             await self._invoke(invocation, keeper.keep)
+        assert invocation.incoming is not None
+        await invocation.incoming.close()
 
     async def aclose(self) -> None:
         """End what is refreshed."""
