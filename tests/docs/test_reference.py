@@ -115,7 +115,7 @@ def test_every_limit_is_listed_with_its_default() -> None:
         words = {str(value)}
         if isinstance(value, float):
             words = {duration_text(value)}
-        elif value >= 1024:
+        elif value > 1024:
             words = {size_text(value)}
         assert default.strip("`").partition(";")[0] in words, where
         checked += 1
