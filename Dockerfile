@@ -19,6 +19,8 @@ WORKDIR /srv
 COPY --from=build /venv /venv
 COPY routes.yaml ./
 COPY functions/ functions/
+# The state store: put a volume here, or name a PostgreSQL under `state`, for it to outlive the container.
+RUN install -d -o bff -m 0700 .bff
 USER bff
 EXPOSE 8080
 # By Python, because the image has no curl; past any proxy the environment names.

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: run test web check fix bench lock clean
+.PHONY: run test soak web check fix bench lock clean
 
 # --no-build-isolation: the build backend comes from the lock too.
 $(VENV)/installed: requirements.lock pyproject.toml
@@ -24,6 +24,9 @@ examples/web/node_modules/.installed: examples/web/package-lock.json
 
 test: $(VENV)/installed web
 	$(BIN)/python -m pytest -n $(JOBS)
+
+soak: $(VENV)/installed  ## the long versions of tests that `make test` only samples
+	BFF_SOAK=1 $(BIN)/python -m pytest tests/house/test_under_fire.py
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

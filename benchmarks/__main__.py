@@ -7,7 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import cache, edit, hello, report, startup
+from benchmarks import (
+    aggregate,
+    budget,
+    cache,
+    cold,
+    crowd,
+    cycles,
+    edit,
+    hello,
+    many,
+    memory,
+    overhead,
+    passing,
+    report,
+    rollback,
+    startup,
+    traffic,
+    warming,
+)
 from benchmarks.machine import facts
 from benchmarks.outcome import Effort, Outcome
 from benchmarks.servers import BenchmarkError
@@ -15,8 +33,20 @@ from benchmarks.servers import BenchmarkError
 BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "hello": hello.measure,
     "cache": cache.measure,
+    "budget": budget.measure,
+    "aggregate": aggregate.measure,
+    "passing": passing.measure,
     "startup": startup.measure,
     "edit": edit.measure,
+    "traffic": traffic.measure,
+    "rollback": rollback.measure,
+    "cold": cold.measure,
+    "warming": warming.measure,
+    "crowd": crowd.measure,
+    "many": many.measure,
+    "memory": memory.measure,
+    "cycles": cycles.measure,
+    "overhead": overhead.measure,
 }
 
 

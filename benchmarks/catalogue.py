@@ -9,15 +9,25 @@ from benchmarks.servers import ROOT, Server
 HERE = Path(__file__).resolve().parent
 PEER_APPS = HERE / "peers"
 PROJECTS = HERE / "bff_project"
+NODE = PEER_APPS / "node"
 HELLO = {"hello": "world"}
 
 
-def uvicorn(name: str, module: str, *, logs_requests: bool = False) -> Server:
+def uvicorn(
+    name: str, module: str, *, logs_requests: bool = False, path: str = "/hello", expected: object = HELLO
+) -> Server:
     """A peer on uvicorn at its fastest: uvloop, httptools, no access log."""
     serve = (sys.executable, "-m", "uvicorn", "--app-dir", str(PEER_APPS), f"{module}:app")
     fast = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
     where = ("--host", "127.0.0.1", "--port", "{port}")
-    return Server(name=name, argv=(*serve, *where, *fast), expected=HELLO, logs_requests=logs_requests)
+    argv = (*serve, *where, *fast)
+    return Server(name=name, argv=argv, path=path, expected=expected, logs_requests=logs_requests)
+
+
+def node(name: str, script: str, path: str) -> Server:
+    """A peer on Node, as it is run in production."""
+    argv = ("node", str(NODE / script), "{port}")
+    return Server(name=name, argv=argv, env={"NODE_ENV": "production"}, path=path)
 
 
 def gateway(
@@ -50,4 +60,32 @@ BFF_EQUIPPED = replace(
 )
 BFF_KEPT = gateway("bff, a kept page", PROJECTS / "kept" / "routes.yaml", expected=HELLO)
 GALLERY = gateway("bff, the gallery", ROOT / "routes.yaml", path="/health/liveness")
+
+# Their services and what they must answer are filled in when the upstream runs.
+AGGREGATE = "/overview"
+BFF_AGGREGATE = replace(
+    gateway("bff, everything on", PROJECTS / "aggregate" / "routes.yaml", path=AGGREGATE), logs_requests=True
+)
+
+
+def aggregating(name: str, module: str, client: str = "") -> Server:
+    peer = uvicorn(name, module, path=AGGREGATE, expected=None)
+    return replace(peer, env={"CLIENT": client})
+
+
+POOL = aggregating("bare uvicorn + a hand-written pool", "aggregate_bare")
+FASTIFY = node("Fastify + undici", "aggregate.js", AGGREGATE)
+STARLETTE_HTTPX = aggregating("Starlette + httpx", "aggregate_starlette", "httpx")
+FASTAPI_AGGREGATE = aggregating("FastAPI + httpx", "aggregate_fastapi")
+STARLETTE_AIOHTTP = aggregating("Starlette + aiohttp", "aggregate_starlette", "aiohttp")
+STARLETTE_PYREQWEST = aggregating("Starlette + pyreqwest", "aggregate_starlette", "pyreqwest")
+AGGREGATORS = (
+    *(BFF_AGGREGATE, FASTIFY, POOL, STARLETTE_PYREQWEST, STARLETTE_AIOHTTP),
+    *(STARLETTE_HTTPX, FASTAPI_AGGREGATE),
+)
+# The path below /catalog, and the service, are filled in when the upstream runs.
+BFF_PASSING = replace(
+    gateway("bff, passing through", PROJECTS / "passthrough" / "routes.yaml"), logs_requests=True
+)
+REPLY_FROM = node("Fastify + reply-from", "passing.js", "")
 OURS = (BFF_BARE, BFF_EQUIPPED, BFF_KEPT, GALLERY)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from benchmarks import catalogue as who
 from benchmarks.figures import Series, paired_budget, paired_differences, paired_ratios
-from benchmarks.load import CONNECTIONS, Window, by_round, disturbances, quietest, rounds
+from benchmarks.load import CONNECTIONS, Plan, Window, by_round, disturbances, quietest, rounds, scaled
 from benchmarks.outcome import Effort, Outcome, Table, spread
 from benchmarks.servers import Server
 
@@ -28,9 +28,8 @@ BUDGETS = {"hello.budget_bare": who.BFF_BARE, "hello.budget_equipped": who.BFF_E
 
 
 def measure(effort: Effort, servers: Sequence[Server] = SERVERS) -> Outcome:
-    taken = rounds(
-        servers, count=effort.rounds, spare=effort.spare_rounds, seconds=effort.seconds, say=effort.say
-    )
+    plan = Plan(seconds=effort.seconds)
+    taken = rounds(servers, count=effort.rounds, spare=effort.spare_rounds, plan=plan, say=effort.say)
     windows = quietest(taken, effort.rounds)
     return Outcome(
         figures=figures(windows, servers),
@@ -65,16 +64,13 @@ def table(windows: Sequence[Window], servers: Sequence[Server], kept: str) -> Ta
 
 
 def row(windows: Sequence[Window], server: Server) -> tuple[str, ...]:
-    def series(what: str, scale: float) -> Series:
-        return Series.of([value * scale for value in by_round(windows, server, what)])
-
     cpu, uvicorn = (by_round(windows, which, "cpu") for which in (server, who.UVICORN))
     over = [1e6 * value for value in paired_differences(cpu, uvicorn).values] if uvicorn else []
     return (
         server.name,
-        spread(series("rps", 1)),
-        spread(series("p50", 1e3), 2),
-        spread(series("p99", 1e3), 2),
-        spread(series("cpu", 1e6), 1),
+        spread(scaled(windows, server, "rps", 1)),
+        spread(scaled(windows, server, "p50", 1e3), 2),
+        spread(scaled(windows, server, "p99", 1e3), 2),
+        spread(scaled(windows, server, "cpu", 1e6), 1),
         spread(Series.of(over), 1) if over else "",
     )

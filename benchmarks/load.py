@@ -11,11 +11,12 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import mean
 from typing import Any
 
-from benchmarks.processes import busy_seconds, cpu_seconds, tree
+from benchmarks.figures import Series
+from benchmarks.processes import busy_seconds, cpu_seconds, resident_bytes, tree
 from benchmarks.servers import (
     LOAD_CORE,
     SERVER_CORE,
@@ -51,6 +52,15 @@ class WrkResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What every server is put through in a round: windows of `seconds`, for each number of connections."""
+
+    seconds: int
+    connections: tuple[int, ...] = (CONNECTIONS,)
+    helpers: tuple[int, ...] = ()  # processes on wrk's core that serve the servers: their time is ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """One server under load for one stretch of time."""
 
@@ -64,6 +74,8 @@ class Window:
     used: float  # share of its core that the server used; well below 1: something held it up
     foreign: float  # share of the server's core that others used meanwhile
     load_foreign: float  # the same of wrk's core
+    connections: int = CONNECTIONS
+    rss: int = 0  # bytes, of the server's whole process tree at the window's end
 
     def row(self) -> dict[str, Any]:
         return asdict(self)
@@ -89,8 +101,8 @@ def _latency(text: str, share: str) -> float:
     return float(found[1]) * SECONDS_OF[found[2]]
 
 
-def wrk(url: str, seconds: int) -> WrkResult:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "5s", "--latency", url]
+def wrk(url: str, seconds: int, connections: int = CONNECTIONS) -> WrkResult:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s", "--latency", url]
     with on_core(LOAD_CORE):
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
     if done.returncode:
@@ -98,15 +110,15 @@ def wrk(url: str, seconds: int) -> WrkResult:
     return parse_wrk(done.stdout)
 
 
-def window(run: Running, number: int, seconds: int) -> Window:
-    pids = tree(run.process.pid)
-    before, began = _used(pids), time.perf_counter()
+def window(run: Running, number: int, plan: Plan, connections: int = CONNECTIONS) -> Window:
+    pids, helpers = tree(run.process.pid), list(plan.helpers)
+    before, began = _used(pids, helpers), time.perf_counter()
     try:
-        seen = wrk(run.url, seconds)
+        seen = wrk(run.url, plan.seconds, connections)
     except LoadError as failure:
         raise run.failed(f"failed under load: {failure}") from failure
     took = time.perf_counter() - began
-    server, busy, ours, load_busy = (b - a for a, b in zip(before, _used(pids), strict=True))
+    server, busy, ours, load_busy = (b - a for a, b in zip(before, _used(pids, helpers), strict=True))
     return Window(
         server=run.server.name,
         round=number,
@@ -118,21 +130,30 @@ def window(run: Running, number: int, seconds: int) -> Window:
         used=server / took,
         foreign=max(0.0, busy - server) / took,
         load_foreign=max(0.0, load_busy - ours) / took,
+        connections=connections,
+        rss=resident_bytes(pids),
     )
 
 
-def _used(pids: list[int]) -> tuple[float, float, float, float]:
+def _used(pids: list[int], helpers: list[int]) -> tuple[float, float, float, float]:
     """CPU seconds so far: the server's, everybody's on its core, wrk's and ours, everybody's on that core."""
-    return cpu_seconds(pids), busy_seconds(SERVER_CORE), sum(os.times()[:4]), busy_seconds(LOAD_CORE)
+    ours = sum(os.times()[:4]) + cpu_seconds(helpers)
+    return cpu_seconds(pids), busy_seconds(SERVER_CORE), ours, busy_seconds(LOAD_CORE)
 
 
-def one_round(servers: Sequence[Server], number: int, seconds: int) -> list[Window]:
+def one_round(servers: Sequence[Server], number: int, plan: Plan) -> list[Window]:
     """Every server fresh and warm, then a window each, there and back; odd rounds start at the far end."""
     order = list(servers) if number % 2 == 0 else list(servers)[::-1]
     with ExitStack() as stack:
         runs = [stack.enter_context(running(server)) for server in order]
-        warm_ups = [window(run, number, 1) for run in runs]  # dropped
-        windows = [window(run, number, seconds) for run in (*runs, *reversed(runs))]
+        warm_ups = [
+            window(run, number, replace(plan, seconds=1), plan.connections[0]) for run in runs
+        ]  # dropped
+        windows = [
+            window(run, number, plan, connections)
+            for connections in plan.connections
+            for run in (*runs, *reversed(runs))
+        ]
         for run in runs:
             if not answers(run):
                 raise run.failed("stopped answering after the load")
@@ -150,7 +171,7 @@ def check_log(run: Running, requests: int, timeout: float = LOG_TIMEOUT) -> None
 
 
 def rounds(
-    servers: Sequence[Server], *, count: int, spare: int, seconds: int, say: Callable[[str], None]
+    servers: Sequence[Server], *, count: int, spare: int, plan: Plan, say: Callable[[str], None]
 ) -> list[Window]:
     """At least `count` rounds, and up to `spare` more while fewer than `count` were quiet."""
     if shutil.which("wrk") is None:
@@ -159,8 +180,8 @@ def rounds(
     for number in range(count + spare):
         if sum(share <= QUIET for share in disturbances(windows).values()) == count:
             break
-        windows += one_round(servers, number, seconds)
-        rates = (f"{s.name} {by_round(windows, s, 'rps')[-1]:.0f}/s" for s in servers)
+        windows += one_round(servers, number, plan)
+        rates = (f"{s.name} {by_round(windows, s, 'rps', plan.connections[0])[-1]:.0f}/s" for s in servers)
         disturbed = f"others used up to {disturbances(windows)[number]:.0%} of a core"
         say(f"  round {number + 1}: {', '.join(rates)}; {disturbed}")
     return windows
@@ -181,10 +202,19 @@ def quietest(windows: Sequence[Window], count: int) -> list[Window]:
     return [seen for seen in windows if seen.round in kept]
 
 
-def by_round(windows: Sequence[Window], server: Server, what: str) -> list[float]:
-    """One value a round: the mean of the windows there and back."""
+def by_round(
+    windows: Sequence[Window], server: Server, what: str, connections: int = CONNECTIONS
+) -> list[float]:
+    """One value a round: the mean of the windows there and back, under that many connections."""
     found: dict[int, list[float]] = {}
     for seen in windows:
-        if seen.server == server.name:
+        if seen.server == server.name and seen.connections == connections:
             found.setdefault(seen.round, []).append(getattr(seen, what))
     return [mean(found[number]) for number in sorted(found)]
+
+
+def scaled(
+    windows: Sequence[Window], server: Server, what: str, scale: float, connections: int = CONNECTIONS
+) -> Series:
+    """The same, in another unit."""
+    return Series.of([value * scale for value in by_round(windows, server, what, connections)])

@@ -1,5 +1,6 @@
 """On what it was measured: the machine, the interpreter, the versions. Names no path and no host."""
 
+import json
 import os
 import platform
 import shutil
@@ -13,7 +14,9 @@ from pathlib import Path
 PACKAGES = (
     *("bff-gateway", "uvicorn", "uvloop", "httptools", "starlette", "fastapi", "httpx", "pydantic"),
     *("functions-framework", "gunicorn", "flask", "structlog", "orjson", "prometheus-client"),
+    *("aiohttp", "pyreqwest"),
 )
+NODE_PACKAGES = Path(__file__).resolve().parent / "peers" / "node" / "package.json"
 
 
 def facts() -> dict[str, str]:
@@ -23,7 +26,25 @@ def facts() -> dict[str, str]:
         "speed (a fixed loop of Python)": speed(),
         **{package: installed(package) for package in PACKAGES},
         "wrk": wrk_version(),
+        "nginx": said(("nginx", "-v")).rpartition("/")[2],
+        "node": said(("node", "--version")),
+        **node_packages(),
     }
+
+
+def said(command: tuple[str, ...]) -> str:
+    """What a command says of its version."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except OSError:
+        return "not installed"
+    return (done.stdout or done.stderr).strip()
+
+
+def node_packages() -> dict[str, str]:
+    """The peers' exact versions, which are also what is installed."""
+    declared: dict[str, str] = json.loads(NODE_PACKAGES.read_text())["dependencies"]
+    return declared
 
 
 def cpu_model() -> str:

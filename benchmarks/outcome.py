@@ -18,13 +18,37 @@ class Effort:
     imports: int = 20
     rests: int = 3
     edits: int = 30
+    functions: int = 40
+    evictions: int = 3
+    import_seconds: float = 1.0
+    callers: int = 1000
+    many: int = 10_000
+    warm: int = 1000
+    cycles: int = 10_000
+    calls: int = 20_000
     is_quick: bool = False
     say: Callable[[str], None] = print
 
     @classmethod
     def quick(cls, say: Callable[[str], None] = print) -> "Effort":
         return cls(
-            rounds=1, spare_rounds=0, seconds=1, starts=2, imports=3, rests=1, edits=3, is_quick=True, say=say
+            rounds=1,
+            spare_rounds=0,
+            seconds=1,
+            starts=2,
+            imports=3,
+            rests=1,
+            edits=3,
+            functions=4,
+            evictions=1,
+            import_seconds=0.2,
+            callers=50,
+            many=200,
+            warm=20,
+            cycles=100,
+            calls=500,
+            is_quick=True,
+            say=say,
         )
 
 

@@ -17,7 +17,12 @@ would differ, the peer has the easier task: the Starlette and FastAPI routes rea
 where our function binds one. Both equipped servers write their log to a file, and after each round
 their lines are counted: one that logged fewer lines than it answered fails the run.
 
-To repeat: `make bench` (Linux; `apt-get install wrk` first), or one part of it with
+In the aggregate, nginx plays the services and shares the load's core; ours has its access log, metrics
+and limits on, the peers have none. The pool written by hand has no deadline and no limit either: it is
+what Python can do at most, and no client one could use. When passing through, nginx as a proxy streams
+as we do (no temporary files), and Fastify uses its own plugin for the purpose.
+
+To repeat: `make bench` (Linux; `apt-get install wrk nginx-light nodejs npm` first), or one part of it with
 `python -m benchmarks --only hello`. Raw rows are left in `benchmarks/out/` as JSON."""
 
 Results = Mapping[str, Outcome | str]  # by benchmark: what it found, or why it found nothing
@@ -55,7 +60,7 @@ def figure_row(goal: Goal, results: Results) -> tuple[str, ...]:
 
 
 def number(goal: Goal, value: float) -> str:
-    return f"{value:.2f}" if goal.unit == "x" else f"{value:.1f}"
+    return f"{value:.2f}" if goal.unit == "x" or goal.limit < 10 else f"{value:.1f}"
 
 
 def is_whole(results: Results) -> bool:

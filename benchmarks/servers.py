@@ -41,11 +41,14 @@ class ServerError(BenchmarkError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """How to start one server. `{port}` and `{admin}` in argv are filled with free ports."""
+    """How to start one server. `{port}` and `{admin}` in argv are filled with free ports, `{config}` with a file
+    that holds `config`, which has `{port}` and `{folder}` (its own folder) in it.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    config: str = ""
     cwd: Path = ROOT
     path: str = "/hello"
     expected: Any = None  # the JSON it must answer; None: any 200 will do
@@ -56,6 +59,7 @@ class Server:
 class Running:
     server: Server
     port: int
+    admin: int
     process: subprocess.Popen[bytes]
     output: Path
     started: float  # time.perf_counter() just before the process was made
@@ -105,8 +109,13 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
 def started(server: Server, *, core: int = SERVER_CORE) -> Iterator[Running]:
     """The process, from the instant it is made; whoever needs an answer waits for it."""
     port, admin = free_port(), free_port()
-    argv = [word.format(port=port, admin=admin) for word in server.argv]
-    with tempfile.NamedTemporaryFile("ab") as output:  # read by name: a shared handle shares its offset
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.NamedTemporaryFile("ab") as output,  # read by name: a shared handle shares its offset
+    ):
+        config = Path(folder) / "config"
+        config.write_text(server.config.format(port=port, folder=folder))
+        argv = [word.format(port=port, admin=admin, config=config) for word in server.argv]
         with on_core(core):
             began = time.perf_counter()
             process = subprocess.Popen(
@@ -119,7 +128,14 @@ def started(server: Server, *, core: int = SERVER_CORE) -> Iterator[Running]:
                 start_new_session=True,
             )
         try:
-            yield Running(server=server, port=port, process=process, output=Path(output.name), started=began)
+            yield Running(
+                server=server,
+                port=port,
+                admin=admin,
+                process=process,
+                output=Path(output.name),
+                started=began,
+            )
         finally:
             stop(process)
 

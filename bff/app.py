@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
+import os
+import platform
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bff.admin.endpoint import Admin
 from bff.clock import Clock, SystemClock
-from bff.config import Config, ConfigInvalid, Mistake, ScaleConfig, load
+from bff.config import Config, ConfigInvalid, Mistake, Place, ScaleConfig, load
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
@@ -24,24 +26,35 @@ from bff.gateway.devpage import DevPage
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, compile_table
+from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
-from bff.revisions.registry import Registry
 from bff.revisions.snapshot import Snapshot
+from bff.revisions.store.database import Database
+from bff.revisions.store.failures import StoreUnavailable
+from bff.revisions.store.retention import Retention
+from bff.revisions.store.sqlite import SQLite
+from bff.revisions.store.store import Store
 from bff.runtime.autoscaler import Metric, Policy
+from bff.runtime.fitting import misfits
+from bff.runtime.follower import Follower
 from bff.runtime.function import Function
+from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.keeper import Keeper
+from bff.runtime.ledger import StoreLedger
 from bff.runtime.loopguard import LoopGuard
+from bff.runtime.mover import Mover
+from bff.runtime.publisher import Publisher
+from bff.runtime.releases import Releases
+from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop, read
-from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.services import fetching
 from bff.services.cache import Cache
 from bff.services.cachestore import CacheStore
-from bff.services.client import ServiceClient
-from bff.services.pool import ServicePool
+from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
@@ -52,6 +65,9 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT = 2.0
 """Seconds a handler's ``stop`` may take (AWS Lambda's shutdown phase)."""
+
+PASSING_POLL = 1.0
+"""Seconds between looks at what still passes through a replaced service; each exchange ends by itself."""
 
 Routes = Mapping[str, list[tuple[str, tuple[str, ...]]]]
 
@@ -67,6 +83,7 @@ class Options:
     admin_host: str = "127.0.0.1"
     environ: Mapping[str, str] | None = None
     take_over_logging: bool = False
+    keeps_state: bool = False
 
 
 class House:
@@ -79,19 +96,36 @@ class House:
         self.limits = HeadLimits(config.gateway.max_head, config.gateway.head_timeout)
         self._options = options
         self._clock = options.clock or SystemClock()
-        self._registry = Registry(dev=options.dev, clock=self._clock)
         self.cache = Cache(clock=self._clock, store=CacheStore(config.gateway.cache_size))
         self.services = ServicePool(
             clock=self._clock, make_transport=options.make_transport, cache=self.cache
         )
         self._loader_thread = Threads("bff-loader", 1)
+        self._store_thread = Threads("bff-store", 1)
         self._forkserver = Forkserver()
+        self.store = Store(
+            database_of(config.state_place if options.keeps_state else Place(), self._clock),
+            thread=self._store_thread,
+            clock=self._clock,
+            is_ephemeral=options.dev,
+        )
+        self.publisher = Publisher(
+            self.store,
+            shelf=Shelf(self.store, root=config.folder.resolve(), thread=self._loader_thread),
+            clock=self._clock,
+            signals=self.signals,
+            dev=options.dev,
+            retention=lambda: retention_of(self.config),
+            release=lambda function: self.config.function(function).release,
+        )
+        self.mover = Mover(self.publisher, clock=self._clock)
         self._workshop = Workshop(
             clock=self._clock,
             loader=loader,
             loader_thread=self._loader_thread,
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines),
+            stuck=Stuck(self.signals.emit),
         )
         self.invoker = Invoker(clock=self._clock)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
@@ -100,10 +134,11 @@ class House:
         self._docs = docs.handlers(self._openapi, lambda: self.config.openapi.title)
         self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._replaced: set[ServiceClient] = set()
+        self._replaced: set[AnyClient] = set()
         self.gateway = Gateway(
             compile_table(config, self._own_paths(config), self._schemes),
             invoker=self.invoker,
+            services=lambda: self.services.clients,
             clock=self._clock,
             signals=self.signals,
             dev=DevPage(is_user_file=self._is_user_file, source=self._source_of) if options.dev else None,
@@ -123,8 +158,33 @@ class House:
             signals=self.signals,
             max_warm=config.gateway.max_warm,
         )
+        self.follower = Follower(
+            self.publisher,
+            functions=lambda: self.invoker.functions,
+            clock=self._clock,
+            signals=self.signals,
+        )
+
+        gateway = f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self.releases = Releases(
+            StoreLedger(self.mover, gateway=gateway, functions=lambda: self.invoker.functions),
+            holder=gateway,
+            config=lambda function: self.config.function(function).release,
+            clock=self._clock,
+            signals=self.signals,
+        )
+
+    async def start(self) -> None:
+        """Learn from the store who gets the calls, and begin what goes on by itself.
+
+        Raises:
+            StoreUnavailable: the store cannot be read.
+
+        """
+        if self._options.keeps_state:
+            await self.follower.start()
         self._later(self.keeper.run())
-        self._ready_to_fork(config)
+        self._ready_to_fork(self.config)
         self._warm_minimum()
 
     def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
@@ -149,6 +209,12 @@ class House:
         if function.live is not None:
             return function.live.revision.snapshot
         return await read(self.config.folder.resolve(), name, function.settings, self._workshop)
+
+    def keep_up(self) -> None:
+        """Publish the folder and follow the store, once nobody waits for the start any more."""
+        if self._options.keeps_state:
+            self._later(self.follower.run())
+            self._later(self.releases.run())
 
     def _ready_to_fork(self, config: Config) -> None:
         """Start the forkserver ahead of the first call, where there is a process function at all."""
@@ -175,7 +241,7 @@ class House:
             metrics.listen(self.signals)
             self._metrics = metrics.exposition
 
-    def _furnish(self, config: Config) -> list[ServiceClient]:
+    def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
         replaced = self.services.configure(config.services)
         routes = routes_by_function(config)
@@ -187,6 +253,7 @@ class House:
                 function = self._function(name, settings)
             elif function.reconfigure(settings):
                 self._later(function.remake())
+            function.choose_by(choosing_of(name, config.function(name)))
             functions[name] = function
         for name, function in self.invoker.functions.items():
             if name not in functions:
@@ -200,7 +267,7 @@ class House:
             settings,
             root=self.config.folder.resolve(),
             dev=self._options.dev,
-            registry=self._registry,
+            publisher=self.publisher,
             workshop=self._workshop,
             signals=self.signals,
             forkserver=self._forkserver,
@@ -264,26 +331,33 @@ class House:
         return True
 
     async def _check_against_live(self, config: Config) -> None:
-        """Every warm handler must fit the routes it is about to get."""
-        routes = routes_by_function(config)
+        """Every routed revision must fit the routes it is about to get.
+
+        One that is cold is warmed for that, if the routes changed and other revisions have traffic too: they
+        are the older ones, which nobody has in mind who writes for the newest.
+        """
+        routes, present = routes_by_function(config), routes_by_function(self.config)
         mistakes = []
         for name, function in self.invoker.functions.items():
-            instance = function.live.instance if function.live else None
-            for route, parameters in routes.get(name, []) if instance else []:
-                try:
-                    assert instance is not None
-                    checking = instance.check(parameters)
-                    if inspect.isawaitable(checking):
-                        await checking
-                except ContractBroken as broken:
-                    why = f"route {route} does not fit the live revision of {name}: {broken}"
-                    mistakes.append(Mistake(file=str(config.path), message=why))
+            changed = routes.get(name) != present.get(name)
+            mistakes += [
+                Mistake(
+                    file=str(config.path),
+                    message=f"route {route} does not fit {revision}, which has traffic of {name}: {broken}; "
+                    "keep the old route beside the new one until that revision has none",
+                )
+                async for revision, route, broken in misfits(
+                    function.lives, routes.get(name, []), may_warm=changed
+                )
+            ]
         if mistakes:
             raise ConfigInvalid(mistakes)
 
-    async def _close_after_use(self, client: ServiceClient) -> None:
+    async def _close_after_use(self, client: AnyClient) -> None:
         """A replaced service's connections stay as long as a call may still run on them."""
         await self._clock.sleep(client.config.timeout)
+        while client.passing:
+            await self._clock.sleep(PASSING_POLL)
         await client.aclose()
         self._replaced.discard(client)
 
@@ -298,9 +372,8 @@ class House:
     def _source_of(self, filename: str) -> str | None:
         """The text of a file of a live revision, as it was snapshotted, whatever the disk says now."""
         for function in self.invoker.functions.values():
-            instance = function.live.instance if function.live else None
-            if instance is not None:
-                source = instance.package.source_of(filename)
+            for live in function.lives.values():
+                source = live.instance.package.source_of(filename) if live.instance is not None else None
                 if source is not None:
                     return source
         return None
@@ -317,6 +390,9 @@ class House:
             await client.aclose()
         await self._schemes.aclose()
         await self.services.aclose()
+        with suppress(StoreUnavailable):
+            await self.store.close()
+        self._store_thread.close()
         self._loader_thread.close()
         self.lines.flush()
 
@@ -327,6 +403,8 @@ def routes_by_function(config: Config) -> Routes:
 
     found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
     for route in config.routes:
+        if route.service:
+            continue
         found.setdefault(route.function, []).append((route.path, Pattern.parse(route.path).parameters))
     return found
 
@@ -370,6 +448,26 @@ def policy_of(scale: ScaleConfig) -> Policy:
     )
 
 
+def retention_of(config: Config) -> Retention:
+    """A ``revisions`` section for the garbage collection."""
+    said = config.revisions
+    return Retention(
+        since_create=said.retain_since_create_time,
+        since_active=said.retain_since_last_active_time,
+        least=said.min_non_active_revisions,
+        most=said.max_non_active_revisions,
+    )
+
+
+def database_of(place: Place, clock: Clock) -> Database:
+    """The database behind a ``state`` address."""
+    if place.postgres:
+        from bff.revisions.store.postgres import Postgres
+
+        return Postgres(place.postgres, now=clock.wall)
+    return SQLite(place.file, wall=clock.wall)
+
+
 @asynccontextmanager
 async def compose(config: Config, options: Options | None = None) -> AsyncIterator[House]:
     """A house for this configuration, taken down when the block is left."""
@@ -383,6 +481,7 @@ async def compose(config: Config, options: Options | None = None) -> AsyncIterat
         loader = stack.enter_context(Loader())
         house = House(config, options, lines, loader)
         stack.push_async_callback(house.close)
+        await house.start()
         if options.take_over_logging:
             # Everything of ours lives as long as the process: the collector need not walk it again and again.
             gc.collect()

@@ -193,6 +193,16 @@ class HeadTimedOut(BffError):
         super().__init__(f"The request head was not complete after {after:g} s.")
 
 
+class BodyTimedOut(BffError):
+    """The body, which was being passed through, stopped coming (RFC 9110 §15.5.9)."""
+
+    code, title = "body-timed-out", "The request body did not arrive in time"
+    status, fault = 408, Fault.CALLER
+
+    def __init__(self, after: float) -> None:
+        super().__init__(f"Nothing more of the request body came for {after:g} s.")
+
+
 class CallerLeft(BffError):
     """The caller closed the connection before the answer (nginx's 499); nobody reads this status."""
 
@@ -272,6 +282,19 @@ class Overloaded(BffError):
 
     def __init__(self, function: str, longest: int) -> None:
         super().__init__(f"{longest} calls already wait for function {function}.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
+
+
+class FunctionStuck(BffError):
+    """Every thread of a synchronous handler hangs, and no more take their place: none of them can be killed."""
+
+    code, title = "function-stuck", "The function's threads do not end"
+    status, fault, retryable = 503, Fault.FUNCTION, True
+
+    def __init__(self, function: str, stuck: int) -> None:
+        super().__init__(f"{stuck} threads of function {function} do not end; none is left for this call.")
 
     def headers(self) -> Mapping[str, str]:
         return {"retry-after": "1"}

@@ -93,20 +93,23 @@ async def run(
     dev: bool,
     announce: Announce,
     end: Callable[[LoopLost], object],
+    watches: bool = False,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then drain and return. ``end`` is called, in a thread, when the event
+    """Serve until SIGINT or SIGTERM, then drain and return. What is saved in the functions folder is published
+    in dev, and where it ``watches``. ``end`` is called, in a thread, when the event
     loop does not come back.
 
     Raises:
         CannotListen: one of the two addresses cannot be had.
+        StoreUnavailable: nobody can tell which revision gets the calls.
 
     """
     seen = look(config.path)
     with contextlib.ExitStack() as sockets:
         public_socket = sockets.enter_context(bind(host, port))
         admin_socket = sockets.enter_context(bind(*admin))
-        options = Options(dev=dev, admin_host=admin[0], take_over_logging=True)
-        async with compose(config, options) as house, _watching(house, dev=dev, seen=seen):
+        options = Options(dev=dev, admin_host=admin[0], take_over_logging=True, keeps_state=not dev)
+        async with compose(config, options) as house, _watching(house, functions=dev or watches, seen=seen):
             public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
             # The admin listener keeps the same limits for heads as the public one.
             private = _server(house.admin, config, house.limits, ADMIN_DRAIN)
@@ -130,6 +133,7 @@ async def _serve_both(
             await asyncio.sleep(0.001)
         await announce(house, _address(public_socket), _address(admin_socket))
         await house.preload()
+        house.keep_up()
         await serving
         private.should_exit = True
         await private_serving
@@ -161,11 +165,11 @@ def _signals_end(house: House, public: _Server) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _watching(house: House, *, dev: bool, seen: Seen) -> AsyncIterator[None]:
-    """routes.yaml is live always, the functions folder in dev."""
+async def _watching(house: House, *, functions: bool, seen: Seen) -> AsyncIterator[None]:
+    """routes.yaml is live always, the functions folder where it is asked for."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        watching = group.create_task(watch(house, stop, functions=dev, seen=seen))
+        watching = group.create_task(watch(house, stop, functions=functions, seen=seen))
         try:
             yield
         finally:

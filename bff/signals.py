@@ -180,11 +180,31 @@ class InstanceDead(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evicted(Signal):
-    """An instance is gone and its modules are dropped."""
+    """An instance is gone and its modules are dropped; of a process, so many bytes came back with it."""
 
     function: str
     revision: str
     stop_error: str | None = None
+    bytes_returned: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadsStuck(Signal):
+    """So many threads of a synchronous handler go on now although nobody waits for them: one more than before,
+    or one fewer.
+    """
+
+    function: str
+    revision: str
+    count: int
+
+    @property
+    def remedy(self) -> str:
+        """What its author can do."""
+        return (
+            "give what the handler waits for a timeout, or set `isolation: process` for "
+            f"{self.function} in routes.yaml: a process can be killed, a thread cannot"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +218,16 @@ class Culprit:
     line: str = ""
     route: str = ""
     request_id: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What its author can do; nothing where no function is known."""
+        if not self.function:
+            return ""
+        return (
+            f"set `isolation: process` for {self.function} in routes.yaml, or make it a plain `def handle`, "
+            "which runs in a thread"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +273,35 @@ class LoopLost(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficMoved(Signal):
+    """A function's calls go elsewhere from now on; ``before`` and ``after`` are traffic in words, ``shares`` are
+    percent by revision.
+    """
+
+    function: str
+    before: str
+    after: str
+    latest: str
+    shares: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseTurned(Signal):
+    """Something happened to a release: ``event`` brought it into ``state``, in which the canary has ``percent`` of
+    the calls; ``numbers`` are those of the verdict, if there was one.
+    """
+
+    function: str
+    canary: str
+    baseline: str
+    event: str
+    state: str
+    percent: int
+    why: str
+    numbers: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigApplied(Signal):
     """A changed routes.yaml is live."""
 
@@ -254,6 +313,18 @@ class ConfigRejected(Signal):
     """A changed routes.yaml has mistakes; the last good one goes on."""
 
     mistakes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLost(Signal):
+    """The state store cannot be used; traffic flows on as it was, and changes are refused."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReturned(Signal):
+    """The state store can be used again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import postgres
+
 STARTS_WITHIN = 20.0
 STOPS_WITHIN = 20.0
 ANSWERS_WITHIN = 10.0
@@ -355,3 +357,16 @@ def module_project(
 ) -> Callable[[Mapping[str, str | bytes]], Path]:
     """The same for a module's shared gateway; each call makes a new folder."""
     return lambda files: write(tmp_path_factory.mktemp("project"), files)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A private PostgreSQL server for all tests of this process that want one."""
+    with postgres.server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.Server) -> str:
+    """An empty database of this test's own."""
+    return postgres_server.database()

@@ -23,7 +23,11 @@ PortOption = Annotated[
 ]
 AdminOption = Annotated[str, typer.Option(help="Address and port of the admin listener.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+GatewayOption = Annotated[
+    str, typer.Option("--admin", envvar="BFF_ADMIN", help="The running gateway's admin listener.")
+]
 ROUTES = Path("routes.yaml")
+GATEWAY = "http://127.0.0.1:8001"
 
 
 def _version(wanted: bool) -> None:
@@ -63,12 +67,16 @@ def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     admin: AdminOption = "127.0.0.1:8001",
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Publish what is saved in the functions folder, as a deploy would."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Serve for real: functions are taken as they are at first call; routes.yaml stays live."""
+    """Serve for real: the functions folder is published at the start; routes.yaml stays live."""
     from bff.cli.serving import serve
 
-    serve(config, host=host, port=port, admin=admin, dev=False, as_json=json)
+    serve(config, host=host, port=port, admin=admin, dev=False, watches=watch, as_json=json)
 
 
 @app.command()
@@ -143,11 +151,13 @@ def new(
 
 
 @app.command("list")
-def list_functions(config: ConfigOption = ROUTES, json: JsonOption = False) -> None:
-    """List the functions: their routes, time limits and files."""
+def list_functions(
+    config: ConfigOption = ROUTES, admin: GatewayOption = GATEWAY, json: JsonOption = False
+) -> None:
+    """List the functions: their routes, time limits and files, and how they are in a running gateway."""
     from bff.cli.listing import list_functions
 
-    list_functions(config, as_json=json)
+    list_functions(config, admin=admin, as_json=json)
 
 
 @app.command()

@@ -10,11 +10,14 @@ from typing import NoReturn
 from bff.app import House
 from bff.cli.output import config_at, fail
 from bff.listeners import CannotListen, run, run_blocking
+from bff.revisions.store.failures import StoreUnavailable
 from bff.signals import LoopLost
 
 
-def serve(path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: bool) -> None:
-    """Serve until told to stop."""
+def serve(
+    path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: bool, watches: bool = False
+) -> None:
+    """Serve until told to stop; ``watches`` publishes what is saved, which dev always does."""
     config = config_at(path, as_json=as_json)
     admin_address = parse_address(admin, as_json=as_json)
 
@@ -33,11 +36,20 @@ def serve(path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: b
 
     async def main() -> None:
         end = again.begin if dev else give_up
-        await run(config, host=host, port=port, admin=admin_address, dev=dev, announce=announce, end=end)
+        await run(
+            config,
+            host=host,
+            port=port,
+            admin=admin_address,
+            dev=dev,
+            watches=watches,
+            announce=announce,
+            end=end,
+        )
 
     try:
         run_blocking(main)
-    except CannotListen as error:
+    except (CannotListen, StoreUnavailable) as error:
         fail(str(error), as_json=as_json)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from bff.config.cache import CacheConfig
+from bff.config.conditions import Conditions, TextMatch, TrustConfig
 from bff.config.config import Config
 from bff.config.discovery import discover
 from bff.config.function import Defaults, FunctionConfig
@@ -20,7 +21,9 @@ from bff.config.openapi import OpenApiConfig
 from bff.config.pattern import Pattern
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
-from bff.config.service import ServiceConfig
+from bff.config.service import ServiceConfig, SubsetConfig
+from bff.config.state import Place, RetentionConfig
+from bff.config.traffic import LaneConfig, ReleaseConfig, RuleConfig, StickyConfig, TrafficConfig
 
 
 def json_schema() -> dict[str, Any]:
@@ -32,19 +35,30 @@ def json_schema() -> dict[str, Any]:
 
 __all__ = [
     "CacheConfig",
+    "Conditions",
     "Config",
     "ConfigInvalid",
     "CorsConfig",
     "Defaults",
     "FunctionConfig",
     "GatewayConfig",
+    "LaneConfig",
     "Mistake",
     "OpenApiConfig",
     "Pattern",
+    "Place",
+    "ReleaseConfig",
+    "RetentionConfig",
     "RouteConfig",
+    "RuleConfig",
     "ScaleConfig",
     "ServiceConfig",
+    "StickyConfig",
+    "SubsetConfig",
     "TelemetryConfig",
+    "TextMatch",
+    "TrafficConfig",
+    "TrustConfig",
     "discover",
     "json_schema",
     "load",

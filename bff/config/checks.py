@@ -16,6 +16,7 @@ from bff.config.auth import PUBLIC
 from bff.config.mistake import KeyPath, Mistake, dotted
 from bff.config.names import is_function_name, is_service_name, suggest
 from bff.config.pattern import Kind, Pattern
+from bff.config.rewrite import Rewrite
 from bff.config.route import RouteConfig
 from bff.config.tree import Node, find, may_show
 
@@ -26,12 +27,15 @@ _MOST_SUGGESTIONS = 20  # comparing a name with 10,000 others takes milliseconds
 
 @dataclass(frozen=True, slots=True)
 class SeenRoute:
-    """What could be read of a route; None where that part is wrong."""
+    """What could be read of a route; None where that part is wrong. ``keys`` are all that it has."""
 
     index: int
     pattern: Pattern | None
     methods: tuple[str, ...]
     function: str | None
+    service: str | None = None
+    rewrite: str | None = None
+    keys: frozenset[str] = frozenset()
 
 
 def seen_routes(raw: Any, wrong: Mapping[int, set[str]]) -> list[SeenRoute]:
@@ -42,7 +46,7 @@ def seen_routes(raw: Any, wrong: Mapping[int, set[str]]) -> list[SeenRoute]:
 
 def seen_route(index: int, route: RouteConfig) -> SeenRoute:
     """A route without a mistake of its own."""
-    return SeenRoute(index, route.pattern, route.methods, route.function)
+    return _seen(index, route, set(route.model_fields_set), set())
 
 
 def _salvaged(index: int, raw: Any, wrong: set[str]) -> SeenRoute | None:
@@ -50,12 +54,23 @@ def _salvaged(index: int, raw: Any, wrong: set[str]) -> SeenRoute | None:
         return None
     usable = {key: value for key, value in raw.items() if key not in wrong}
     try:
-        route = RouteConfig.model_validate({"path": "/", "function": "missing"} | usable)
+        route = RouteConfig.model_validate({"path": "/"} | usable)
     except ValidationError:  # an error that concerns no single key
         return None
-    pattern = route.pattern if "path" in usable else None
-    methods = () if "methods" in wrong else route.methods
-    return SeenRoute(index, pattern, methods, route.function if "function" in usable else None)
+    return _seen(index, route, set(raw), wrong)
+
+
+def _seen(index: int, route: RouteConfig, keys: set[str], wrong: set[str]) -> SeenRoute:
+    usable = keys - wrong
+    return SeenRoute(
+        index,
+        route.pattern if "path" in usable else None,
+        () if "methods" in wrong else route.methods,
+        route.function if "function" in usable else None,
+        route.service if "service" in usable else None,
+        route.rewrite if "rewrite" in usable else None,
+        frozenset(keys),
+    )
 
 
 class Checks:
@@ -76,6 +91,9 @@ class Checks:
         """Every mistake of the whole file, in no particular order."""
         yield from self._conflicts(routes)
         yield from self._shadowed(routes)
+        yield from self._answerers(routes)
+        yield from self._unknown_services(routes, _names(data.get("services")))
+        yield from self._rewrites(routes)
         yield from self._service_names(_names(data.get("services")))
         yield from self._unknown_schemes(data)
         if self._knows_functions:
@@ -108,6 +126,46 @@ class Checks:
             if own:
                 message = f"no request gets here: the gateway itself answers {own}; choose another path"
                 yield self._at(("routes", route.index, "path"), message)
+
+    def _answerers(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
+        """A route has a function or a service, and only the keys that mean something there."""
+        for route in routes:
+            path: KeyPath = ("routes", route.index)
+            if {"function", "service"} <= route.keys:
+                message = "a route has a function or a service, not both; remove one of the two"
+                yield self._at((*path, "service"), message, is_key=True)
+            elif not {"function", "service"} & route.keys:
+                message = "is missing; name the function that answers, or the service with `service:`"
+                yield self._at((*path, "function"), message)
+            elif "service" in route.keys and "forward_headers" in route.keys:
+                message = "a service's route hands on every header; remove it (cookies go by forward_cookies)"
+                yield self._at((*path, "forward_headers"), message, is_key=True)
+            elif "function" in route.keys and "rewrite" in route.keys:
+                message = "a function reads its path itself; only a service's route can be rewritten"
+                yield self._at((*path, "rewrite"), message, is_key=True)
+
+    def _unknown_services(self, routes: Iterable[SeenRoute], declared: list[str]) -> Iterator[Mistake]:
+        for route in routes:
+            if route.service is not None and route.service not in declared:
+                path: KeyPath = ("routes", route.index, "service")
+                known = self._may_show(*path)
+                message = "the value names no service that is declared"
+                if known:
+                    meant = self._meant(route.service, declared)
+                    message = (
+                        f"no service {route.service[:80]} is declared{meant or '; add it under services'}"
+                    )
+                yield self._at(path, message)
+
+    def _rewrites(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
+        for route in routes:
+            if route.rewrite is None or route.pattern is None:
+                continue
+            for name in Rewrite.parse(route.rewrite).parameters:
+                if name not in route.pattern.parameters:
+                    meant = self._meant(name, route.pattern.parameters)
+                    message = f"the path has no parameter {{{name}}}{meant}"
+                    yield self._at(("routes", route.index, "rewrite"), message)
 
     def _unknown_functions(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
         for route in routes:
@@ -146,11 +204,14 @@ class Checks:
             better = name.lower().removesuffix(".py").replace("-", "_")
             meant = f"; name the file {better}.py" if is_function_name(better) else ""
             return f"{name[:80]!r} is not a function's name: lower-case letters, digits and _{meant}"
-        meant = ""
-        if self._suggestions_left:
-            self._suggestions_left -= 1
-            meant = suggest(name, self._found)
+        meant = self._meant(name, self._found)
         return f"there is no {self._folder}/{name}.py{meant or f'; `bff new {name}` writes one'}"
+
+    def _meant(self, name: str, known: Iterable[str]) -> str:
+        if not self._suggestions_left:
+            return ""
+        self._suggestions_left -= 1
+        return suggest(name, known)
 
     def _may_show(self, *path: str | int) -> bool:
         return may_show(find(self._root, path).node)

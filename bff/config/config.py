@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from bff.config.auth import DemandConfig, SchemeConfig, scheme_names
 from bff.config.function import Defaults, FunctionConfig
@@ -16,6 +16,8 @@ from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
+from bff.config.state import Place, RetentionConfig, StateUrl, place_of
+from bff.config.traffic import LaneConfig
 
 _PLAIN: Final = FunctionConfig()
 
@@ -35,11 +37,21 @@ class Config(Section):
     gateway: Annotated[GatewayConfig, OrEmpty] = Field(
         default=GatewayConfig(), description="Limits of the public listener, and CORS."
     )
+    lanes: Annotated[LaneConfig, OrEmpty] = Field(
+        default=LaneConfig(), description="How a lane travels, and whose lanes are believed."
+    )
     telemetry: Annotated[TelemetryConfig, OrEmpty] = Field(
         default=TelemetryConfig(), description="Logs and metrics."
     )
     openapi: Annotated[OpenApiConfig, OrEmpty] = Field(
         default=OpenApiConfig(), description="The head of /openapi.json, and whether it is public."
+    )
+    state: StateUrl = Field(
+        default="sqlite:///.bff/state.db",
+        description="Where revisions and traffic are kept: a file seen from routes.yaml, or PostgreSQL.",
+    )
+    revisions: Annotated[RetentionConfig, OrEmpty] = Field(
+        default=RetentionConfig(), description="How long revisions are kept."
     )
     defaults: Annotated[Defaults, OrEmpty] = Field(
         default=Defaults(), description="What functions get that say nothing else."
@@ -54,11 +66,21 @@ class Config(Section):
         default_factory=no_entries, description="Settings of functions by name; only those that differ."
     )
     routes: Annotated[tuple[RouteConfig, ...], OrNone] = Field(
-        default=(), description="Which paths reach which functions."
+        default=(), description="Which paths reach which functions, or services."
     )
 
     _path: Path = PrivateAttr(default=Path("routes.yaml"))
     _found: Mapping[str, Path] = PrivateAttr(default_factory=no_entries)
+
+    @model_validator(mode="after")
+    def _hides_state(self) -> Config:
+        self.hide("state")  # it may hold a password, wherever it was written
+        return self
+
+    @property
+    def state_place(self) -> Place:
+        """Where the state is kept."""
+        return place_of(self.state, self._path.parent)
 
     @property
     def path(self) -> Path:
@@ -93,8 +115,11 @@ class Config(Section):
     def timeout_of(self, route: RouteConfig) -> float:
         """Seconds a request of the route may take: the least of the route's and the function's timeout.
 
-        ``defaults.timeout`` counts only where neither says anything.
+        ``defaults.timeout`` counts only where neither says anything. A service always says something.
         """
+        if route.service:
+            timeout = self.services[route.service].timeout
+            return timeout if route.timeout is None else min(route.timeout, timeout)
         said = [each for each in (route.timeout, self.function(route.function).timeout) if each is not None]
         return min(said, default=self.defaults.timeout)
 

@@ -11,6 +11,7 @@ from bff.config.auth import NOTHING_ASKED, Demand
 from bff.config.names import is_setting_name
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
+from bff.config.traffic import Label, ReleaseConfig, TrafficConfig
 from bff.config.units import Duration, Size
 
 
@@ -63,9 +64,10 @@ class FunctionConfig(Section):
     concurrency: Count | None = Field(
         default=None, ge=0, le=1_000_000, description="As in defaults, for this function."
     )
-    isolation: Literal["inline", "process"] = Field(
+    isolation: Literal["inline", "thread", "process"] = Field(
         default="inline",
-        description="inline: in the gateway, a plain `def` in threads; process: in killable child processes.",
+        description="inline: in the gateway, a plain `def` in threads; thread: the same, and an `async def` is"
+        " refused; process: in killable child processes.",
     )
     memory: Size | None = Field(
         default=None, description="Memory each process instance may take beyond what it starts with."
@@ -75,5 +77,15 @@ class FunctionConfig(Section):
     )
     budget: Duration | None = Field(
         default=None, description="What its first warm-up may take; `bff check --cold` holds it to that."
+    )
+    traffic: Annotated[TrafficConfig, OrEmpty] = Field(
+        default=TrafficConfig(), description="Which revision a call gets where several are live."
+    )
+    release: Annotated[ReleaseConfig, OrEmpty] = Field(
+        default=ReleaseConfig(), description="How a new revision comes to have all calls."
+    )
+    lane: Label | None = Field(
+        default=None,
+        description="Lane of the calls that a release gives to its canary; it travels to services.",
     )
     threads: Count = Field(default=8, ge=1, le=1000, description="Most threads a synchronous handler uses.")

@@ -22,6 +22,13 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+# What llhttp reads in a request that is HTTP, but for CONNECT: this is a gateway, not a proxy.
+METHODS = (
+    *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"),
+    *("COPY", "LOCK", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "SEARCH", "UNLOCK", "BIND", "REBIND"),
+    *("UNBIND", "ACL", "REPORT", "MKACTIVITY", "CHECKOUT", "MERGE", "MKCALENDAR", "LINK", "UNLINK"),
+    *("M-SEARCH", "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "PURGE", "SOURCE"),
+)
 _FUNCTION = re.compile(r"[a-z][a-z0-9_]*")
 _SERVICE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # POSIX.1 §8.1

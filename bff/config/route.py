@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bff.config.auth import Demand
 from bff.config.cache import CacheSetting
 from bff.config.gateway import header_name
-from bff.config.names import HOP_BY_HOP, is_token
+from bff.config.names import HOP_BY_HOP, METHODS, is_token
 from bff.config.pattern import Pattern
+from bff.config.rewrite import Rewrite
 from bff.config.section import LowerCased, NoDoubles, OneOrMany, Section, wrong
 from bff.config.units import Duration, Size
 
@@ -39,6 +40,14 @@ def _methods(methods: tuple[str, ...]) -> tuple[str, ...]:
     return methods
 
 
+def _rewrite(text: str) -> str:
+    try:
+        Rewrite.parse(text)
+    except ValueError as error:
+        raise wrong("is not a usable path", hint=f": {error}") from None
+    return text
+
+
 def _forwarded_header(name: str) -> str:
     header_name(name)
     if name == "cookie":
@@ -62,21 +71,34 @@ CookieName = Annotated[str, AfterValidator(_cookie_name)]
 
 
 class RouteConfig(Section):
-    """One path and its methods, answered by one function."""
+    """One path and its methods, answered by one function or passed through to one service.
+
+    Exactly one of ``function`` and ``service`` is set; the checks of the whole file see to that.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["function"]}, {"required": ["service"]}]}
+    )
 
     path: Annotated[str, AfterValidator(_template)] = Field(
         description="Template such as /api/home/{user_id} or /files/{rest:path}."
     )
     methods: Annotated[tuple[Method, ...], OneOrMany, NoDoubles, AfterValidator(_methods)] = Field(
-        default=("GET",), description="Methods the route answers; GET brings HEAD along."
+        default=("GET",),
+        description="Methods the route answers; GET brings HEAD along. A service's route answers all unless told.",
     )
-    function: str = Field(description="The function that answers: its file's name without .py.")
+    function: str = Field(default="", description="The function that answers: its file's name without .py.")
+    service: str = Field(default="", description="The service that requests are passed through to, unread.")
+    rewrite: Annotated[str, AfterValidator(_rewrite)] | None = Field(
+        default=None,
+        description="The path a service is asked for, such as /v2/{rest}; without it what {rest:path} matched.",
+    )
     auth: Demand | None = Field(
         default=None,
         description="What the route asks of its callers, instead of defaults.auth; none: nothing.",
     )
     timeout: Duration | None = Field(
-        default=None, description="Shortens the function's timeout on this route."
+        default=None, description="Shortens the function's or the service's timeout on this route."
     )
     max_body: Size | None = Field(
         default=None, description="Largest request body, instead of gateway.max_body."
@@ -88,6 +110,12 @@ class RouteConfig(Section):
         default=(), description="Cookies that travel on to services."
     )
     cache: CacheSetting = Field(default=None, description="Whether whole answers to GET are kept.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _every_method(cls, data: Any) -> Any:
+        is_open = isinstance(data, dict) and data.get("service") and "methods" not in data
+        return {**data, "methods": METHODS} if is_open else data
 
     @cached_property
     def pattern(self) -> Pattern:

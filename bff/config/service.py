@@ -10,9 +10,23 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bff.config.cache import CacheSetting
+from bff.config.conditions import Conditions
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP
-from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
+from bff.config.section import (
+    FROZEN,
+    Count,
+    Flag,
+    NoDoubles,
+    OneOrMany,
+    OrEmpty,
+    OrNone,
+    Secret,
+    Section,
+    no_entries,
+    wrong,
+)
+from bff.config.traffic import Label
 from bff.config.units import Duration
 
 _FIELD_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")  # RFC 9110 §5.5, without obs-text
@@ -84,6 +98,31 @@ def _proxy_url(value: SecretStr) -> SecretStr:
 ProxyUrl = Annotated[Secret, AfterValidator(_proxy_url)]
 
 
+class SubsetConfig(Section):
+    """Another place where a service is: a version of it (Istio's DestinationRule calls it a subset).
+
+    A call goes to the first subset whose lane it travels in, else to the first whose rule it meets, else by weight.
+    """
+
+    url: Annotated[str, AfterValidator(service_url)] = Field(description="Base URL, as a service's.")
+    lanes: Annotated[tuple[Label, ...], OneOrMany, NoDoubles] = Field(
+        default=(), description="Lanes whose calls it gets, beside the one of its own name."
+    )
+    match: Annotated[tuple[Conditions, ...], OrNone] = Field(
+        default=(), description="Conditions on the caller's request; meeting one of them is enough."
+    )
+    weight: Count = Field(
+        default=0, ge=0, le=100, description="Percent of the other calls; what is left goes to `url`."
+    )
+
+
+def _weights_fit(subsets: Mapping[str, SubsetConfig]) -> Mapping[str, SubsetConfig]:
+    total = sum(subset.weight for subset in subsets.values())
+    if total > 100:
+        raise wrong("has weights over 100 percent together", hint=f": {total}")
+    return subsets
+
+
 class ServiceConfig(Section):
     """A domain service that functions call as ``ctx.services.NAME``."""
 
@@ -118,6 +157,16 @@ class ServiceConfig(Section):
     )
     coalesce: Flag = Field(
         default=True, description="Whether identical GETs at the same time, or of one request, are one call."
+    )
+    stream_idle_timeout: Duration = Field(
+        default=300.0,
+        description="Longest silence within what is passed through, either way (Envoy's stream_idle_timeout).",
+    )
+    stream_timeout: Duration = Field(
+        default=3600.0, description="How long passing one answer or WebSocket through may take in all."
+    )
+    subsets: Annotated[Mapping[Label, SubsetConfig], AfterValidator(_weights_fit), OrEmpty, *FROZEN] = Field(
+        default_factory=no_entries, description="Other versions of it, chosen by lane, rule or weight."
     )
 
     @model_validator(mode="after")

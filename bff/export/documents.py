@@ -60,6 +60,8 @@ def parameters_by_function(routes: Iterable[RouteConfig]) -> dict[str, frozenset
     """The path parameters of each routed function's routes."""
     found: dict[str, frozenset[tuple[str, ...]]] = {}
     for route in routes:
+        if route.service:
+            continue
         known = found.get(route.function, frozenset())
         found[route.function] = known | {route.pattern.parameters}
     return found
@@ -72,6 +74,8 @@ def made(config: Config, found: Found) -> dict[str, object]:
 
 def _operations(config: Config, found: Found) -> Iterator[Operations]:
     for route in config.routes:
+        if route.service:
+            continue  # what passes through is the service's own to describe
         parameters = route.pattern.parameters
         said: Described = found.get((route.function, parameters)) or unread(parameters)
         yield Operations(

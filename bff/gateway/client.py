@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from cachetools import LRUCache
 
-Networks = Sequence[IPv4Network | IPv6Network]
+from bff.config.networks import Networks, is_within, parsed_address
 
 _FOR = re.compile(r'(?:^|[;,\s])for=(?:"([^"]*)"|([^;,\s]*))', re.IGNORECASE)
 
@@ -52,7 +51,7 @@ class TrustedProxies:
     def _trusts(self, address: str) -> bool:
         verdict = self._verdicts.get(address)
         if verdict is None:
-            verdict = self._verdicts[address] = _is_within(address, self._networks)
+            verdict = self._verdicts[address] = is_within(address, self._networks)
         return verdict
 
 
@@ -82,21 +81,5 @@ def _address(hop: str) -> str | None:
         hop = hop[1:].partition("]")[0]
     elif hop.count(":") == 1:
         hop = hop.partition(":")[0]
-    parsed = _parsed(hop)
+    parsed = parsed_address(hop)
     return None if parsed is None else str(parsed)
-
-
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """IPv4 as such also where it comes mapped into IPv6; a zone (``%eth0``) means nothing to others."""
-    try:
-        parsed = ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(parsed, IPv6Address):
-        return None if parsed.scope_id else parsed.ipv4_mapped or parsed
-    return parsed
-
-
-def _is_within(address: str, networks: Networks) -> bool:
-    parsed = _parsed(address)
-    return parsed is not None and any(parsed in network for network in networks)

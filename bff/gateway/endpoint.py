@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 
+from bff import trace
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import (
     BadRequest,
@@ -27,14 +28,18 @@ from bff.errors import (
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
+from bff.gateway.onward import Hop
+from bff.gateway.passthrough import Passage
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.routecache import RouteCache, Shelf
 from bff.gateway.sender import DateField, Sender
-from bff.gateway.target import Table
+from bff.gateway.target import Table, Target
 from bff.runtime.invoker import Invoker
+from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services.cache import Cache
+from bff.services.pool import AnyClient
 from bff.signals import Signals, Unexpected
 
 Scope = MutableMapping[str, Any]
@@ -53,6 +58,7 @@ class Gateway:
         table: Table,
         *,
         invoker: Invoker,
+        services: Callable[[], Mapping[str, AnyClient]],
         clock: Clock,
         signals: Signals,
         dev: DevPage | None = None,
@@ -61,6 +67,7 @@ class Gateway:
         self.table = table
         self.is_draining = False
         self._invoker = invoker
+        self._services = services
         self._clock = clock
         self._signals = signals
         self._dev = dev
@@ -163,18 +170,36 @@ class Gateway:
         if target.own is not None:
             await sender.whole(await target.own(params))
             return
+        if target.service and method == "OPTIONS" and self._is_preflight(scope, table, origin):
+            await self._options(scope, sender, table, origin)
+            return
         invocation.function = target.function
         invocation.deadline = Deadline(invocation.started + target.timeout, target.timeout)
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
         if target.guard is not None:
             await self._identify(target.guard, invocation, scope, table)
-        connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
-        if connection is not None and (method in _SAFE or target.cancel_on_disconnect):
+        if table.lanes is not None:
+            table.lanes.enter(invocation, scope["headers"])
+        await self._answered(target, invocation, sender, table, scope.get(SCOPE_KEY))
+
+    async def _answered(
+        self,
+        target: Target,
+        invocation: Invocation,
+        sender: Sender,
+        table: Table,
+        connection: LimitedProtocol | None,
+    ) -> None:
+        """By a function or a service; whoever leaves meanwhile is noticed, where that ends the work."""
+        if connection is not None:
             task = asyncio.current_task()
             assert task is not None
-            connection.on_left = partial(_leave, invocation, task)
+            finishes = invocation.method not in _SAFE and not target.cancel_on_disconnect
+            connection.on_left = partial(_leave, invocation, task, finishes)
         try:
-            if target.cache is None or self._cache is None:
+            if target.service:
+                await self._pass(invocation, sender, table, target)
+            elif target.cache is None or self._cache is None:
                 await self._invoker.invoke(invocation, partial(sender.answer, target=target))
             else:
                 shelf = self._cache.shelf(target.cache, invocation, sender, target)
@@ -199,6 +224,33 @@ class Gateway:
         if self._cache is not None:
             await self._cache.aclose()
 
+    async def _pass(self, invocation: Invocation, sender: Sender, table: Table, target: Target) -> None:
+        assert invocation.incoming is not None
+        scope = invocation.incoming.scope
+        peer = (scope.get("client") or ("",))[0]
+        hop = Hop(
+            client=invocation.client,
+            peer=peer,
+            is_vouched=table.proxies.trusts(peer),
+            scheme=scope["scheme"],
+            version=scope["http_version"],
+            request_id=invocation.request_id,
+            traceparent=invocation.trace.child(trace.new_span_id()),
+        )
+        client = self._services().get(target.service)
+        if client is None:  # routes.yaml has changed since the route was found
+            raise ServiceUnreachable(target.service)
+        place = client.of(invocation)
+        passage = Passage(place, invocation=invocation, target=target, sender=sender, clock=self._clock)
+        await passage.run(hop)
+
+    @staticmethod
+    def _is_preflight(scope: Scope, table: Table, origin: bytes | None) -> bool:
+        """Whether a browser asks for leave that is ours to give; any other OPTIONS is the service's."""
+        if table.cors is None or origin is None:
+            return False
+        return any(name == b"access-control-request-method" for name, _ in scope["headers"])
+
     async def _identify(self, guard: Guard, invocation: Invocation, scope: Scope, table: Table) -> None:
         """Find out who calls, before anything of the request is read or done."""
         peer = scope.get("client")
@@ -215,8 +267,9 @@ class Gateway:
         if allow is None:
             raise NotFound
         answer = Answer(204, [(b"allow", allow.encode())])
-        asks = any(name == b"access-control-request-method" for name, _ in scope["headers"])
-        if table.cors is not None and origin is not None and asks:
+        if self._is_preflight(scope, table, origin):
+            assert table.cors is not None
+            assert origin is not None
             sender.replace_extra(table.cors.preflight(origin, allow))
         await sender.whole(answer)
 
@@ -271,6 +324,9 @@ def _is_in_a_task() -> bool:
         return False
 
 
-def _leave(invocation: Invocation, task: asyncio.Task[Any]) -> None:
+def _leave(invocation: Invocation, task: asyncio.Task[Any], finishes: bool) -> None:
+    """Cancel it; what may have an effect only while it waits for a warm-up or a place, and has none yet."""
+    if finishes and invocation.revision:
+        return
     invocation.left = True
     task.cancel()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import httptools
@@ -16,36 +15,29 @@ from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from bff.errors import BadRequest, BffError, HeadTimedOut, HeadTooLarge, problem
+from bff.gateway import offers
+from bff.gateway.limits import HeadLimits as HeadLimits
+from bff.gateway.offers import OFFER_KEY
+from bff.gateway.undelimited import UndelimitedCycle
 from bff.sdk.reply import HeaderPairs
+from bff.services.duplex import Duplex
 
 SCOPE_KEY = "bff.protocol"
+TARGET_KEY = "bff.target"
+"""In the scope: the request's target, byte for byte."""
 _VERSIONS = frozenset({"1.0", "1.1"})
-_OF_AN_UPGRADE = frozenset({b"upgrade", b"http2-settings"})
 
 LINGER = 5.0
 """Seconds an unwanted body may go on arriving after its answer (nginx lingering_timeout)."""
 MOST_LEFT_OVER = 64 * 2**10
 """Bytes of an unwanted body that are let pass to keep the connection; beyond them our side is closed."""
-STALLED = 30.0
-"""Seconds a caller may take nothing of an answer that waits for it (nginx send_timeout, which is 60)."""
-
-
-@dataclass(slots=True)
-class HeadLimits:
-    """Bytes and seconds a request's head may take, and seconds an answer may wait for a caller who does not
-    read. One object per listener; app changes it on reload.
-    """
-
-    size: int
-    seconds: float
-    stalled: float = STALLED
 
 
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. Mutable state of ours: ``on_left``, ``_running`` (the cycle that is answered now; with
     pipelining ``cycle`` is a later one), ``_in_head``, ``_in_body``, ``_head_size``, ``_idle_size``,
     ``_left_over``, ``_head_timer``, ``_end_timer``, ``_write_timer``, ``_is_chunk_large``,
-    ``_is_chunk_mixed``, ``_refused``.
+    ``_is_chunk_mixed``, ``_refused``, ``_held`` (what came behind an offer of WebSocket, until it is decided).
     """
 
     def __init__(self, *args: Any, limits: HeadLimits, **kwargs: Any) -> None:
@@ -64,6 +56,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._end_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._refused = False
+        self._held: bytearray | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -83,6 +76,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
+            return
+        if self._held is not None:
+            self._hold(data)
             return
         # A head that comes whole in one small chunk, as nearly all do, cannot be over the limit.
         if self._in_head or self._in_body or len(data) > self._limits.size:
@@ -124,7 +120,12 @@ class LimitedProtocol(HttpToolsProtocol):
                     self.parser.feed_data(data)
                     return
                 except httptools.HttpParserUpgrade as offered:
-                    data = self._without_upgrade(data[offered.args[0] :])
+                    data = data[offered.args[0] :]
+                    if OFFER_KEY in self.scope and not self._refused:
+                        self._new_parser()
+                        self._hold(data)
+                        return
+                    data = self._without_upgrade(data)
         except httptools.HttpParserError:
             self._refuse(BadRequest("This is not a valid HTTP/1.1 request."))
 
@@ -138,14 +139,19 @@ class LimitedProtocol(HttpToolsProtocol):
             return b""
         version = self.parser.get_http_version().encode()
         head = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
-        for name, value in self.headers:
-            if name == b"connection":
-                value = _without_offer(value)
-            if name not in _OF_AN_UPGRADE:
-                head += b"%b: %b\r\n" % (name, value)
+        head += b"".join([b"%b: %b\r\n" % pair for pair in offers.without(self.headers)])
+        self._new_parser()
+        return head + b"\r\n" + rest
+
+    def _new_parser(self) -> None:
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        return head + b"\r\n" + rest
+
+    def _hold(self, data: bytes) -> None:
+        """Whether this is WebSocket's or the next request is not decided yet."""
+        self._held = (self._held or bytearray()) + data
+        if len(self._held) > MOST_LEFT_OVER:
+            self.flow.pause_reading()
 
     def _watch_body(self, arrived: int) -> None:
         """Limits for what the application never sees: the frame of a body, and a body it does not want."""
@@ -174,14 +180,31 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 self._refuse(BadRequest("This is a gateway, not a proxy."))
-            return  # comes again, without the offer
-        if self.parser.get_http_version() not in _VERSIONS:
+                return
+            if not self._takes_offer():
+                return  # comes again, without the offer
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
             self._refuse(BadRequest("This is not HTTP/1.1."))
             return
+        if b"#" in self.url:  # no part of a target (RFC 9112 §3.2), and who else reads it may cut elsewhere
+            self._refuse(BadRequest("A request's target has no fragment."))
+            return
+        self.scope[TARGET_KEY] = self.url  # type: ignore[literal-required]
         super().on_headers_complete()
+        if version == "1.0":
+            self.cycle.__class__ = UndelimitedCycle
         self._in_body = True
         self._idle_size = self._left_over = 0
         self.headers = []  # trailers go nowhere: who read the head has read all of it (RFC 9110 §6.5.1)
+
+    def _takes_offer(self) -> bool:
+        """Whether the application shall decide on it."""
+        if not offers.is_websocket(self.parser.get_method(), self.parser.get_http_version(), self.headers):
+            return False
+        self.scope[OFFER_KEY] = True  # type: ignore[literal-required]
+        self.headers[:] = offers.without(self.headers)
+        return True
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -209,6 +232,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._in_body and self.cycle.response_complete and not self.transport.is_closing():
             # The rest of its body is let pass for a while, so that the connection can be used again.
             self._start_end_timer()
+        if self._held is not None and self.cycle.response_complete and not self.transport.is_closing():
+            held, self._held = bytes(self._held), None  # the offer was ignored: it was the next request
+            if held:
+                self.data_received(held)
 
     def _exact_head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -354,8 +381,20 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             self._close()
 
+    def cycle_of(self, scope: Any) -> RequestResponseCycle | None:
+        """The cycle that answers this request now; None when it is answered, or its connection gone."""
+        cycle = self._running
+        return cycle if cycle is not None and cycle.scope is scope and not cycle.disconnected else None
 
-def _without_offer(connection: bytes) -> bytes:
-    """The value of a Connection field without the names of an upgrade's own fields; ``close`` stays."""
-    options = [option.strip() for option in connection.split(b",")]
-    return b", ".join(option for option in options if option.lower() not in _OF_AN_UPGRADE)
+    def take_over(self, scope: Any) -> Duplex | None:
+        """The bare connection, to speak another protocol on: what was offered is agreed to. None when the caller
+        has left.
+        """
+        cycle = self.cycle_of(scope)
+        if cycle is None or self._held is None or self.transport.is_closing():
+            return None
+        held, self._held = bytes(self._held), None
+        cycle.response_started = cycle.response_complete = True
+        self._running = None
+        self._stop_head_timer()
+        return Duplex(self.transport, held, self.connection_lost)

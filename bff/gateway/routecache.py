@@ -168,7 +168,13 @@ class Shelf:
         target = (path + b"?" + query if query else path).decode("latin-1")
         host = first(fields, b"host").decode("latin-1").lower()
         caller = self._invocation.caller
-        key = Key(space="route", url=f"//{host}{target}", revision=digest, subject=_subject(caller))
+        key = Key(
+            space="route",
+            url=f"//{host}{target}",
+            revision=digest,
+            lane=self._invocation.lane,
+            subject=_subject(caller),
+        )
         # Whom the gateway knows has a store of his own; what it does not know, it must not share (RFC 9111 §3.5).
         is_authorized = not caller.is_known and any(name == b"authorization" for name, _ in fields)
         self._began = self._cache.clock.now()

@@ -141,13 +141,21 @@ class Sender:
         else:
             fields.append((b"content-length", b"%d" % len(body)))
         self.add_own(fields, is_page=is_page, is_dated=is_dated)
+        await self.at_once(answer.status, fields, body)
+
+    async def at_once(self, status: int, fields: HeaderPairs, body: bytes) -> None:
+        """Send a finished head and its body, in one write where the connection takes it."""
         connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
-        if connection is not None and connection.respond(self._scope, answer.status, fields, body):
+        if connection is not None and connection.respond(self._scope, status, fields, body):
             self.started = True
-            self._invocation.status = answer.status
+            self._invocation.status = status
             return
-        await self.head(answer.status, fields)
+        await self.head(status, fields)
         await self._send({"type": "http.response.body", "body": body})
+
+    async def piece(self, body: bytes, *, more: bool) -> None:
+        """Send some of the body; returns when the caller takes yet more."""
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def problem(self, error: BffError) -> None:
         """Send an error as RFC 9457 problem+json."""
@@ -198,6 +206,21 @@ class Sender:
             fields.append(self._date.now())
         if self._extra:
             fields.extend(self._extra)
+
+    def add_passing(self, fields: HeaderPairs) -> None:
+        """What we add to a service's own answer: the request's id, leave for other origins, and a date if it has
+        none (RFC 9110 §6.6.1).
+        """
+        fields.append((b"x-request-id", self._invocation.request_id.encode()))
+        if not any(name == b"date" for name, _ in fields):
+            fields.append(self._date.now())
+        if self._extra:
+            fields.extend(self._extra)
+
+    @property
+    def has_cors(self) -> bool:
+        """Whether it is for us to say which other origins may read the answer."""
+        return self._extra is not None
 
     def _add_incompleteness(self, fields: HeaderPairs, missing: list[str]) -> None:
         # Whatever the function said of caches, it said of the whole page (CDN-Cache-Control: RFC 9213).

@@ -6,12 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bff.config import Config, Pattern, RouteConfig
+from bff.config import Config, LaneConfig, Pattern, RouteConfig
 from bff.config.pattern import Kind
+from bff.config.rewrite import Rewrite
+from bff.gateway import rawpath
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
 from bff.gateway.cors import Cors
+from bff.gateway.lanes import Lanes
+from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
 from bff.sdk.invocation import NO_FORWARDING, Forwarding
 from bff.sdk.reply import Answer
@@ -20,12 +24,21 @@ from bff.services.freshness import Policy, policy_of
 OwnHandler = Callable[[Any], Awaitable[Answer]]
 
 
+def _as_it_is(path: bytes) -> bytes:
+    return path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths."""
+    """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths, ``service``,
+    ``asked`` and ``withheld`` (fields that stay here) for what passes through.
+    """
 
     template: str
     function: str = ""
+    service: str = ""
+    asked: Asks = _as_it_is
+    withheld: frozenset[bytes] = frozenset()
     timeout: float = 10.0
     max_body: int = 0
     forwarding: Forwarding = NO_FORWARDING
@@ -45,6 +58,7 @@ class Table:
     router: Router[Target]
     cors: Cors | None
     proxies: TrustedProxies
+    lanes: Lanes | None = None
 
 
 def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes | None = None) -> Table:
@@ -66,14 +80,18 @@ def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes |
         router=Router.compiled(routes),
         cors=Cors(config.gateway.cors) if config.gateway.cors else None,
         proxies=TrustedProxies(config.gateway.trusted_proxies),
+        lanes=Lanes(config.lanes) if config.lanes != LaneConfig() else None,
     )
 
 
 def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None) -> Target:
-    function = config.function(route.function)
     forwarding = Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
     )
+    guard = schemes.guard(config.auth_of(route)) if schemes is not None else None
+    if route.service:
+        return _passing(config, route, pattern, forwarding, guard)
+    function = config.function(route.function)
     return Target(
         template=route.path,
         function=route.function,
@@ -85,8 +103,34 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schem
         stream_timeout=function.stream_timeout,
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
-        guard=schemes.guard(config.auth_of(route)) if schemes is not None else None,
+        guard=guard,
     )
+
+
+def _passing(
+    config: Config, route: RouteConfig, pattern: Pattern, forwarding: Forwarding, guard: Guard | None
+) -> Target:
+    service = config.services[route.service]
+    rewrite = None if route.rewrite is None else Rewrite.parse(route.rewrite)
+    return Target(
+        template=route.path,
+        service=route.service,
+        asked=rawpath.asked(pattern, rewrite),
+        withheld=_read_here(config),
+        timeout=config.timeout_of(route),
+        max_body=config.max_body_of(route),
+        forwarding=forwarding,
+        cancel_on_disconnect=True,
+        stream_idle_timeout=service.stream_idle_timeout,
+        stream_timeout=service.stream_timeout,
+        guard=guard,
+    )
+
+
+def _read_here(config: Config) -> frozenset[bytes]:
+    """The fields that tell the gateway who calls: keys for its own door are nobody else's business."""
+    ways = [way for scheme in config.auth.values() for way in (scheme.api_keys, scheme.certificate)]
+    return frozenset(way.header.encode() for way in ways if way is not None)
 
 
 def _mount(pattern: Pattern) -> str:

@@ -33,7 +33,8 @@ class Snapshot:
 
     ``modules`` maps dotted names below the folder to the file of each, ``folders`` are the dotted names of
     folders without ``__init__.py``, ``watched`` are paths that would change it if they came to be;
-    ``waited`` and ``took`` are the seconds it stood in line for the disk and was read, if that was measured.
+    ``waited`` and ``took`` are the seconds it stood in line for the disk and was read, if that was measured;
+    ``settings`` is what was frozen with the files.
     Mutable on purpose: ``trees`` holds what was parsed, until the loader has compiled it into ``codes``,
     which is kept so that warming again compiles nothing.
     """
@@ -49,6 +50,7 @@ class Snapshot:
     codes: dict[str, CodeType] = field(default_factory=dict)
     waited: float = 0.0
     took: float = 0.0
+    settings: bytes = b""
 
     def is_package(self, module: str) -> bool:
         """Whether a module of the snapshot is a folder."""
@@ -60,7 +62,7 @@ class Snapshot:
 
     def under(self, settings: bytes) -> Snapshot:
         """The same files under other frozen settings."""
-        return replace(self, digest=_digest(self.function, self.files, settings))
+        return replace(self, digest=digest_of(self.function, self.files, settings), settings=settings)
 
     def concerns(self, path: str) -> bool:
         """Whether a change at this path, a file's or a folder's, could make another snapshot."""
@@ -91,7 +93,35 @@ def take(root: Path, function: str, settings: bytes = b"") -> Snapshot:
     return _Taker(root, function).take(settings)
 
 
-def _digest(function: str, files: Mapping[str, bytes], settings: bytes) -> str:
+def restore(
+    root: Path,
+    function: str,
+    *,
+    files: Mapping[str, bytes],
+    modules: Mapping[str, str],
+    folders: frozenset[str],
+    settings: bytes,
+    digest: str,
+) -> Snapshot:
+    """A snapshot of files that were taken earlier, perhaps elsewhere; nothing on the disk concerns it.
+
+    Raises:
+        FunctionNotLoaded: this Python cannot parse them.
+
+    """
+
+    def exists(module: str) -> bool:
+        return module in modules or module in folders
+
+    trees = {
+        module: _parsed(function, root, module, path, files[path], exists).tree
+        for module, path in modules.items()
+    }
+    return Snapshot(function, root, files, modules, folders, frozenset(), digest, trees, settings=settings)
+
+
+def digest_of(function: str, files: Mapping[str, bytes], settings: bytes) -> str:
+    """What a revision is known by: SHA-256 over its function's name, its settings and its files, in hex."""
     # Every part has its length before it, so that no two different revisions spell the same bytes.
     digest = hashlib.sha256(f"{function}\0{len(settings)}\0".encode() + settings)
     for path in sorted(files):
@@ -143,8 +173,9 @@ class _Taker:
             self._modules,
             frozenset(self._folders),
             frozenset(path for module in self._known for path in _options(module)),
-            _digest(self._function, self._files, settings),
+            digest_of(self._function, self._files, settings),
             self._trees,
+            settings=settings,
         )
 
     def _add(self, module: str) -> list[str]:
@@ -162,45 +193,12 @@ class _Taker:
         return [*needed, parent] if parent else needed
 
     def _parse(self, module: str, path: str, source: bytes) -> tuple[str, ...]:
-        place = f"{self._root.name}/{path}"
-        try:
-            parsed = closure.parse(
-                source,
-                filename=str(self._root / path),
-                module=module,
-                is_package=path.endswith("/__init__.py"),
-                folder=self._root.name,
-                exists=self._exists,
-                is_local=self._is_local,
-            )
-        except SyntaxError as error:
-            raise not_python(self._function, place, error) from error
-        except (ValueError, LookupError) as error:  # NUL bytes before Python 3.12; odd encodings
-            raise FunctionNotLoaded(
-                self._function, f"not Python source: {error}", where=f"{place}:1"
-            ) from error
-        except (RecursionError, MemoryError, SystemError) as error:  # CPython says any of deep nesting
-            raise FunctionNotLoaded(
-                self._function, "its expressions nest too deeply for Python", where=f"{place}:1"
-            ) from error
-        except closure.ImportRefused as error:
-            raise FunctionNotLoaded(
-                self._function, str(error), where=f"{place}:{error.line}", remedy=error.remedy
-            ) from error
+        parsed = _parsed(self._function, self._root, module, path, source, self._exists)
         self._trees[module] = parsed.tree
         return parsed.imports
 
     def _exists(self, module: str) -> bool:
         return self._path_of(module) is not None or os.path.isdir(self._root / module.replace(".", "/"))
-
-    def _is_local(self, top: str) -> bool:
-        """Local is what the folder has, unless Python itself or an installed package has that name too:
-        the folder is not on ``sys.path``, so there the installed one would win. Names that begin with
-        ``_`` are shared code and always mean the folder's; the folder's own name means the folder.
-        """
-        if top == self._root.name and not self._exists(top):
-            return not _is_installed(top, self._root)
-        return self._exists(top) and (top.startswith("_") or not _is_installed(top, self._root))
 
     def _take_folder(self, folder: str) -> Iterator[str]:
         """Every file of a folder: modules imported by name at run time, and data files."""
@@ -283,6 +281,44 @@ class _Taker:
                 (path for path in _options(module) if os.path.isfile(self._root / path)), None
             )
         return self._known[module]
+
+
+def _parsed(
+    function: str, root: Path, module: str, path: str, source: bytes, exists: closure.IsLocal
+) -> closure.Parsed:
+    place = f"{root.name}/{path}"
+    try:
+        return closure.parse(
+            source,
+            filename=str(root / path),
+            module=module,
+            is_package=path.endswith("/__init__.py"),
+            folder=root.name,
+            exists=exists,
+            is_local=lambda top: _is_local(top, root, exists),
+        )
+    except SyntaxError as error:
+        raise not_python(function, place, error) from error
+    except (ValueError, LookupError) as error:  # NUL bytes before Python 3.12; odd encodings
+        raise FunctionNotLoaded(function, f"not Python source: {error}", where=f"{place}:1") from error
+    except (RecursionError, MemoryError, SystemError) as error:  # CPython says any of deep nesting
+        raise FunctionNotLoaded(
+            function, "its expressions nest too deeply for Python", where=f"{place}:1"
+        ) from error
+    except closure.ImportRefused as error:
+        raise FunctionNotLoaded(
+            function, str(error), where=f"{place}:{error.line}", remedy=error.remedy
+        ) from error
+
+
+def _is_local(top: str, root: Path, exists: closure.IsLocal) -> bool:
+    """Local is what the folder has, unless Python itself or an installed package has that name too:
+    the folder is not on ``sys.path``, so there the installed one would win. Names that begin with
+    ``_`` are shared code and always mean the folder's; the folder's own name means the folder.
+    """
+    if top == root.name and not exists(top):
+        return not _is_installed(top, root)
+    return exists(top) and (top.startswith("_") or not _is_installed(top, root))
 
 
 def _is_leftover(name: str) -> bool:

@@ -5,17 +5,19 @@ inside, keeps the others in line, and lets the instance go safely.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
-from bff.errors import FunctionNotLoaded, GatewayDraining, Overloaded
+from bff.errors import GatewayDraining
 from bff.revisions.revision import Revision
-from bff.runtime import warmup
+from bff.runtime.autoscaler import Memory, Seen, decide
 from bff.runtime.instance import Instance
 from bff.runtime.lifecycle import State, moved
-from bff.runtime.line import LONGEST, Line
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.line import Crowd, Line
+from bff.runtime.maker import Maker
+from bff.runtime.warmup import Settings
 from bff.sdk.invocation import Invocation
-from bff.signals import Evicted, FirstCalled, Signals, WarmedUp, WarmUp, WarmUpFailed
+from bff.signals import FirstCalled, WarmedUp, WarmUp
 
 
 class Activator:
@@ -35,12 +37,10 @@ class Activator:
         "_is_leaving",
         "_limit",
         "_line",
+        "_maker",
         "_parting",
-        "_real_paths",
-        "_signals",
         "_state",
         "_warming",
-        "_workshop",
         "in_flight",
         "instance",
         "last_call",
@@ -49,28 +49,18 @@ class Activator:
         "settings",
     )
 
-    def __init__(
-        self,
-        revision: Revision,
-        settings: Settings,
-        *,
-        workshop: Workshop,
-        signals: Signals,
-        real_paths: Callable[[Revision], bool],
-    ) -> None:
+    def __init__(self, revision: Revision, settings: Settings, maker: Maker[Instance]) -> None:
         self.revision = revision
         self.settings = settings
         self._state = State.COLD
         self._limit = settings.concurrency
         self._line: Line[Instance] = Line(give_back=self._give_back)
-        self._cold_callers = 0
+        self._cold_callers = Crowd()
         self.last_call: float | None = None
         self.instance: Instance | None = None
         self.in_flight = 0
         self.last_warm_up: WarmUp | None = None
-        self._workshop = workshop
-        self._signals = signals
-        self._real_paths = real_paths
+        self._maker = maker
         self._warming: asyncio.Task[None] | None = None
         self._is_leaving = False
         self._parting: Instance | None = None
@@ -90,7 +80,7 @@ class Activator:
     @property
     def waiting(self) -> int:
         """Callers who wait for the warm-up or for a place."""
-        return self._cold_callers + self._line.waiting
+        return self._cold_callers.waiting + self._line.waiting
 
     def reads(self, route: str) -> tuple[bytes, ...] | None:
         """What its handler reads of a request; None when there is no instance to ask."""
@@ -114,21 +104,13 @@ class Activator:
 
         """
         if self.instance is None:
-            await self._wait_for_warmth()
+            with self._cold_callers.joined(self.revision.function):
+                await self.warm()
         instance = self.enter_now()
         if instance is None:
             # Who leaves hands over a place that is counted already.
             instance = await self._line.stand(self.revision.function)
         return instance
-
-    async def _wait_for_warmth(self) -> None:
-        if self._cold_callers >= LONGEST:
-            raise Overloaded(self.revision.function, LONGEST)
-        self._cold_callers += 1
-        try:
-            await self.warm()
-        finally:
-            self._cold_callers -= 1
 
     def _give_back(self, instance: Instance) -> None:
         """A place that was handed to somebody who left in that turn."""
@@ -162,22 +144,13 @@ class Activator:
         return self.instance
 
     async def _warm_up(self) -> None:
-        try:
-            instance, warmed = await warmup.warm_up(
-                self.revision, self.settings, self._workshop, real_paths=self._real_paths(self.revision)
-            )
-        except Exception as error:
-            why = error.report() if isinstance(error, FunctionNotLoaded) else repr(error)
-            self._signals.emit(
-                WarmUpFailed(function=self.revision.function, revision=self.revision.name, why=why)
-            )
-            raise
+        instance, warmed = await self._maker.make(self.revision, self.settings)
         self._state = moved(self._state, State.WARM)
         self.instance = instance
-        self.last_call = self._workshop.clock.now()
+        self.last_call = self._maker.clock.now()
         instance.on_first_call = self._first_called
         self.last_warm_up = warmed
-        self._signals.emit(WarmedUp(warm_up=warmed))
+        self._maker.signals.emit(WarmedUp(warm_up=warmed))
         self._leave_if_asked()
 
     @property
@@ -190,7 +163,7 @@ class Activator:
         self.last_warm_up = self.last_warm_up.then_called(seconds)
         if invocation.phases is not None:  # it was the one that waited for the warm-up
             invocation.phases = self.last_warm_up.phases
-        self._signals.emit(FirstCalled(warm_up=self.last_warm_up))
+        self._maker.signals.emit(FirstCalled(warm_up=self.last_warm_up))
 
     def _warmed(self, warming: asyncio.Task[None]) -> None:
         self._warming = None
@@ -210,6 +183,14 @@ class Activator:
         self.in_flight -= 1
         if self._state is State.DRAINING and self.in_flight == 0:
             self._begin_eviction()
+
+    def consider(self, now: float) -> bool:
+        """Whether the autoscaler wants the instance to stay."""
+        policy = self.settings.scale
+        inline = replace(policy, min=min(policy.min, 1), max=1)  # more on one loop add no capacity
+        load = float(self.in_flight + self.waiting)
+        seen = Seen(ready=1, stable=load, panic=load, in_flight=self.in_flight, last_call=self.last_call)
+        return decide(seen, inline, now, Memory()).instances > 0
 
     def drain(self) -> None:
         """No call enters any more; the instance goes when the last one has left. What still warms goes then."""
@@ -236,15 +217,11 @@ class Activator:
     async def _evict(self) -> None:
         instance, self._parting = self._parting, None
         assert instance is not None
-        why: str | None = "stop was broken off"
         try:
-            why = await warmup.stop(instance, self._workshop, self.settings.stop_timeout)
+            await self._maker.unmake(instance, self.revision, self.settings)
         finally:
             self._state = moved(self._state, State.EVICTED)
             self._gone.set()
-            self._signals.emit(
-                Evicted(function=self.revision.function, revision=self.revision.name, stop_error=why)
-            )
 
     async def gone(self) -> None:
         """Return when the instance is gone, after :meth:`drain`."""

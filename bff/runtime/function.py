@@ -1,63 +1,80 @@
-"""One function as the gateway runs it: which revision is live, and how a new one takes its place."""
+"""One function as the gateway runs it: which revisions are live, and how a new one takes its place."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Protocol
 
 from bff.errors import FunctionNotLoaded, GatewayDraining
-from bff.revisions.registry import Registry
+from bff.revisions.choice import Choosing
 from bff.revisions.revision import Revision
+from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
-from bff.runtime import warmup
+from bff.runtime import approval, maker, warmup
 from bff.runtime.activator import Activator
-from bff.runtime.autoscaler import Memory, Seen, decide
-from bff.runtime.backoff import Backoff
+from bff.runtime.backoff import Setbacks
+from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
-from bff.runtime.lifecycle import State
+from bff.runtime.line import Crowd
+from bff.runtime.lives import Live, Lives
 from bff.runtime.pool import Pool
 from bff.runtime.standing import Standing
 from bff.runtime.tally import Tally
 from bff.runtime.warmup import Settings, Workshop
-from bff.signals import Blockages, LoadFailed, RevisionReady, Signals, Unexpected
+from bff.sdk.invocation import Invocation
+from bff.signals import Blockages, LoadFailed, Signals, TrafficMoved
 
-T = TypeVar("T")
-Live = Activator | Pool
-"""What lets calls into a revision: of the one instance in the gateway, or of those in processes."""
 Inside = Instance | ProcessInstance
+
+
+class Publishing(Protocol):
+    """Who knows a function's revisions, and which traffic is in force; asks the function to take it."""
+
+    async def open(self, function: Function) -> None:
+        """Route it for the first time in this process.
+
+        Raises:
+            FunctionNotLoaded: there is no revision that could serve.
+            StoreUnavailable: nobody can tell.
+
+        """
+
+    async def refresh(self, function: Function) -> bool:
+        """Look at the disk again; True when a new revision was published. A failure is told as a signal."""
+
+    async def succeed(self, function: Function) -> bool:
+        """Publish the latest revision's files under the present settings, where those are others; True when
+        they were.
+        """
 
 
 class Function:
     """Publishing runs in tasks of the function's own: callers come and go, what they began is finished.
 
-    Mutable state: ``live``, ``failure``, ``_newest``, ``_retired``, changed only under ``_publishing``;
-    ``settings``, ``_opening``, ``_tasks``, ``_is_closed``.
+    Mutable state: ``lives`` and ``_newest``, changed under ``_publishing``, but for a change of traffic, which
+    is one step; ``failure``, ``settings``, ``_opening``, ``_setbacks``, ``tally``, ``blocked``.
     """
 
     __slots__ = (
-        "_backoff",
         "_dev",
+        "_errands",
+        "_first_callers",
         "_forkserver",
-        "_is_closed",
         "_newest",
         "_opening",
+        "_publisher",
         "_publishing",
-        "_registry",
-        "_rested",
-        "_retired",
         "_root",
+        "_setbacks",
         "_signals",
-        "_tasks",
         "_workshop",
         "blocked",
         "failure",
-        "live",
+        "lives",
         "name",
         "settings",
         "tally",
@@ -70,72 +87,89 @@ class Function:
         *,
         root: Path,
         dev: bool,
-        registry: Registry,
+        publisher: Publishing,
         workshop: Workshop,
         signals: Signals,
         forkserver: Forkserver,
+        choosing: Choosing | None = None,
     ) -> None:
         self.name = name
         self._forkserver = forkserver
         self.settings = settings
-        self.live: Live | None = None
+        self.lives = Lives(self._activator, choosing or Choosing(function=name))
         self.failure: FunctionNotLoaded | None = None
-        self._retired: list[Live] = []
         self._root = root
         self._dev = dev
-        self._registry = registry
+        self._publisher = publisher
         self._workshop = workshop
         self._signals = signals
         self._publishing = asyncio.Lock()
         self._newest: Revision | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._is_closed = False
-        self._backoff = Backoff()
+        self._errands = Errands()
+        self._first_callers = Crowd()
+        self._setbacks = Setbacks(workshop.clock)
         self.tally = Tally()
-        self._rested: float | None = None
         self.blocked = Blockages()
 
-    async def enter(self) -> tuple[Live, Inside]:
-        """A place inside the live revision, after its warm-up and the line before it.
+    @property
+    def live(self) -> Live | None:
+        """The revision that gets most of the calls, or all; None while there is none."""
+        return self.lives.main
+
+    @property
+    def routing(self) -> Routing | None:
+        """The traffic in force; None before the first revision."""
+        return self.lives.routing
+
+    # Calls
+
+    async def enter(self, invocation: Invocation, live: Live | None) -> tuple[Live, Inside]:
+        """A place inside the revision that was chosen, after its warm-up and the line before it; inside another
+        where traffic moved meanwhile.
 
         Raises:
             FunctionNotLoaded: there is no revision that could serve.
+            OverrideUnknown: a caller who may choose asks for what is not there.
             Overloaded: too many wait already.
             GatewayDraining: the function is closed.
 
         """
         while True:
-            live = self.live
             if live is None or live.instance is None:
-                self._refuse_while_backing_off()
+                self._setbacks.refuse_while_backing_off(self._key(live))
             try:
                 if live is None:
-                    await self._opened()
+                    with self._first_callers.joined(self.name):
+                        await self._opened()
+                    live = self.lives.of(invocation)
                     continue
                 inside = await live.enter()
             except GatewayDraining:
-                if self._is_closed or self.live is live:
+                if self._errands.is_closed or live is None or self.lives.get(live.revision.name) is live:
                     raise
                 # A new revision, or a new instance of this one, took over while we waited.
+                live = self.lives.of(invocation)
             except FunctionNotLoaded as failure:
                 self.failure = failure
+                self._setbacks.failed(self._key(live), failure)
                 raise
             else:
                 return live, inside
 
-    def _refuse_while_backing_off(self) -> None:
-        """A function that cannot be warmed is not tried again for every call."""
-        if self.failure is not None and self._backoff.forbids(self._workshop.clock.now()):
-            raise self.failure
+    def _key(self, live: Live | None) -> str:
+        """Whose warm-ups are counted together: a revision's."""
+        if live is not None:
+            return live.revision.name
+        return self._newest.name if self._newest is not None else ""
 
-    def hear_warm_up(self, seconds: float | None) -> None:
-        """A warm-up took so long, or failed (None)."""
-        if seconds is None:
-            self._backoff = self._backoff.after_failure(self._workshop.clock.now())
-            return
-        self._backoff = Backoff()
-        self.tally.warmed_up(seconds)
+    def hear_warm_up(self, revision: str, seconds: float | None) -> None:
+        """A revision's warm-up took so long, or failed (None)."""
+        self._setbacks.hear(revision, is_failure=seconds is None)
+        if seconds is not None:
+            self.tally.warmed_up(seconds)
+
+    # Instances
 
     async def keep_warm(self) -> None:
         """Warm it although nobody called; a failure is told as a signal, and the first caller tries again."""
@@ -143,30 +177,18 @@ class Function:
             await self.activate()
 
     def consider(self, now: float) -> None:
-        """Let the instance go if the autoscaler says so."""
-        live = self.live
-        if live is None or live.instance is None or self._publishing.locked():
-            return
-        load = float(live.in_flight + live.waiting)
-        seen = Seen(ready=1, stable=load, panic=load, in_flight=live.in_flight, last_call=live.last_call)
-        if isinstance(live, Pool):
-            if not live.consider(now):
-                self.rest()
-            return
-        policy = self.settings.scale
-        inline = replace(policy, min=min(policy.min, 1), max=1)  # more on one loop add no capacity
-        if decide(seen, inline, now, Memory()).instances == 0:
-            self.rest()
+        """Let instances go if the autoscaler says so."""
+        if not self._publishing.locked():
+            self.lives.consider(now)
 
     def rest(self) -> None:
-        """Evict the live instance; the next call warms the same revision again."""
-        live = self.live
-        if live is not None and live.instance is not None:
-            self._rested = live.last_call
-            self._swap(self._activator(live.revision))
+        """Evict every instance; the next call warms the same revision again."""
+        for live in list(self.lives.values()):
+            if live.instance is not None:
+                self.lives.rest(live)
 
     async def activate(self) -> Live:
-        """The live activator, warm; the first call of all takes the snapshot.
+        """The revision with most of the calls, warm; the first call of all takes the snapshot.
 
         Raises:
             FunctionNotLoaded: there is no revision that could serve.
@@ -182,182 +204,200 @@ class Function:
             if self.live is live:  # else a new revision took over while we waited
                 return live
 
+    async def warm(self, revision: str) -> None:
+        """Warm a revision that is routed or was made ready, before traffic moves to it.
+
+        Raises:
+            KeyError: it is neither.
+            FunctionNotLoaded: it could not be warmed.
+            GatewayDraining: the function is closed, or it went meanwhile.
+
+        """
+        await self.lives[revision].warm()
+
+    # Revisions and their traffic
+
+    async def admit(self, revision: Revision, *, is_known: bool = False) -> None:
+        """Make a revision ready for traffic without any: it is loaded, checked against every route and by its
+        own ``check()``, and kept warm for a while, so that traffic can move to it at once. One that
+        ``is_known`` had traffic before, and is not asked again.
+
+        Raises:
+            FunctionNotLoaded: it cannot serve; everything is as it was.
+            GatewayDraining: the function is closed.
+
+        """
+        await self._errands.run(self._admit(revision, is_known=is_known))
+
+    async def _admit(self, revision: Revision, *, is_known: bool) -> None:
+        async with self._publishing:
+            if self._dev or self._newest is None:
+                self._newest = revision  # whose text is the one on the disk
+            present = self.lives.get(revision.name)
+            if present is not None:
+                with suppress(GatewayDraining):  # traffic went elsewhere while we waited: it is made anew
+                    await self._approved(present, is_known=is_known)
+                    return
+            fresh = self._activator(revision)
+            try:
+                await self._approved(fresh, is_known=is_known)
+            except BaseException:
+                await fresh.close()
+                raise
+            self.lives.make_ready(fresh)
+
+    async def _approved(self, live: Live, *, is_known: bool) -> None:
+        try:
+            await (live.warm() if is_known else approval.ask(live, self._workshop.clock))
+        except FunctionNotLoaded as failure:
+            self.failure = failure
+            self._setbacks.failed(live.revision.name, failure)
+            raise
+        if not is_known or self._setbacks.why(live.revision.name) is self.failure:
+            self.failure = None  # else it is newer code's, which this says nothing about
+
+    def route(self, routing: Routing) -> None:
+        """From now on calls go as this says, in one step; what none can reach any more drains and is evicted.
+
+        Raises:
+            GatewayDraining: the function is closed.
+
+        """
+        if self._errands.is_closed:
+            raise GatewayDraining
+        before, self._newest = self.routing, routing.revisions[routing.latest]
+        self.lives.route(routing)
+        self._setbacks.keep(self.lives.keys())
+        if before is None or before.shares() != routing.shares() or before.tags() != routing.tags():
+            self._signals.emit(
+                TrafficMoved(
+                    function=self.name,
+                    before=str(before.traffic) if before is not None else "",
+                    after=str(routing.traffic),
+                    latest=routing.latest,
+                    shares=routing.shares(),
+                )
+            )
+
+    def choose_by(self, choosing: Choosing) -> None:
+        """Take changed rules, for the traffic there is."""
+        self.lives.choose_by(choosing)
+
     async def _opened(self) -> None:
         """Return when there is a live revision: one load for everybody who waits for it."""
         if self._opening is None:
-            self._opening = self._begin(self._open())
-        await self._heard(self._opening)
+            self._opening = self._errands.begin(self._open())
+        await heard(self._opening)
 
     async def _open(self) -> None:
         try:
-            async with self._publishing:
-                if self.live is None:
-                    began = self._workshop.clock.now()
-                    await self._go_live(await self._first_look(), began)
+            if self.live is None:
+                await self._publisher.open(self)
         finally:
             self._opening = None  # who comes after a failure tries again
 
     async def refresh(self) -> bool:
-        """Look at the disk again; True when a new revision went live.
+        """Look at the disk again; True when a new revision was published.
 
         A failure leaves the last good revision serving and is told as a signal, not raised.
         """
         try:
-            return await self._heard(self._begin(self._refresh()))
+            return await self._errands.run(self._publisher.refresh(self))
         except GatewayDraining:
             return False
 
-    async def _refresh(self) -> bool:
-        async with self._publishing:
-            began = self._workshop.clock.now()
-            try:
-                taken = await self._look()
-                if self.live is not None and self.live.revision.digest == taken.digest:
-                    self.failure, self._newest = None, self.live.revision
-                    return False
-                await self._go_live(taken, began)
-            except FunctionNotLoaded as failure:
-                self._tell(failure)
-                return False
-            except Exception as error:  # a bug of ours must not end the watching
-                self._signals.emit(Unexpected(where=f"refresh of {self.name}", error=error))
-                return False
-            return True
+    async def look(self) -> Snapshot:
+        """The function's files as they are now.
 
-    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        if self._is_closed:
-            work.close()
-            raise GatewayDraining
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+        Raises:
+            FunctionNotLoaded: they are no function.
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # each waiter was told; with none left, nobody needs to be
-
-    @staticmethod
-    async def _heard(task: asyncio.Task[T]) -> T:
-        """What a task of the function's own gives; whoever leaves does not cancel it."""
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            waiter = asyncio.current_task()
-            if task.cancelled() and waiter is not None and not waiter.cancelling():
-                raise GatewayDraining from None  # closed while we waited
-            raise
-
-    async def _look(self) -> Snapshot:
+        """
         try:
             return await warmup.read(self._root, self.name, self.settings, self._workshop)
         except FunctionNotLoaded as failure:
             self.failure = failure
             raise
 
-    async def _first_look(self) -> Snapshot:
-        try:
-            return await self._look()
-        except FunctionNotLoaded as failure:
-            self._tell(failure)  # there is no revision yet whose warm-up could be told as failed
-            raise
+    def is_unchanged(self) -> None:
+        """The disk has the text of the latest revision again: whatever failed meanwhile is forgotten."""
+        self.failure = None
+        if self.routing is not None:
+            self._newest = self.routing.revisions[self.routing.latest]
 
-    async def _go_live(self, taken: Snapshot, began: float) -> None:
-        """Load and check a revision, then move all traffic to it in one assignment."""
-        revision = self._newest = self._registry.publish(taken)
-        await self._replace(self._activator(revision))
-        self._signals.emit(
-            RevisionReady(
-                function=self.name,
-                revision=revision.name,
-                digest=revision.digest,
-                seconds=self._workshop.clock.now() - began,
-            )
-        )
-
-    async def _replace(self, fresh: Live) -> None:
+    async def _warmed(self, fresh: Live) -> None:
         try:
             await fresh.warm()
         except FunctionNotLoaded as failure:
             self.failure = failure
+            self._setbacks.failed(fresh.revision.name, failure)
             raise
         except asyncio.CancelledError:
             await fresh.close()  # nobody else knows of it
             raise
         self.failure = None
-        self._swap(fresh)
 
-    def _tell(self, failure: FunctionNotLoaded) -> None:
+    def tell(self, failure: FunctionNotLoaded) -> None:
+        """Say as a signal that new code cannot serve, and who goes on."""
         serving = self.live.revision.name if self.live else None
         self._signals.emit(LoadFailed(function=self.name, report=failure.report(), serving=serving))
 
     def _activator(self, revision: Revision) -> Live:
-        if self.settings.isolation == "process":
-            return Pool(
-                revision,
-                self.settings,
-                workshop=self._workshop,
-                signals=self._signals,
-                real_paths=self._has_real_paths,
-                forkserver=self._forkserver,
-                returned=self.tally.returned,
-            )
-        return Activator(
-            revision,
-            self.settings,
-            workshop=self._workshop,
-            signals=self._signals,
-            real_paths=self._has_real_paths,
-        )
+        tools = (self._workshop, self._signals, self._has_real_paths)
+        settings = self.settings.for_revision(revision.snapshot.settings)
+        if settings.isolation == "process":
+            return Pool(revision, settings, maker.in_processes(*tools, self._forkserver))
+        return Activator(revision, settings, maker.inline(*tools))
 
     def _has_real_paths(self, revision: Revision) -> bool:
         """Only the newest dev revision: its text and the file on disk are the same."""
         return self._dev and revision is self._newest
 
-    def _swap(self, fresh: Live) -> None:
-        old, self.live = self.live, fresh
-        if old is not None:
-            old.drain()
-            self._retired = [each for each in (*self._retired, old) if each.state is not State.EVICTED]
+    # Settings
 
     def reconfigure(self, settings: Settings) -> bool:
-        """Take changed settings; True when they need the instance to be made again."""
+        """Take changed settings; True when they need instances to be made again.
+
+        What a revision froze stays as it was for that revision.
+        """
         old, self.settings = self.settings, settings
-        if self.live is not None:
-            self.live.settings = settings
+        for live in self.lives.values():
+            live.settings = settings.for_revision(live.revision.snapshot.settings)
         return old.of_an_instance() != settings.of_an_instance()
 
-    async def remake(self) -> None:
-        """Give the live revision a new instance, made with the present settings; the old one drains.
-
-        Where the frozen settings changed it is a new revision, of the same files.
+    async def remake(self, *only: Live) -> None:
+        """Give live revisions (these, or every one) new instances, made with the present settings; the old ones
+        drain. Where the frozen settings changed, the latest one is followed by a new revision of the same files.
         """
         with suppress(GatewayDraining):
-            await self._heard(self._begin(self._remake()))
+            await self._errands.run(self._remake(*only))
 
-    async def _remake(self) -> None:
+    async def _remake(self, *chosen: Live) -> None:
+        has_successor = not chosen and await self._publisher.succeed(self)
         async with self._publishing:
-            began = self._workshop.clock.now()
-            if self.live is None:
-                return
-            revision = self.live.revision
-            taken = revision.snapshot.under(self.settings.frozen())
-            try:
-                if taken.digest == revision.digest:
-                    await self._replace(self._activator(revision))
-                else:
-                    await self._go_live(taken, began)
-            except FunctionNotLoaded as failure:
-                self._tell(failure)
+            fresh = self.routing.latest if has_successor and self.routing is not None else ""
+            for live in chosen or tuple(self.lives.values()):
+                # One that went meanwhile needs no new instance, nor does the one that was made just now.
+                if self.lives.get(live.revision.name) is live and live.revision.name != fresh:
+                    await self._remake_one(live)
+
+    async def _remake_one(self, live: Live) -> None:
+        try:
+            fresh = self._activator(live.revision)
+            await self._warmed(fresh)
+            self.lives.replace(fresh)
+        except FunctionNotLoaded as failure:
+            self.tell(failure)
+
+    # The end
 
     async def retire(self) -> None:
         """Take no new calls, and return when the last one has left and every instance is gone.
 
         Cancelling it closes at once.
         """
-        await self._stop_publishing()
-        going = self._let_go()
+        await self._errands.close()
+        going = self.lives.let_go()
         try:
             for activator in going:
                 activator.drain()
@@ -367,21 +407,9 @@ class Function:
             await _close_all(going)
 
     async def close(self) -> None:
-        """End every instance, the live one and those still draining, whoever is still inside."""
-        await self._stop_publishing()
-        await _close_all(self._let_go())
-
-    async def _stop_publishing(self) -> None:
-        self._is_closed = True
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def _let_go(self) -> list[Live]:
-        going = [*self._retired, *([self.live] if self.live else [])]
-        self.live, self._retired = None, []
-        return going
+        """End every instance, the live ones and those still draining, whoever is still inside."""
+        await self._errands.close()
+        await _close_all(self.lives.let_go())
 
     def depends_on(self, changed: set[str]) -> bool:
         """Whether a change to these files (relative to the functions folder) may concern it."""
@@ -390,22 +418,23 @@ class Function:
             return True
         if self.failure is not None:
             return True
-        return self.live is not None and any(map(self.live.revision.snapshot.concerns, changed))
+        return self._newest is not None and any(map(self._newest.snapshot.concerns, changed))
 
     def status(self) -> dict[str, object]:
         """What operators see of it."""
         return Standing(
             name=self.name,
-            live=self.live,
-            retired=tuple(self._retired),
-            rested=self._rested,
+            lives=self.lives,
+            is_opening=self._opening is not None,
+            first_callers=self._first_callers.waiting,
             tally=self.tally,
             blocked=self.blocked,
             failure=self.failure,
+            stuck_threads=self._workshop.stuck.of(self.name),
         ).told(self._workshop.clock)
 
     def __repr__(self) -> str:
-        return f"<Function {self.name}: {self.live!r}>"
+        return f"<Function {self.name}: {self.lives!r}>"
 
 
 async def _close_all(activators: list[Live]) -> None:

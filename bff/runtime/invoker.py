@@ -13,7 +13,8 @@ from typing import Any
 from bff.clock import Clock, Expiry
 from bff.errors import DeadlineExceeded, FunctionNotLoaded
 from bff.runtime.firststep import Waiting, resume, step
-from bff.runtime.function import Function, Inside, Live
+from bff.runtime.function import Function, Inside
+from bff.runtime.lives import Live
 from bff.sdk.invocation import Invocation, current
 from bff.sdk.reply import Answer
 
@@ -38,14 +39,14 @@ class Invoker:
         function = self.functions.get(invocation.function)
         if function is None:
             raise FunctionNotLoaded(invocation.function, "it is not known to this gateway")
-        activator = function.live
+        activator = function.lives.only or function.lives.of(invocation)
         shelf, chosen = invocation.shelf, activator
         if shelf is not None and chosen is not None and await shelf.answered(chosen):
             return
         # Of whichever kind its activator deals in: it goes back to that one only.
         instance: Any = activator.enter_now() if activator is not None else None
         if instance is None:
-            activator, instance = await self._wait(function, invocation)
+            activator, instance = await self._wait(function, activator, invocation)
         assert activator is not None
         try:
             # Not known before, or another by now: a page belongs to the revision that answers.
@@ -55,17 +56,19 @@ class Invoker:
         finally:
             activator.leave(instance, self._clock.now())
 
-    async def _wait(self, function: Function, invocation: Invocation) -> tuple[Live, Inside]:
+    async def _wait(
+        self, function: Function, live: Live | None, invocation: Invocation
+    ) -> tuple[Live, Inside]:
         """Wait for the warm-up and for a place, but no longer than the caller does; not at all for what
         cannot come in time.
         """
-        is_cold = function.live is None or function.live.instance is None
+        is_cold = live is None or live.instance is None
         allowed = invocation.deadline.allowed
         if is_cold and invocation.remaining() < function.tally.fastest:
             raise DeadlineExceeded(allowed=allowed)
         try:
             with Expiry(self._clock, invocation.deadline.at):
-                activator, instance = await function.enter()
+                activator, instance = await function.enter(invocation, live)
         except TimeoutError:
             raise DeadlineExceeded(allowed=allowed) from None
         if is_cold:

@@ -16,6 +16,7 @@ from bff.runtime import hooks
 from bff.runtime.function import Function
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.instance import ProcessInstance
+from bff.runtime.lives import Live
 from bff.signals import Evicted, InstanceDead, Signals, WarmedUp, WarmUpFailed
 
 TICK = 2.0
@@ -58,20 +59,20 @@ class Keeper:
         function = self._functions().get(said.function)
         if function is None:
             return
-        function.hear_warm_up(sum(said.phases.values()))
+        function.hear_warm_up(said.revision, sum(said.phases.values()))
         self._warm[said.function] = function
         self._keep_to_cap(newest=said.function)
 
     def _failed(self, said: WarmUpFailed) -> None:
         function = self._functions().get(said.function)
         if function is not None:
-            function.hear_warm_up(None)
+            function.hear_warm_up(said.revision, None)
 
     def _evicted(self, said: Evicted) -> None:
         self._has_garbage = True
         function = self._functions().get(said.function)
         if function is not None:
-            function.tally.evictions += 1
+            function.tally.evicted(said.bytes_returned)
 
     def _keep_to_cap(self, newest: str) -> None:
         """Over the cap, whoever was called longest ago goes; nobody who has a call inside."""
@@ -79,9 +80,9 @@ class Keeper:
         if excess <= 0:
             return
         resting = [
-            (function.live.last_call or 0.0, name)
+            (function.lives.last_call, name)
             for name, function in self._warm.items()
-            if name != newest and function.live is not None and not function.live.in_flight
+            if name != newest and not function.lives.in_flight
         ]
         for _, name in sorted(resting)[:excess]:
             self._warm.pop(name).rest()
@@ -101,40 +102,38 @@ class Keeper:
         now = self._clock.now()
         for name, function in list(self._warm.items()):
             function.consider(now)
-            if function.live is None or function.live.instance is None:
+            if not function.lives.are_warm:
                 self._warm.pop(name, None)
         if now - self._probed >= PROBE_EVERY:
             self._probed = now
             for function in self._warm.values():
-                self._probe(function)
+                for live in function.lives.values():
+                    self._probe(function, live)
 
         if self._has_garbage and now - self._collected >= COLLECT_EVERY:
             # Modules are cycles: only the collector lets an evicted function's memory go.
             self._has_garbage, self._collected = False, now
             gc.collect()
 
-    def _probe(self, function: Function) -> None:
-        instance = function.live.instance if function.live else None
-        alive = _alive_hook(instance)
+    def _probe(self, function: Function, live: Live) -> None:
+        alive = _alive_hook(live.instance)
         if alive is None:
             return
-        task = asyncio.get_running_loop().create_task(self._ask(function, alive))
+        task = asyncio.get_running_loop().create_task(self._ask(function, live, alive))
         self._probing.add(task)
         task.add_done_callback(self._probing.discard)
 
-    async def _ask(self, function: Function, alive: Callable[[], Any]) -> None:
+    async def _ask(self, function: Function, live: Live, alive: Callable[[], Any]) -> None:
         """Replace an instance that says it is not alive, or cannot say."""
         try:
             said = await hooks.run(alive, clock=self._clock, until=self._clock.now() + PROBE_TIMEOUT)
             why = _reason(said)
         except Exception as error:
             why = f"alive raised {type(error).__name__}: {error}"
-        if why is None or function.live is None:
+        if why is None or function.lives.get(live.revision.name) is not live:
             return
-        self._signals.emit(
-            InstanceDead(function=function.name, revision=function.live.revision.name, why=why)
-        )
-        await function.remake()
+        self._signals.emit(InstanceDead(function=function.name, revision=live.revision.name, why=why))
+        await function.remake(live)
 
 
 def _alive_hook(instance: Instance | ProcessInstance | None) -> Callable[[], Any] | None:

@@ -54,6 +54,7 @@ class Load:
 
     def _pass(self, now: float) -> None:
         """Credit the calls inside with the time since the last change, second by second."""
+        self._since = max(self._since, now - self._keep - 1)  # a clock that jumped: nobody asks for more
         while self.inside and self._since < now:
             end = min(now, int(self._since) + 1.0)
             self._bucket(int(self._since)).held += self.inside * (end - self._since)

@@ -8,66 +8,49 @@ function has in the gateway itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 
-from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.clock import Timer
+from bff.errors import GatewayDraining
 from bff.revisions.revision import Revision
 from bff.runtime.autoscaler import Memory, Metric, Seen, decide
-from bff.runtime.isolation.forkserver import Forkserver
+from bff.runtime.backoff import Backoff
 from bff.runtime.isolation.instance import ProcessInstance
-from bff.runtime.isolation.limits import ProcessLimits
 from bff.runtime.lifecycle import State
 from bff.runtime.line import Line
 from bff.runtime.load import Load
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.maker import Maker
+from bff.runtime.warmup import Settings
 from bff.sdk.invocation import Invocation
-from bff.signals import (
-    Evicted,
-    FirstCalled,
-    InstanceDead,
-    Signals,
-    WarmedUp,
-    WarmUp,
-    WarmUpFailed,
-)
+from bff.signals import FirstCalled, InstanceDead, WarmedUp, WarmUp
 
 
 class Pool:
     """Mutable state: ``_inside`` (calls by instance that takes calls), ``_parting`` (calls by instance that
-    takes none any more), ``_starting``, ``_stopping``, ``_line``, ``_load``, ``_memory``, ``_is_leaving``,
-    ``last_call``, ``last_warm_up``.
+    takes none any more), ``_held`` (of those calls, whose caller has left before they ended), ``_starting``, ``_stopping``, ``_line``, ``_load``, ``_memory``, ``_backoff``,
+    ``_later``, ``_is_leaving``, ``last_call``, ``last_warm_up``.
     """
 
-    def __init__(
-        self,
-        revision: Revision,
-        settings: Settings,
-        *,
-        workshop: Workshop,
-        signals: Signals,
-        real_paths: Callable[[Revision], bool],
-        forkserver: Forkserver,
-        returned: Callable[[int], object],
-    ) -> None:
+    def __init__(self, revision: Revision, settings: Settings, maker: Maker[ProcessInstance]) -> None:
         self.revision = revision
         self.settings = settings
         self.last_call: float | None = None
         self.last_warm_up: WarmUp | None = None
-        self._workshop = workshop
-        self._clock = workshop.clock
-        self._signals = signals
-        self._real_paths = real_paths
-        self._forkserver = forkserver
-        self._returned = returned
+        self._maker = maker
+        self._clock = maker.clock
         self._limit = settings.concurrency
-        self._line: Line[ProcessInstance] = Line(give_back=self._give_back)
+        self._line: Line[ProcessInstance] = Line(give_back=self._return)
         self._load = Load(self._clock.now(), keep=settings.scale.window)
         self._memory = Memory()
+        self._backoff = Backoff()
+        self._later: Timer | None = None
         self._inside: dict[ProcessInstance, int] = {}
         self._parting: dict[ProcessInstance, int] = {}
+        self._held: Counter[ProcessInstance] = Counter()
         self._starting: set[asyncio.Task[None]] = set()
-        self._stopping: set[asyncio.Task[None]] = set()
+        self._stopping: dict[ProcessInstance, asyncio.Task[None]] = {}
         self._is_leaving = False
         self._is_gone = asyncio.Event()
 
@@ -111,17 +94,27 @@ class Pool:
 
     def enter_now(self) -> ProcessInstance | None:
         """Get into the least busy instance without waiting; None when all are full, or others wait."""
-        if not self._inside or self._line.waiting:
+        instance = None if self._line.waiting else self._take()
+        if instance is not None:
+            self._load.enter(self._clock.now())
+        return instance
+
+    def _take(self) -> ProcessInstance | None:
+        """A place, whoever waits; None when there is none."""
+        if not self._inside:
             return None
         instance = min(self._inside, key=self._inside.__getitem__)
+        if not instance.is_alive:
+            self._part_with_the_dead()
+            return self._take()
         if self._limit and self._inside[instance] >= self._limit:
             return None
         self._inside[instance] += 1
-        self._load.enter(self._clock.now())
         return instance
 
     async def enter(self) -> ProcessInstance:
-        """Get in, after the warm-up and everybody who came before.
+        """Get in, after the warm-up and everybody who came before. Who waits counts as load, as with Knative's
+        activator: it is for them that more instances are made.
 
         Raises:
             FunctionNotLoaded: no instance could be made.
@@ -129,19 +122,31 @@ class Pool:
             GatewayDraining: no call enters any more.
 
         """
-        if self._is_leaving:
-            raise GatewayDraining
         instance = self.enter_now()
-        if instance is not None:
-            return instance
-        if not self._inside and not self._starting:
-            self._grow(max(1, self.settings.scale.initial))
-        instance = await self._line.stand(self.revision.function)
-        self._load.enter(self._clock.now())
+        if instance is None:
+            self._load.enter(self._clock.now())
+            try:
+                instance = await self._waited_for()
+            except BaseException:
+                self._load.leave(self._clock.now())
+                raise
         return instance
 
-    async def warm(self) -> ProcessInstance:
-        """An instance that takes calls.
+    async def _waited_for(self) -> ProcessInstance:
+        instance: ProcessInstance | None = None
+        while instance is None:
+            if self._is_leaving:
+                raise GatewayDraining
+            if not self._inside and not self._starting:
+                self._grow(self._first())
+            instance = await self._line.stand(self.revision.function)
+            if not instance.is_alive:
+                self._return(instance)  # it ended in the turn in which we were let in
+                instance = self._take()
+        return instance
+
+    async def warm(self) -> None:
+        """Return once an instance could be made, however soon it may end.
 
         Raises:
             FunctionNotLoaded: none could be made.
@@ -151,40 +156,57 @@ class Pool:
         if self._is_leaving:
             raise GatewayDraining
         if not self._inside and not self._starting:
-            self._grow(max(1, self.settings.scale.initial, self.settings.scale.min))
+            self._grow(self._first())
         while not self._inside:
-            if not self._starting:
-                raise GatewayDraining
             done, _ = await asyncio.wait(set(self._starting), return_when=asyncio.FIRST_COMPLETED)
+            failures = [GatewayDraining() if task.cancelled() else task.exception() for task in done]
+            if None in failures:
+                return
             if not self._inside and not self._starting:
-                for task in done:
-                    if not task.cancelled() and (error := task.exception()) is not None:
-                        raise error
-        return next(iter(self._inside))
+                raise next(filter(None, failures))
 
     def leave(self, instance: ProcessInstance, now: float | None) -> None:
         """A call has ended; its place goes to the next in line, unless the instance takes none any more."""
         moment = self._clock.now() if now is None else now
         self.last_call = moment
         self._load.leave(moment)
+        if self._backoff.failures and instance.is_alive:
+            self._backoff = Backoff()
+        self._return(instance)
+
+    def _return(self, instance: ProcessInstance) -> None:
+        """A place is not used, or not any more."""
+        if instance.lingering > self._held[instance]:
+            self._held[instance] += 1  # its handler still runs: the place is free once that has ended
+        else:
+            self._vacate(instance)
+
+    def _settled(self, instance: ProcessInstance) -> None:
+        """A call whose caller had left has ended."""
+        if self._held[instance]:
+            self._held[instance] -= 1
+            self._vacate(instance)
+
+    def _stuck(self) -> None:
+        """An instance takes no more calls although some are inside: who waits shall not wait for those."""
+        self._part_with_the_dead()
+        self._replace_lost()
+
+    def _vacate(self, instance: ProcessInstance) -> None:
         if instance in self._parting:
             self._parting[instance] -= 1
             if not self._parting[instance]:
                 self._stop(instance)
             return
         if instance not in self._inside:
-            return  # it ended by itself, and was told of then
+            self._replace_lost()  # it ended by itself, and its place is not there to be handed on
+            return
         if not instance.is_alive:
             self._inside[instance] -= 1
             self._part(instance)
             self._replace_lost()
         elif not self._line.waiting or not self._line.hand_over(instance):
             self._inside[instance] -= 1
-
-    def _give_back(self, instance: ProcessInstance) -> None:
-        """A place that was handed to somebody who left in that turn."""
-        self._load.enter(self._clock.now())
-        self.leave(instance, None)
 
     def consider(self, now: float) -> bool:
         """Have as many instances as the autoscaler wants; False when it wants none at all."""
@@ -208,6 +230,12 @@ class Pool:
                 self._part(instance)
         return decision.instances > 0
 
+    def _first(self) -> int:
+        """How many a cold revision begins with."""
+        policy = self.settings.scale
+        wanted = max(1, policy.initial, policy.min)
+        return min(wanted, policy.max) if policy.max else wanted
+
     def _grow(self, count: int) -> None:
         for _ in range(count):
             task = asyncio.create_task(self._start())
@@ -215,31 +243,23 @@ class Pool:
             task.add_done_callback(self._started)
 
     async def _start(self) -> None:
-        settings = self.settings
-        try:
-            instance, warmed = await ProcessInstance.start(
-                self.revision,
-                settings,
-                self._workshop,
-                forkserver=self._forkserver,
-                limits=ProcessLimits(memory=settings.memory, max_calls=settings.max_calls),
-                real_paths=self._real_paths(self.revision),
-            )
-        except Exception as error:
-            why = error.report() if isinstance(error, FunctionNotLoaded) else repr(error)
-            failed = WarmUpFailed(function=self.revision.function, revision=self.revision.name, why=why)
-            self._signals.emit(failed)
-            raise
+        instance, warmed = await self._maker.make(self.revision, self.settings)
+        task = asyncio.current_task()
+        assert task is not None
+        self._starting.discard(task)
         self.last_call = self.last_call or self._clock.now()
         self.last_warm_up = warmed
         instance.on_first_call = partial(self._first_called, warmed)
         if self._is_leaving:
             self._parting[instance] = 0
+            self._maker.signals.emit(WarmedUp(warm_up=warmed))
             self._stop(instance)
             return
         instance.on_gone = partial(self._lost, instance)
+        instance.on_settled = partial(self._settled, instance)
+        instance.on_stuck = self._stuck
         self._inside[instance] = 0
-        self._signals.emit(WarmedUp(warm_up=warmed))
+        self._maker.signals.emit(WarmedUp(warm_up=warmed))
         self._let_in(instance)
 
     def _let_in(self, instance: ProcessInstance) -> None:
@@ -253,30 +273,51 @@ class Pool:
         self.last_warm_up = warmed.then_called(seconds)
         if invocation.phases is not None:
             invocation.phases = self.last_warm_up.phases
-        self._signals.emit(FirstCalled(warm_up=self.last_warm_up))
+        self._maker.signals.emit(FirstCalled(warm_up=self.last_warm_up))
 
     def _started(self, task: asyncio.Task[None]) -> None:
         self._starting.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if not self._inside and not self._starting:
-            self._line.fail(error or GatewayDraining())
+        error = GatewayDraining() if task.cancelled() else task.exception()
+        if error is not None and not self._inside and not self._starting:
+            self._line.fail(error)
         self._end_if_empty()
 
     def _lost(self, instance: ProcessInstance, why: str) -> None:
         """A process ended unasked: the calls inside were told; others must not wait for it."""
         self._inside.pop(instance, None)
         self._parting.pop(instance, None)
+        self._held.pop(instance, None)
         name = self.revision.name
-        self._signals.emit(InstanceDead(function=self.revision.function, revision=name, why=why))
+        self._maker.signals.emit(InstanceDead(function=self.revision.function, revision=name, why=why))
+        self._backoff = self._backoff.after_failure(self._clock.now())
         self._replace_lost()
         self._end_if_empty()
 
     def _replace_lost(self) -> None:
-        is_short = len(self._inside) + len(self._starting) < self.settings.scale.min
-        if not self._is_leaving and (
-            is_short or (self._line.waiting and not self._inside and not self._starting)
-        ):
+        """Let in who waits, where there is room; have one more at once if none is there or comes. For
+        ``scale.min`` later and later, should they end one after another without having served a call.
+        """
+        if self._is_leaving:
+            return
+        for instance in self._inside:
+            if instance.is_alive:
+                self._let_in(instance)
+        if self._line.waiting and not self._inside and not self._starting:
             self._grow(1)
+        if len(self._inside) + len(self._starting) < self.settings.scale.min:
+            if not self._backoff.forbids(self._clock.now()):
+                self._grow(1)
+            elif self._later is None:
+                self._later = self._clock.call_at(self._backoff.until, self._try_again)
+
+    def _try_again(self) -> None:
+        self._later = None
+        self._replace_lost()
+
+    def _part_with_the_dead(self) -> None:
+        """Those that take no more calls, and wait for the last one inside to leave."""
+        for instance in [each for each in self._inside if not each.is_alive]:
+            self._part(instance)
 
     def _part(self, instance: ProcessInstance) -> None:
         """Let no further call in; stop it when the last one has left."""
@@ -285,19 +326,16 @@ class Pool:
             self._stop(instance)
 
     def _stop(self, instance: ProcessInstance) -> None:
-        task = asyncio.create_task(self._end(instance))
-        self._stopping.add(task)
-        task.add_done_callback(self._stopping.discard)
+        if instance not in self._stopping:
+            self._stopping[instance] = asyncio.create_task(self._end(instance))
 
     async def _end(self, instance: ProcessInstance) -> None:
-        why: str | None = "stop was broken off"
         try:
-            why = await instance.stop(self.settings.stop_timeout)
+            await self._maker.unmake(instance, self.revision, self.settings)
         finally:
             self._parting.pop(instance, None)
-            self._returned(instance.bytes_returned)
-            said = Evicted(function=self.revision.function, revision=self.revision.name, stop_error=why)
-            self._signals.emit(said)
+            self._held.pop(instance, None)
+            self._stopping.pop(instance, None)
             self._end_if_empty()
 
     def _end_if_empty(self) -> None:
@@ -309,6 +347,8 @@ class Pool:
         if self._is_leaving:
             return
         self._is_leaving = True
+        if self._later is not None:
+            self._later.cancel()
         self._line.fail(GatewayDraining())
         for instance in list(self._inside):
             self._part(instance)

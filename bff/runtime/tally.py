@@ -28,9 +28,11 @@ class Tally:
         self.count += 1
         self._seconds.append(seconds)
 
-    def returned(self, count: int) -> None:
-        """So many bytes came back with the end of a process."""
-        self.bytes_returned = (self.bytes_returned or 0) + count
+    def evicted(self, bytes_returned: int | None) -> None:
+        """One instance less; with a process, so many bytes came back."""
+        self.evictions += 1
+        if bytes_returned is not None:
+            self.bytes_returned = (self.bytes_returned or 0) + bytes_returned
 
     @property
     def fastest(self) -> float:

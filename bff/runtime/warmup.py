@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.runtime import hooks
 from bff.runtime.autoscaler import DEFAULT, Policy
+from bff.runtime.handlerthreads import HandlerThreads, Stuck
 from bff.runtime.hooks import HookOverran
 from bff.runtime.imports import ImportWatch
 from bff.runtime.instance import Instance
@@ -26,7 +27,7 @@ from bff.runtime.lifespan import LifespanFailed
 from bff.runtime.threads import Threads
 from bff.sdk.call import Sender
 from bff.sdk.context import Surroundings
-from bff.sdk.handler import ContractBroken, Handler, Kind, find
+from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 from bff.sdk.invocation import Invocation
 from bff.signals import WarmUp
 
@@ -55,6 +56,10 @@ class Settings:
         parts = {"timeout": self.timeout, "isolation": self.isolation, "concurrency": self.concurrency}
         return json.dumps(parts, sort_keys=True).encode()
 
+    def for_revision(self, frozen: bytes) -> Settings:
+        """The same with what a revision froze, whatever routes.yaml says of that now."""
+        return self if not frozen or frozen == self.frozen() else replace(self, **json.loads(frozen))
+
     def of_an_instance(self) -> tuple[object, ...]:
         """The part that an instance is made with: where it changes, a new one has to be made."""
         return (self.frozen(), self.env, self.threads, self.warm_up_timeout, self.memory, self.max_calls)
@@ -69,6 +74,7 @@ class Workshop:
     loader_thread: Threads
     senders: Callable[[], Mapping[str, Sender]]
     logger: Callable[[Invocation], Any]
+    stuck: Stuck = field(default_factory=Stuck)
 
 
 PHASES = ("queue", "read", "compile", "imports", "construct", "start")
@@ -210,6 +216,12 @@ def _load(revision: Revision, loader: Loader, *, real_paths: bool) -> Package:
 
 def _assemble(package: Package, handler: Handler, settings: Settings, workshop: Workshop) -> Instance:
     is_sync = handler.kind is Kind.SYNC
+    if settings.isolation == "thread" and not is_sync:
+        raise ContractBroken(
+            f"{handler.shape} runs on the event loop, and routes.yaml says `isolation: thread`",
+            line=line_of(handler.call) if handler.kind is not Kind.ASGI else None,
+            remedy="make it a plain `def`, or set `isolation: inline`",
+        )
     around = Surroundings(
         senders=workshop.senders,
         settings=MappingProxyType(dict(settings.env)),
@@ -217,7 +229,11 @@ def _assemble(package: Package, handler: Handler, settings: Settings, workshop: 
         loop=asyncio.get_running_loop() if is_sync else None,
     )
     function = package.revision.function
-    threads = Threads(function, settings.threads) if is_sync else None
+    threads = (
+        HandlerThreads(package.revision, settings.threads, clock=workshop.clock, stuck=workshop.stuck)
+        if is_sync
+        else None
+    )
     instance = Instance(function=function, handler=handler, package=package, around=around, threads=threads)
     for route, parameters in settings.routes:
         instance.prepare(route, parameters)

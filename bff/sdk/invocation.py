@@ -15,6 +15,8 @@ from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BodyTooLarge, Fault
 from bff.sdk.caller import NOBODY, Caller
+from bff.sdk.cohort import Cohort
+from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
 
 if TYPE_CHECKING:
@@ -159,13 +161,17 @@ class Incoming:
 class Invocation(Signal):
     """One call: a request now, an event later. Emitted as a signal once it has ended.
 
-    Everything here may change until then; it belongs to one task.
+    Everything here may change until then; it belongs to one task. ``cohort`` is set for a call
+    that a release counts, ``lane`` is the label its service calls carry, and ``carrier`` how.
     """
 
     # Defaults live on the class: most invocations never touch these, and making one is on the hot path.
     route = ""
     function = ""
     revision = ""
+    cohort: Cohort | None = None
+    lane = ""
+    carrier = BAGGAGE
     client = ""
     status = 0
     ended = 0.0

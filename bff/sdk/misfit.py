@@ -5,7 +5,9 @@ private), and of a type that nothing can be checked against.
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from functools import lru_cache
+from types import GenericAlias, NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
@@ -37,17 +39,38 @@ _QUOTING = frozenset(
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}|\[key\]|[0-9]+", re.ASCII)
 
 
+_SCALARS = frozenset([str, int, float, bool, bytes, NoneType, list, dict])
+
+
 class Uncheckable(Exception):
     """Nothing can be checked against a type; the text is pydantic's reason."""
 
 
 def adapter_of(kind: Any) -> TypeAdapter[Any]:
-    """The validator and serializer of a type.
+    """The validator and serializer of a type; of builtin types one for everybody, however often a handler that
+    names them is warmed.
 
     Raises:
         Uncheckable: pydantic cannot make one, or a name inside the type is not defined.
 
     """
+    return _shared(kind) if _is_plain(kind) else _made(kind)
+
+
+def _is_plain(kind: Any) -> bool:
+    """Builtin types and their combinations, which hold nothing of a function's: to keep one keeps no module."""
+    arguments = get_args(kind)
+    if not arguments:
+        return kind in _SCALARS if isinstance(kind, type) else kind is None
+    if get_origin(kind) in (Union, UnionType):
+        # Of more options the order matters, and types that differ in it alone are equal.
+        return len(arguments) == 2 and NoneType in arguments and all(map(_is_plain, arguments))
+    return (
+        isinstance(kind, GenericAlias) and get_origin(kind) in (list, dict) and all(map(_is_plain, arguments))
+    )
+
+
+def _made(kind: Any) -> TypeAdapter[Any]:
     try:
         adapter = TypeAdapter[Any](kind)
         if not adapter.pydantic_complete:  # it would only fail with the first value
@@ -55,6 +78,9 @@ def adapter_of(kind: Any) -> TypeAdapter[Any]:
     except (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, TypeError) as error:
         raise Uncheckable(str(error).partition("\n")[0].partition(". Set `arb")[0]) from error
     return adapter
+
+
+_shared = lru_cache(maxsize=256)(_made)
 
 
 def first_of(misfit: ValidationError) -> str:

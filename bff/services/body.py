@@ -85,6 +85,13 @@ class Body(httpx.AsyncByteStream):
             else:
                 await self._more()
 
+    def whole(self) -> bytes | None:
+        """All of it, if it is here already."""
+        if not self._has_ended or self._error is not None:
+            return None
+        parts, self._parts = self._parts, deque()
+        return b"".join(parts)
+
     def _next(self) -> bytes:
         part = self._parts.popleft()
         self._size -= len(part)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any
 
 from bff import trace
 from bff.clock import Clock, Expiry
@@ -16,12 +15,14 @@ from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
+from bff.services.paths import climbs
 
 if TYPE_CHECKING:
     import httpx
 
     from bff.services.cache import Cache
     from bff.services.composed import Parts
+    from bff.services.passing import Exchange, Onward, Way
     from bff.services.response import ServiceResponse
     from bff.services.sharing import Sharing
     from bff.services.transport import MakeTransport
@@ -36,13 +37,12 @@ _NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=
 _PAGES = frozenset({"GET", "HEAD"})
 _BODIES = frozenset({"content", "data", "files", "json"})
 NOTHING: Mapping[str, str] = {}
-_DOTS = frozenset({".", ".."})
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
-    """Sends requests to one service for any invocation. Mutable state: ``_wire`` and
-    ``_sharing``, made with the first call.
+    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_sharing``, ``_way`` and the
+    ``_transport`` below them, made with the first call; ``passing``, how many exchanges pass through now.
     """
 
     def __init__(
@@ -65,6 +65,13 @@ class ServiceClient:
         self._wire: Wire | None = None
         self._sharing: Sharing | None = None
         self._part_of: Callable[..., Parts]
+        self._way: Way | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
+        self.passing = 0
+
+    def of(self, _invocation: Invocation) -> ServiceClient:
+        """Itself: this service is in one place only."""
+        return self
 
     async def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
@@ -116,6 +123,8 @@ class ServiceClient:
         sharing = self._sharing
         if sharing is None:
             return await wire.exchange(method, path, headers, options, record)
+        if invocation.lane:  # its label travels along, and may lead to another answer
+            caller = {**caller, ":lane": invocation.lane}
         question = sharing.question(wire, method, path, headers, caller, options, record)
         if method in sharing.METHODS and _BODIES.isdisjoint(options):
             return await sharing.answer(question, invocation, record)
@@ -143,31 +152,54 @@ class ServiceClient:
         plain = path.partition("?")[0]
         if "\\" in plain:
             raise BadServicePath(self.name, "has a backslash")
-        if ("." in plain or "%" in plain) and any(
-            # What servers make of a segment: decoded, \ as /, and without ;parameters.
-            part.partition(";")[0] in _DOTS
-            for part in unquote(plain).replace("\\", "/").split("/")
-        ):
+        if climbs(plain.encode()):
             raise BadServicePath(self.name, "has a . or .. segment")
 
     def _connected(self) -> Wire:
         """The wire, and the layers above it if routes.yaml wants any; made with the first call."""
         if self._wire is None:
-            from bff.services import lean_httpx
-
-            lean_httpx.load()
+            self._wire = self._transports().wire_of(
+                self.name, self.config, self._below(), max_answer=self._max_answer
+            )
             from bff.services.replies import part_of
             from bff.services.sharing import Sharing
-            from bff.services.transport import wire_of
 
             self._part_of = part_of
-            transport = self._make_transport(self.name, self.config)
-            self._wire = wire_of(self.name, self.config, transport, max_answer=self._max_answer)
             if self.config.coalesce or self.config.cache is not None:
                 self._sharing = Sharing(
                     self.name, self.config, own=self._own, cache=self._cache, clock=self._clock
                 )
         return self._wire
+
+    def _below(self) -> httpx.AsyncBaseTransport:
+        if self._transport is None:
+            self._transports()
+            self._transport = self._make_transport(self.name, self.config)
+        return self._transport
+
+    @staticmethod
+    def _transports() -> Any:
+        """The module that needs httpx, imported with the first call."""
+        from bff.services import lean_httpx
+
+        lean_httpx.load()
+        from bff.services import transport
+
+        return transport
+
+    async def open(self, onward: Onward) -> Exchange:
+        """Pass a request through, unread: see :class:`bff.services.passing.Way`."""
+        if self._way is None:
+            self._transports()
+            from bff.services.passage import way_of
+
+            self._way = way_of(self.name, self.config, self._below())
+        return await self._way.open(onward)
+
+    @property
+    def own_headers(self) -> Mapping[str, str]:
+        """What is sent with every request, by lower-case name; often credentials."""
+        return self._own
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
@@ -177,8 +209,8 @@ class ServiceClient:
         """Close its connections."""
         if self._sharing is not None:
             await self._sharing.aclose()
-        if self._wire is not None:
-            await self._wire.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     def __repr__(self) -> str:
         return f"<ServiceClient {self.name} at {self.config.url}>"

@@ -14,6 +14,8 @@ import httpx
 
 from bff.services import http1
 from bff.services.body import Body
+from bff.services.draining import Draining
+from bff.services.duplex import Duplex
 
 MAX_HEAD = 64 * 1024
 """Bytes an answer's head may have, with interim answers before it (Envoy's ``max_request_headers_kb`` is 60)."""
@@ -30,10 +32,11 @@ class TooLarge(httpx.RemoteProtocolError):
 class Answer:
     """What came: status, the head as it came, and the whole body or, if it was not wanted whole, a stream.
 
-    ``is_encoded`` says that there is a Content-Encoding.
+    ``is_encoded`` says that there is a Content-Encoding. ``duplex`` is the bare connection after a 101, whose
+    end belongs to whoever asked.
     """
 
-    __slots__ = ("body", "head", "is_encoded", "status", "stream")
+    __slots__ = ("body", "duplex", "head", "is_encoded", "status", "stream")
 
     def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None, is_encoded: bool) -> None:
         self.status = status
@@ -41,6 +44,17 @@ class Answer:
         self.body = body
         self.stream = stream
         self.is_encoded = is_encoded
+        self.duplex: Duplex | None = None
+
+
+class Watcher(Protocol):
+    """Hears of the interim answers (1xx) before the one that was asked for."""
+
+    may_switch: bool
+    """Whether the request offers another protocol, so that 101 is an answer to it."""
+
+    def interim(self, status: int, head: bytes) -> None:
+        """One came, which is no answer yet."""
 
 
 class Home(Protocol):
@@ -53,15 +67,14 @@ class Home(Protocol):
         """It is closed."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(Draining):
     """Mutable state: all of it, made anew by :meth:`ask`. ``served`` counts answers, ``has_heard`` tells
-    whether a byte of the present answer came, ``idle_since`` is the pool's.
+    whether a byte of the present answer came, ``watcher`` hears of interim ones, ``idle_since`` is the pool's.
     """
 
     __slots__ = (
         "_answer",
         "_body",
-        "_drained",
         "_head",
         "_home",
         "_interim",
@@ -73,7 +86,6 @@ class Connection(asyncio.Protocol):
         "_is_spoilt",
         "_is_tunnel",
         "_limit",
-        "_loop",
         "_parser",
         "_parts",
         "_raw",
@@ -84,17 +96,18 @@ class Connection(asyncio.Protocol):
         "has_heard",
         "idle_since",
         "served",
+        "watcher",
     )
 
     def __init__(self, home: Home, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
         self._home = home
-        self._loop = loop
         self._transport: Any = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
         self._body: Body | None = None
-        self._drained: asyncio.Future[None] | None = None
         self._is_closed = self._is_tunnel = False
+        self.watcher: Watcher | None = None
         self.served = 0
         self.idle_since = 0.0
 
@@ -142,8 +155,8 @@ class Connection(asyncio.Protocol):
         return self._answer
 
     def give_up(self, wanted: object) -> None:
-        """Close it, if this answer or body is still what it is about."""
-        if self._answer is wanted or self._body is wanted:
+        """Close it, if this answer or body is still what it is about, or this answer was not taken any more."""
+        if self._answer is wanted or self._body is wanted or _is_untaken(wanted):
             self._answer = self._body = None
             self.abort()
 
@@ -176,9 +189,6 @@ class Connection(asyncio.Protocol):
         if self._answer is None and self._body is None:
             self.abort()  # it speaks unasked: whatever this is, it is nobody's answer
             return
-        if self._is_tunnel:
-            self._feed(data)
-            return
         if not self._head:
             self.has_heard = True
             self._raw.append(data)
@@ -186,6 +196,9 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._is_tunnel and isinstance(error, httptools.HttpParserUpgrade):
+                self._switch(data[error.args[0] :])
+                return
             if not self._is_complete:
                 self._fail(_told(error))
                 return
@@ -196,9 +209,7 @@ class Connection(asyncio.Protocol):
             self._fail(_too_long())
 
     def eof_received(self) -> None:
-        if self._is_tunnel:
-            self._finish()
-        elif self._is_under_way and self._head and http1.ends_with_connection(self._head):
+        if self._is_under_way and self._head and http1.ends_with_connection(self._head):
             self._is_spoilt = True
             self._finish()
 
@@ -218,14 +229,6 @@ class Connection(asyncio.Protocol):
     def _is_under_way(self) -> bool:
         return self._answer is not None or self._body is not None
 
-    def pause_writing(self) -> None:
-        self._drained = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
-
     # What the parser tells.
 
     def on_message_begin(self) -> None:
@@ -240,8 +243,9 @@ class Connection(asyncio.Protocol):
         end = raw.find(b"\r\n\r\n", begin) + 4
         if end > MAX_HEAD:
             raise _too_long()
-        if status < 200 and self._is_interim(status, raw[begin:end]):
+        if status < 200:
             self._interim = end
+            self._hear_interim(status, raw[begin:end])
             return
         head = raw[begin:end]
         self._is_encoded = http1.check(head)
@@ -254,14 +258,17 @@ class Connection(asyncio.Protocol):
         elif self._body is not None:
             self._tell(self._body)
 
-    @staticmethod
-    def _is_interim(status: int, head: bytes) -> bool:
+    def _hear_interim(self, status: int, head: bytes) -> None:
         """RFC 9110 §15.2; they have no body, so one that says otherwise leaves open where it ends."""
-        if status == 101:
+        watcher = self.watcher
+        if status == 101 and (watcher is None or not watcher.may_switch):
             raise httpx.RemoteProtocolError("the service switched to a protocol nobody asked for")
         if status < 100 or http1.says_more(head):
             raise httpx.RemoteProtocolError("what came is no interim answer")
-        return True
+        if status == 101:
+            self._status, self._head, self._is_tunnel = status, head, True
+        elif watcher is not None:
+            watcher.interim(status, head)
 
     def on_body(self, data: bytes) -> None:
         if not self._is_complete:
@@ -298,6 +305,16 @@ class Connection(asyncio.Protocol):
             whole = parts[0] if len(parts) == 1 else b"".join(parts)
             answer.set_result(Answer(self._status, self._head, whole, body, self._is_encoded))
 
+    def _switch(self, rest: bytes) -> None:
+        """From here on it is not HTTP. It counts among the pool's connections until it is closed."""
+        answer, self._answer, self._body = self._answer, None, None
+        if answer is None or answer.done():
+            self.abort()
+            return
+        told = Answer(self._status, self._head, b"", None, False)
+        told.duplex = Duplex(self._transport, rest, lambda _: self._close())
+        answer.set_result(told)
+
     def _tell(self, body: Body) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
@@ -311,6 +328,19 @@ class Connection(asyncio.Protocol):
             body.fail(error)
         if answer is not None and not answer.done():
             answer.set_exception(error)
+
+
+def _is_untaken(wanted: object) -> bool:
+    """Whether it is an answer whose rest nobody will read: it came in the turn in which its asker was cancelled."""
+    if (
+        not isinstance(wanted, asyncio.Future)
+        or not wanted.done()
+        or wanted.cancelled()
+        or wanted.exception()
+    ):
+        return False
+    answer: Answer = wanted.result()
+    return answer.duplex is not None or answer.stream is not None
 
 
 def _too_long() -> httpx.RemoteProtocolError:

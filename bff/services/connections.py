@@ -16,7 +16,7 @@ import httpx
 
 from bff.clock import Clock, Timer
 from bff.services import upload
-from bff.services.connection import Answer, Connection, Home
+from bff.services.connection import Answer, Connection, Home, Watcher
 
 MAX_WAITING = 1024
 """Requests that may wait for a connection (Envoy, ``max_pending_requests``)."""
@@ -42,9 +42,9 @@ class Outgoing:
 
     ``length`` is what the head says of a body in parts; None means chunked. ``is_replayable`` says that
     sending it twice does no harm and is possible. ``wait`` and ``silence`` are the seconds it may take to get a
-    connection and to hear something on it, for who has no deadline of its own. Mutable: ``attempts``, how
-    often it was sent, and when it was ``sent`` last, in clock seconds. ``flight`` tells whether somebody else
-    still wants the answer when who asked is cancelled; then it is left in ``rest``, with its connection.
+    connection and to hear something on it, for who has no deadline of its own. ``watcher`` hears of interim
+    answers. Mutable: ``attempts``, how often it was sent, and when it was ``sent`` last, in clock seconds. ``flight``
+    tells whether somebody else still wants the answer when who asked is cancelled; then it is left in ``rest``.
     """
 
     __slots__ = (
@@ -62,6 +62,7 @@ class Outgoing:
         "sent",
         "silence",
         "wait",
+        "watcher",
     )
 
     def __init__(
@@ -77,6 +78,7 @@ class Outgoing:
         self.limit = NO_LIMIT
         self.wait: float | None = None
         self.silence: float | None = None
+        self.watcher: Watcher | None = None
         self.attempts = 0
         self.flight: Any = None
         self.rest: tuple[Connection, asyncio.Future[Answer]] | None = None
@@ -139,6 +141,7 @@ class Connections:
             whole=outgoing.is_whole,
             more=outgoing.parts is not None,
         )
+        connection.watcher = outgoing.watcher
         if outgoing.parts is not None:
             return await upload.exchange(connection, asked, outgoing.parts, outgoing.length)
         try:

@@ -5,7 +5,7 @@ Pure. Hop-by-hop fields, the gateway's own cookies and everything unnamed stay h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from bff import trace
 from bff.sdk.invocation import Incoming, Invocation
@@ -38,6 +38,8 @@ def fields(
     carried["x-request-id"] = invocation.request_id
     if invocation.client:
         carried["x-forwarded-for"] = invocation.client
+    if invocation.lane:
+        invocation.carrier.write(carried, invocation.lane)
     carried.update(own)
     return carried
 
@@ -49,7 +51,11 @@ def _add_allowed(carried: dict[str, str], incoming: Incoming) -> None:
             key, text = name.decode("latin-1"), value.decode("latin-1")
             carried[key] = f"{carried[key]}, {text}" if key in carried else text
     if incoming.forwarding.cookies:
-        kept = [pair for name, pair in _cookies(incoming) if name in incoming.forwarding.cookies]
+        kept = [
+            pair
+            for name, pair in cookies_of(incoming.scope["headers"])
+            if name in incoming.forwarding.cookies
+        ]
         if kept:
             carried["cookie"] = "; ".join(kept)
 
@@ -66,12 +72,12 @@ def relays_credentials(invocation: Invocation, own: Mapping[str, str]) -> bool:
         return True
     if not allowed.cookies or b"cookie" in replaced:
         return False
-    return any(name in allowed.cookies for name, _ in _cookies(incoming))
+    return any(name in allowed.cookies for name, _ in cookies_of(incoming.scope["headers"]))
 
 
-def _cookies(incoming: Incoming) -> Iterator[tuple[str, str]]:
+def cookies_of(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
     """Each cookie's name, and the whole pair as it came: unquoting a value could turn it into two cookies."""
-    for field, value in incoming.scope["headers"]:
+    for field, value in headers:
         if field == b"cookie":
             for pair in value.decode("latin-1").split(";"):
                 name, equals, _ = pair.partition("=")

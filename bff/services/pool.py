@@ -10,6 +10,7 @@ from bff.clock import Clock
 from bff.config import ServiceConfig
 from bff.services import lean_httpx
 from bff.services.client import ServiceClient
+from bff.services.subsets import Subsets
 
 if TYPE_CHECKING:
     import httpx
@@ -18,30 +19,42 @@ if TYPE_CHECKING:
     from bff.services.transport import MakeTransport, Transports
 
 
+AnyClient = ServiceClient | Subsets
+"""A service in one place, or in several."""
+
+
 class ServicePool:
     """Mutable state: ``clients``, replaced whole; ``_transports``, made with the first call."""
 
     def __init__(
         self, *, clock: Clock, make_transport: MakeTransport | None = None, cache: Cache | None = None
     ) -> None:
-        self.clients: Mapping[str, ServiceClient] = {}
+        self.clients: Mapping[str, AnyClient] = {}
         self._clock = clock
         self._cache = cache
         self._given = make_transport
         self._transports: Transports | None = None
 
-    def configure(self, services: Mapping[str, ServiceConfig]) -> list[ServiceClient]:
+    def configure(self, services: Mapping[str, ServiceConfig]) -> list[AnyClient]:
         """Serve these from now on. Gives back the clients that are replaced, to close when calls are done."""
         old = self.clients
         self.clients = {
-            name: old[name]
-            if name in old and old[name].config == config
-            else ServiceClient(
-                name, config, clock=self._clock, make_transport=self._given or self._make, cache=self._cache
-            )
+            name: old[name] if name in old and old[name].config == config else self._client(name, config)
             for name, config in services.items()
         }
         return [client for name, client in old.items() if self.clients.get(name) is not client]
+
+    def _client(self, name: str, config: ServiceConfig) -> AnyClient:
+        return Subsets(name, config, self._one_place) if config.subsets else self._one_place(name, config)
+
+    def _one_place(self, name: str, config: ServiceConfig) -> ServiceClient:
+        return ServiceClient(
+            name,
+            config,
+            clock=self._clock,
+            make_transport=self._given or self._make,
+            cache=self._cache,
+        )
 
     def _make(self, name: str, config: ServiceConfig) -> httpx.AsyncBaseTransport:
         if self._transports is None:

@@ -22,8 +22,13 @@ from bff.signals import (
     LoopBlocked,
     LoopLost,
     LoopReturned,
+    ReleaseTurned,
     RevisionReady,
     Signals,
+    StoreLost,
+    StoreReturned,
+    ThreadsStuck,
+    TrafficMoved,
     Unexpected,
     WarmedUp,
     WarmUpFailed,
@@ -39,7 +44,7 @@ class AccessLog:
 
     def __call__(self, invocation: Invocation) -> None:
         # Probes come every few seconds, and a healthy one tells nothing.
-        level = "info" if invocation.function or invocation.error else "debug"
+        level = "info" if invocation.function or invocation.calls or invocation.error else "debug"
         fields: dict[str, Any] = {
             "method": invocation.method,
             "route": invocation.route,
@@ -96,8 +101,13 @@ class EventLog:
         signals.listen(WarmUpFailed, self._warm_up_failed)
         signals.listen(InstanceDead, self._dead)
         signals.listen(Evicted, self._evicted)
+        signals.listen(TrafficMoved, self._traffic_moved)
+        signals.listen(ReleaseTurned, self._release_turned)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(StoreLost, self._store_lost)
+        signals.listen(StoreReturned, self._store_returned)
+        signals.listen(ThreadsStuck, self._threads_stuck)
         signals.listen(LoopBlocked, self._loop_blocked)
         signals.listen(LoopReturned, self._loop_returned)
         signals.listen(LoopLost, self._loop_lost)
@@ -140,11 +150,41 @@ class EventLog:
         fields = {"function": said.function, "revision": said.revision, "stop_error": said.stop_error}
         self._lines.write(level, "evicted", fields)
 
+    def _traffic_moved(self, said: TrafficMoved) -> None:
+        if said.before in ("", said.after):
+            return  # a first or a newer revision, which has a line of its own
+        fields = {
+            "function": said.function,
+            "before": said.before,
+            "after": said.after,
+            "latest": said.latest,
+        }
+        self._lines.write("info", "traffic moved", fields)
+
+    def _release_turned(self, said: ReleaseTurned) -> None:
+        fields = {
+            "function": said.function,
+            "revision": said.canary,
+            "baseline": said.baseline,
+            "state": said.state,
+            "percent": said.percent,
+            "why": said.why,
+            "numbers": dict(said.numbers),
+        }
+        is_bad = said.event in ("condemn", "roll-back")
+        self._lines.write("warning" if is_bad else "info", f"release: {said.event}", fields)
+
+    def _threads_stuck(self, said: ThreadsStuck) -> None:
+        fields = {"function": said.function, "revision": said.revision, "stuck_threads": said.count}
+        if said.count:
+            fields["remedy"] = said.remedy
+        self._lines.write("warning" if said.count else "info", "threads that nobody waits for", fields)
+
     # The watchdog's thread calls these three, while the loop cannot: their lines are written at once.
 
     def _loop_blocked(self, said: LoopBlocked) -> None:
         self._lines.write_out()
-        fields = _accused(said.culprit, said.seconds) | {"remedy": _remedy(said.culprit)}
+        fields = _accused(said.culprit, said.seconds) | {"remedy": said.culprit.remedy}
         self._lines.write("error", "the event loop is blocked", fields)
 
     def _loop_returned(self, said: LoopReturned) -> None:
@@ -152,7 +192,7 @@ class EventLog:
 
     def _loop_lost(self, said: LoopLost) -> None:
         self._lines.write_out()
-        fields = _accused(said.culprit, said.seconds) | {"remedy": _remedy(said.culprit)}
+        fields = _accused(said.culprit, said.seconds) | {"remedy": said.culprit.remedy}
         self._lines.write("error", "the event loop does not come back; this process ends", fields)
 
     def _config_applied(self, said: ConfigApplied) -> None:
@@ -161,6 +201,12 @@ class EventLog:
     def _config_rejected(self, said: ConfigRejected) -> None:
         text = "\n".join(("routes.yaml rejected; the last good one goes on:", *said.mistakes))
         self._lines.write("error", text, {})
+
+    def _store_lost(self, said: StoreLost) -> None:
+        self._lines.write("error", "the state store is away; traffic flows on as it was", {"why": said.why})
+
+    def _store_returned(self, _said: StoreReturned) -> None:
+        self._lines.write("info", "the state store is back", {})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)
@@ -181,15 +227,6 @@ def _accused(culprit: Culprit, seconds: float) -> dict[str, Any]:
     if culprit.request_id:
         fields |= {"route": culprit.route, "request_id": culprit.request_id}
     return fields
-
-
-def _remedy(culprit: Culprit) -> str:
-    if not culprit.function:
-        return ""
-    return (
-        f"set `isolation: process` for {culprit.function} in routes.yaml, or make it a plain `def handle`, "
-        "which runs in a thread"
-    )
 
 
 class FunctionLogs:

@@ -21,7 +21,10 @@ from bff.signals import (
     LoopBlocked,
     LoopLost,
     LoopReturned,
+    ReleaseTurned,
     Signals,
+    ThreadsStuck,
+    TrafficMoved,
     WarmedUp,
     WarmUp,
     WarmUpFailed,
@@ -85,12 +88,31 @@ class Metrics:
             ("function", "revision"),
             registry=registry,
         )
+        self._stuck_threads = Gauge(
+            "bff_stuck_threads",
+            "Threads of synchronous handlers that go on although nobody waits for them.",
+            ("function", "revision"),
+            registry=registry,
+        )
         self._load_failures = Counter(
             "bff_load_failures_total", "Revisions that could not be loaded.", ("function",), registry=registry
         )
         self._config_rejections = Counter(
             "bff_config_rejections_total", "Changed routes.yaml files that had mistakes.", registry=registry
         )
+        self._traffic = Gauge(
+            "bff_traffic_percent",
+            "Share of the calls by revision.",
+            ("function", "revision"),
+            registry=registry,
+        )
+        self._releases = Counter(
+            "bff_release_events_total",
+            "Steps, ends and interventions of releases.",
+            ("function", "event"),
+            registry=registry,
+        )
+        self._shares: dict[str, frozenset[str]] = {}
         self._children: dict[tuple[Any, ...], Any] = {}
         self._longest: dict[tuple[str, str], float] = {}
         self._parts: dict[str, set[str]] = {}
@@ -101,13 +123,24 @@ class Metrics:
         signals.listen(Invocation, self._invocation)
         signals.listen(WarmedUp, lambda said: self._observe(said.warm_up, *said.warm_up.phases))
         signals.listen(FirstCalled, lambda said: self._observe(said.warm_up, FIRST_CALL))
+        signals.listen(ThreadsStuck, self._threads_stuck)
         signals.listen(LoopBlocked, self._blocked)
         signals.listen(LoopReturned, self._blocked_for)
         signals.listen(LoopLost, self._blocked_for)
         signals.listen(Evicted, lambda said: self._evictions.labels(said.function, said.revision).inc())
+        signals.listen(TrafficMoved, self._traffic_moved)
+        signals.listen(ReleaseTurned, lambda said: self._releases.labels(said.function, said.event).inc())
         signals.listen(WarmUpFailed, self._warm_up_failed)
         signals.listen(LoadFailed, self._load_failed)
         signals.listen(ConfigRejected, lambda _: self._config_rejections.inc())
+
+    def _traffic_moved(self, said: TrafficMoved) -> None:
+        """Revisions that no call can reach any more have no series."""
+        for revision in self._shares.get(said.function, frozenset()) - said.shares.keys():
+            self._traffic.remove(said.function, revision)
+        self._shares[said.function] = frozenset(said.shares)
+        for revision, percent in said.shares.items():
+            self._traffic.labels(said.function, revision).set(percent)
 
     def _invocation(self, invocation: Invocation) -> None:
         method = invocation.method
@@ -138,6 +171,9 @@ class Metrics:
         for phase in phases:
             child = self._warm_ups.labels(warm_up.function, warm_up.revision, phase, is_first_ever)
             child.observe(warm_up.phases[phase])
+
+    def _threads_stuck(self, said: ThreadsStuck) -> None:
+        self._stuck_threads.labels(said.function, said.revision).set(said.count)
 
     def _blocked(self, said: LoopBlocked) -> None:
         self._loop_blocked.labels(said.culprit.function, said.culprit.revision).inc()

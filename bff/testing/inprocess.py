@@ -79,7 +79,13 @@ def _by_name(house: House, clock: Clock) -> Gateway:
         for name in house.config.functions_found
     )
     table = compile_table(house.config.model_copy(update={"routes": routes}), {})
-    return Gateway(table, invoker=house.invoker, clock=clock, signals=house.signals)
+    return Gateway(
+        table,
+        invoker=house.invoker,
+        services=lambda: house.services.clients,
+        clock=clock,
+        signals=house.signals,
+    )
 
 
 class AsyncClient(httpx.AsyncClient):

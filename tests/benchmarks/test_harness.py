@@ -1,10 +1,10 @@
 """The harness measures what it says it measures; no load is needed to know that."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
-from benchmarks import catalogue, hello
+from benchmarks import aggregate, catalogue, hello, passing
 from benchmarks.__main__ import arguments
 from benchmarks.figures import (
     GOALS,
@@ -13,7 +13,7 @@ from benchmarks.figures import (
     paired_differences,
     paired_ratios,
 )
-from benchmarks.load import LoadError, Window, by_round, disturbances, parse_wrk, quietest
+from benchmarks.load import CONNECTIONS, LoadError, Window, by_round, disturbances, parse_wrk, quietest
 from benchmarks.outcome import Effort, spread
 from benchmarks.servers import (
     Server,
@@ -128,6 +128,33 @@ class TestArithmetic:
             goal.key for goal in GOALS if goal.benchmark == "hello"
         }
 
+    def test_the_aggregate_measures_every_figure_it_owes(self):
+        """Also that of one caller alone, which is another window."""
+        windows = [
+            replace(window(server, 0, 10 + place, 1e-4), connections=connections)
+            for connections in (CONNECTIONS, aggregate.ALONE)
+            for place, server in enumerate(catalogue.AGGREGATORS)
+        ]
+        found = aggregate.figures(windows, catalogue.AGGREGATORS)
+        assert set(found) == {goal.key for goal in GOALS if goal.benchmark == "aggregate"}
+        assert found["aggregate.fastify"].values == pytest.approx((10 / 11,))
+        assert [row[0] for row in aggregate.table(windows, catalogue.AGGREGATORS, "1 of 1").rows] == [
+            server.name for server in catalogue.AGGREGATORS
+        ]
+
+    def test_passing_compares_what_the_same_number_of_callers_got(self):
+        servers = [catalogue.BFF_PASSING, catalogue.REPLY_FROM]
+        kept = {
+            size: [
+                replace(window(server, 0, 10 + place, 1e-4), connections=callers)
+                for place, server in enumerate(servers)
+            ]
+            for size, callers in passing.CALLERS.items()
+        }
+        rows = passing.table(kept, servers).rows
+        assert [(row[0], row[1]) for row in rows] == [(s.name, size) for size in kept for s in servers]
+        assert rows[1][3] == "0.91 (0.91 to 0.91)"
+
     def test_the_hello_table_names_every_server(self):
         rows = hello.table(whole_run(), hello.SERVERS, "2 of 2").rows
         assert [row[0] for row in rows] == [server.name for server in hello.SERVERS]
@@ -152,5 +179,7 @@ class TestCommandLine:
 
     def test_quick_is_quicker_in_every_way(self):
         full, quick = Effort(), Effort.quick()
-        for what in ("rounds", "spare_rounds", "seconds", "starts", "imports", "rests", "edits"):
+        efforts = {field.name for field in fields(Effort)} - {"is_quick", "say"}
+        assert {"rounds", "starts", "edits", "cycles"} <= efforts
+        for what in efforts:
             assert getattr(quick, what) < getattr(full, what)

@@ -2,11 +2,14 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
-from benchmarks import catalogue, processes
+from benchmarks import aggregate, catalogue, documents, node, passing, processes
+from benchmarks.figures import GOALS
 from benchmarks.load import check_log
+from benchmarks.outcome import Effort
 from benchmarks.servers import (
     LOAD_CORE,
     SERVER_CORE,
@@ -18,6 +21,7 @@ from benchmarks.servers import (
     on_core,
     running,
 )
+from benchmarks.upstream import upstream
 
 
 class TestServers:
@@ -48,6 +52,35 @@ class TestServers:
             check_log(run, 1)  # the line is written after its answer
             with pytest.raises(ServerError, match="logged 1 of 2"):
                 check_log(run, 2, timeout=0)
+
+    @pytest.mark.parametrize("server", catalogue.AGGREGATORS, ids=lambda server: server.name)
+    def test_every_aggregator_gives_the_one_answer(self, server):
+        """What is compared does the same work: same upstream, same three documents, same page."""
+        if server.argv[0] == "node":
+            node.install()
+        with upstream(documents.bodies()) as services, running(aggregate.behind(server, services.url)) as run:
+            assert json.loads(ask(run.port, server.path)[1]) == documents.merged()
+
+    def test_every_proxy_passes_the_same_bytes(self):
+        """Small answers and large ones, from the one service behind all of them."""
+        node.install()
+        with passing.services(Effort.quick()) as (url, _):
+            for server in passing.ready(url):
+                with running(replace(server, path=passing.SIZES["1 KB"])) as run:
+                    assert ask(run.port, passing.SIZES["1 KB"]) == (200, passing.BODY.encode())
+                    assert ask(run.port, passing.SIZES["10 MB"]) == (200, bytes(passing.LARGE))
+
+    def test_memory_is_seen_to_grow_or_not(self):
+        """A gigabyte is what its name says, and what passes is what was asked for."""
+        effort = Effort.quick(say=lambda _: None)
+        with passing.services(effort) as (url, _):
+            found = passing.gigabytes(effort, passing.ready(url)[0])
+        assert set(found) == {goal.key for goal in GOALS if goal.benchmark == "passing"}
+        assert passing.gigabyte(Effort()) == 10**9
+
+    def test_the_documents_are_a_kilobyte_each(self):
+        assert all(900 <= len(body) <= 1100 for body in documents.bodies().values())
+        assert len(documents.merged()["recommendations"]) == 5
 
     def test_the_equipped_peer_wears_what_it_says(self):
         with running(catalogue.STARLETTE_EQUIPPED) as run:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-FOREIGN = ("PORT", "BFF_CONFIG", "HOST")
+FOREIGN = ("PORT", "BFF_CONFIG", "HOST", "BFF_ADMIN")
+NOBODY = "http://127.0.0.1:9"
+"""Where no gateway listens (RFC 863's port): what runs on this machine is none of a test's business."""
 
 
 class Ran:
@@ -41,7 +43,7 @@ class Shell:
             subprocess.run(
                 [sys.executable, "-X", "utf8", "-m", "bff.cli", *args],
                 cwd=self.folder,
-                env=env | environ,
+                env=env | {"BFF_ADMIN": NOBODY} | environ,
                 input=stdin,
                 capture_output=True,
                 encoding="utf-8",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.conftest import eventually
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -66,3 +68,88 @@ def test_an_empty_project_says_how_to_begin(bff: Shell, project: Callable[..., P
     ran = bff("list")
     assert (ran.code, ran.out) == (0, "")
     assert "bff new NAME" in ran.err
+
+
+def test_without_a_gateway_the_folder_is_told(bff: Shell, laid_out: Path) -> None:
+    """The command says so, and that it is not all there is; for programs every function has no state."""
+    ran = bff("list")
+    assert (ran.code, "home" in ran.out) == (0, True)
+    assert ran.err == "no gateway answers at http://127.0.0.1:9: this is what the folder says\n"
+    assert [each["running"] for each in bff("list", "--json").json] == [None, None]
+
+
+RUNNING = """
+functions:
+  slow: {timeout: 5s}
+  stuck: {timeout: 100ms}
+  work: {isolation: process, scale: {idle: 1s, window: 6s}}
+routes:
+- {path: /slow, function: slow}
+- {path: /stuck, function: stuck}
+- {path: /work, function: work}
+- {path: /broken, function: broken}
+"""
+SLOW = "import time\nasync def handle():\n    time.sleep(0.8)\n    return 1\n"
+STUCK = "import time\ndef handle(): time.sleep(60)\n"
+BROKEN = "import nowhere\nasync def handle(): ...\n"
+
+
+def test_a_running_gateway_tells_how_its_functions_are(
+    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any]
+) -> None:
+    """State, instances, calls, warm-ups, last use, evictions, memory that came back; and what needs somebody,
+    with its remedy.
+    """
+    work = "async def handle(): return 1\n"
+    served = gateway(project(RUNNING, slow=SLOW, stuck=STUCK, work=work, broken=BROKEN, idle=work), "serve")
+    statuses = [served.get(path).status_code for path in ("/slow", "/stuck", "/work", "/broken")]
+    assert statuses == [200, 504, 200, 500]
+
+    def told() -> dict[str, Any]:
+        listed = bff("list", "--json", "--admin", served.admin).json
+        return {each["name"]: each["running"] for each in listed}
+
+    eventually(lambda: told()["work"]["bytes_returned"] and told()["stuck"]["stuck_threads"], within=20)
+    # A URL may come from the environment, and without its scheme, as the option of ``bff serve`` is given.
+    ran = bff("list", BFF_ADMIN=served.admin.removeprefix("http://"))
+    assert ran.code == 0
+    lines = {
+        line.split()[0]: line.split() for line in ran.out.splitlines() if "-0000" in line or "cold" in line
+    }
+    assert lines["slow"][1:6] == ["slow-00001", "idle", "1", "0", "0"]
+    assert lines["slow"][6] == "1"
+    assert "ago" in lines["slow"]
+    assert lines["work"][2:4] == ["cold", "0"]
+    assert lines["work"][-1] == "MiB"
+    assert lines["idle"] == ["idle", "cold", "0", "0", "0", "0", "0"]
+    assert "slow blocked the event loop once" in ran.err
+    assert "functions/slow.py:3" in ran.err
+    assert "set `isolation: process` for slow in routes.yaml" in ran.err
+    assert "stuck has threads that do not end: 1" in ran.err
+    assert "set `isolation: process` for stuck in routes.yaml" in ran.err
+    assert "broken could not be loaded: functions/broken.py:1" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("admin", "why"),
+    [
+        ("ftp://127.0.0.1:1", "no gateway answers at ftp://127.0.0.1:1"),
+        ("http://[", "no gateway answers at http://["),
+        ("localhost:admin", "localhost:admin is no address of an admin listener"),
+        ("PUBLIC", "answers 404 to /v1/functions"),
+        ("PAGE", "is no gateway's admin listener"),
+    ],
+)
+def test_who_is_no_gateway_is_told_as_such(
+    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any], admin: str, why: str
+) -> None:
+    """And the folder is told all the same."""
+    page = 'async def handle(): return [{"no": "name"}]\n'
+    routes = "routes: [{path: /v1/functions, function: page}]\n" if admin == "PAGE" else ""
+    folder = project(routes, page=page)
+    if admin.isupper():
+        admin = gateway(folder, "serve").public
+    ran = bff("list", "--admin", admin)
+    assert (ran.code, "functions/page.py" in ran.out) == (0, True)
+    assert why in ran.err
+    assert ran.err.endswith(": this is what the folder says\n")

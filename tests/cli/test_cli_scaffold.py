@@ -53,8 +53,8 @@ def fits(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:
     """Enough of JSON Schema to hold a routes.yaml against its own."""
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")] | schema
-    if "anyOf" in schema:
-        return any(fits(part, value, root) for part in schema["anyOf"])
+    if not any(fits(part, value, root) for part in schema.get("anyOf", ({},))):
+        return False
     kinds = {
         "object": dict,
         "array": list,

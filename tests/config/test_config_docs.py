@@ -9,21 +9,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from bff.config import (
     CacheConfig,
+    Conditions,
     Config,
     CorsConfig,
     Defaults,
     FunctionConfig,
     GatewayConfig,
+    LaneConfig,
     OpenApiConfig,
+    ReleaseConfig,
+    RetentionConfig,
     RouteConfig,
+    RuleConfig,
     ScaleConfig,
     ServiceConfig,
+    StickyConfig,
+    SubsetConfig,
     TelemetryConfig,
+    TextMatch,
+    TrafficConfig,
+    TrustConfig,
     json_schema,
 )
 from bff.config.auth import (
@@ -45,6 +55,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
     "telemetry": TelemetryConfig,
+    "revisions": RetentionConfig,
     "openapi": OpenApiConfig,
     "auth.NAME": SchemeConfig,
     "auth.NAME.jwt": JwtConfig,
@@ -58,6 +69,15 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "routes[]": RouteConfig,
     "scale": ScaleConfig,
     "cache": CacheConfig,
+    "subset": SubsetConfig,
+    "traffic": TrafficConfig,
+    "rule": RuleConfig,
+    "conditions": Conditions,
+    "text": TextMatch,
+    "trust": TrustConfig,
+    "sticky": StickyConfig,
+    "release": ReleaseConfig,
+    "lanes": LaneConfig,
 }
 
 
@@ -76,11 +96,15 @@ def default_text(field: FieldInfo) -> str:
         return "required"
     if isinstance(default, BaseModel):
         return "all defaults"
-    if default is None or (not isinstance(default, bool | int | float | str | Path) and not default):
+    if (
+        default is None
+        or default == ""
+        or (not isinstance(default, bool | int | float | str | Path) and not default)
+    ):
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    if isinstance(default, float):
+    if isinstance(default, float) and any(isinstance(each, WithJsonSchema) for each in field.metadata):
         return f"`{duration_text(default)}`"
     if isinstance(default, tuple):
         return ", ".join(f"`{item}`" for item in default)
@@ -97,7 +121,7 @@ def fields() -> Iterator[tuple[str, str, FieldInfo]]:
 @pytest.mark.parametrize(("title", "key", "field"), list(fields()))
 def test_the_page_has_every_key_with_its_default(title: str, key: str, field: FieldInfo) -> None:
     default = rows(title)[key].split(" | ")[2].removesuffix(" |").strip()
-    assert default.partition(":")[0] == default_text(field)
+    assert default.partition(": ")[0] == default_text(field)
     assert field.description
 
 
@@ -111,6 +135,7 @@ def test_the_page_has_no_key_that_does_not_exist(title: str) -> None:
 def test_every_example_on_the_page_loads(project: Project, example: str) -> None:
     project.add("designs.token", "t")
     project.add("users.token", "t")
+    project.add("override.token", "a-secret-of-16-letters")
     project.load(example, API_KEY="k")
 
 

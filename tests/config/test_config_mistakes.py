@@ -76,7 +76,7 @@ routes.yaml:19:60: routes[3].forward_headers[0]: cookies travel one by one; name
 routes.yaml:19:68: routes[3].forward_headers[1]: 'connection' belongs to a single connection or message and cannot travel on; remove it
 routes.yaml:19:80: routes[3].forward_headers[2]: 'traceparent' is always sent, with the gateway's own value; remove it
 routes.yaml:19:93: routes[3].forward_headers[3]: 'a b' is not the name of a header (RFC 9110 §5.6.2)
-routes.yaml:20:5: routes[4].function: is missing
+routes.yaml:20:5: routes[4].function: is missing; name the function that answers, or the service with `service:`
 routes.yaml:20:12: routes[4].path: '/b/{x' is not a usable path: a brace is not closed or not opened; write {name}
 routes.yaml:20:30: routes[4].methods: this lists the same thing twice: GET
 routes.yaml:20:42: routes[4].functon: unknown key; did you mean function?
@@ -269,6 +269,69 @@ def test_any_document_loads_or_is_refused_with_places(project: Project, document
         for mistake in error.mistakes:
             assert mistake.message
             assert mistake.line >= 1 or mistake.file != str(project.path)
+
+
+SERVICES = 'services: {catalog: {url: "http://c"}}\n'
+
+
+@pytest.mark.parametrize(
+    ("route", "mistake"),
+    [
+        (
+            "{path: /a, function: home, service: catalog}",
+            "3:32: routes[0].service: a route has a function or a service, not both; remove one of the two",
+        ),
+        (
+            "{path: /a}",
+            "3:5: routes[0].function: is missing; name the function that answers, or the service with `service:`",
+        ),
+        (
+            "{path: /a, service: catlog}",
+            "3:25: routes[0].service: no service catlog is declared; did you mean catalog?",
+        ),
+        (
+            "{path: /a, service: other_one}",
+            "3:25: routes[0].service: no service other_one is declared; add it under services",
+        ),
+        (
+            "{path: /a, service: catalog, forward_headers: [accept]}",
+            "3:34: routes[0].forward_headers: a service's route hands on every header; remove it"
+            " (cookies go by forward_cookies)",
+        ),
+        (
+            "{path: /a, function: home, rewrite: /b}",
+            "3:32: routes[0].rewrite: a function reads its path itself; only a service's route can be rewritten",
+        ),
+        (
+            '{path: "/a/{rest:path}", service: catalog, rewrite: "/b/{rast}"}',
+            "3:57: routes[0].rewrite: the path has no parameter {rast}; did you mean rest?",
+        ),
+        (
+            '{path: "/a/{rest:path}", service: catalog, rewrite: "/b/?q={rest}"}',
+            "3:57: routes[0].rewrite: '/b/?q={rest}' is not a usable path: a rewritten path cannot hold '?';"
+            " the caller's query is kept as it is",
+        ),
+    ],
+)
+def test_a_route_has_a_function_or_a_service(project: Project, route: str, mistake: str) -> None:
+    """Never both, never neither; the keys of the one mean nothing to the other."""
+    assert project.lines(f"{SERVICES}routes:\n  - {route}\n") == [f"routes.yaml:{mistake}"]
+
+
+def test_a_services_route_answers_every_method_unless_told(project: Project) -> None:
+    text = SERVICES + 'routes:\n- {path: "/{rest:path}", service: catalog}\n'
+    (route,) = project.load(text).routes
+    assert {"GET", "DELETE", "PROPFIND", "M-SEARCH", "QUERY"} <= set(route.methods)
+    assert "CONNECT" not in route.methods
+    text = SERVICES + 'routes:\n- {path: "/{rest:path}", service: catalog, methods: [GET]}\n'
+    assert project.load(text).routes[0].methods == ("GET",)
+
+
+def test_a_services_route_takes_no_longer_than_the_service_may(project: Project) -> None:
+    text = "services: {catalog: {url: 'http://c', timeout: 2s}}\nroutes:\n- {path: /a, service: catalog"
+    for timeout, seconds in [("", 2.0), (", timeout: 1s", 1.0), (", timeout: 9s", 2.0)]:
+        config = project.load(f"{text}{timeout}}}\n")
+        assert config.timeout_of(config.routes[0]) == seconds
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import GatewayFactory, Running
+from tests.gateway import upstream
+from tests.gateway.upstream import Passing
 
 SAMPLES = Path(__file__).parent.parent / "functions"
 
@@ -119,3 +121,15 @@ def samples(gateway: GatewayFactory, tmp_path: Path) -> ServeSamples:
 def served(module_samples: ServeSamples) -> Served:
     """``bff serve`` with the samples, shared by a module's tests."""
     return module_samples("serve")
+
+
+@pytest.fixture(scope="module")
+def passing(module_gateway: GatewayFactory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Passing]:
+    """``bff serve`` with routes of services that the module's tests play themselves."""
+    service = upstream.Upstream()
+    folder = upstream.lay_out(tmp_path_factory.mktemp("project") / "passing", service)
+    running = module_gateway(folder, "serve")
+    running.__class__ = Passing
+    running.upstream = service
+    yield running
+    service.close()

@@ -129,7 +129,7 @@ def test_the_digest_is_injective(
     one: tuple[str, dict[str, bytes], bytes], other: tuple[str, dict[str, bytes], bytes]
 ) -> None:
     """Over sampled functions, file sets and settings: equal digests, equal everything."""
-    same = snapshot._digest(one[0], one[1], one[2]) == snapshot._digest(other[0], other[1], other[2])
+    same = snapshot.digest_of(one[0], one[1], one[2]) == snapshot.digest_of(other[0], other[1], other[2])
     assert same == (one == other)
 
 
@@ -141,7 +141,7 @@ def test_moving_bytes_between_files_and_settings_shows(files: dict[str, bytes], 
     """Bytes chosen to look like the digest's own framing cannot move from one part to the next unseen."""
     name = sorted(files)[0]
     moved = {**files, name: files[name] + frozen}
-    assert (snapshot._digest("a", files, frozen) == snapshot._digest("a", moved, b"")) == (frozen == b"")
+    assert (snapshot.digest_of("a", files, frozen) == snapshot.digest_of("a", moved, b"")) == (frozen == b"")
     rest = {key: value for key, value in files.items() if key != name}
     spelled = f"{name}\0{len(files[name])}\0".encode() + files[name]
-    assert snapshot._digest("a", files, b"") != snapshot._digest("a", rest, spelled)
+    assert snapshot.digest_of("a", files, b"") != snapshot.digest_of("a", rest, spelled)

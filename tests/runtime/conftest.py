@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -21,11 +21,19 @@ from bff import signals
 from bff.clock import Clock, Deadline
 from bff.errors import FunctionNotLoaded
 from bff.revisions.loader import PREFIX, Loader
-from bff.revisions.registry import Registry
+from bff.revisions.revision import Revision
+from bff.revisions.routing import Routing, age
+from bff.revisions.snapshot import Snapshot
+from bff.revisions.store.sqlite import SQLite
+from bff.revisions.store.store import Store
+from bff.revisions.traffic import Target, Traffic
 from bff.runtime.activator import Activator
 from bff.runtime.function import Function
+from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
+from bff.runtime.publisher import Publisher
+from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.invocation import Incoming, Invocation
@@ -40,6 +48,7 @@ HEARD = (
     signals.WarmUpFailed,
     signals.Evicted,
     signals.Unexpected,
+    signals.ThreadsStuck,
 )
 
 
@@ -72,13 +81,24 @@ class Runtime:
         for kind in HEARD:
             self.signals.listen(kind, self.heard.append)
         self.loader_thread = Threads("bff-loader", 1)
-        self.registry = Registry(dev=dev, clock=clock)
+        self.store_thread = Threads("bff-store", 1)
+        self.store = Store(
+            SQLite(None, wall=clock.wall), thread=self.store_thread, clock=clock, is_ephemeral=dev
+        )
+        self.publisher = Publisher(
+            self.store,
+            shelf=Shelf(self.store, root=root, thread=self.loader_thread),
+            clock=clock,
+            signals=self.signals,
+            dev=dev,
+        )
         self.workshop = Workshop(
             clock=clock,
             loader=loader,
             loader_thread=self.loader_thread,
             senders=dict,
             logger=lambda invocation: None,
+            stuck=Stuck(self.signals.emit),
         )
         self.invoker = Invoker(clock=clock)
         self._dev = dev
@@ -96,13 +116,19 @@ class Runtime:
             settings(**changed),
             root=self.root,
             dev=self._dev,
-            registry=self.registry,
+            publisher=self.publisher,
             workshop=self.workshop,
             signals=self.signals,
             forkserver=Forkserver(),  # starts nothing until a process function is warmed
         )
         self.invoker.functions = {**self.invoker.functions, name: function}
         return function
+
+    async def named(self, taken: Snapshot) -> Revision:
+        """A published revision of a snapshot, which no function has heard of."""
+        (made,) = await self.store.publish([await self.publisher.candidate(taken)])
+        self.publisher.learn(await self.store.traffic(taken.function))
+        return Revision(made.name, taken.function, taken, made.created)
 
     def invocation(
         self, function: str = "home", *, seconds: float = 60.0, query: str = "", route: str = "/"
@@ -144,7 +170,23 @@ class Runtime:
 
     async def close(self) -> None:
         await self.invoker.close()
+        await self.store.close()
+        self.store_thread.close()
         self.loader_thread.close()
+
+
+def split(
+    *revisions: Revision, percent: Sequence[int] = (), tags: Mapping[str, str] | None = None
+) -> Routing:
+    """Traffic over these, in equal parts if nothing else is said; tags by revision's name."""
+    count = len(revisions)
+    shares = percent or [100 // count + (at < 100 % count) for at in range(count)]
+    targets = [
+        Target(revision=each.name, percent=share, tag=(tags or {}).get(each.name, ""))
+        for each, share in zip(revisions, shares, strict=True)
+    ]
+    by_name = {each.name: each for each in revisions}
+    return Routing(traffic=Traffic(tuple(targets)), revisions=by_name, latest=max(by_name, key=age))
 
 
 async def _no_body() -> dict[str, Any]:

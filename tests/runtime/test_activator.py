@@ -8,6 +8,7 @@ import pytest
 
 from bff.errors import FunctionNotLoaded, GatewayDraining
 from bff.revisions import snapshot
+from bff.runtime import maker
 from bff.runtime.activator import Activator
 from bff.runtime.lifecycle import State
 from bff.signals import Evicted, WarmedUp, WarmUpFailed
@@ -29,17 +30,12 @@ GATED = """
 
 
 @pytest.fixture
-def activator(runtime: Runtime, gate: Gate) -> Activator:
+async def activator(runtime: Runtime, gate: Gate) -> Activator:
     """Of a function whose start waits for the gate."""
     runtime.write(home=GATED)
-    taken = snapshot.take(runtime.root, "home")
-    return Activator(
-        runtime.registry.publish(taken),
-        settings(),
-        workshop=runtime.workshop,
-        signals=runtime.signals,
-        real_paths=lambda revision: False,
-    )
+    revision = await runtime.named(snapshot.take(runtime.root, "home"))
+    making = maker.inline(runtime.workshop, runtime.signals, lambda revision: False)
+    return Activator(revision, settings(), making)
 
 
 async def test_one_warm_up_serves_all_who_wait(activator: Activator, runtime: Runtime, gate: Gate) -> None:

@@ -210,7 +210,8 @@ async def test_an_undone_save_is_the_old_revision_again(runtime: Runtime) -> Non
     assert await function.refresh()
     assert function.live is not None
     assert function.live is not first
-    assert function.live.revision is first.revision
+    revision = function.live.revision
+    assert (revision.name, revision.digest) == (first.revision.name, first.revision.digest)
     assert _file_of(function) == str(runtime.root / "home.py")
 
 
@@ -363,7 +364,8 @@ async def test_changed_env_makes_a_new_instance_of_the_same_revision(runtime: Ru
     assert ((await inside).body, (await after).body) == (b"old", b"new")
     assert function.live is not None
     assert function.live is not first
-    assert function.live.revision is first.revision
+    revision = function.live.revision
+    assert (revision.name, revision.digest) == (first.revision.name, first.revision.digest)
     await first.gone()
 
 
@@ -382,7 +384,8 @@ async def test_a_changed_timeout_is_a_new_revision_of_the_same_files(runtime: Ru
     assert await runtime.body() == "1"
     assert function.reconfigure(settings(timeout=1.0))
     await function.remake()
-    assert function.live.revision is first.revision
+    revision = function.live.revision
+    assert (revision.name, revision.digest) == (first.revision.name, first.revision.digest)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +408,9 @@ async def test_which_settings_need_a_new_instance(
     runtime.write(home=version(1))
     function, activator = await runtime.live()
     assert function.reconfigure(settings(**changed)) is is_remade
-    assert function.settings == activator.settings == settings(**changed)
+    assert function.settings == settings(**changed)
+    frozen = activator.revision.snapshot.settings
+    assert activator.settings == settings(**changed).for_revision(frozen), "what a revision froze stays"
 
 
 async def test_settings_that_break_it_leave_the_old_instance(runtime: Runtime) -> None:
@@ -587,7 +592,7 @@ async def test_its_status_follows_its_life(runtime: Runtime, gate: Gate) -> None
         "name": "home", "revision": None, "state": "cold", "instances": 0, "in_flight": 0, "waiting": 0,
         "warm_up": {"count": 0, "p50_ms": None, "p99_ms": None}, "last_used": None, "evictions": 0,
         "bytes_returned": None, "draining": 0, "warm_up_ms": {}, "failure": None,
-        "blocked": {"count": 0, "longest_ms": 0, "line": None},
+        "blocked": {"count": 0, "longest_ms": 0, "line": None}, "stuck_threads": 0, "traffic": [],
     }  # fmt: skip
     caller = runtime.calling()
     await until(lambda: gate.seen)
@@ -597,7 +602,7 @@ async def test_its_status_follows_its_life(runtime: Runtime, gate: Gate) -> None
     assert set(warm["warm_up_ms"]) == phases  # type: ignore[call-overload]
     gate.open.set()
     await caller
-    assert repr(function) == "<Function home: <Activator home-dev-1: idle, 0 in flight>>"
+    assert repr(function) == "<Function home: <Lives <Activator home-dev-1: idle, 0 in flight>; 0 drain>>"
 
 
 async def test_an_evicted_revision_can_be_collected(runtime: Runtime) -> None:

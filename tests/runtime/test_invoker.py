@@ -6,6 +6,8 @@ import asyncio
 import random
 import sys
 import tempfile
+from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,15 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed, FunctionNotLoaded
+from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed, FunctionNotLoaded, Overloaded
+from bff.revisions.revision import Revision
 from bff.runtime.activator import Activator
 from bff.runtime.lifecycle import State
 from bff.sdk.invocation import current
 from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp
 from bff.testing import ManualClock
-from tests.runtime.conftest import Gate, Runtime, running, settings, until
+from tests.runtime.conftest import Gate, Runtime, running, settings, split, until
 
 pytestmark = pytest.mark.anyio
 
@@ -295,7 +298,10 @@ STEPS = st.lists(
             "save",
             "broken save",
             "undo",
+            "split",
+            "admit",
             "settings",
+            "evict",
             "time",
             "turn",
             "wait",
@@ -315,11 +321,17 @@ class Teller:
         self.left: set[asyncio.Task[Answer]] = set()
         self.others: list[asyncio.Task[Any]] = []
         self.activators: set[Activator] = set()
+        self.revisions: dict[str, Revision] = {}
         self.write()
         self.function = runtime.function()
 
     def write(self, *, broken: bool = False) -> None:
         self.runtime.write(home=STORY.format(number=self.number) + ("\n1/0" if broken else ""))
+
+    def known(self) -> list[Revision]:
+        """Every revision the function ever had, as far as was seen between steps."""
+        self.revisions.update({name: live.revision for name, live in self.function.lives.items()})
+        return list(self.revisions.values())
 
     def other(self, work: Any) -> None:
         self.others.append(asyncio.create_task(work))
@@ -342,11 +354,19 @@ class Teller:
                 self.number = max(1, self.number - 1)
                 self.write()
                 self.other(self.function.refresh())
+            case "split" | "admit" if kept := self.known():
+                chosen = self.story.random.sample(kept, min(len(kept), 3))
+                if step == "admit":
+                    self.other(_quietly(self.function.admit(chosen[0])))
+                else:
+                    self.function.route(split(*chosen))
             case "settings":
                 self.function.reconfigure(
                     settings(env={"N": str(self.number)}, timeout=float(len(self.others) + 1))
                 )
                 self.other(self.function.remake())
+            case "evict":
+                self.function.rest()
             case "time":
                 await self.clock.advance(0.6)
             case "wait":
@@ -355,12 +375,13 @@ class Teller:
         self.note()
 
     def note(self) -> None:
-        live = self.function.live
-        self.activators |= {*self.function._retired, *([live] if live else [])}
+        lives = self.function.lives
+        self.activators |= {*lives.retired, *lives.values()}
         for activator in self.activators:
             assert activator.in_flight >= 0
             assert (activator.instance is not None) == (activator.state in (State.WARM, State.IDLE))
-        assert live is None or live.state in (State.WARM, State.IDLE, State.COLD)
+        over = (State.DRAINING, State.EVICTED)
+        assert all(live.state not in over for live in lives.values())
 
     async def end(self) -> None:
         await asyncio.gather(*self.others)
@@ -387,6 +408,11 @@ class Teller:
         assert [each.stop_error for each in evicted if each.stop_error] == []
 
 
+async def _quietly(work: Awaitable[None]) -> None:
+    with suppress(FunctionNotLoaded):
+        await work
+
+
 @given(STEPS, st.integers(0, 2**32))
 @hypothesis_settings(max_examples=120, deadline=None)
 def test_no_call_is_lost_and_none_meets_an_evicted_instance(steps: list[str], seed: int) -> None:
@@ -408,6 +434,22 @@ def test_no_call_is_lost_and_none_meets_an_evicted_instance(steps: list[str], se
             del sys.modules["story"]
 
     asyncio.run(tell())
+
+
+@pytest.mark.timeout(240)
+async def test_ten_thousand_calls_at_once_to_a_cold_function(runtime: Runtime, gate: Gate) -> None:
+    """One warm-up and all of them answered; those beyond the line's end are refused at once."""
+    runtime.write(home=SLOW_START)
+    function = runtime.function(concurrency=50)
+    calls = [runtime.calling(seconds=1000) for _ in range(10_000)]
+    await until(lambda: gate.seen and function.status()["waiting"] == 10_000, 100)
+    with pytest.raises(Overloaded):
+        await runtime.call()
+    gate.open.set()
+    answers = await asyncio.gather(*calls)
+    assert {answer.body for answer in answers} == {b"ok"}
+    assert gate.seen == ["start"]
+    assert function.status()["waiting"] == 0
 
 
 async def test_errors_of_the_door_are_ours(runtime: Runtime) -> None:

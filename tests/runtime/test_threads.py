@@ -279,41 +279,57 @@ async def test_fresh_threads_take_over_from_those_that_hang() -> None:
     behind = asyncio.create_task(threads.run(lambda: threading.current_thread().name))
     await asyncio.sleep(0)
     threads.replace()
-    assert await behind == "test-1.1"
+    assert await behind == "test-2"
+    assert "1 stuck" in repr(threads)
     hanging.release.set()
     assert await stuck == "test-1"
-    await until(lambda: names() == ["test-1.1"])
-    assert await threads.run(lambda: threading.current_thread().name) == "test-1.1"
+    await until(lambda: names() == ["test-2"])
+    assert await threads.run(lambda: threading.current_thread().name) == "test-2"
+    assert repr(threads) == "<Threads test: 0 busy of 1, at most 1>"
     threads.close()
     await until(lambda: names() == [])
 
 
-async def test_idle_threads_are_replaced_too(threads: Threads) -> None:
-    """Every job is done once, by a fresh thread, and closing ends them all."""
+async def test_an_idle_thread_needs_no_replacement(threads: Threads) -> None:
+    """It hangs in nothing."""
     await threads.run(lambda: None)
     threads.replace()
-    done = [await threads.run(lambda: threading.current_thread().name) for _ in range(5)]
-    assert set(done) == {"test-1.1"}
+    assert await threads.run(lambda: threading.current_thread().name) == "test-1"
+
+
+async def test_one_that_came_back_serves_again_where_it_was_not_replaced() -> None:
+    """Nobody waited meanwhile, so there was no need for another."""
+    threads, hanging = Threads("test", 1), Blocked()
+    stuck = asyncio.create_task(threads.run(hanging))
+    await until(hanging.entered.is_set)
+    threads.replace()
+    assert names() == ["test-1"]
+    hanging.release.set()
+    assert await stuck == "test-1"
+    assert await threads.run(lambda: threading.current_thread().name) == "test-1"
     threads.close()
     await until(lambda: names() == [])
 
 
 async def test_threads_that_hang_are_replaced_only_so_often() -> None:
-    """Each replacement leaks one that cannot be killed: past the bound what waits has to wait."""
-    gate = threading.Event()
-    threads = Threads("bounded", 1)
-    try:
-        hanging = []
-        for _ in range(MAX_STUCK):
-            hanging.append(threads.submit(gate.wait))
-            await asyncio.sleep(0)
-            assert threads.replace()
+    """None of them can be killed: past the bound what waits has to wait, and is done when one comes back."""
+    threads, gate = Threads("test", 1), threading.Event()
+    hanging = []
+    for _ in range(MAX_STUCK + 1):
+        assert threads.can_serve
         hanging.append(threads.submit(gate.wait))
-        assert not threads.replace()
-    finally:
-        gate.set()
-        await asyncio.gather(*hanging)
-        threads.close()
+        await until(lambda: len(threads._running) == len(hanging))
+        threads.replace()
+    assert not threads.can_serve
+    behind = threads.submit(lambda: "behind")
+    await asyncio.sleep(0.01)
+    assert (len(names()), behind.done()) == (MAX_STUCK + 1, False)
+    gate.set()
+    await asyncio.gather(*hanging)
+    assert await behind == "behind"
+    assert await threads.run(lambda: "again") == "again"
+    threads.close()
+    await until(lambda: names() == [])
 
 
 async def test_no_more_jobs_wait_than_the_queue_is_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from bff.signals import (
     LoopLost,
     LoopReturned,
     Signals,
+    ThreadsStuck,
     WarmedUp,
     WarmUp,
 )
@@ -156,3 +157,18 @@ def test_blockages_are_counted_and_the_longest_is_kept(signals: Signals) -> None
     text = metrics.exposition()[0].decode()
     assert f"bff_loop_blocked_total{{{labels}}} 2.0" in text
     assert f"bff_loop_blocked_longest_seconds{{{labels}}} 3.0" in text
+
+
+def test_stuck_threads_are_counted_and_told_with_a_remedy(signals: Signals, written: io.StringIO) -> None:
+    """As many as there are now, by revision; the last one that comes back needs no remedy."""
+    metrics = Metrics()
+    metrics.listen(signals)
+    for count in (1, 2):
+        signals.emit(ThreadsStuck(function="home", revision="home-00001", count=count))
+    assert 'bff_stuck_threads{function="home",revision="home-00001"} 2.0' in metrics.exposition()[0].decode()
+    signals.emit(ThreadsStuck(function="home", revision="home-00001", count=0))
+    assert 'bff_stuck_threads{function="home",revision="home-00001"} 0.0' in metrics.exposition()[0].decode()
+    one, two, none = told(written)
+    assert (one["level"], two["stuck_threads"]) == ("warning", 2)
+    assert "isolation: process" in one["remedy"]
+    assert (none["level"], "remedy" in none) == ("info", False)

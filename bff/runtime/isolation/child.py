@@ -21,7 +21,7 @@ from typing import Any
 from bff.clock import SystemClock
 from bff.errors import BffError, FunctionFailed, FunctionNotLoaded, OutOfMemory
 from bff.revisions.loader import Loader
-from bff.runtime import hooks, warmup
+from bff.runtime import approval, hooks, warmup
 from bff.runtime.instance import Instance
 from bff.runtime.isolation import limits, parcel
 from bff.runtime.isolation.contract import refuse_streaming
@@ -109,6 +109,7 @@ class Child:
             "load": self._load,
             "check": self._check,
             "alive": self._alive,
+            "approve": self._approve,
             "stop": self._stop,
         }
 
@@ -196,6 +197,11 @@ class Child:
         is_pair = isinstance(said, tuple) and len(said) == 2
         is_alive, why = said if is_pair else (said, "")
         return Reply({"is_alive": is_alive is None or bool(is_alive), "why": str(why)})
+
+    async def _approve(self, _number: int, head: Head, _body: bytes) -> Reply:
+        assert self._instance is not None
+        said = await approval.said_by(self._instance, self._clock, head["within"])
+        return Reply({"said": said})
 
     async def _stop(self, number: int, head: Head, _body: bytes) -> Reply:
         """What went on after its answer may end first; then the handler's ``stop``, then the process."""

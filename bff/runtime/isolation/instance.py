@@ -41,12 +41,13 @@ KILLED_WITHIN = 5.0
 
 
 class ProcessInstance:
-    """Mutable state: ``pid``, ``on_gone``, ``on_first_call``, ``alive`` and ``bytes_returned``; ``_calls`` so
+    """Mutable state: ``pid``, ``on_gone``, ``on_settled``, ``on_stuck``, ``on_first_call``, ``alive`` and ``bytes_returned``; ``_calls`` so
     far, ``_callers`` inside now, ``_timers`` of cancelled calls that have not ended, ``_stuck`` of them that
     should have, ``_going_on`` of answered calls that have not ended; ``_why_leaving``, set once; ``_exit``,
     ``_is_wanted``, ``_is_lost`` and ``_has_ended``: how it ended, by whose will, and that it did.
 
-    ``on_gone`` is told why when the process ends unasked. ``alive`` is there if the handler has such a hook.
+    ``on_gone`` is told why when the process ends unasked, ``on_settled`` is called when a
+    cancelled call has ended, ``on_stuck`` when it has not in time: no further call shall enter then. ``alive`` is there if the handler has such a hook.
     """
 
     def __init__(self, package: Package, workshop: Workshop, limits: ProcessLimits) -> None:
@@ -56,6 +57,8 @@ class ProcessInstance:
         self.pid = 0
         self.bytes_returned = 0
         self.on_gone: Callable[[str], object] | None = None
+        self.on_settled: Callable[[], object] | None = None
+        self.on_stuck: Callable[[], object] | None = None
         self.on_first_call: Callable[[Invocation, float], None] | None = None
         self.alive: Callable[[], Awaitable[tuple[bool, str]]] | None = None
         loop = asyncio.get_running_loop()
@@ -141,6 +144,11 @@ class ProcessInstance:
         """Whether it takes calls; once False it is to be stopped when the last one has left, and replaced."""
         return not self._why_leaving and not self._is_lost
 
+    @property
+    def lingering(self) -> int:
+        """Calls that were cancelled and still go on: whoever made them is gone, their places are not free."""
+        return len(self._timers)
+
     async def check(self, path_parameters: tuple[str, ...]) -> None:
         """Return if the handler fits such a route.
 
@@ -169,6 +177,19 @@ class ProcessInstance:
             why, line, remedy = reply.head["broken"]
             raise ContractBroken(why, line=line, remedy=remedy)
         self._checked.add(parameters)
+
+    async def approve(self, limit: float) -> tuple[str, int | None] | None:
+        """Why the module's ``check()`` means no, and the line where it stands; None when it means yes."""
+        try:
+            with Expiry(self._clock, self._clock.now() + limit + GRACE):
+                reply = await self._exchange.ask("approve", {"within": limit})
+        except TimeoutError:
+            return f"check() did not end within {limit:g} s", None
+        except ChannelClosed:
+            await self._has_ended.wait()
+            return f"its process {self._how()} in check()", None
+        why: tuple[str, int | None] | None = reply.head["said"] and tuple(reply.head["said"])
+        return why
 
     async def call(self, invocation: Invocation) -> Answer:
         """Run the handler.
@@ -241,10 +262,14 @@ class ProcessInstance:
         timer = self._timers.pop(call, None)
         if timer is not None:
             timer.cancel()
+            if self.on_settled is not None:
+                self.on_settled()
 
     def _overstay(self, call: int) -> None:
         self._stuck.add(call)
         self._retire("a handler did not stop when it was cancelled")
+        if self.on_stuck is not None:
+            self.on_stuck()
         self._end_if_stuck()
 
     def _end_if_stuck(self) -> None:

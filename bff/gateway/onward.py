@@ -1,0 +1,134 @@
+"""Which fields pass through: the caller's to a service, the service's back to the caller. Pure.
+
+What belongs to one connection stays there (RFC 9110 §7.6.1), what frames a message is written anew, and
+who asks is told by us alone. Names are in lower case, values the bytes that came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bff.config.names import HOP_BY_HOP
+from bff.services.forward import cookies_of
+from bff.services.passing import Fields
+
+PSEUDONYM = b"bff"
+"""What we are called in ``Via`` (RFC 9110 §7.6.3): no host's name, which would tell of the network behind."""
+
+_HOP = frozenset(name.encode() for name in HOP_BY_HOP) | {b"http2-settings"}
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host", b"expect"})
+# Always ours: what a caller claims in them nobody vouches for.
+_TOLD_BY_US = frozenset({b"forwarded", b"via", b"x-request-id", b"traceparent", b"cookie", b"x-real-ip"})
+_OF_A_TRACE = frozenset({b"tracestate", b"baggage"})
+_NOT_BACK = _HOP | {b"transfer-encoding", b"x-request-id", b"via"}
+_TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """What the gateway knows of the caller. ``client`` is its address, ``peer`` the other end of the connection:
+    a trusted proxy where the two differ. ``is_vouched`` tells whether the peer is one.
+    """
+
+    client: str
+    peer: str
+    is_vouched: bool
+    scheme: str
+    version: str
+    request_id: str
+    traceparent: str
+
+
+def onward(
+    headers: Sequence[tuple[bytes, bytes]],
+    hop: Hop,
+    *,
+    cookies: Collection[str],
+    own: Mapping[str, str],
+    withheld: frozenset[bytes] = frozenset(),
+) -> Fields:
+    """What goes on to the service: the caller's fields but for those that stay here, then ours, then the
+    service's own, which win.
+    """
+    ours = {name.encode(): value.encode("latin-1") for name, value in own.items()}
+    dropped = _HOP | _FRAMING | _TOLD_BY_US | withheld | nominated(headers) | ours.keys()
+    fields = [
+        (name, value)
+        for name, value in headers
+        if name not in dropped and not name.startswith((b"proxy-", b"x-forwarded-"))
+    ]
+    if cookies and (kept := [pair for name, pair in cookies_of(headers) if name in cookies]):
+        fields.append((b"cookie", "; ".join(kept).encode("latin-1")))
+    fields += _of_the_caller(headers, hop)
+    fields += [(b"x-request-id", hop.request_id.encode()), (b"traceparent", hop.traceparent.encode())]
+    return [*(pair for pair in fields if pair[0] not in ours), *ours.items()]
+
+
+def back(fields: Iterable[tuple[bytes, bytes]], *, status: int, has_cors: bool) -> Fields:
+    """What goes back to the caller, without the fields that only this connection's end may write."""
+    lowered = [(name.lower(), value) for name, value in fields]
+    dropped = _NOT_BACK | nominated(lowered)
+    if status in (204, 304):
+        dropped |= {b"content-length"}
+    kept = [
+        (name, value)
+        for name, value in lowered
+        if name not in dropped
+        and not name.startswith(b"proxy-")
+        and not (has_cors and name.startswith(b"access-control-"))
+    ]
+    return [*kept, (b"via", _via(lowered, "1.1"))]
+
+
+def nominated(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    """The fields that ``Connection`` names: they are this connection's too (RFC 9110 §7.6.1)."""
+    return {
+        option.strip().lower()
+        for name, value in headers
+        if name == b"connection"
+        for option in value.split(b",")
+    }
+
+
+def _of_the_caller(headers: Sequence[tuple[bytes, bytes]], hop: Hop) -> Fields:
+    """``Forwarded`` (RFC 7239), ``X-Forwarded-*`` and ``Via``: only what is known here or vouched for."""
+    said = dict(headers) if hop.is_vouched else {}
+    host = said.get(b"x-forwarded-host") or _first(headers, b"host")
+    scheme = _scheme(said.get(b"x-forwarded-proto"), hop.scheme)
+    addresses = list(dict.fromkeys(address for address in (hop.client, hop.peer) if address))
+    elements = [b"for=" + _node(address) for address in addresses] or [b"for=unknown"]
+    elements[-1] += b";proto=" + scheme + (b";host=" + _quoted(host) if _is_host(host) else b"")
+    fields: Fields = [(b"forwarded", b", ".join(elements)), (b"x-forwarded-proto", scheme)]
+    if addresses:
+        fields.append((b"x-forwarded-for", ", ".join(addresses).encode()))
+    if _is_host(host):
+        fields.append((b"x-forwarded-host", host))
+    return [*fields, (b"via", _via(headers, hop.version))]
+
+
+def _via(headers: Iterable[tuple[bytes, bytes]], version: str) -> bytes:
+    passed = [value for name, value in headers if name == b"via" and value]
+    return b", ".join([*passed, version.encode() + b" " + PSEUDONYM])
+
+
+def _scheme(vouched: bytes | None, seen: str) -> bytes:
+    told = (vouched or b"").rpartition(b",")[2].strip().lower()
+    return told if told in (b"http", b"https") else seen.encode()
+
+
+def _node(address: str) -> bytes:
+    """RFC 7239 §6: an IPv6 address stands in brackets, and therefore in quotes."""
+    return f'"[{address}]"'.encode() if ":" in address else address.encode()
+
+
+def _is_host(host: bytes) -> bool:
+    return bool(host) and all(each in _TOKEN or each in b"[]:" for each in host)
+
+
+def _quoted(host: bytes) -> bytes:
+    return host if all(each in _TOKEN for each in host) else b'"' + host + b'"'
+
+
+def _first(headers: Sequence[tuple[bytes, bytes]], wanted: bytes) -> bytes:
+    return next((value for name, value in headers if name == wanted), b"")

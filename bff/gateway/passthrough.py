@@ -1,0 +1,271 @@
+"""Requests that pass through to a service: streamed both ways, framed anew, timed, recorded, never read.
+
+One :class:`Passage` is one request. Until the head of the answer is there, it has the route's time; while the
+caller's own body is on its way, that time begins anew with every piece. After that the stream's times count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+from bff.clock import Clock, Deadline, Expiry
+from bff.config.names import METHODS
+from bff.errors import BadRequest, BffError, BodyTimedOut, BodyTooLarge, CallerLeft, MethodNotAllowed
+from bff.gateway import interim, onward, rawpath
+from bff.gateway.offers import OFFER_KEY
+from bff.gateway.protocol import SCOPE_KEY, TARGET_KEY, LimitedProtocol
+from bff.gateway.router import allow_of
+from bff.gateway.sender import TURN, Sender
+from bff.gateway.target import Target
+from bff.gateway.tunnel import join
+from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
+from bff.sdk.invocation import Incoming, Invocation
+from bff.services.client import ServiceClient
+from bff.services.passing import Exchange, Fields, Onward
+from bff.services.paths import climbs
+
+EXPECTATION = 1.0
+"""Seconds a service may take to say 100 before the body is sent all the same (curl's own patience)."""
+
+_BODILESS = frozenset({204, 304})
+
+
+class Passage:
+    """One request on its way to one service and back. Mutable state: ``_received`` bytes of the caller's body,
+    ``_may_continue``, ``_is_callers_turn`` (whom we wait for), ``_expiry`` (until the answer's head is there).
+    """
+
+    def __init__(
+        self, client: ServiceClient, *, invocation: Invocation, target: Target, sender: Sender, clock: Clock
+    ) -> None:
+        assert invocation.incoming is not None
+        self._client = client
+        self._invocation = invocation
+        self._incoming: Incoming = invocation.incoming
+        self._scope: MutableMapping[str, Any] = self._incoming.scope
+        self._connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
+        self._target = target
+        self._sender = sender
+        self._clock = clock
+        self._received = 0
+        self._is_callers_turn = False
+        self._expiry: Expiry | None = None
+        self._may_continue: asyncio.Event | None = None
+
+    async def run(self, hop: onward.Hop) -> None:
+        """Pass it through.
+
+        Raises:
+            BffError: there is no answer, or it broke off; the error says whose fault that was.
+
+        """
+        going = self._going(hop)
+        self._incoming.refuse_announced_excess()
+        path = going.path.partition(b"?")[0].decode("latin-1")
+        record = self._invocation.open_call(self._client.name, going.method, path)
+        self._client.passing += 1
+        try:
+            exchange = await self._opened(going)
+            record.status = exchange.status
+            try:
+                await self._answer(exchange)
+            finally:
+                await exchange.aclose()
+        except asyncio.CancelledError:
+            record.error = "cancelled"
+            raise
+        except BaseException as error:
+            record.error = error.code if isinstance(error, BffError) else type(error).__name__
+            raise
+        finally:
+            self._client.passing -= 1
+            record.ended = self._clock.now()
+
+    # The way there.
+
+    def _going(self, hop: onward.Hop) -> Onward:
+        method = self._invocation.method
+        if method == "TRACE" and self._client.own_headers:
+            # Its answer repeats what was sent (RFC 9110 §9.3.8), the service's credentials among it.
+            raise MethodNotAllowed(method, allow_of(each for each in METHODS if each != method))
+        path, query = rawpath.split(self._raw_target())
+        path = self._target.asked(path)
+        if climbs(path):
+            raise BadRequest("The path has a . or .. segment.")
+        length, has_body = _framing(self._scope["headers"], self._scope["http_version"])
+        return Onward(
+            method=method,
+            path=path + query,
+            fields=self._fields(hop, has_body=has_body),
+            parts=self._body() if has_body else None,
+            length=length,
+            inform=self._inform,
+            upgrade=b"websocket" if OFFER_KEY in self._scope else b"",
+        )
+
+    def _fields(self, hop: onward.Hop, *, has_body: bool) -> Fields:
+        headers = self._scope["headers"]
+        fields = onward.onward(
+            headers,
+            hop,
+            cookies=self._target.forwarding.cookies,
+            own=self._client.own_headers,
+            withheld=self._target.withheld,
+        )
+        if has_body and any(name == b"expect" for name, _ in headers):
+            self._may_continue = asyncio.Event()
+            fields.append((b"expect", b"100-continue"))
+        return fields
+
+    def _raw_target(self) -> bytes:
+        target: bytes | None = self._scope.get(TARGET_KEY)
+        if target is not None:
+            return target
+        query: bytes = self._scope["query_string"]
+        raw: bytes = self._scope["raw_path"]
+        return raw + (b"?" + query if query else b"")
+
+    def _inform(self, status: int, fields: Fields) -> None:
+        if status == 100 and self._may_continue is not None:
+            self._may_continue.set()
+        if self._connection is not None:
+            back = onward.back(fields, status=status, has_cors=False)
+            interim.inform(self._connection.cycle_of(self._scope), status, back)
+
+    async def _opened(self, going: Onward) -> Exchange:
+        allowed = self._target.timeout
+        try:
+            with Expiry(self._clock, self._invocation.deadline.at) as self._expiry:
+                return await self._client.open(going)
+        except TimeoutError:
+            if self._is_callers_turn:
+                raise BodyTimedOut(self._target.stream_idle_timeout) from None
+            raise ServiceTimedOut(self._client.name, allowed) from None
+        finally:
+            self._expiry = None  # the rest of the body may still be on its way, and moves it no more
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        """The caller's body as it comes, asked for no faster than the service takes it."""
+        await self._continued()
+        is_more = True
+        while is_more:
+            self._turn(is_callers=True)
+            message = await self._incoming.receive()
+            self._incoming.raise_if_left(message)
+            piece: bytes = message.get("body", b"")
+            self._received += len(piece)
+            if self._received > self._target.max_body:
+                raise BodyTooLarge(self._target.max_body)
+            is_more = message.get("more_body", False)
+            self._turn(is_callers=False)
+            if piece:
+                yield piece
+
+    async def _continued(self) -> None:
+        """Until the service has said that it wants the body, or has had the time to."""
+        if self._may_continue is not None:
+            self._turn(is_callers=False, extra=EXPECTATION)
+            with suppress(TimeoutError), Expiry(self._clock, self._clock.now() + EXPECTATION):
+                await self._may_continue.wait()
+
+    def _turn(self, *, is_callers: bool, extra: float = 0.0) -> None:
+        """From now on it is the caller we wait for, or the service."""
+        if self._expiry is None:
+            return
+        self._is_callers_turn = is_callers
+        allowed = self._target.stream_idle_timeout if is_callers else self._target.timeout
+        latest = self._invocation.started + self._target.stream_timeout
+        self._expiry.move(min(self._clock.now() + allowed + extra, latest))
+
+    # The way back.
+
+    async def _answer(self, exchange: Exchange) -> None:
+        if exchange.duplex is None and not 200 <= exchange.status <= 599:
+            raise ServiceConnectionLost(self._client.name, "answered a status that is none of HTTP's")
+        allowed = self._target.stream_timeout
+        self._invocation.deadline = Deadline(self._clock.now() + allowed, allowed)
+        fields = onward.back(exchange.fields, status=exchange.status, has_cors=self._sender.has_cors)
+        self._sender.add_passing(fields)
+        try:
+            with Expiry(self._clock, self._invocation.deadline.at):
+                if exchange.duplex is not None:
+                    await self._switch(exchange, fields)
+                else:
+                    await self._send(exchange, fields)
+        except TimeoutError:
+            if self._is_callers_turn:
+                raise CallerLeft from None  # it has stopped reading
+            raise ServiceConnectionLost(self._client.name, "fell silent in its answer") from None
+
+    async def _send(self, exchange: Exchange, fields: Fields) -> None:
+        status = exchange.status
+        if self._connection is not None:
+            interim.last_answer(self._connection.cycle_of(self._scope))
+        if self._invocation.method == "HEAD" or status in _BODILESS:
+            await self._sender.at_once(status, fields, b"")
+            return
+        length = _length(fields)
+        if length is not None and (whole := exchange.whole()) is not None:
+            await self._sender.at_once(status, fields, whole)
+            return
+        await self._sender.head(status, fields)
+        await self._pieces(exchange, length)
+
+    async def _pieces(self, exchange: Exchange, length: int | None) -> None:
+        """The body, no faster than the caller takes it, and no longer silent than it may be."""
+        idle, sent, parts = self._target.stream_idle_timeout, 0, exchange.parts()
+        self._is_callers_turn = False
+        for number in count(1):
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+            with Expiry(self._clock, self._clock.now() + idle):
+                piece = await anext(parts, None)
+                if piece is None:
+                    break
+                sent += len(piece)
+                self._is_callers_turn = True
+                await self._sender.piece(piece, more=sent != length)
+                self._is_callers_turn = False
+        if sent != length:
+            await self._sender.piece(b"", more=False)
+
+    async def _switch(self, exchange: Exchange, fields: Fields) -> None:
+        """101: from here on both sides speak WebSocket with each other, and we carry bytes."""
+        assert exchange.duplex is not None
+        cycle = None if self._connection is None else self._connection.cycle_of(self._scope)
+        if cycle is None or self._connection is None:
+            raise CallerLeft
+        switching = [*fields, (b"connection", b"upgrade"), (b"upgrade", b"websocket")]
+        interim.inform(cycle, 101, switching)
+        self._sender.started = True
+        self._invocation.status = 101
+        caller = self._connection.take_over(self._scope)
+        if caller is not None:
+            await join(caller, exchange.duplex, clock=self._clock, idle=self._target.stream_idle_timeout)
+
+
+def _framing(headers: Fields, version: str) -> tuple[int | None, bool]:
+    """The length of the body that follows (None: chunked), and whether one does. llhttp has refused most of what
+    could be read in two ways; the rest is refused here.
+    """
+    lengths = [value for name, value in headers if name == b"content-length"]
+    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    if codings:
+        # RFC 9112 §6.1: what else is coded we could not pass on; of 1.0 nobody knows who understood it.
+        if lengths or version == "1.0" or len(codings) > 1 or codings[0].strip().lower() != b"chunked":
+            raise BadRequest("The body's framing is not understood.")
+        return None, True
+    if not lengths:
+        return None, False
+    if len(lengths) > 1 or not lengths[0].isdigit():
+        raise BadRequest("The body's length is not understood.")
+    length = int(lengths[0])
+    return length, length > 0
+
+
+def _length(fields: Fields) -> int | None:
+    return next((int(value) for name, value in fields if name == b"content-length"), None)

@@ -1,0 +1,125 @@
+"""What traffic and release become by a deploy, a tag, a turn: pure steps from one state to the next. Tags are
+addresses that somebody has, and outlive every step but their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bff.config import ReleaseConfig
+from bff.revisions.release import Release, State, begun, from_json
+from bff.revisions.store.records import Planned, Published, ReleaseState, TrafficState
+from bff.revisions.traffic import LATEST, Target, Traffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploy:
+    """What is wished of a publication. With ``no_traffic`` the present shares stay where they are."""
+
+    who: str
+    note: str = ""
+    tag: str = ""
+    no_traffic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """By which traffic follows a publication: whether it is a save in dev, the function's ``release`` section,
+    and Unix time.
+    """
+
+    is_save: bool
+    release: ReleaseConfig
+    now: float
+
+
+def after_deploy(
+    before: TrafficState, published: Published, release: ReleaseState, wish: Deploy, rules: Rules
+) -> Planned:
+    """What goes with a new revision. Its share is that of the latest one, which it is now, unless somebody
+    wished otherwise or a release moves it.
+
+    Raises:
+        TrafficInvalid: the tag is no name.
+
+    """
+    planned = _shares(before, published, release, wish, rules)
+    if not wish.tag:
+        return planned
+    return replace(planned, traffic=tagged(planned.traffic, wish.tag, published.name))
+
+
+def _shares(
+    before: TrafficState, published: Published, release: ReleaseState, wish: Deploy, rules: Rules
+) -> Planned:
+    if rules.is_save and not wish.no_traffic:
+        return Planned(traffic=after_save(before.traffic))
+    if not before.latest or (not wish.no_traffic and rules.release.strategy == "immediate"):
+        return Planned(traffic=before.traffic)
+    held = pinned(before.traffic, before.latest)
+    is_there = published.name in (before.latest, before.main)
+    if wish.no_traffic or rules.release.strategy == "manual" or is_there:
+        return Planned(traffic=before.traffic if is_there else held)
+    running = from_json(release.state) if release.goes_on and release.state else None
+    begins = begun(
+        published.function,
+        main=before.main,
+        canary=published.name,
+        config=rules.release,
+        now=rules.now,
+        running=running,
+    )
+    return after_turn(begins, replace(before, traffic=held, latest=published.name))
+
+
+def after_turn(release: Release, before: TrafficState) -> Planned:
+    """What a release wants in force. One that was promoted leaves its share to whichever is the latest, so that
+    the next deploy is a release again, or live at once.
+    """
+    traffic = release.traffic(before.traffic)
+    if release.state is State.SUPERSEDED:
+        traffic = before.traffic
+    elif release.state is State.PROMOTED and release.canary == before.latest:
+        traffic = all_to(traffic, None)
+    return Planned(
+        traffic=traffic, release=release.as_json(), goes_on=not release.has_ended, step=step_of(release)
+    )
+
+
+def step_of(release: Release) -> str:
+    """What tells a step from every other, the same step of an earlier release included."""
+    return f"{release.canary}={release.percent} since {release.since!r}"
+
+
+def pinned(traffic: Traffic, latest: str) -> Traffic:
+    """The same shares, but of the revision that is the latest now: a newer one gets nothing."""
+    return Traffic(
+        tuple(target if target.revision else replace(target, revision=latest) for target in traffic.targets)
+    )
+
+
+def all_to(traffic: Traffic, revision: str | None) -> Traffic:
+    """Everything to one revision; None is whichever is the latest."""
+    return Traffic((Target(revision=revision, percent=100), *_tags(traffic.targets)))
+
+
+def tagged(traffic: Traffic, tag: str, revision: str | None) -> Traffic:
+    """A tag leads to this revision from now on; None takes it away.
+
+    Raises:
+        TrafficInvalid: the tag is no name.
+
+    """
+    kept = [replace(each, tag="") if each.tag == tag else each for each in traffic.targets]
+    kept = [each for each in kept if each.percent or each.tag]
+    return Traffic((*kept, *([Target(revision=revision, tag=tag)] if revision else [])))
+
+
+def after_save(traffic: Traffic) -> Traffic:
+    """In dev: whatever was saved last gets everything."""
+    return LATEST if not any(each.tag for each in traffic.targets) else all_to(traffic, None)
+
+
+def _tags(targets: Iterable[Target]) -> list[Target]:
+    return [replace(each, percent=0) for each in targets if each.tag]

@@ -1,0 +1,1 @@
+"""What outlives the process: revisions, traffic, releases, tokens and the audit log, in SQLite or PostgreSQL."""

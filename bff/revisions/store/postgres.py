@@ -1,0 +1,203 @@
+"""The store on PostgreSQL, by psycopg 3: for several machines on one state. Our tables live in the schema ``bff``.
+
+The driver is imported with the first connection: it takes 0.3 s and 19 MB, which only those pay who name
+such a database. ``synchronous_commit`` is asked for, whatever the server's default is: what was acknowledged is
+on its disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from bff.revisions.store import database
+from bff.revisions.store.database import Row, Session, row
+from bff.revisions.store.failures import StoreBroken, StoreUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
+
+SCHEMA = "bff"
+CONNECT_TIMEOUT = 3
+"""Whole seconds that libpq waits for one address of the server."""
+STATEMENT_TIMEOUT = 5_000
+"""Milliseconds after which the server gives up a sentence, waiting for locks included."""
+MIGRATION_LOCK = 0x6266665F  # "bff_": pg_advisory_xact_lock takes a number
+
+_OPTIONS = {
+    "connect_timeout": CONNECT_TIMEOUT,
+    "application_name": "bff",
+    # A server whose machine died says nothing: without these, the first sentence after waits for minutes.
+    "keepalives_idle": 5,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": STATEMENT_TIMEOUT,
+    "options": f"-c search_path={SCHEMA} -c synchronous_commit=on -c statement_timeout={STATEMENT_TIMEOUT}"
+    f" -c lock_timeout={STATEMENT_TIMEOUT} -c idle_in_transaction_session_timeout={2 * STATEMENT_TIMEOUT}",
+}
+
+
+class Postgres:
+    """Mutable state: ``_connection``, opened with the first call and again when it is lost. The address holds
+    a password, perhaps: it is never shown.
+    """
+
+    def __init__(self, url: str, *, now: Callable[[], float]) -> None:
+        self._url = url
+        self._now = now
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """READ COMMITTED; verbs lock the rows that they decide on."""
+        with self._transaction("BEGIN ISOLATION LEVEL READ COMMITTED") as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One state of everything."""
+        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as session:
+            yield session
+
+    def wall(self, session: Session) -> float:
+        """The server's, which all gateways share."""
+        found = row(session, "SELECT EXTRACT(EPOCH FROM clock_timestamp())::double precision")
+        return float(found[0]) if found else self._now()
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.close()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Session]:
+        session = self._begun(begin)
+        try:
+            with self._translated():
+                yield session
+                session.rows("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+
+    def _begun(self, begin: str) -> _Sentences:
+        """A connection that was lost while nobody asked is found out by BEGIN, and made again once."""
+        with self._translated():
+            if self._connection is not None:
+                try:
+                    session = _Sentences(self._connection)
+                    session.rows(begin)
+                except self._driver().OperationalError:
+                    self.close()
+                else:
+                    return session
+            session = _Sentences(self._open())
+            session.rows(begin)
+            return session
+
+    def _undo(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            try:
+                connection.execute("ROLLBACK")
+            except Exception:  # then it is lost, and the server undoes it by itself
+                self.close()
+
+    def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
+        driver = self._driver()
+        connection: psycopg.Connection[tuple[Any, ...]] = driver.connect(
+            self._url, autocommit=True, **_OPTIONS
+        )
+        try:
+            self._migrate(_Sentences(connection))
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _migrate(self, session: Session) -> None:
+        (is_there,) = session.rows("SELECT to_regclass(?) IS NOT NULL", f"{SCHEMA}.migrations")[0]
+        if is_there:
+            (at,) = session.rows("SELECT COALESCE(MAX(version), 0) FROM migrations")[0]
+            if database.check(at):
+                return
+        session.rows("BEGIN")
+        session.rows("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)  # others wait, and then find it done
+        session.rows(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        database.migrate(session, self._now())
+        session.rows("COMMIT")
+
+    @staticmethod
+    def _driver() -> Any:
+        try:
+            import psycopg
+        except ImportError:
+            raise StoreUnavailable(
+                "needs PostgreSQL's driver, which is not installed",
+                remedy="pip install 'bff-gateway[postgres]'",
+            ) from None
+        return psycopg
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        driver = self._driver()
+        try:
+            yield
+        except driver.Error as error:
+            state = error.sqlstate or ""
+            if isinstance(error, driver.OperationalError) and not state:
+                self.close()
+            raise _told(state) from error
+
+    def __repr__(self) -> str:
+        return "<Postgres>"
+
+
+_SAID: dict[str, tuple[str, str]] = {
+    # By SQLSTATE or its class (PostgreSQL's documentation, appendix A).
+    "28": ("does not let this user in", "look at user and password under `state`"),
+    "3D": ("names a database that does not exist", "create it, or look at its name under `state`"),
+    "42501": (
+        "does not allow this user to write",
+        f"grant it CREATE on the database, or the schema {SCHEMA}",
+    ),
+    "25006": ("is read-only", "name the primary under `state`, not a standby"),
+    "53100": ("is full", "make room on its disk"),
+    "53300": ("takes no more connections", "raise max_connections, or end what holds them"),
+    "55P03": ("is locked by somebody else", "look at pg_stat_activity"),
+    "57014": ("did not answer in time", "look at pg_stat_activity"),
+    "57P": ("is shutting down or starting", "wait for it"),
+    "58": ("cannot read or write its disk", "look at the server's log"),
+    "XX001": ("is damaged", "look at the server's log"),
+    "XX002": ("is damaged", "look at the server's log"),
+}
+
+
+def _told(state: str) -> StoreUnavailable:
+    """What to say; the driver's own words may hold the address, and are for the cause."""
+    for length in (5, 3, 2):
+        if state[:length] in _SAID:
+            why, remedy = _SAID[state[:length]]
+            kind = StoreBroken if state.startswith("XX") else StoreUnavailable
+            return kind(f"on PostgreSQL {why}", remedy=remedy)
+    if not state:
+        return StoreUnavailable("on PostgreSQL cannot be reached", remedy="look at its address under `state`")
+    return StoreUnavailable(f"on PostgreSQL failed (SQLSTATE {state})")
+
+
+@lru_cache(maxsize=256)
+def _dialect(sql: LiteralString) -> LiteralString:
+    return sql.replace("?", "%s")
+
+
+class _Sentences:
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        cursor = self._connection.execute(_dialect(sql), values)
+        return list(cursor.fetchall()) if cursor.description is not None else []

@@ -1,0 +1,183 @@
+"""What the store gives back, as frozen values. Times are Unix time in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from bff.revisions.routing import age
+from bff.revisions.traffic import LATEST, Traffic
+
+
+class Origin(StrEnum):
+    """Where a revision came from."""
+
+    FOLDER = "folder"
+    """The functions folder beside the gateway, when it started or when a file was saved."""
+    DEPLOY = "deploy"
+    """The admin API."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What is to be published. ``archive`` is what :mod:`bff.revisions.archive` packs, ``settings`` the frozen
+    settings as text, ``folder`` the digest of the files alone where they are those of the functions folder;
+    an empty ``name`` lets the store give the next one.
+    """
+
+    function: str
+    digest: str
+    archive: bytes
+    settings: str = ""
+    name: str = ""
+    author: str = ""
+    folder: str = ""
+    note: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it came from."""
+        return Origin.FOLDER if self.folder else Origin.DEPLOY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A revision as the store keeps it, without its archive. ``size`` is the archive's, in bytes;
+    ``last_active`` is when it last had traffic, as far as a gateway has said.
+    """
+
+    function: str
+    number: int
+    name: str
+    digest: str
+    created: float
+    author: str = ""
+    origin: str = Origin.FOLDER
+    note: str = ""
+    settings: str = ""
+    size: int = 0
+    last_active: float = 0.0
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficState:
+    """Who gets a function's calls. ``version`` is 0 until somebody moves it; ``latest`` is the name of the
+    newest ready revision, empty while there is none, and ``digest`` and ``created`` are that one's; ``folder``
+    is the digest of the files last published from the functions folder, settings apart; ``changed`` is the
+    number of the last change, by which later states are told from earlier ones.
+    """
+
+    function: str
+    version: int = 0
+    traffic: Traffic = LATEST
+    latest: str = ""
+    digest: str = ""
+    created: float = 0.0
+    folder: str = ""
+    changed: int = 0
+
+    @property
+    def main(self) -> str:
+        """The revision with most of the calls; of equals the older one."""
+        shares: dict[str, int] = {}
+        for target in self.traffic.targets:
+            name = target.revision or self.latest
+            shares[name] = shares.get(name, 0) + target.percent
+        return max(sorted(shares, key=age), key=lambda name: shares[name])
+
+    def routed(self) -> frozenset[str]:
+        """Every revision that is named by a share or a tag, the newest one among them if it is meant."""
+        means_latest = any(target.revision is None for target in self.traffic.targets)
+        return self.traffic.names().union({self.latest} if self.latest and means_latest else ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is done to a function's traffic, by whom and why. ``numbers`` are what a verdict stands on;
+    ``expected`` is the version it is based on, None for whatever it is.
+    """
+
+    function: str
+    what: str
+    who: str
+    why: str = ""
+    traffic: Traffic | None = None
+    expected: int | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A line of a function's history; ``before`` and ``after`` are traffic blocks, None where it did not move."""
+
+    id: int
+    function: str
+    at: float
+    who: str
+    what: str
+    why: str
+    numbers: Mapping[str, Any]
+    before: list[dict[str, Any]] | None
+    after: list[dict[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What goes with a publication or a turn: the traffic, and how far the release has come then, None where it
+    stays what it is. ``goes_on`` is False for one that has ended; ``step`` is the one whose counts are kept.
+    """
+
+    traffic: Traffic
+    release: Mapping[str, Any] | None = None
+    goes_on: bool = False
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseState:
+    """How far a function's release has come, as its loop wrote it; version 0 and None: there was none."""
+
+    function: str
+    version: int = 0
+    goes_on: bool = False
+    state: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What one gateway has counted of one side's calls in one step of a release, whatever its counters are
+    called.
+    """
+
+    function: str
+    step: str
+    side: str
+    gateway: str
+    counters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A bearer token, of which the store knows the SHA-256 only. ``used`` is 0.0 until it was."""
+
+    id: str
+    name: str
+    scopes: frozenset[str]
+    created: float
+    used: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """One write through the admin API, granted or refused."""
+
+    id: int
+    at: float
+    who: str
+    what: str
+    target: str
+    status: int
+    detail: Mapping[str, Any]

@@ -1,0 +1,48 @@
+"""The tables, as numbered migrations that only ever grow. One text for SQLite and PostgreSQL.
+
+SQLite has no type names of its own that matter (its §3.1 "affinity" reads BIGINT as INTEGER and DOUBLE
+PRECISION as REAL, and leaves bytes alone), so PostgreSQL's are written. ``sequence`` is one row that every
+change takes the next number from, and holds until it commits: numbers become visible in their order, and a
+poller that asks for what came after one misses nothing.
+"""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE sequence (id BIGINT PRIMARY KEY, at BIGINT NOT NULL)",
+        "INSERT INTO sequence (id, at) VALUES (1, 0)",
+        """CREATE TABLE functions (
+            name TEXT PRIMARY KEY, numbered BIGINT NOT NULL, latest TEXT NOT NULL, folder TEXT NOT NULL,
+            version BIGINT NOT NULL, block TEXT NOT NULL, changed BIGINT NOT NULL)""",
+        "CREATE INDEX functions_changed ON functions (changed)",
+        """CREATE TABLE revisions (
+            function TEXT NOT NULL, number BIGINT NOT NULL, name TEXT NOT NULL UNIQUE, digest TEXT NOT NULL,
+            created DOUBLE PRECISION NOT NULL, author TEXT NOT NULL, origin TEXT NOT NULL, note TEXT NOT NULL,
+            settings TEXT NOT NULL, size BIGINT NOT NULL, last_active DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (function, number), UNIQUE (function, digest))""",
+        # Apart from what is listed: SQLite reads whole rows, and a listing shall not wade through archives.
+        "CREATE TABLE archives (name TEXT PRIMARY KEY, archive BYTEA NOT NULL)",
+        """CREATE TABLE history (
+            id BIGINT PRIMARY KEY, function TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, who TEXT NOT NULL,
+            what TEXT NOT NULL, why TEXT NOT NULL, numbers TEXT NOT NULL, before TEXT, after TEXT)""",
+        "CREATE INDEX history_function ON history (function, id)",
+        """CREATE TABLE releases (
+            function TEXT PRIMARY KEY, version BIGINT NOT NULL, goes_on BIGINT NOT NULL, state TEXT NOT NULL)""",
+        """CREATE TABLE cohorts (
+            function TEXT NOT NULL, step TEXT NOT NULL, side TEXT NOT NULL, gateway TEXT NOT NULL,
+            counters TEXT NOT NULL, PRIMARY KEY (function, step, side, gateway))""",
+        "CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until DOUBLE PRECISION NOT NULL)",
+        """CREATE TABLE tokens (
+            id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL, scopes TEXT NOT NULL,
+            created DOUBLE PRECISION NOT NULL, used DOUBLE PRECISION NOT NULL)""",
+        """CREATE TABLE audit (
+            id BIGINT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
+            target TEXT NOT NULL, status BIGINT NOT NULL, detail TEXT NOT NULL)""",
+    ),
+)
+"""Each is run once, in its order, in one transaction with the note that it was."""
+
+NOTED = (
+    "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, applied DOUBLE PRECISION NOT NULL)"
+)

@@ -1,0 +1,83 @@
+"""The last look at a revision before it may get traffic: the author's own ``check()``, if the module has one.
+
+It runs in a warm instance, inline or in its process, under ``warm_up_timeout``. The routes were checked by
+the warm-up.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from bff.clock import Clock
+from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.runtime import hooks
+from bff.runtime.hooks import HookOverran
+from bff.runtime.instance import Instance
+from bff.runtime.lives import Live
+from bff.sdk.handler import line_of
+
+
+async def ask(live: Live, clock: Clock) -> None:
+    """Warm the revision, and return if it agrees to get traffic.
+
+    Raises:
+        FunctionNotLoaded: it could not be warmed, or its ``check()`` failed, took too long or said no.
+        GatewayDraining: it went meanwhile.
+
+    """
+    await live.warm()
+    inside = live.instance
+    if inside is None:
+        raise GatewayDraining
+    limit = live.settings.warm_up_timeout
+    said = await (said_by(inside, clock, limit) if isinstance(inside, Instance) else inside.approve(limit))
+    if said is not None:
+        taken, function = live.revision.snapshot, live.revision.function
+        place = f"{taken.root.name}/{taken.modules[function]}"
+        why, line = said
+        raise FunctionNotLoaded(
+            function,
+            why,
+            where=f"{place}:{line}" if line else place,
+            remedy="its `check()` decides whether it may get traffic: mend what it found, and deploy again",
+        )
+
+
+async def said_by(instance: Instance, clock: Clock, limit: float) -> tuple[str, int | None] | None:
+    """Why the module's ``check()`` means no, and the line where it stands; None when it means yes."""
+    check = hook_of(instance.package.module())
+    if check is None:
+        return None
+    try:
+        why = _no(await hooks.run(check, clock=clock, until=clock.now() + limit))
+    except HookOverran:
+        why = f"check() did not end within {limit:g} s"
+    except Exception as error:
+        why = f"check() raised {type(error).__name__}: {error}"
+    except SystemExit:
+        why = "check() wanted to exit"
+    return None if why is None else (why, line_of(check))
+
+
+def hook_of(module: ModuleType) -> Callable[[], Any] | None:
+    """A module's own function ``check`` that needs no argument; an imported one is somebody else's."""
+    check = vars(module).get("check")
+    if not inspect.isfunction(check) or check.__module__ != module.__name__:
+        return None
+    needed = [
+        each
+        for each in inspect.signature(check).parameters.values()
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
+    return None if needed else check
+
+
+def _no(said: object) -> str | None:
+    """Why an answer means no; nothing said is a yes, as with ``ready`` and ``alive``."""
+    is_good, why = said if isinstance(said, tuple) and len(said) == 2 else (said, "")
+    if is_good or is_good is None:
+        return None
+    return f"check() said no{f': {why}' if why else ''}"

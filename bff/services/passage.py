@@ -1,0 +1,166 @@
+"""The ways of requests that pass through: over our own connections, or over stock httpx where a service asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from bff.config import ServiceConfig
+from bff.services import http1
+from bff.services.body import Body
+from bff.services.connections import Connections, Outgoing
+from bff.services.duplex import Duplex
+from bff.services.passing import Exchange, Fields, Inform, Onward, Way
+from bff.services.transport import Transport
+from bff.services.wall import translated
+
+
+def way_of(service: str, config: ServiceConfig, transport: httpx.AsyncBaseTransport) -> Way:
+    """The way to a service over a transport."""
+    url = httpx.URL(config.url.rstrip("/"))
+    if isinstance(transport, Transport):
+        return OwnWay(service, url, transport.connections(url))
+    return StockWay(service, url, transport)
+
+
+class _Watcher:
+    """Hands on what a service says before its answer. Immutable."""
+
+    def __init__(self, inform: Inform | None, *, may_switch: bool) -> None:
+        self._inform = inform
+        self.may_switch = may_switch
+
+    def interim(self, status: int, head: bytes) -> None:
+        if self._inform is not None:
+            self._inform(status, _lowered(http1.fields_of(head)))
+
+
+class OwnExchange:
+    """Over our own connection. See :class:`bff.services.passing.Exchange`."""
+
+    def __init__(
+        self, service: str, status: int, fields: Fields, body: Body | None, duplex: Duplex | None
+    ) -> None:
+        self.status = status
+        self.fields = fields
+        self.duplex = duplex
+        self._service = service
+        self._body = body
+
+    def whole(self) -> bytes | None:
+        return b"" if self._body is None else self._body.whole()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        if self._body is None:
+            return
+        try:
+            async for part in self._body:
+                yield part
+        except httpx.HTTPError as error:
+            raise translated(error, self._service) from error
+
+    async def aclose(self) -> None:
+        if self.duplex is not None:
+            self.duplex.close()
+        if self._body is not None:
+            await self._body.aclose()
+
+
+class OwnWay:
+    """HTTP/1.1 by our own transport, head and framing written here. Immutable but for the connections."""
+
+    def __init__(self, service: str, url: httpx.URL, connections: Connections) -> None:
+        self._service = service
+        self._prefix = url.raw_path.rstrip(b"/")
+        self._host = url.netloc
+        self._connections = connections
+
+    async def open(self, onward: Onward) -> Exchange:
+        """See :class:`bff.services.passing.Way`."""
+        try:
+            answer = await self._connections.request(self._outgoing(onward))
+        except httpx.HTTPError as error:
+            raise translated(error, self._service) from error
+        fields = _lowered(http1.fields_of(answer.head))
+        return OwnExchange(self._service, answer.status, fields, answer.stream, answer.duplex)
+
+    def _outgoing(self, onward: Onward) -> Outgoing:
+        try:
+            head = http1.request_line(onward.method.encode(), self._prefix + onward.path)
+            head += http1.field_lines(_framed(onward, self._host))
+        except http1.NotHttp as error:
+            raise httpx.LocalProtocolError(str(error)) from None
+        outgoing = Outgoing(
+            head + b"\r\n",
+            is_head=onward.method == "HEAD",
+            is_replayable=onward.parts is None and onward.method in http1.IDEMPOTENT,
+        )
+        outgoing.parts, outgoing.length, outgoing.is_whole = onward.parts, onward.length, False
+        outgoing.watcher = _Watcher(onward.inform, may_switch=bool(onward.upgrade))
+        return outgoing
+
+
+def _framed(onward: Onward, host: bytes) -> Fields:
+    """All fields, with those that only the sender of a message can write."""
+    has_host = any(name == b"host" for name, _ in onward.fields)
+    fields = onward.fields if has_host else [(b"host", host), *onward.fields]
+    if onward.upgrade:
+        return [*fields, (b"connection", b"upgrade"), (b"upgrade", onward.upgrade)]
+    if onward.length is not None:
+        return [*fields, (b"content-length", b"%d" % onward.length)]
+    return fields if onward.parts is None else [*fields, (b"transfer-encoding", b"chunked")]
+
+
+class StockExchange:
+    """Over stock httpx. See :class:`bff.services.passing.Exchange`."""
+
+    duplex: Duplex | None = None
+
+    def __init__(self, service: str, answer: httpx.Response) -> None:
+        self.status = answer.status_code
+        self.fields = _lowered(answer.headers.raw)
+        self._service = service
+        self._stream: Any = answer.stream
+
+    def whole(self) -> bytes | None:
+        return b"".join(self._stream) if isinstance(self._stream, httpx.ByteStream) else None
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._stream:
+                yield part
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            raise translated(error, self._service) from error
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class StockWay:
+    """HTTP/2, proxies, and transports that tests hand in. It upgrades nothing. Immutable."""
+
+    def __init__(self, service: str, url: httpx.URL, transport: httpx.AsyncBaseTransport) -> None:
+        self._service = service
+        self._url = url
+        self._transport = transport
+
+    async def open(self, onward: Onward) -> Exchange:
+        """See :class:`bff.services.passing.Way`."""
+        target = self._url.raw_path.rstrip(b"/") + onward.path
+        try:
+            request = httpx.Request(
+                onward.method,
+                self._url.copy_with(raw_path=target),
+                headers=_framed(onward, self._url.netloc),
+                content=onward.parts,
+                extensions={"target": target},  # byte for byte, which httpx.URL is not
+            )
+            return StockExchange(self._service, await self._transport.handle_async_request(request))
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise translated(error, self._service) from error
+
+
+def _lowered(fields: Fields) -> Fields:
+    return [(name.lower(), value) for name, value in fields]

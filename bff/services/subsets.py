@@ -1,0 +1,94 @@
+"""A service that is in several places: which one a call goes to, by lane, by rule, by weight.
+
+Sending is each place's own client's. With weights, all calls that one page view makes to the service go to the
+same place, so that what a page shows is from one version.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from bff.config import ServiceConfig
+from bff.sdk.asked import Facts, conditions_of, fields_of, meets
+from bff.sdk.call import SendOptions
+from bff.sdk.invocation import Invocation
+from bff.sdk.spread import PERCENT, Spread
+from bff.services.client import ServiceClient
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Subsets:
+    """Has the face of :class:`ServiceClient`. Never changes."""
+
+    __slots__ = ("_bounds", "_by_lane", "_places", "_rules", "_spread", "_wanted", "config", "name")
+
+    def __init__(
+        self, name: str, config: ServiceConfig, make: Callable[[str, ServiceConfig], ServiceClient]
+    ) -> None:
+        self.name = name
+        self.config = config
+        subsets = {
+            subset: make(name, config.model_copy(update={"url": each.url, "subsets": {}}))
+            for subset, each in config.subsets.items()
+        }
+        self._by_lane = {
+            lane: subsets[subset]
+            for subset, each in reversed(list(config.subsets.items()))
+            for lane in (*each.lanes, subset)
+        }
+        self._rules = [
+            (conditions_of(rule), subsets[subset])
+            for subset, each in config.subsets.items()
+            for rule in each.match
+        ]
+        self._wanted = fields_of(condition for conditions, _ in self._rules for condition in conditions)
+        weighted = [(each.weight, subsets[subset]) for subset, each in config.subsets.items() if each.weight]
+        self._bounds = [reached * PERCENT for reached in accumulate(weight for weight, _ in weighted)]
+        rest = make(name, config.model_copy(update={"subsets": {}}))
+        self._places = [*(place for _, place in weighted), rest]
+        self._spread = Spread(f"service {name}")
+
+    def of(self, invocation: Invocation) -> ServiceClient:
+        """The client of the place that this invocation's calls go to."""
+        if invocation.lane and (place := self._by_lane.get(invocation.lane)) is not None:
+            return place
+        if self._rules:
+            facts = Facts(invocation, self._wanted)
+            for conditions, place in self._rules:
+                if meets(facts, conditions):
+                    return place
+        if not self._bounds:
+            return self._places[0]
+        return self._places[bisect_right(self._bounds, self._spread(invocation.request_id))]
+
+    async def send(
+        self, invocation: Invocation, method: str, path: str, options: SendOptions
+    ) -> httpx.Response:
+        """As :meth:`ServiceClient.send`, of the place that was chosen."""
+        return await self.of(invocation).send(invocation, method, path, options)
+
+    @property
+    def passing(self) -> int:
+        """Requests that pass through to any of the places now."""
+        return sum(place.passing for place in self._all_places())
+
+    def _all_places(self) -> tuple[ServiceClient, ...]:
+        places = (*self._by_lane.values(), *self._places, *(place for _, place in self._rules))
+        return tuple({id(each): each for each in places}.values())
+
+    def relays_credentials(self, invocation: Invocation) -> bool:
+        """Whether the caller's own credential travels with this invocation's calls."""
+        return self._places[-1].relays_credentials(invocation)
+
+    async def aclose(self) -> None:
+        """Close every place's connections."""
+        for each in self._all_places():
+            await each.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Subsets of {self.name}: {', '.join(self.config.subsets)}>"

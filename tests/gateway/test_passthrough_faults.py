@@ -1,0 +1,121 @@
+"""Whose fault it is when passing through fails, how long it may take, and what is written down of it."""
+
+from __future__ import annotations
+
+import time
+
+from tests.gateway.test_passthrough_streams import gone
+from tests.gateway.upstream import Passing
+
+# --- time and fault -------------------------------------------------------------------------------------------
+
+
+def test_a_service_that_does_not_answer_in_time_is_504(passing: Passing) -> None:
+    with passing.wire() as caller:
+        caller.say("GET /hurried/x HTTP/1.1\r\nhost: bff\r\n\r\n")
+        with passing.upstream.accept() as service:
+            service.hear_request()
+            answer = caller.hear_answer()
+            assert gone(service)
+    assert (answer.status, answer.json()["code"], answer.json()["fault"]) == (
+        504,
+        "service-timed-out",
+        "service",
+    )
+
+
+def test_a_slow_upload_is_not_the_services_delay(passing: Passing) -> None:
+    """Its time begins when the last piece of the body has gone."""
+    with passing.wire() as caller:
+        caller.say("POST /hurried/x HTTP/1.1\r\nhost: bff\r\ncontent-length: 4\r\n\r\n")
+        with passing.upstream.accept() as service:
+            service.hear_request()
+            for letter in "abcd":
+                time.sleep(0.1)  # a real caller's pace, longer in all than the service's 150 ms
+                caller.say(letter)
+                assert service.hear_bytes(1) == letter.encode()
+            service.answer(b"ok")
+            assert caller.hear_answer().body == b"ok"
+
+
+def test_a_caller_who_stops_sending_is_408(passing: Passing) -> None:
+    """Nobody waits for ever, and it is not the service that is blamed."""
+    with passing.wire() as caller:
+        caller.say("POST /hurried/x HTTP/1.1\r\nhost: bff\r\ncontent-length: 4\r\n\r\nab")
+        with passing.upstream.accept() as service:
+            service.hear_request()
+            answer = caller.hear_answer()
+            assert gone(service)
+    assert (answer.status, answer.json()["code"], answer.json()["fault"]) == (408, "body-timed-out", "caller")
+
+
+def test_a_service_that_falls_silent_in_its_answer_is_cut(passing: Passing) -> None:
+    since = passing.lines_so_far
+    with passing.wire() as caller:
+        caller.say("GET /hurried/x HTTP/1.1\r\nhost: bff\r\n\r\n")
+        with passing.upstream.accept() as service:
+            service.hear_request()
+            service.say("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc")
+            assert caller.hear_all().endswith(b"abc")
+            assert gone(service)
+    assert passing.log(status=200, since=since)["fault"] == "service"
+
+
+def test_a_service_that_cannot_be_reached_is_503(passing: Passing) -> None:
+    since = passing.lines_so_far
+    with passing.wire() as caller:
+        answer = caller.say("GET /nobody/x HTTP/1.1\r\nhost: bff\r\n\r\n").hear_answer()
+    assert (answer.status, answer.json()["code"], answer.json()["service"]) == (
+        503,
+        "service-unreachable",
+        "nobody",
+    )
+    entry = passing.log(status=503, since=since)
+    assert (entry["route"], entry["function"], entry["fault"]) == ("/nobody/{rest:path}", "", "service")
+    assert [call["error"] for call in entry["services"]] == ["service-unreachable"]
+
+
+def test_what_passed_is_recorded_as_a_call_is(passing: Passing) -> None:
+    """Route template, no function, and the service with its own status: whatever reads records reads this too."""
+    since = passing.lines_so_far
+    passing.exchange(
+        "GET /c/x?secret=1 HTTP/1.1\r\nhost: bff\r\nx-request-id: rec-1\r\n\r\n", status="418 Teapot"
+    )
+    entry = passing.log(request_id="rec-1", since=since)
+    assert (entry["route"], entry["function"], entry["status"], entry["level"]) == (
+        "/c/{rest:path}",
+        "",
+        418,
+        "info",
+    )
+    assert [(call["service"], call["status"]) for call in entry["services"]] == [("up", 418)]
+    assert "secret" not in str(entry)
+    metrics = passing.client.get(passing.admin + "/metrics").text
+    assert 'route="/c/{rest:path}"' in metrics
+    assert 'service="up"' in metrics
+
+
+# --- connections ----------------------------------------------------------------------------------------------
+
+
+def test_connections_to_a_service_are_used_again(passing: Passing) -> None:
+    """One after the other on one, across callers."""
+    with passing.wire() as first, passing.wire() as second:
+        first.say("GET /c/1 HTTP/1.1\r\nhost: bff\r\n\r\n")
+        with passing.upstream.accept() as service:
+            for number, caller in enumerate((first, second, first), start=1):
+                if number > 1:
+                    caller.say(f"GET /c/{number} HTTP/1.1\r\nhost: bff\r\n\r\n")
+                assert service.hear_request().line == f"GET /{number} HTTP/1.1"
+                service.say(f"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}")
+                assert caller.hear_answer().body == str(number).encode()
+
+
+def test_pipelined_requests_pass_in_order(passing: Passing) -> None:
+    with passing.wire() as caller:
+        caller.say("".join(f"GET /c/{number} HTTP/1.1\r\nhost: bff\r\n\r\n" for number in range(3)))
+        for number in range(3):
+            with passing.upstream.accept() as service:
+                assert service.hear_request().line == f"GET /{number} HTTP/1.1"
+                service.answer(str(number).encode())
+                assert caller.hear_answer().body == str(number).encode()

@@ -1,0 +1,190 @@
+"""Traffic moves by optimistic concurrency, with a history, and every gateway hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from bff.revisions.store.failures import Conflict, NoSuchRevision
+from bff.revisions.store.records import Change, Counted, Planned, TrafficState
+from bff.revisions.store.store import Store
+from bff.revisions.traffic import LATEST, Target, Traffic
+from tests.revisions.store.conftest import Open, candidate
+
+pytestmark = pytest.mark.anyio
+
+SPLIT = Traffic(
+    (Target(revision="home-00001", percent=90), Target(revision="home-00002", percent=10, tag="candidate"))
+)
+MOVE = Change(function="home", what="traffic", who="ann", why="try it", traffic=SPLIT)
+
+
+@pytest.fixture
+async def two(store: Store) -> Store:
+    """A store with two revisions of ``home``."""
+    for digest in ("aa", "bb"):
+        await store.publish([candidate(digest)])
+    return store
+
+
+async def test_nobody_has_moved_it_yet(store: Store) -> None:
+    assert await store.traffic("home") == TrafficState(function="home")
+    await store.publish([candidate("aa")])
+    state = await store.traffic("home")
+    assert (state.version, state.traffic, state.latest) == (0, LATEST, "home-00001")
+    assert state.routed() == {"home-00001"}
+
+
+async def test_a_move_is_kept_with_what_it_was_before(two: Store) -> None:
+    """Who, why, the numbers it stands on, and both blocks."""
+    state = await two.move(replace(MOVE, numbers={"errors": 0.01}, expected=0))
+    assert (state.version, state.traffic, state.latest) == (1, SPLIT, "home-00002")
+    assert await two.traffic("home") == state
+    entry = (await two.history("home"))[0]
+    assert (entry.who, entry.what, entry.why, entry.numbers) == ("ann", "traffic", "try it", {"errors": 0.01})
+    assert (entry.before, entry.after) == (LATEST.block(), SPLIT.block())
+
+
+async def test_a_move_that_is_based_on_the_past_is_refused(two: Store) -> None:
+    """Nothing moves, nothing is in the history, and both versions are told."""
+    await two.move(replace(MOVE, expected=0))
+    before = await two.history("home")
+    with pytest.raises(Conflict, match="The traffic of home is at version 1 now, not 0") as caught:
+        await two.move(replace(MOVE, expected=0, traffic=LATEST))
+    assert (caught.value.status, caught.value.extras()) == (409, {"expected": 0, "version": 1})
+    assert (await two.traffic("home")).traffic == SPLIT
+    assert await two.history("home") == before
+
+
+async def test_one_of_two_moves_at_once_wins(two: Store, open_store: Open) -> None:
+    """Of many based on the same version exactly one is obeyed."""
+    stores = [two, open_store(), open_store()]
+    for version in range(6):
+        jobs = [store.move(replace(MOVE, expected=version)) for store in stores]
+        results = await asyncio.gather(*jobs, return_exceptions=True)
+        assert sorted(type(each).__name__ for each in results) == ["Conflict", "Conflict", "TrafficState"]
+    assert (await two.traffic("home")).version == 6
+
+
+async def test_traffic_goes_to_kept_revisions_only(two: Store) -> None:
+    """An unknown name, another function's, and latest where there is none."""
+    for target in (Target(revision="home-00009", percent=100), Target(revision="other-00001", percent=100)):
+        with pytest.raises(NoSuchRevision):
+            await two.move(replace(MOVE, traffic=Traffic((target,))))
+    with pytest.raises(NoSuchRevision):
+        await two.move(replace(MOVE, function="other", traffic=LATEST))
+    assert (await two.traffic("home")).version == 0
+
+
+async def test_the_history_is_read_in_pages(two: Store) -> None:
+    for n in range(5):
+        await two.move(replace(MOVE, why=f"{n}"))
+    newest = await two.history("home", limit=3)
+    assert [entry.why for entry in newest] == ["4", "3", "2"]
+    older = await two.history("home", limit=3, before=newest[-1].id)
+    assert [entry.why for entry in older] == ["1", "0", ""]
+
+
+async def test_a_note_moves_nothing(two: Store) -> None:
+    """A verdict to go on waiting is in the history, and the version stays."""
+    state = await two.move(Change(function="home", what="held", who="gateway", numbers={"calls": 12}))
+    assert state.version == 0
+    entry = (await two.history("home"))[0]
+    assert (entry.what, entry.before, entry.after) == ("held", None, None)
+
+
+async def test_every_gateway_hears_of_what_changed(two: Store, open_store: Open) -> None:
+    """Once, whoever changed it, and of nothing else."""
+    other = open_store()
+    number, everything = await other.everything()
+    assert set(everything) == {"home"}
+    assert await other.changed_since(number) == (number, {})
+    await two.publish([candidate("cc", "news")])
+    moved = await two.move(MOVE)
+    number, changed = await other.changed_since(number)
+    assert changed == {"home": moved, "news": await two.traffic("news")}
+    assert await other.changed_since(number) == (number, {})
+
+
+async def test_no_change_is_missed_while_many_write(two: Store, open_store: Open) -> None:
+    """A poller that goes on from the newest number it saw sees every function, however commits interleave."""
+    poller, writers = open_store(), [two, open_store(), open_store()]
+    number, _ = await poller.everything()
+    heard: set[str] = set()
+    writing = asyncio.gather(
+        *(
+            store.publish([candidate("aa", f"f{who}_{n}")])
+            for n in range(20)
+            for who, store in enumerate(writers)
+        )
+    )
+    while not writing.done():
+        number, changed = await poller.changed_since(number)
+        heard.update(changed)
+    await writing
+    _, changed = await poller.changed_since(number)
+    assert heard.union(changed) == {f"f{who}_{n}" for who in range(3) for n in range(20)}
+
+
+def step(number: int, *, goes_on: bool = True) -> Planned:
+    return Planned(traffic=SPLIT, release={"at": number}, goes_on=goes_on, step=f"step {number}")
+
+
+async def test_a_release_turns_with_its_traffic_or_not_at_all(two: Store) -> None:
+    """State and traffic change together; who is late changes neither."""
+    nothing = await two.release("home")
+    assert (nothing.version, nothing.goes_on, nothing.state) == (0, False, None)
+    moved = await two.turn(MOVE, nothing, lambda before: step(1))
+    assert moved is not None
+    assert (moved.version, moved.traffic) == (1, SPLIT)
+    release = await two.release("home")
+    assert (release.version, release.goes_on, release.state) == (1, True, {"at": 1})
+    assert await two.releases() == (release,)
+    assert await two.turn(MOVE, nothing, lambda before: step(2)) is None
+    with pytest.raises(Conflict, match="The traffic of home"):
+        await two.turn(replace(MOVE, expected=0), release, lambda before: step(2))
+    assert await two.release("home") == release
+    assert (await two.traffic("home")).version == 1
+    await two.turn(MOVE, release, lambda before: step(2, goes_on=False))
+    assert await two.releases() == ()
+    assert (await two.release("home")).state == {"at": 2}
+
+
+async def test_of_two_turns_at_once_one_happens(two: Store, open_store: Open) -> None:
+    other = open_store()
+    before = await two.release("home")
+    turns = [store.turn(MOVE, before, lambda _: step(1)) for store in (two, other, two, other)]
+    assert sum(each is not None for each in await asyncio.gather(*turns)) == 1
+    assert (await two.release("home")).version == 1
+
+
+async def test_one_gateway_at_a_time_has_the_lease(two: Store, open_store: Open) -> None:
+    """Renewed by its holder, taken over when it ran out or was given back."""
+    other = open_store()
+    assert await two.lease("release/home", "a", 60)
+    assert not await other.lease("release/home", "b", 60)
+    assert await two.lease("release/home", "a", 60)
+    assert await other.lease("release/news", "b", 60)
+    await other.leave("release/home", "b")
+    assert not await other.lease("release/home", "b", 60)
+    await two.leave("release/home", "a")
+    assert await other.lease("release/home", "b", 0)
+    assert await two.lease("release/home", "a", 60), "b's had run out"
+    taken = await asyncio.gather(*(s.lease("x", str(n), 60) for n, s in enumerate((two, other) * 5)))
+    assert sum(taken) == 1
+
+
+async def test_counters_of_all_gateways_stand_side_by_side(two: Store, open_store: Open) -> None:
+    """Said again they replace what the same gateway said, so that a retry counts nothing twice."""
+    other = open_store()
+    ours = Counted(function="home", step="step 1", side="canary", gateway="a", counters={"calls": 3})
+    theirs = replace(ours, gateway="b", counters={"calls": 4})
+    await asyncio.gather(two.count([ours]), other.count([theirs, replace(theirs, step="step 0")]))
+    await two.count([replace(ours, counters={"calls": 5})])
+    counted = await other.counted("home", "step 1")
+    assert [(each.gateway, each.counters) for each in counted] == [("a", {"calls": 5}), ("b", {"calls": 4})]
+    await two.turn(MOVE, await two.release("home"), lambda before: step(1))
+    assert await two.counted("home", "step 1") == counted, "the step goes on"
+    assert await two.counted("home", "step 0") == ()
