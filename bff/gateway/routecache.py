@@ -302,6 +302,7 @@ def _without_its_caller(stale: Invocation, target: Target, clock: Clock) -> Invo
     now = clock.now()
     made = Invocation(request_id=f"{stale.request_id}-refresh", method="GET", clock=clock, started=now)
     made.route, made.function = stale.route, stale.function
+    made.lane, made.carrier = stale.lane, stale.carrier
     made.deadline = Deadline(now + target.timeout, target.timeout)
     made.incoming = Incoming(scope, _nothing_more, incoming.path_params, target.max_body, incoming.forwarding)
     return made
