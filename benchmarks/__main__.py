@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import (
     aggregate,
     budget,
+    cache,
     cold,
     crowd,
     cycles,
@@ -31,6 +32,7 @@ from benchmarks.servers import BenchmarkError
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "hello": hello.measure,
+    "cache": cache.measure,
     "budget": budget.measure,
     "aggregate": aggregate.measure,
     "passing": passing.measure,

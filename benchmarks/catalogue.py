@@ -58,6 +58,7 @@ BFF_BARE = gateway("bff, bare", PROJECTS / "bare" / "routes.yaml", expected=HELL
 BFF_EQUIPPED = replace(
     gateway("bff, equipped", PROJECTS / "equipped" / "routes.yaml", expected=HELLO), logs_requests=True
 )
+BFF_KEPT = gateway("bff, a kept page", PROJECTS / "kept" / "routes.yaml", expected=HELLO)
 GALLERY = gateway("bff, the gallery", ROOT / "routes.yaml", path="/health/liveness")
 
 # Their services and what they must answer are filled in when the upstream runs.
@@ -87,4 +88,4 @@ BFF_PASSING = replace(
     gateway("bff, passing through", PROJECTS / "passthrough" / "routes.yaml"), logs_requests=True
 )
 REPLY_FROM = node("Fastify + reply-from", "passing.js", "")
-OURS = (BFF_BARE, BFF_EQUIPPED, GALLERY)
+OURS = (BFF_BARE, BFF_EQUIPPED, BFF_KEPT, GALLERY)

@@ -91,6 +91,7 @@ GOALS = (
         "hello.budget_bare", "Bare hello, CPU over bare uvicorn (scaled to uvicorn = 22 µs)", "≤", 14, "µs"
     ),
     _goal("hello.budget_equipped", "Equipped hello, CPU over bare uvicorn (scaled likewise)", "≤", 26, "µs"),
+    _goal("cache.hit", "A page from the store, CPU over the same hello run anew", "≤", 40, "µs"),
     _goal("budget.protocol", "Budget: protocol, request id, address, trace, deadline", "≤", 3, "µs"),
     _goal("budget.router", "Budget: router", "≤", 1, "µs"),
     _goal("budget.traffic", "Budget: traffic, one revision", "≤", 0.5, "µs"),

@@ -56,6 +56,8 @@ from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.invocation import Invocation
 from bff.services import fetching
+from bff.services.cache import Cache
+from bff.services.cachestore import CacheStore
 from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
 from bff.telemetry.lines import Lines, open_lines
@@ -99,7 +101,10 @@ class House:
         self.limits = HeadLimits(config.gateway.max_head, config.gateway.head_timeout)
         self._options = options
         self._clock = options.clock or SystemClock()
-        self.services = ServicePool(clock=self._clock, make_transport=options.make_transport)
+        self.cache = Cache(clock=self._clock, store=CacheStore(config.gateway.cache_size))
+        self.services = ServicePool(
+            clock=self._clock, make_transport=options.make_transport, cache=self.cache
+        )
         self._loader_thread = Threads("bff-loader", 1)
         self._store_thread = Threads("bff-store", 1)
         self._forkserver = Forkserver()
@@ -142,6 +147,7 @@ class House:
             clock=self._clock,
             signals=self.signals,
             dev=DevPage(is_user_file=self._is_user_file, source=self._source_of) if options.dev else None,
+            cache=self.cache,
         )
         self._listen(config)
         self._describer = Describer(
@@ -310,6 +316,14 @@ class House:
         if function is not None:
             function.blocked = function.blocked.after(said)
 
+    def purge(self, *, url: str = "", tag: str = "") -> int:
+        """Drop what is kept of a URL, or under a tag of routes.yaml, and tell how many answers that were.
+
+        A URL is a service's as it is called, or a route's: with a host, or from its first ``/`` for every host.
+        """
+        store = self.cache.store
+        return (store.purge_url(url) if url else 0) + (store.purge_tag(tag) if tag else 0)
+
     async def preload(self) -> None:
         """Import, off the loop, what the first page view or the first command would otherwise wait for."""
         thread = Threads("bff-preload", 1)  # of its own: no first call shall stand in line behind it
@@ -332,6 +346,7 @@ class House:
         self.config = config
         replaced = self._furnish(config)
         self.keeper.max_warm = config.gateway.max_warm
+        self.cache.store.resize(config.gateway.cache_size)
         self._schemes.configure(config.auth, config.path.parent)
         self._ready_to_fork(config)
         self._warm_minimum()
@@ -396,6 +411,7 @@ class House:
         for task in list(self._closing):
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
+        await self.gateway.aclose()
         await self.invoker.close()
         await self._forkserver.close()
         for client in self._replaced:  # their time was not over

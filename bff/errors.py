@@ -42,6 +42,17 @@ class BffError(Exception):
         return {}
 
 
+def twin(error: BaseException) -> BaseException:
+    """The same failure for another who waits for the same: one object raised in two places would mix their
+    tracebacks and notes.
+    """
+    made = type(error).__new__(type(error), *error.args)
+    made.__dict__.update(error.__dict__)
+    made.__dict__.pop("__notes__", None)
+    made.__cause__, made.__suppress_context__ = error.__cause__, error.__suppress_context__
+    return made
+
+
 class BadRequest(BffError):
     """The request cannot be understood as HTTP, JSON or UTF-8 (RFC 9110 §15.5.1)."""
 
@@ -112,6 +123,16 @@ class MethodNotAllowed(BffError):
 
     def headers(self) -> Mapping[str, str]:
         return {"allow": self._allow}
+
+
+class NotCached(BffError):
+    """The request wants a kept answer or none, and none is kept (RFC 9111 §5.2.1.7)."""
+
+    code, title = "not-cached", "No kept answer was there"
+    status, fault = 504, Fault.GATEWAY
+
+    def __init__(self) -> None:
+        super().__init__("The request says only-if-cached, and no answer to it is kept.")
 
 
 class BodyTooLarge(BffError):

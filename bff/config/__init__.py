@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bff.config.cache import CacheConfig
 from bff.config.conditions import Conditions, TextMatch, TrustConfig
 from bff.config.config import Config
 from bff.config.discovery import discover
@@ -33,6 +34,7 @@ def json_schema() -> dict[str, Any]:
 
 
 __all__ = [
+    "CacheConfig",
     "Conditions",
     "Config",
     "ConfigInvalid",

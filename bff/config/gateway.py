@@ -112,6 +112,7 @@ class GatewayConfig(Section):
         ge=1,
         description="Most functions warm at a time; the one called longest ago goes first.",
     )
+    cache_size: Size = Field(default=64 * 2**20, description="Bytes that all kept answers may take together.")
     cors: CorsConfig | None = Field(default=None, description="Absent: pages of other origins cannot call.")
 
 

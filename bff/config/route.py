@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bff.config.auth import Demand
+from bff.config.cache import CacheSetting
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP, METHODS, is_token
 from bff.config.pattern import Pattern
@@ -108,6 +109,7 @@ class RouteConfig(Section):
     forward_cookies: Annotated[tuple[CookieName, ...], OneOrMany, NoDoubles] = Field(
         default=(), description="Cookies that travel on to services."
     )
+    cache: CacheSetting = Field(default=None, description="Whether whole answers to GET are kept.")
 
     @model_validator(mode="before")
     @classmethod

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from bff.config.cache import CacheSetting
 from bff.config.conditions import Conditions
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP
 from bff.config.section import (
     FROZEN,
     Count,
+    Flag,
     NoDoubles,
     OneOrMany,
     OrEmpty,
@@ -148,6 +150,13 @@ class ServiceConfig(Section):
     )
     keep_alive: Duration = Field(
         default=4.0, description="How long an idle connection is kept (a second less than uvicorn and Node)."
+    )
+    cache: CacheSetting = Field(
+        default=None,
+        description="Whether answers to GET are kept, and what is stated beside their own words.",
+    )
+    coalesce: Flag = Field(
+        default=True, description="Whether identical GETs at the same time, or of one request, are one call."
     )
     stream_idle_timeout: Duration = Field(
         default=300.0,

@@ -31,12 +31,14 @@ from bff.gateway.devpage import DevPage
 from bff.gateway.onward import Hop
 from bff.gateway.passthrough import Passage
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
+from bff.gateway.routecache import RouteCache, Shelf
 from bff.gateway.sender import DateField, Sender
 from bff.gateway.target import Table, Target
 from bff.runtime.invoker import Invoker
 from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
+from bff.services.cache import Cache
 from bff.services.pool import AnyClient
 from bff.signals import Signals, Unexpected
 
@@ -60,6 +62,7 @@ class Gateway:
         clock: Clock,
         signals: Signals,
         dev: DevPage | None = None,
+        cache: Cache | None = None,
     ) -> None:
         self.table = table
         self.is_draining = False
@@ -68,6 +71,7 @@ class Gateway:
         self._clock = clock
         self._signals = signals
         self._dev = dev
+        self._cache = None if cache is None else RouteCache(cache, clock=clock, invoke=invoker.invoke)
         self._date = DateField(clock)
         # Request ids: a random run and a counter are as unique as a UUID each, and five times cheaper.
         self._run = uuid.uuid4().hex[:16]
@@ -195,11 +199,30 @@ class Gateway:
         try:
             if target.service:
                 await self._pass(invocation, sender, table, target)
-            else:
+            elif target.cache is None or self._cache is None:
                 await self._invoker.invoke(invocation, partial(sender.answer, target=target))
+            else:
+                shelf = self._cache.shelf(target.cache, invocation, sender, target)
+                await self._through(shelf, invocation)
         finally:
             if connection is not None:
                 connection.on_left = None
+
+    async def _through(self, shelf: Shelf, invocation: Invocation) -> None:
+        """Answer from the store, or run the function and keep what it answers."""
+        invocation.shelf = shelf
+        try:
+            await self._invoker.invoke(invocation, shelf.respond)
+        except BffError as failure:
+            if not await shelf.stood_in(failure):
+                raise
+        finally:
+            shelf.close()
+
+    async def aclose(self) -> None:
+        """End what runs for nobody: refreshes of kept pages."""
+        if self._cache is not None:
+            await self._cache.aclose()
 
     async def _pass(self, invocation: Invocation, sender: Sender, table: Table, target: Target) -> None:
         assert invocation.incoming is not None

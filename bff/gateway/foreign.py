@@ -7,14 +7,16 @@ deadline until the head is sent, and the stream's time after that.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
 
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import BodyTooLarge, CallerLeft, FunctionFailed
 from bff.gateway.target import Target
 from bff.sdk.invocation import Incoming, Invocation
-from bff.sdk.reply import HeaderPairs
+from bff.sdk.reply import Answer, HeaderPairs
 
 if TYPE_CHECKING:
     from bff.gateway.sender import Sender
@@ -121,19 +123,42 @@ class Foreign:
         await self._sender.head(status, fields)
 
     def _checked(self, message: Message) -> tuple[int, HeaderPairs]:
-        """Status and fields, once the connection is sure to take them: a bad one may not break it, and
-        above all may not begin another field or answer.
-        """
-        status = message["status"]
-        if not 200 <= status <= 599:
-            raise FunctionFailed(self._invocation.function, f"answered {status}, which is no HTTP status")
-        fields = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
-        for name, value in fields:
-            if not _NAME.fullmatch(name) or _NOT_IN_VALUE.search(value):
-                shown = name.decode("latin-1")
-                raise FunctionFailed(
-                    self._invocation.function, f"answered a malformed header field {shown!r}"
-                )
-            if name == b"content-length" and not value.isdigit():
-                raise FunctionFailed(self._invocation.function, "answered a Content-Length that is no number")
-        return status, [pair for pair in fields if pair[0] not in _OURS]
+        return checked(message["status"], message.get("headers", ()), self._invocation.function)
+
+
+def checked(status: int, headers: Iterable[tuple[bytes, bytes]], function: str) -> tuple[int, HeaderPairs]:
+    """Status and fields, once the connection is sure to take them: a bad one may not break it, and above all
+    may not begin another field or answer.
+
+    Raises:
+        FunctionFailed: they are no HTTP.
+
+    """
+    if not 200 <= status <= 599:
+        raise FunctionFailed(function, f"answered {status}, which is no HTTP status")
+    fields = [(bytes(name).lower(), bytes(value)) for name, value in headers]
+    for name, value in fields:
+        if not _NAME.fullmatch(name) or _NOT_IN_VALUE.search(value):
+            raise FunctionFailed(function, f"answered a malformed header field {name.decode('latin-1')!r}")
+        if name == b"content-length" and not value.isdigit():
+            raise FunctionFailed(function, "answered a Content-Length that is no number")
+    return status, [pair for pair in fields if pair[0] not in _OURS]
+
+
+def as_whole(answer: Answer, function: str) -> Answer | None:
+    """A Starlette response that is nothing but a body, as an answer like any other; None for one that streams,
+    reads a file, or does something afterwards.
+
+    Raises:
+        FunctionFailed: its head is no HTTP.
+
+    """
+    response = answer.response
+    if not isinstance(response, Response) or type(response).__call__ is not Response.__call__:
+        return None
+    if response.background is not None or not isinstance(response.body, bytes):
+        return None
+    status, fields = checked(response.status_code, response.raw_headers, function)
+    if any(name == b"content-length" and int(value) != len(response.body) for name, value in fields):
+        return None  # what it says of its length is for the connection to judge
+    return Answer(status, [pair for pair in fields if pair[0] != b"content-length"], response.body)

@@ -13,11 +13,13 @@ from pydantic_core import to_json
 
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import BffError, problem
-from bff.gateway.foreign import Foreign
+from bff.gateway import views
+from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.target import Target
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer, HeaderPairs, StreamedItems
+from bff.services import memo
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -99,22 +101,46 @@ class Sender:
     async def answer(self, answer: Answer, target: Target) -> None:
         """Send whatever the function gave."""
         if answer.response is not None:
+            answer = self.as_whole(answer)
+        if answer.response is not None:
             await Foreign(self, self._invocation, target, self._clock).run(
                 answer.response, self._scope, self._send
             )
         elif answer.stream is not None:
             await self._stream(answer, target)
         else:
-            await self.whole(answer)
+            await self.whole(self._seen_by_caches(answer))
 
-    async def whole(self, answer: Answer, *, is_page: bool = True) -> None:
+    def as_whole(self, answer: Answer) -> Answer:
+        """The answer, a plain Starlette response as what it is: status, fields and body."""
+        return self.whole_of(answer, self._invocation.function) or answer
+
+    @staticmethod
+    def whole_of(answer: Answer, function: str) -> Answer | None:
+        """The answer if its body is all there; None for streams and applications."""
+        if answer.response is not None:
+            return as_whole(answer, function)
+        return None if answer.stream is not None else answer
+
+    def _seen_by_caches(self, answer: Answer) -> Answer:
+        """A page with what caches are told of it, or the word that it has not changed."""
+        if not views.is_worth_it(answer, self._invocation):
+            return answer
+        asked = self._scope["headers"]
+        parts = self._invocation.parts
+        if parts is not None and self._invocation.shelf is None:
+            views.with_control(answer, parts, identified=views.is_identified(self._invocation, asked))
+        views.with_tag(answer)
+        return views.unchanged(answer, asked, self._clock.wall())
+
+    async def whole(self, answer: Answer, *, is_page: bool = True, is_dated: bool = False) -> None:
         """Send a head and a body that is all there; ``is_page`` is false for what has no parts to miss."""
         fields, body = answer.headers, answer.body
         if answer.status in (204, 304):
             body = b""  # what followed such a head would be read as the next answer (RFC 9110 §15.3.5)
         else:
             fields.append((b"content-length", b"%d" % len(body)))
-        self.add_own(fields, is_page=is_page)
+        self.add_own(fields, is_page=is_page, is_dated=is_dated)
         await self.at_once(answer.status, fields, body)
 
     async def at_once(self, status: int, fields: HeaderPairs, body: bytes) -> None:
@@ -158,10 +184,12 @@ class Sender:
         """Send the head; from here on the status cannot be changed."""
         self.started = True
         self._invocation.status = status
+        memo.end(self._invocation)
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
 
-    def add_own(self, fields: HeaderPairs, *, is_page: bool = True) -> None:
-        """Identity, revision, completeness, timing and date: on everything a function answers.
+    def add_own(self, fields: HeaderPairs, *, is_page: bool = True, is_dated: bool = False) -> None:
+        """Identity, revision, completeness, timing and date: on everything a function answers. What was kept
+        ``is_dated`` already: it has the date of its making.
 
         What is no page (a stream, an error) never calls itself complete, but does say what is missing already.
         """
@@ -174,7 +202,8 @@ class Sender:
                 fields.append(COMPLETE)
             fields.append((b"server-timing", self._timing()))
         fields.append((b"x-request-id", invocation.request_id.encode()))
-        fields.append(self._date.now())
+        if not is_dated:
+            fields.append(self._date.now())
         if self._extra:
             fields.extend(self._extra)
 

@@ -19,6 +19,7 @@ from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
 from bff.sdk.invocation import NO_FORWARDING, Forwarding
 from bff.sdk.reply import Answer
+from bff.services.freshness import Policy, policy_of
 
 OwnHandler = Callable[[Any], Awaitable[Answer]]
 
@@ -47,6 +48,7 @@ class Target:
     mount: str = ""
     guard: Guard | None = None
     own: OwnHandler | None = None
+    cache: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schem
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
         mount=_mount(pattern),
+        cache=None if route.cache is None else policy_of(route.cache),
         guard=guard,
     )
 

@@ -82,6 +82,11 @@ class Activator:
         """Callers who wait for the warm-up or for a place."""
         return self._cold_callers.waiting + self._line.waiting
 
+    def reads(self, route: str) -> tuple[bytes, ...] | None:
+        """What its handler reads of a request; None when there is no instance to ask."""
+        instance = self.instance or self._parting
+        return None if instance is None else instance.reads(route)
+
     def enter_now(self) -> Instance | None:
         """Get in without waiting; None when it is cold, full, or others wait already."""
         if self.instance is None or (self._limit and (self.in_flight >= self._limit or self._line.waiting)):

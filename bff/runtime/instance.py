@@ -96,6 +96,19 @@ class Instance:
             return None
         return compile_binder(self.handler.call, path_parameters, is_async=self.handler.kind is Kind.ASYNC)
 
+    def reads(self, route: str) -> tuple[bytes, ...]:
+        """The request's fields that the handler's arguments are made of, as a cache's selecting fields; of an
+        application, which sees all of them, the credentials.
+        """
+        binder = self._binders.get(route)
+        if binder is None:
+            return (b"authorization", b"cookie")
+        return tuple(
+            b"cookie:" + each.key.encode() if each.source == "cookie" else each.key.encode()
+            for each in binder.parameters
+            if each.source in ("header", "cookie")
+        )
+
     async def call(self, invocation: Invocation) -> Answer:
         """Run the handler.
 

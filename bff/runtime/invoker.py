@@ -40,12 +40,18 @@ class Invoker:
         if function is None:
             raise FunctionNotLoaded(invocation.function, "it is not known to this gateway")
         activator = function.lives.only or function.lives.of(invocation)
+        shelf, chosen = invocation.shelf, activator
+        if shelf is not None and chosen is not None and await shelf.answered(chosen):
+            return
         # Of whichever kind its activator deals in: it goes back to that one only.
         instance: Any = activator.enter_now() if activator is not None else None
         if instance is None:
             activator, instance = await self._wait(function, activator, invocation)
         assert activator is not None
         try:
+            # Not known before, or another by now: a page belongs to the revision that answers.
+            if shelf is not None and activator is not chosen and await shelf.answered(activator):
+                return
             await respond(await self._run(activator, instance, invocation))
         finally:
             activator.leave(instance, self._clock.now())

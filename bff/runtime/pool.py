@@ -88,6 +88,10 @@ class Pool:
             return State.WARM if self.in_flight else State.IDLE
         return State.WARMING if self._starting else State.COLD
 
+    def reads(self, _route: str) -> tuple[bytes, ...]:
+        """What its handlers read of a request: they are given all of it."""
+        return (b"whole:",)
+
     def enter_now(self) -> ProcessInstance | None:
         """Get into the least busy instance without waiting; None when all are full, or others wait."""
         instance = None if self._line.waiting else self._take()

@@ -38,7 +38,7 @@ class CallRecord:
     """One service call as it went. Times are clock seconds; ``status`` is None when no answer came.
 
     ``endpoint`` is the address it went to and ``attempts`` how often it was sent; 0 when it never was, as for
-    an answer from a cache (``cached`` then says how: ``hit``, ``stale``) or one shared with another call
+    an answer from a cache (``cached`` then says how: ``hit``, ``stale``; ``revalidated`` was asked about) or one shared with another call
     (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``bytes_in`` the bytes
     of the body as they came.
     """
@@ -56,6 +56,7 @@ class CallRecord:
     bytes_in: int = 0
     cached: str = ""
     coalesced: bool = False
+    flight: Any = field(default=None, repr=False, compare=False)  # who else waits, while it is under way
 
     def how(self) -> str:
         """What was unusual about it, in a few words: ``"2 attempts"``, ``"cache hit, shared"``; mostly nothing."""
@@ -143,6 +144,11 @@ class Incoming:
             await self._request.close()
 
     @property
+    def was_seen_whole(self) -> bool:
+        """Whether the function took the raw request, and may know every field of it."""
+        return self._request is not None
+
+    @property
     def request(self) -> BoundedRequest:
         """The raw Starlette request, with the same limit on its body."""
         if self._request is None:
@@ -179,6 +185,11 @@ class Invocation(Signal):
     phases: Mapping[str, float] | None = None
     calls: list[CallRecord] | None = None
     missing: list[str] | None = None
+    batches: dict[Any, Any] | None = None  # the open ones of bff.sdk.batch
+    memo: dict[Any, Any] | None = None  # the GETs of bff.services.memo
+    parts: Any = None  # what services said of caching, for the answer made of it
+    memoizes = True
+    shelf: Any = None  # its way through the store, on a route with a cache section
     deadline: Deadline
     _trace: trace.TraceContext | None = None
 

@@ -75,6 +75,21 @@ class Service:
         self._invocation = invocation
         self._adapters = adapters
 
+    @property
+    def name(self) -> str:
+        """The service's name in routes.yaml."""
+        return self._sender.name
+
+    @property
+    def invocation(self) -> Invocation:
+        """Whose calls it makes."""
+        return self._invocation
+
+    @property
+    def adapters(self) -> Adapters:
+        """The validators of the function's types."""
+        return self._adapters
+
     def request(
         self,
         method: str,

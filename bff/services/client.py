@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bff import trace
@@ -13,14 +13,18 @@ from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
 from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
-from bff.sdk.invocation import TIMER_ERROR, Invocation
+from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
 from bff.services.paths import climbs
 
 if TYPE_CHECKING:
     import httpx
 
+    from bff.services.cache import Cache
+    from bff.services.composed import Parts
     from bff.services.passing import Exchange, Onward, Way
+    from bff.services.response import ServiceResponse
+    from bff.services.sharing import Sharing
     from bff.services.transport import MakeTransport
     from bff.services.wire import Wire
 
@@ -30,11 +34,14 @@ MAX_ANSWER = 32 * 1024 * 1024
 _OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
 # Segments without dots or escapes: most paths.
 _NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
+_PAGES = frozenset({"GET", "HEAD"})
+_BODIES = frozenset({"content", "data", "files", "json"})
+NOTHING: Mapping[str, str] = {}
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
-    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_way`` and the
+    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_sharing``, ``_way`` and the
     ``_transport`` below them, made with the first call; ``passing``, how many exchanges pass through now.
     """
 
@@ -46,6 +53,7 @@ class ServiceClient:
         clock: Clock,
         make_transport: MakeTransport,
         max_answer: int = MAX_ANSWER,
+        cache: Cache | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -53,7 +61,10 @@ class ServiceClient:
         self._make_transport = make_transport
         self._max_answer = max_answer
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
+        self._cache = cache
         self._wire: Wire | None = None
+        self._sharing: Sharing | None = None
+        self._part_of: Callable[..., Parts]
         self._way: Way | None = None
         self._transport: httpx.AsyncBaseTransport | None = None
         self.passing = 0
@@ -79,14 +90,8 @@ class ServiceClient:
             self._check_path(path)
         record = invocation.open_call(self.name, method, path)
         try:
-            headers = forward.fields(invocation, options.get("headers") or {}, self._own, trace.new_span_id())
-            if not _OF_THE_MESSAGE.isdisjoint(headers):
-                names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
-                raise BadServiceCall(self.name, f"{names} is for the client itself to set")
             with Expiry(self._clock, now + allowed):
-                response = await (self._wire or self._connected()).exchange(
-                    method, path, headers, options, record
-                )
+                response = await self._answer(invocation, method, path, options, record)
         except TimeoutError:
             record.error = ServiceTimedOut.code
             raise ServiceTimedOut(self.name, allowed) from None
@@ -99,10 +104,36 @@ class ServiceClient:
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
+        if invocation.method in _PAGES:
+            self._note_part(invocation, response, record)
         response.took(record.ended - record.started)
         if response.status_code in (401, 403):
             response.relayed = self.relays_credentials(invocation)
         return response
+
+    async def _answer(
+        self, invocation: Invocation, method: str, path: str, options: SendOptions, record: CallRecord
+    ) -> ServiceResponse:
+        caller = forward.derived(invocation, options.get("headers") or NOTHING)
+        headers = forward.fields(invocation, caller, self._own, trace.new_span_id())
+        if not _OF_THE_MESSAGE.isdisjoint(headers):
+            names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
+            raise BadServiceCall(self.name, f"{names} is for the client itself to set")
+        wire = self._wire or self._connected()
+        sharing = self._sharing
+        if sharing is None:
+            return await wire.exchange(method, path, headers, options, record)
+        if invocation.lane:  # its label travels along, and may lead to another answer
+            caller = {**caller, ":lane": invocation.lane}
+        question = sharing.question(wire, method, path, headers, caller, options, record)
+        if method in sharing.METHODS and _BODIES.isdisjoint(options):
+            return await sharing.answer(question, invocation, record)
+        return await sharing.send(question, invocation)
+
+    def _note_part(self, invocation: Invocation, response: ServiceResponse, record: CallRecord) -> None:
+        """What this answer says of caching, for the page that is made of it."""
+        part = self._part_of(response, record.started, self._clock)
+        invocation.parts = part if invocation.parts is None else invocation.parts.and_also(part)
 
     def _allowed(self, remaining: float, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service and deadline."""
@@ -125,10 +156,19 @@ class ServiceClient:
             raise BadServicePath(self.name, "has a . or .. segment")
 
     def _connected(self) -> Wire:
+        """The wire, and the layers above it if routes.yaml wants any; made with the first call."""
         if self._wire is None:
             self._wire = self._transports().wire_of(
                 self.name, self.config, self._below(), max_answer=self._max_answer
             )
+            from bff.services.replies import part_of
+            from bff.services.sharing import Sharing
+
+            self._part_of = part_of
+            if self.config.coalesce or self.config.cache is not None:
+                self._sharing = Sharing(
+                    self.name, self.config, own=self._own, cache=self._cache, clock=self._clock
+                )
         return self._wire
 
     def _below(self) -> httpx.AsyncBaseTransport:
@@ -167,6 +207,8 @@ class ServiceClient:
 
     async def aclose(self) -> None:
         """Close its connections."""
+        if self._sharing is not None:
+            await self._sharing.aclose()
         if self._transport is not None:
             await self._transport.aclose()
 

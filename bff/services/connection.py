@@ -147,6 +147,13 @@ class Connection(Draining):
         """The request is complete."""
         self._is_sending = False
 
+    def still_asked(self, cancelled: object) -> asyncio.Future[Answer] | None:
+        """Another future for an answer whose first one was cancelled; None if it is no longer to come."""
+        if self._answer is None or self._answer is not cancelled:
+            return None
+        self._answer = self._loop.create_future()
+        return self._answer
+
     def give_up(self, wanted: object) -> None:
         """Close it, if this answer or body is still what it is about, or this answer was not taken any more."""
         if self._answer is wanted or self._body is wanted or _is_untaken(wanted):

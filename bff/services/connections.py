@@ -43,12 +43,14 @@ class Outgoing:
     ``length`` is what the head says of a body in parts; None means chunked. ``is_replayable`` says that
     sending it twice does no harm and is possible. ``wait`` and ``silence`` are the seconds it may take to get a
     connection and to hear something on it, for who has no deadline of its own. ``watcher`` hears of interim
-    answers. Mutable: ``attempts``, how often it was sent, and when it was ``sent`` last, in clock seconds.
+    answers. Mutable: ``attempts``, how often it was sent, and when it was ``sent`` last, in clock seconds. ``flight``
+    tells whether somebody else still wants the answer when who asked is cancelled; then it is left in ``rest``.
     """
 
     __slots__ = (
         "attempts",
         "body",
+        "flight",
         "head",
         "is_head",
         "is_replayable",
@@ -56,6 +58,7 @@ class Outgoing:
         "length",
         "limit",
         "parts",
+        "rest",
         "sent",
         "silence",
         "wait",
@@ -77,6 +80,8 @@ class Outgoing:
         self.silence: float | None = None
         self.watcher: Watcher | None = None
         self.attempts = 0
+        self.flight: Any = None
+        self.rest: tuple[Connection, asyncio.Future[Answer]] | None = None
         self.sent: float | None = None
 
 
@@ -142,7 +147,11 @@ class Connections:
         try:
             return await asked if outgoing.silence is None else await _within(outgoing.silence, asked)
         except (asyncio.CancelledError, httpx.ReadTimeout):
-            connection.give_up(asked)
+            if outgoing.flight is not None and outgoing.flight.is_wanted:
+                still = connection.still_asked(asked)
+                outgoing.rest = None if still is None else (connection, still)
+            else:
+                connection.give_up(asked)
             raise
 
     # Which connection.

@@ -13,11 +13,9 @@ from bff.sdk.invocation import Incoming, Invocation
 CREDENTIALS = frozenset({b"authorization", b"proxy-authorization", b"x-api-key"})
 
 
-def fields(
-    invocation: Invocation, given: Mapping[str, str], own: Mapping[str, str], span_id: str
-) -> dict[str, str]:
-    """The fields of one call made under ``span_id``, the later winning over the earlier: what the caller sent
-    and the route allows, what the function gives to this call, who asks, and the service's own.
+def derived(invocation: Invocation, given: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a call that may be a caller's: what the caller sent and the route allows, and what the
+    function gives to this call, which wins.
     """
     carried: dict[str, str] = {}
     incoming = invocation.incoming
@@ -25,6 +23,16 @@ def fields(
         _add_allowed(carried, incoming)
     for name, value in given.items():
         carried[name.lower()] = value
+    return carried
+
+
+def fields(
+    invocation: Invocation, derived: Mapping[str, str], own: Mapping[str, str], span_id: str
+) -> dict[str, str]:
+    """The fields of one call made under ``span_id``, the later winning over the earlier: the derived ones, who
+    asks, and the service's own.
+    """
+    carried = dict(derived)
     context: trace.TraceContext = invocation.trace
     carried["traceparent"] = context.child(span_id)
     carried["x-request-id"] = invocation.request_id

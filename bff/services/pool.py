@@ -15,6 +15,7 @@ from bff.services.subsets import Subsets
 if TYPE_CHECKING:
     import httpx
 
+    from bff.services.cache import Cache
     from bff.services.transport import MakeTransport, Transports
 
 
@@ -25,9 +26,12 @@ AnyClient = ServiceClient | Subsets
 class ServicePool:
     """Mutable state: ``clients``, replaced whole; ``_transports``, made with the first call."""
 
-    def __init__(self, *, clock: Clock, make_transport: MakeTransport | None = None) -> None:
+    def __init__(
+        self, *, clock: Clock, make_transport: MakeTransport | None = None, cache: Cache | None = None
+    ) -> None:
         self.clients: Mapping[str, AnyClient] = {}
         self._clock = clock
+        self._cache = cache
         self._given = make_transport
         self._transports: Transports | None = None
 
@@ -44,7 +48,13 @@ class ServicePool:
         return Subsets(name, config, self._one_place) if config.subsets else self._one_place(name, config)
 
     def _one_place(self, name: str, config: ServiceConfig) -> ServiceClient:
-        return ServiceClient(name, config, clock=self._clock, make_transport=self._given or self._make)
+        return ServiceClient(
+            name,
+            config,
+            clock=self._clock,
+            make_transport=self._given or self._make,
+            cache=self._cache,
+        )
 
     def _make(self, name: str, config: ServiceConfig) -> httpx.AsyncBaseTransport:
         if self._transports is None:
@@ -58,6 +68,7 @@ class ServicePool:
         """Import what the first call needs; run it in a thread, after the listeners are up."""
         lean_httpx.load()
         importlib.import_module("bff.services.transport")
+        importlib.import_module("bff.services.sharing")
 
     async def aclose(self) -> None:
         """Close every connection."""

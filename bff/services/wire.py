@@ -6,7 +6,8 @@ the same ``exchange``. Below :class:`OwnWire` are the connections of :mod:`bff.s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from bff.sdk.failures import ServiceBodyInvalid
 from bff.sdk.invocation import CallRecord
 from bff.services import http1
 from bff.services.composing import Composer
-from bff.services.connection import Answer
+from bff.services.connection import Answer, Connection
 from bff.services.connections import Connections, Outgoing
 from bff.services.decoding import decoded
 from bff.services.response import ServiceResponse
@@ -59,12 +60,17 @@ class OwnWire:
         outgoing: Outgoing | None = None
         try:
             outgoing = self._composer.compose(method, path, headers, options)
-            outgoing.limit = self._max_answer
+            outgoing.limit, outgoing.flight = self._max_answer, record.flight
             answer = await self._connections.request(outgoing)
             record.bytes_in = len(answer.body)
             body = self._plain(answer) if answer.is_encoded else answer.body
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise translated(error, self._service) from error
+        except asyncio.CancelledError:
+            if outgoing is not None and outgoing.rest is not None:
+                ask = partial(self._composer.request, method, path, headers, options)
+                record.flight.rest = self._rest(*outgoing.rest, ask)
+            raise
         finally:
             if outgoing is not None:
                 record.endpoint = self._connections.endpoint
@@ -77,6 +83,20 @@ class OwnWire:
             service=self._service,
             ask=partial(self._composer.request, method, path, headers, options),
         )
+
+    async def _rest(
+        self, connection: Connection, asked: asyncio.Future[Answer], ask: Callable[[], httpx.Request]
+    ) -> ServiceResponse:
+        """What is left of an exchange whose caller is gone, for others who want its answer."""
+        try:
+            answer = await asked
+            body = self._plain(answer) if answer.is_encoded else answer.body
+        except asyncio.CancelledError:
+            connection.give_up(asked)
+            raise
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise translated(error, self._service) from error
+        return ServiceResponse.of(answer.status, answer.head, body, service=self._service, ask=ask)
 
     def _plain(self, answer: Answer) -> bytes:
         coding = http1.value_of(answer.head, b"content-encoding")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from bff.config import (
+    CacheConfig,
     Conditions,
     Config,
     CorsConfig,
@@ -70,6 +71,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
     "scale": ScaleConfig,
+    "cache": CacheConfig,
     "subset": SubsetConfig,
     "traffic": TrafficConfig,
     "rule": RuleConfig,

@@ -17,6 +17,7 @@ from bff.config import ServiceConfig
 from bff.sdk.call import Adapters
 from bff.sdk.invocation import Forwarding, Incoming, Invocation
 from bff.sdk.service import Service
+from bff.services.cache import Cache
 from bff.services.client import ServiceClient
 from bff.services.transport import Transports
 
@@ -86,6 +87,9 @@ class Upstream:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         self._writers.add(writer)
+        leaving = asyncio.ensure_future(
+            self._wait_closed(writer)
+        )  # one for all requests: cancelled, it is spent
         try:
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -95,17 +99,16 @@ class Upstream:
                 self.requests.append(request)
                 self.asked.set()
                 answering = asyncio.ensure_future(self.behaviour(Talk(request, writer, self)))
-                leaving = asyncio.ensure_future(self._wait_closed(writer))
                 await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                for task in (answering, leaving):
-                    task.cancel()
-                await asyncio.wait({answering, leaving})
+                answering.cancel()
+                await asyncio.wait({answering})
                 if not answering.cancelled() and (error := answering.exception()) is not None:
                     raise error
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             self.gone += 1
+            leaving.cancel()
             writer.close()
 
     @staticmethod
@@ -149,7 +152,9 @@ MakeClient = Callable[..., ServiceClient]
 
 @pytest.fixture
 async def client() -> AsyncIterator[MakeClient]:
-    """``client(url, timeout="1s", …)``: a real client of a service at that address."""
+    """``client(url, timeout="1s", …)``: a real client of a service at that address. Unless a test says
+    otherwise every call is one on the wire: ``coalesce`` is off.
+    """
     made: list[ServiceClient] = []
 
     def make(
@@ -158,16 +163,18 @@ async def client() -> AsyncIterator[MakeClient]:
         name: str = "users",
         clock: Clock | None = None,
         max_answer: int | None = None,
+        store: Cache | None = None,
         **config: Any,
     ) -> ServiceClient:
-        options = {} if max_answer is None else {"max_answer": max_answer}
+        options: dict[str, Any] = {} if max_answer is None else {"max_answer": max_answer}
         made.append(
             ServiceClient(
                 name,
-                ServiceConfig.model_validate({"url": url, **config}),
+                ServiceConfig.model_validate({"url": url, "coalesce": False, **config}),
                 clock=clock or SystemClock(),
                 make_transport=Transports().make,
-                **options,  # type: ignore[arg-type]
+                cache=store,
+                **options,
             )
         )
         return made[-1]

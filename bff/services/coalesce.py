@@ -1,0 +1,172 @@
+"""Flights: one exchange that everybody who wants the same waits for.
+
+Who asks first runs it, in the call of his own, so that a call that nobody joins costs next to nothing. But the
+flight belongs to the client: if that caller is cancelled while others wait, it is carried on without him, and
+it is given up only when nobody waits any more. What a flight is for, and whether its outcome may be shared, is
+its owner's to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+from bff.errors import twin
+from bff.sdk.part import RunningPart
+
+T = TypeVar("T")
+
+_TURNS_TO_END = 100
+"""Turns of the loop that a cancelled exchange gets to close what it holds."""
+
+
+class Flight(Generic[T]):
+    """One exchange on its way. Mutable state: ``_waiters``; ``_part`` once it is carried on; in the end
+    ``outcome`` or ``failure``; ``rest``, what the wire left of it for whoever carries it on.
+    """
+
+    __slots__ = ("_part", "_waiters", "failure", "has_landed", "is_abandoned", "outcome", "rest")
+
+    outcome: T
+
+    def __init__(self) -> None:
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._part: RunningPart[None] | None = None
+        self.failure: BaseException | None = None
+        self.has_landed = self.is_abandoned = False
+        self.rest: Coroutine[Any, Any, Any] | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody waits for it besides who runs it."""
+        return any(not waiter.done() for waiter in self._waiters or ())
+
+    async def wait(self) -> T:
+        """Its outcome, for one who joined. The last one to leave a flight that nobody runs ends it.
+
+        Raises:
+            Exception: what the exchange raised, for each a twin of his own.
+
+        """
+        if not self.has_landed:
+            await self._landing()
+        if self.failure is not None:
+            raise twin(self.failure)
+        return self.outcome
+
+    async def _landing(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.remove(waiter)
+            if self._part is not None and not self._waiters and not self.has_landed:
+                self.is_abandoned = True
+                self._part.cancel()
+
+    def land(self, outcome: T) -> None:
+        """Tell everybody the outcome."""
+        self.outcome = outcome
+        self._tell()
+
+    def crash(self, failure: BaseException) -> None:
+        """Tell everybody that there is none, and why."""
+        self.failure = failure
+        self.is_abandoned = self.is_abandoned or isinstance(failure, asyncio.CancelledError)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.has_landed = True
+        for waiter in self._waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def carry_on(self, work: Coroutine[Any, Any, T], landed: Callable[[Any], object]) -> None:
+        """Go on without the one who began: the others still wait. The first step is taken at once, so that
+        whatever ``work`` takes over is let go of in every case.
+        """
+        self._part = RunningPart(self._carried(work), landed, asyncio.get_running_loop())
+        self._part.start(asyncio.current_task())
+
+    async def _carried(self, work: Coroutine[Any, Any, T]) -> None:
+        try:
+            self.land(await work)
+        except BaseException as failure:
+            self.crash(failure)
+            if not isinstance(failure, Exception):
+                raise
+
+    async def close(self) -> None:
+        """Give it up, and let it end. One that its caller runs ends with that caller."""
+        if self._part is not None:
+            self._part.cancel()
+            for _ in range(_TURNS_TO_END):
+                if not self._part.done():
+                    await asyncio.sleep(0)
+
+    def __repr__(self) -> str:
+        return f"<Flight {'landed' if self.has_landed else 'under way'}: {len(self._waiters or ())} waiting>"
+
+
+class Flights(Generic[T]):
+    """The flights of one client by what they are for. Mutable state: ``_by_key``."""
+
+    __slots__ = ("_by_key",)
+
+    def __init__(self) -> None:
+        self._by_key: dict[Hashable, Flight[T]] = {}
+
+    def find(self, key: Hashable) -> Flight[T] | None:
+        """The flight under way for this key."""
+        flight = self._by_key.get(key)
+        return None if flight is None or flight.is_abandoned else flight
+
+    def begin(self, key: Hashable) -> Flight[T]:
+        """A new flight for this key; whoever begins one runs it, by :meth:`led`."""
+        flight: Flight[T] = Flight()
+        self._by_key[key] = flight
+        return flight
+
+    async def led(
+        self,
+        key: Hashable,
+        flight: Flight[T],
+        work: Coroutine[Any, Any, T],
+        carry_on: Callable[[], Coroutine[Any, Any, T]],
+    ) -> T:
+        """Run a flight, for whoever began it: its outcome is told to all who join meanwhile. If the one who
+        runs it is cancelled while others wait, ``carry_on`` makes what is to be run instead.
+
+        Raises:
+            Exception: what the work raised.
+
+        """
+        try:
+            outcome = await work
+        except BaseException as failure:
+            if isinstance(failure, asyncio.CancelledError) and flight.is_wanted:
+                flight.carry_on(carry_on(), lambda _: self._end(key, flight))
+            else:
+                self._end(key, flight)
+                flight.crash(failure)
+            raise
+        self._end(key, flight)
+        flight.land(outcome)
+        return outcome
+
+    def _end(self, key: Hashable, flight: Flight[T]) -> None:
+        """It is no longer there to be joined."""
+        if self._by_key.get(key) is flight:
+            del self._by_key[key]
+
+    async def close(self) -> None:
+        """Give up what is carried on."""
+        for flight in list(self._by_key.values()):
+            await flight.close()
+
+    def __len__(self) -> int:
+        return len(self._by_key)

@@ -1,0 +1,139 @@
+"""The store below one service's calls: what is kept is looked up, validated, refreshed and dropped here.
+
+RFC 9111's decisions are :class:`bff.services.cache.Cache`'s; this carries them out over the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+from bff.clock import Clock, Expiry
+from bff.config import ServiceConfig
+from bff.sdk.failures import ServiceConnectionLost, ServiceError, ServiceUnreachable
+from bff.sdk.invocation import CallRecord
+from bff.services import replies
+from bff.services.cache import Asked, Cache, Found, Whole
+from bff.services.fields import Pair
+from bff.services.freshness import Policy, policy_of
+from bff.services.question import Landed, Question
+from bff.services.response import ServiceResponse
+from bff.services.stored import Key, Stored
+from bff.services.validators import CONDITIONS
+
+NOT_IN_KEY = frozenset(name.decode() for name in CONDITIONS) | {"range", "cache-control", "pragma"}
+"""Fields of a request that say how it may be answered, not what is asked for."""
+
+_IDENTITY = frozenset({"traceparent", "x-request-id", "x-forwarded-for"})
+_NOWHERE = ((b"content-length", b"0"),)
+
+
+class Keeping:
+    """Of one service with a ``cache`` section. Mutable state: ``_refreshing``, one task for each key."""
+
+    def __init__(self, name: str, policy: Policy, *, timeout: float, cache: Cache, clock: Clock) -> None:
+        self._name = name
+        self._policy = policy
+        self._timeout = timeout
+        self._cache = cache
+        self._clock = clock
+        self._refreshing: dict[Key, asyncio.Task[None]] = {}
+
+    @classmethod
+    def of(cls, name: str, config: ServiceConfig, *, cache: Cache | None, clock: Clock) -> Keeping | None:
+        """What routes.yaml wants for this service."""
+        if config.cache is None or cache is None:
+            return None
+        return cls(name, policy_of(config.cache), timeout=config.timeout, cache=cache, clock=clock)
+
+    def from_store(self, question: Question, record: CallRecord) -> ServiceResponse | None:
+        """The answer without asking anybody, where there is one."""
+        asked = self._asked(question)
+        found = self._cache.look(asked)
+        if found.is_hit and found.stored is not None:
+            record.cached = "hit" if self._cache.ttl(found.stored) > 0 else "stale"
+            if found.refreshes:
+                self._refresh(asked, found.stored, question)
+            return self._made(self._cache.answer(found.stored, asked), question)
+        if found.is_forbidden:
+            return self._made(Whole(status=504, fields=_NOWHERE), question)
+        return None
+
+    async def fetch(self, question: Question) -> Landed:
+        """Ask the service, under the conditions of what is kept, and keep what it says."""
+        asked = self._asked(question)
+        return await self._fetch(asked, self._cache.look(asked), question)
+
+    async def _fetch(self, asked: Asked, found: Found, question: Question) -> Landed:
+        began = self._clock.now()
+        try:
+            response = await question.exchange(_under(found.conditions, question.headers))
+        except (ServiceUnreachable, ServiceConnectionLost):
+            stand_in = self._cache.failed(asked, found)
+            if stand_in is None:
+                raise
+            return self._served(stand_in, asked, question, "stale")
+        whole = replies.whole_of(response)
+        received = self._cache.received(whole.status, whole.fields, began)
+        verdict = self._cache.heard(asked, found, received)
+        if verdict.again:
+            return await self._fetch(asked, Found(why=found.why), question)
+        if verdict.stored is not None:
+            how = "stale" if verdict.is_stale else "revalidated"
+            return self._served(verdict.stored, asked, question, how)
+        if verdict.keeps:
+            self._cache.keep(asked, received, whole.body)
+        return Landed(response, question.headers)
+
+    def _served(self, stored: Stored, asked: Asked, question: Question, how: str) -> Landed:
+        return Landed(self._made(self._cache.answer(stored, asked), question), question.headers, how)
+
+    def _made(self, whole: Whole, question: Question) -> ServiceResponse:
+        return replies.response_of(whole, service=self._name, ask=question.ask)
+
+    def _asked(self, question: Question) -> Asked:
+        caller = {name: value for name, value in question.caller.items() if name not in NOT_IN_KEY}
+        key = Key(space=f"service {self._name}", url=question.url, caller=tuple(sorted(caller.items())))
+        fields = [(name.encode(), value.encode("latin-1")) for name, value in question.headers.items()]
+        is_authorized = "authorization" in question.caller
+        return Asked.read(question.method, key, fields, self._policy, is_authorized=is_authorized)
+
+    def _refresh(self, asked: Asked, stored: Stored, question: Question) -> None:
+        """Fetch a new one for an entry that names no caller, as a task of nobody's but ours."""
+        if asked.key in self._refreshing:
+            return
+        headers = {name: value for name, value in question.headers.items() if name not in _IDENTITY}
+        alone = question.with_headers(headers, method="GET")
+        anew = Asked(method="GET", key=asked.key, fields=asked.fields, policy=self._policy)
+        found = Found(stored=stored, conditions=self._cache.conditions(stored), why="stale")
+        task = asyncio.create_task(self._refreshed(anew, found, alone))
+        self._refreshing[asked.key] = task
+        task.add_done_callback(lambda _: self._refreshing.pop(asked.key, None))
+
+    async def _refreshed(self, asked: Asked, found: Found, question: Question) -> None:
+        # After a failure the stale one goes on as long as it may, and whoever comes next tries again.
+        with suppress(ServiceError, TimeoutError), Expiry(self._clock, self._clock.now() + self._timeout):
+            await self._fetch(asked, found, question)
+
+    def heard_change(self, question: Question, response: ServiceResponse) -> None:
+        """A call that is not safe was answered: what is kept of its URL may be out of date."""
+        asked = Asked(method=question.method, key=Key(space="", url=question.url), fields=())
+        fields = replies.fields_of(response)
+        received = self._cache.received(response.status_code, fields, self._clock.now())
+        self._cache.heard(asked, Found(why="method"), received)
+
+    async def aclose(self) -> None:
+        """End what is refreshed."""
+        tasks = list(self._refreshing.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _under(conditions: tuple[Pair, ...], headers: Mapping[str, str]) -> Mapping[str, str]:
+    if not conditions:
+        return headers
+    kept = {name: value for name, value in headers.items() if name not in NOT_IN_KEY}
+    return kept | {name.decode(): value.decode("latin-1") for name, value in conditions}

@@ -1,0 +1,116 @@
+"""One service call as the layers above the wire pass it on, and what comes back. Plain objects: every call has one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine, Hashable, Mapping
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import httpx
+
+from bff.sdk.call import SendOptions
+from bff.sdk.invocation import CallRecord
+from bff.services.response import ServiceResponse
+
+
+class Exchanges(Protocol):
+    """The wire; see :class:`bff.services.wire.Wire`."""
+
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
+    ) -> Awaitable[ServiceResponse]:
+        """Send it."""
+
+
+class Question:
+    """A call: where to, with what, and which of its fields were derived from a caller's.
+
+    Mutable state: ``caller``, narrowed once; ``_rest``, an exchange that was begun by somebody else.
+    """
+
+    __slots__ = ("_base", "_options", "_path", "_record", "_rest", "_wire", "caller", "headers", "method")
+
+    def __init__(
+        self,
+        wire: Exchanges,
+        base: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        caller: Mapping[str, str],
+        options: SendOptions,
+        record: CallRecord,
+        rest: Coroutine[Any, Any, ServiceResponse] | None = None,
+    ) -> None:
+        self._wire = wire
+        self._base = base
+        self.method = method
+        self._path = path
+        self.headers = headers
+        self.caller = caller
+        self._options = options
+        self._record = record
+        self._rest = rest
+
+    def flight_key(self) -> Hashable:
+        """What must be the same to share a flight."""
+        if not self.caller and "params" not in self._options:
+            return self.method, self._path
+        return self.method, self.url, tuple(self.caller.items())
+
+    @property
+    def url(self) -> str:
+        """Where it goes, with its query."""
+        params = self._options.get("params")
+        if params is None:
+            return self._base + self._path
+        query = urlencode(httpx.QueryParams(params).multi_items())
+        return self._base + self._path.partition("?")[0] + (f"?{query}" if query else "")
+
+    def exchange(self, headers: Mapping[str, str]) -> Awaitable[ServiceResponse]:
+        """Send it with these fields; the first time perhaps no more than the rest of an exchange begun before."""
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            return rest
+        return self._wire.exchange(self.method, self._path, headers, self._options, self._record)
+
+    def sent_already(self, rest: Coroutine[Any, Any, ServiceResponse]) -> Question:
+        """The same, its first exchange being under way."""
+        return self.with_headers(self.headers, rest=rest)
+
+    def with_headers(
+        self,
+        headers: Mapping[str, str],
+        method: str | None = None,
+        rest: Coroutine[Any, Any, ServiceResponse] | None = None,
+    ) -> Question:
+        """The same with other fields, recorded in nobody's invocation."""
+        record = CallRecord(self._record.service, self.method, self._path, self._record.started)
+        return Question(
+            self._wire,
+            self._base,
+            method or self.method,
+            self._path,
+            headers,
+            self.caller,
+            self._options,
+            record,
+            rest,
+        )
+
+    def ask(self) -> httpx.Request:
+        """The request as httpx has it, for responses that did not come over the wire."""
+        return httpx.Request(
+            self.method, self.url, headers=httpx.Headers(dict(self.headers), encoding="latin-1")
+        )
+
+
+class Landed:
+    """What an exchange brought: a response, what its request was sent with, and how the store took part."""
+
+    __slots__ = ("cached", "response", "sent")
+
+    def __init__(self, response: ServiceResponse, sent: Mapping[str, str], cached: str = "") -> None:
+        self.response = response
+        self.sent = sent
+        self.cached = cached

@@ -1,0 +1,56 @@
+"""A part of an answer that is kept whole (RFC 9110 §14): one range of bytes, or the whole. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from bff.services import httpdate
+from bff.services.fields import Pairs, first, joined
+from bff.services.validators import is_strong
+
+_ONE = re.compile(rb"bytes=[ \t]*(?:([0-9]{1,15})-([0-9]{0,15})|-([0-9]{1,15}))[ \t]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes ``first`` to ``last``, both counted in, of ``whole``."""
+
+    first: int
+    last: int
+    whole: int
+
+    @property
+    def content_range(self) -> bytes:
+        """The ``Content-Range`` that goes with it."""
+        return b"bytes %d-%d/%d" % (self.first, self.last, self.whole)
+
+
+def wanted(asked: Pairs, answer: Pairs, length: int, *, wall: float) -> Part | None:
+    """The one range that was asked for. None for the whole: where none was, or several were, or one that
+    cannot be met, or where ``If-Range`` tells of another version. A server may always send the whole (§14.2).
+    """
+    value = joined(asked, b"range")
+    if value is None or not _is_same(asked, answer, wall):
+        return None
+    match = _ONE.fullmatch(value)
+    if match is None or not length:
+        return None
+    if match[3] is not None:
+        count = min(int(match[3]), length)
+        return Part(length - count, length - 1, length) if count else None
+    begin, end = int(match[1]), int(match[2] or length - 1)
+    if begin >= length or end < begin:
+        return None
+    return Part(begin, min(end, length - 1), length)
+
+
+def _is_same(asked: Pairs, answer: Pairs, wall: float) -> bool:
+    """``If-Range`` (§13.1.5): the same strong entity tag, or exactly the same date."""
+    condition = joined(asked, b"if-range")
+    if condition is None:
+        return True
+    if is_strong(condition):
+        return condition == first(answer, b"etag")
+    when = httpdate.parse(condition, wall)
+    return when is not None and when == httpdate.parse(first(answer, b"last-modified"), wall)

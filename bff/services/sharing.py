@@ -1,0 +1,210 @@
+"""GETs that need not reach the network: answered from the invocation's memo, from the store, or by the flight of
+somebody who asks for the same. The layers of a service call from the outside in, down to the wire.
+
+What may be shared with whom is decided here by the key: method, URL, and every field derived from a caller's
+that is really sent. Who asks (trace, request id, address) is no part of it; an answer that says ``Vary`` on
+those is given to nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Mapping
+from functools import partial
+
+from cachetools import LRUCache
+
+from bff.clock import Clock, Expiry
+from bff.config import ServiceConfig
+from bff.sdk.call import SendOptions
+from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
+from bff.sdk.invocation import CallRecord, Invocation
+from bff.services import directives, memo, replies
+from bff.services.cache import Cache
+from bff.services.coalesce import Flight, Flights
+from bff.services.fields import SAFE, Pair, joined, members
+from bff.services.keeping import Keeping
+from bff.services.question import Exchanges, Landed, Question
+from bff.services.response import ServiceResponse
+from bff.services.stored import selecting
+
+SHARED = frozenset({"GET", "HEAD"})
+_IDENTITY = frozenset({b"traceparent", b"x-request-id", b"x-forwarded-for"})
+_MOST_UNSHARED = 1024
+_NEWS = ("no-cache", "no-store", "max-age=0")
+
+
+class Sharing:
+    """Of one service. Mutable state: ``_flights``, and ``_unshared``: what turned out to be for one caller only,
+    and is not waited for again.
+    """
+
+    METHODS = SHARED
+
+    def __init__(
+        self, name: str, config: ServiceConfig, *, own: Mapping[str, str], cache: Cache | None, clock: Clock
+    ) -> None:
+        self._name = name
+        self._base = config.url.rstrip("/")
+        self._timeout = config.timeout
+        self._coalesces = config.coalesce
+        self._own = own
+        self._clock = clock
+        self._keeping = Keeping.of(name, config, cache=cache, clock=clock)
+        self._flights: Flights[Landed] = Flights()
+        self._unshared: LRUCache[Hashable, bool] = LRUCache(_MOST_UNSHARED)
+
+    def question(
+        self,
+        wire: Exchanges,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        caller: Mapping[str, str],
+        options: SendOptions,
+        record: CallRecord,
+    ) -> Question:
+        """A call as it is passed on here; see :class:`Question`."""
+        return Question(wire, self._base, method, path, headers, caller, options, record)
+
+    async def answer(self, question: Question, invocation: Invocation, record: CallRecord) -> ServiceResponse:
+        """The answer, from wherever it may come.
+
+        Raises:
+            ServiceError: none came.
+
+        """
+        if question.caller and self._own:  # what routes.yaml itself sends is the same for everybody
+            question.caller = {
+                name: value for name, value in question.caller.items() if name not in self._own
+            }
+        key = question.flight_key()
+        if invocation.memo is not None and not _wants_news(question):
+            flight = memo.recalled(invocation, self._name, key)
+            if flight is not None:
+                record.coalesced = True
+                return replies.twin_of((await self._landing(flight)).response, ask=question.ask)
+        if self._keeping is not None:
+            response = self._keeping.from_store(question, record)
+            if response is not None:
+                return response
+        if not self._coalesces or (self._unshared and key in self._unshared):
+            return await self._alone(key, question, record)
+        flight = self._flights.find(key)
+        if flight is None:
+            return await self._lead(key, question, invocation, record)
+        return await self._follow(flight, key, question, invocation, record)
+
+    async def _lead(
+        self, key: Hashable, question: Question, invocation: Invocation, record: CallRecord
+    ) -> ServiceResponse:
+        """By a flight that others may join, run here."""
+        flight = record.flight = self._flights.begin(key)
+        memo.remember(invocation, self._name, key, flight)
+        try:
+            landed = await self._flights.led(
+                key, flight, self._fetch(question), partial(self._carried_on, flight, question)
+            )
+        finally:
+            record.flight = None
+        record.cached = landed.cached
+        return landed.response
+
+    async def _carried_on(self, flight: Flight[Landed], question: Question) -> Landed:
+        """Who led is gone, and others wait: what the wire began is finished, or begun again."""
+        if flight.rest is not None:
+            question = question.sent_already(flight.rest)
+        return await self._within_time(question)
+
+    async def _within_time(self, question: Question) -> Landed:
+        try:
+            with Expiry(self._clock, self._clock.now() + self._timeout):
+                return await self._fetch(question)
+        except TimeoutError:
+            raise ServiceTimedOut(self._name, self._timeout) from None
+
+    async def _follow(
+        self,
+        flight: Flight[Landed],
+        key: Hashable,
+        question: Question,
+        invocation: Invocation,
+        record: CallRecord,
+    ) -> ServiceResponse:
+        """By somebody else's, if its answer turns out to be for us too."""
+        landed = await self._landing(flight)
+        if not _may_be_shared(landed, question):
+            self._unshared[key] = True  # the next ones need not wait in vain
+            return await self._alone(key, question, record)
+        record.cached, record.coalesced = landed.cached, True
+        memo.remember(invocation, self._name, key, flight)
+        return replies.twin_of(landed.response, ask=question.ask)
+
+    async def _alone(self, key: Hashable, question: Question, record: CallRecord) -> ServiceResponse:
+        landed = await self._fetch(question)
+        if key in self._unshared and not _is_for_one(replies.fields_of(landed.response)):
+            del self._unshared[key]
+        record.cached = landed.cached
+        return landed.response
+
+    async def _landing(self, flight: Flight[Landed]) -> Landed:
+        try:
+            return await flight.wait()
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if flight.is_abandoned and waiter is not None and not waiter.cancelling():
+                raise ServiceConnectionLost(self._name, "was closed") from None
+            raise
+
+    async def _fetch(self, question: Question) -> Landed:
+        """One exchange."""
+        if self._keeping is not None:
+            return await self._keeping.fetch(question)
+        return Landed(await question.exchange(question.headers), question.headers)
+
+    async def send(self, question: Question, invocation: Invocation) -> ServiceResponse:
+        """A call that is not shared. One that may change something ends the memo, and what is kept of its URL
+        is dropped once it went well.
+        """
+        if question.method in SAFE:
+            return await question.exchange(question.headers)
+        memo.forget(invocation, self._name)
+        response = await question.exchange(question.headers)
+        if self._keeping is not None:
+            self._keeping.heard_change(question, response)
+        return response
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+        await self._flights.close()
+        if self._keeping is not None:
+            await self._keeping.aclose()
+
+
+def _wants_news(question: Question) -> bool:
+    """Whether the function itself asks for an answer that nothing older replaces."""
+    said = question.caller.get("cache-control", "") if question.caller else ""
+    return any(word in said for word in _NEWS)
+
+
+def _is_for_one(fields: list[Pair]) -> bool:
+    """Whether an answer is for the one who asked (RFC 9111 §4, on collapsing)."""
+    said = directives.of_answer(fields)
+    if said.no_store or said.private or any(name == b"set-cookie" for name, _ in fields):
+        return True
+    varying = members(joined(fields, b"vary") or b"")
+    return b"*" in varying or not _IDENTITY.isdisjoint(varying)
+
+
+def _may_be_shared(landed: Landed, question: Question) -> bool:
+    """Whether it answers this question too: it is for everybody, and varies by nothing that differs."""
+    fields = replies.fields_of(landed.response)
+    if _is_for_one(fields):
+        return False
+    names = members(joined(fields, b"vary") or b"")
+    return all(_sent(landed.sent, name) == _sent(question.headers, name) for name in names)
+
+
+def _sent(headers: Mapping[str, str], name: bytes) -> bytes | None:
+    value = headers.get(name.decode("latin-1"))
+    return None if value is None else selecting([(name, value.encode("latin-1"))], name)

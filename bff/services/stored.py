@@ -1,0 +1,136 @@
+"""What a cache holds: a key, and the answers kept under it. Frozen values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+
+from bff.services.fields import HOP_BY_HOP_FIELDS, Pair, Pairs, joined, members
+from bff.services.freshness import Lifetime
+
+ANONYMOUS = "anonymous"
+"""The subject of everybody who brought no credential."""
+
+OVERHEAD = 512
+"""Bytes a kept answer costs beside its text: objects, keys and indexes, as measured, rounded up."""
+
+_HARMLESS = frozenset({"accept", "accept-language", "accept-encoding", "content-type", "user-agent"})
+_COMMA = re.compile(rb"[ \t]*,[ \t]*")
+_COOKIE = b"cookie:"
+WHOLE = b"whole:"
+"""The selecting field of an answer that may depend on any field of its request."""
+
+_NOISE = HOP_BY_HOP_FIELDS | {
+    *(
+        b"accept-encoding",
+        b"cache-control",
+        b"date",
+        b"dnt",
+        b"forwarded",
+        b"host",
+        b"if-match",
+        b"if-modified-since",
+    ),
+    *(
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"pragma",
+        b"priority",
+        b"range",
+        b"sec-fetch-dest",
+    ),
+    *(b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user", b"traceparent", b"tracestate", b"via"),
+    *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-request-id"),
+}
+"""Fields of a connection, of a way, of caching: no answer is made of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """What must be the same for two requests to share an answer, besides the fields its ``Vary`` names.
+
+    ``space`` tells routes from services; ``url`` is absolute, or begins with ``//`` where the scheme is not
+    known; ``revision`` is a digest; ``caller`` are fields that were derived from a caller's and sent.
+    """
+
+    space: str
+    url: str
+    revision: str = ""
+    lane: str = ""
+    subject: str = ANONYMOUS
+    caller: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether no caller can be told from what is kept here: those fields at most that all browsers of a
+        kind send.
+        """
+        return self.subject == ANONYMOUS and all(name in _HARMLESS for name, _ in self.caller)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The URLs it can be purged by: with the host, and for a route without."""
+        if not self.url.startswith("//"):
+            return (self.url,)
+        return self.url, "/" + self.url[2:].partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A whole answer to GET. ``vary`` are the selecting fields as its request had them, None for absent."""
+
+    status: int
+    fields: tuple[Pair, ...]
+    body: bytes
+    lifetime: Lifetime
+    vary: tuple[tuple[bytes, bytes | None], ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes, roughly."""
+        texts = sum(len(name) + len(value) for name, value in self.fields)
+        return OVERHEAD + len(self.body) + texts + sum(len(value or b"") for _, value in self.vary)
+
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """The names of its selecting fields."""
+        return tuple(name for name, _ in self.vary)
+
+    def answers(self, asked: Pairs) -> bool:
+        """Whether the request's selecting fields are the same (RFC 9111 §4.1)."""
+        return all(selecting(asked, name) == value for name, value in self.vary)
+
+
+def vary_of(asked: Pairs, answer: Pairs, *more: bytes) -> tuple[tuple[bytes, bytes | None], ...]:
+    """The selecting fields that the answer's ``Vary`` names, and ``more``, as this request has them."""
+    names = dict.fromkeys((*members(joined(answer, b"vary") or b""), *more))
+    return tuple((name, selecting(asked, name)) for name in names)
+
+
+def selecting(asked: Pairs, name: bytes) -> bytes | None:
+    """A request's field as it is compared: lines combined, no space around commas. ``cookie:NAME`` is one
+    cookie of all, :data:`WHOLE` every field that may matter.
+    """
+    if name == WHOLE:
+        return _fingerprint(asked)
+    if name.startswith(_COOKIE):
+        return _cookie(asked, name[len(_COOKIE) :])
+    value = joined(asked, name)
+    return None if value is None else _COMMA.sub(b",", value.strip(b" \t"))
+
+
+def _fingerprint(asked: Pairs) -> bytes:
+    texts = sorted(b"%b: %b" % pair for pair in asked if pair[0] not in _NOISE)
+    return sha256(b"\n".join(texts)).digest()
+
+
+def _cookie(asked: Pairs, wanted: bytes) -> bytes | None:
+    found = None
+    for pair in (joined(asked, b"cookie") or b"").replace(b",", b";").split(b";"):
+        name, _, value = pair.partition(b"=")
+        if name.strip(b" \t") == wanted:
+            found = value if found is None else found + b";" + value
+    return found
