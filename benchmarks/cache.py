@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from benchmarks import catalogue as who
 from benchmarks.figures import Series, paired_differences
 from benchmarks.hello import row
-from benchmarks.load import CONNECTIONS, Window, by_round, disturbances, quietest, rounds
+from benchmarks.load import CONNECTIONS, Plan, Window, by_round, disturbances, quietest, rounds
 from benchmarks.outcome import Effort, Outcome, Table
 from benchmarks.servers import Server
 
@@ -13,9 +13,8 @@ SERVERS = (who.BFF_BARE, who.BFF_KEPT)
 
 
 def measure(effort: Effort, servers: Sequence[Server] = SERVERS) -> Outcome:
-    taken = rounds(
-        servers, count=effort.rounds, spare=effort.spare_rounds, seconds=effort.seconds, say=effort.say
-    )
+    plan = Plan(seconds=effort.seconds)
+    taken = rounds(servers, count=effort.rounds, spare=effort.spare_rounds, plan=plan, say=effort.say)
     windows = quietest(taken, effort.rounds)
     return Outcome(
         figures=figures(windows),

@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmarks import catalogue as who
 from benchmarks import probe, startup
 from benchmarks.figures import Series, paired_ratios
-from benchmarks.load import by_round, rounds
+from benchmarks.load import Plan, by_round, rounds
 from benchmarks.outcome import Effort, Outcome, Table, spread
 from benchmarks.processes import resident_bytes, tree
 from benchmarks.projects import HELLO, names, project
@@ -33,7 +33,7 @@ def measure(effort: Effort) -> Outcome:
             (few, lots),
             count=effort.rounds,
             spare=effort.spare_rounds,
-            seconds=effort.seconds,
+            plan=Plan(seconds=effort.seconds),
             say=effort.say,
         )
     ratio = paired_ratios(by_round(windows, lots, "rps"), by_round(windows, few, "rps"))

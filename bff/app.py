@@ -329,7 +329,6 @@ class House:
         thread = Threads("bff-preload", 1)  # of its own: no first call shall stand in line behind it
         if self.services.clients:
             await thread.run(self.services.preload)
-        await thread.run(self.office.app.prepare)
         thread.close()
 
     async def reload(self) -> bool:

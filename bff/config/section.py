@@ -37,7 +37,7 @@ class Section(BaseModel):
     but never shows it: not in ``repr``, not in ``model_dump``, not in JSON.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     _hidden: frozenset[str] = PrivateAttr(default=frozenset())
 
