@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -79,6 +79,14 @@ class ServiceConfig(Section):
     )
     max_connections: Count = Field(
         default=100, ge=1, description="Most connections open at once (httpx's default)."
+    )
+    max_pending: Count = Field(
+        default=1024,
+        description="Most calls that may wait for a connection (Envoy's max_pending_requests).",
+    )
+    transport: Literal["bff", "httpx"] = Field(
+        default="bff",
+        description="What speaks HTTP: bff's own HTTP/1.1, or stock httpx (HTTP/2, proxies).",
     )
     keep_alive: Duration = Field(
         default=4.0, description="How long an idle connection is kept (a second less than uvicorn and Node)."

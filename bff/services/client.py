@@ -14,13 +14,14 @@ from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
 from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
-from bff.sdk.invocation import Invocation
+from bff.sdk.invocation import TIMER_ERROR, Invocation
 from bff.services import forward
 
 if TYPE_CHECKING:
     import httpx
 
-    from bff.services.transport import MakeTransport, Wire
+    from bff.services.transport import MakeTransport
+    from bff.services.wire import Wire
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes an upstream's body may have, decoded, before the call is given up."""
@@ -70,7 +71,7 @@ class ServiceClient:
                 names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
                 raise BadServiceCall(self.name, f"{names} is for the client itself to set")
             with Expiry(self._clock, self._clock.now() + allowed):
-                response = await self._connected().exchange(method, path, headers, options)
+                response = await self._connected().exchange(method, path, headers, options, record)
         except TimeoutError:
             record.error = ServiceTimedOut.code
             raise ServiceTimedOut(self.name, allowed) from None
@@ -90,7 +91,7 @@ class ServiceClient:
     def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service and deadline."""
         remaining = invocation.remaining()
-        if remaining <= 0:
+        if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
             raise ServiceTimedOut(self.name, 0.0)
         asked = options.get("timeout")
         return min(self.config.timeout, remaining, remaining if asked is None else asked)
@@ -116,14 +117,10 @@ class ServiceClient:
             from bff.services import lean_httpx
 
             lean_httpx.load()
-            from bff.services.transport import Wire
+            from bff.services.transport import wire_of
 
-            self._wire = Wire(
-                self.name,
-                self.config,
-                self._make_transport(self.name, self.config),
-                max_answer=self._max_answer,
-            )
+            transport = self._make_transport(self.name, self.config)
+            self._wire = wire_of(self.name, self.config, transport, max_answer=self._max_answer)
         return self._wire
 
     def relays_credentials(self, invocation: Invocation) -> bool:

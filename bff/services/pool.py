@@ -41,7 +41,7 @@ class ServicePool:
         if self._transports is None:
             from bff.services.transport import Transports
 
-            self._transports = Transports()
+            self._transports = Transports(self._clock)
         return self._transports.make(name, config)
 
     @staticmethod

@@ -66,7 +66,7 @@ def default_text(field: FieldInfo) -> str:
         return f"`{duration_text(default)}`"
     if isinstance(default, tuple):
         return ", ".join(f"`{item}`" for item in default)
-    is_size = isinstance(default, int) and default >= 1024
+    is_size = isinstance(default, int) and default > 1024
     return f"`{size_text(default)}`" if is_size else f"`{default}`"
 
 

@@ -24,7 +24,7 @@ from bff.sdk.failures import (
 )
 from bff.sdk.service import Service
 from bff.services.client import ServiceClient
-from bff.services.transport import translated
+from bff.services.wall import translated
 
 pytestmark = pytest.mark.anyio
 

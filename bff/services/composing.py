@@ -1,0 +1,184 @@
+"""A call's method, path, headers and options as the bytes of a request.
+
+What never changes between the calls of one service is written once; the usual call (no body, JSON, bytes) is
+put together here, the rest (forms, files, odd paths) is left to ``httpx.Request``, with the same result.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterable, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+
+from bff.sdk.call import SendOptions
+from bff.services import http1
+from bff.services.connections import Outgoing
+from bff.services.decoding import ACCEPTED
+
+DEFAULTS = {
+    "accept": "*/*",
+    "accept-encoding": ACCEPTED,
+    "connection": "keep-alive",  # servers that speak HTTP/1.0 want to be asked
+    "user-agent": "bff-gateway",
+}
+"""What every call says of itself unless it says something else."""
+
+MAX_TARGET = 65_536
+"""Characters of a path and its query (httpx's ``MAX_URL_LENGTH``)."""
+
+_OWN = frozenset({"host", *DEFAULTS})
+_BODIES = ("content", "data", "files", "json")
+_WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
+# Characters that httpx's URL leaves as they are in a path, and in a query.
+_PLAIN = re.compile(
+    r"/[!$%&'()*+,\-./0-9:;=@A-Z\[\]^_a-z|~]*(?:\?[!$%&'()*+,\-./0-9:;=?@A-Z\[\]^_`a-z{|}~]*)?"
+)
+
+
+class Composer:
+    """Writes requests to one base URL. Immutable but for ``_lines``: request lines' ends by method."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        base = httpx.URL(self._url)
+        self._prefix = base.raw_path.rstrip(b"/")
+        self._host = base.netloc
+        self._fixed = http1.field_lines(
+            [(b"host", self._host), *((name.encode(), value.encode()) for name, value in DEFAULTS.items())]
+        )
+        self._end = b" HTTP/1.1\r\n" + self._fixed
+
+    def compose(self, method: str, path: str, headers: Mapping[str, str], options: SendOptions) -> Outgoing:
+        """The request. ``headers`` have lower-case names.
+
+        Raises:
+            httpx.InvalidURL: the path does not fit into a URL.
+            httpx.LocalProtocolError: the method or a header is not HTTP.
+            TypeError: the content is neither text nor bytes nor an asynchronous iterator.
+
+        """
+        body, kind = b"", None
+        if options and not all(options.get(name) is None for name in _BODIES):
+            found = plain_body(options)
+            if found is None:
+                return of_request(self.request(method, path, headers, options))
+            body, kind = found
+        try:
+            start = method.encode("latin-1") + b" " + self.target(path, options.get("params"))
+            head = self._head(start, method, headers, body, kind)
+        except UnicodeEncodeError:
+            raise httpx.LocalProtocolError("the method or a header is not in latin-1") from None
+        except http1.NotHttp as error:
+            raise httpx.LocalProtocolError(str(error)) from None
+        is_idempotent = method in http1.IDEMPOTENT
+        return Outgoing(head=head, body=body, is_head=method == "HEAD", is_replayable=is_idempotent)
+
+    def _head(
+        self, start: bytes, method: str, headers: Mapping[str, str], body: bytes, kind: str | None
+    ) -> bytes:
+        lines = [start]
+        if _OWN.isdisjoint(headers):
+            lines.append(self._end)
+        else:
+            lines.append(b" HTTP/1.1\r\n")
+            own = {"host": self._host.decode(), **DEFAULTS}
+            lines.append(text_lines((name, value) for name, value in own.items() if name not in headers))
+        lines.append(text_lines(headers.items()))
+        if kind is not None and "content-type" not in headers:
+            lines.append(b"content-type: %b\r\n" % kind.encode())
+        if body or kind is not None or method in _WITH_LENGTH:
+            lines.append(b"content-length: %d\r\n" % len(body))
+        lines.append(b"\r\n")
+        return b"".join(lines)
+
+    def target(self, path: str, params: Any = None) -> bytes:
+        """What stands in the request line for a path below the base URL.
+
+        Raises:
+            httpx.InvalidURL: it is too long, or not a path.
+
+        """
+        if params is not None:
+            query = urlencode(httpx.QueryParams(params).multi_items())
+            path = path.partition("?")[0] + (f"?{query}" if query else "")
+        if len(path) > MAX_TARGET:
+            raise httpx.InvalidURL("URL too long")
+        if _PLAIN.fullmatch(path):
+            return self._prefix + path.encode("ascii")
+        return httpx.URL(self._url + path).raw_path
+
+    def request(
+        self, method: str, path: str, headers: Mapping[str, str], options: SendOptions
+    ) -> httpx.Request:
+        """The same request as httpx's own."""
+        return httpx.Request(
+            method,
+            self._url + path,
+            # latin-1, RFC 9110 §5.5's obs-text: what a caller sent us travels on byte for byte.
+            headers=httpx.Headers({**DEFAULTS, **headers}, encoding="latin-1"),
+            **{name: options.get(name) for name in ("params", *_BODIES)},  # type: ignore[arg-type]
+        )
+
+
+def text_lines(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Field lines from text.
+
+    Raises:
+        NotHttp: a name is no token, or a value could end its line early.
+        TypeError: a value is not text.
+
+    """
+    lines = []
+    for name, value in fields:
+        if not isinstance(value, str):
+            raise TypeError(f"Header value must be str, not {type(value)}")
+        lines.append((name.encode("latin-1"), value.encode("latin-1")))
+    return http1.field_lines(lines)
+
+
+def plain_body(options: SendOptions) -> tuple[bytes, str | None] | None:
+    """The body and its type, as httpx makes them, where that is simple; None where it is not."""
+    content = options.get("content")
+    if options.get("data") is not None or options.get("files") is not None:
+        return None
+    if content is None:
+        text = json.dumps(options["json"], ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode(), "application/json"
+    if isinstance(content, str | bytes):
+        return (content.encode() if isinstance(content, str) else content), None
+    if isinstance(content, AsyncIterable):
+        return None
+    raise TypeError("content is str, bytes or an asynchronous iterator of bytes")
+
+
+def of_request(request: httpx.Request) -> Outgoing:
+    """An httpx request as bytes, its body in parts unless it is in memory already.
+
+    Raises:
+        httpx.LocalProtocolError: it is not HTTP.
+
+    """
+    stream = request.stream
+    if not isinstance(stream, httpx.AsyncByteStream):
+        raise TypeError("content is str, bytes or an asynchronous iterator of bytes")
+    try:
+        head = (
+            http1.request_line(request.method.encode("latin-1"), request.url.raw_path)
+            + http1.field_lines((name.lower(), value) for name, value in request.headers.raw)
+            + b"\r\n"
+        )
+    except (http1.NotHttp, UnicodeEncodeError) as error:
+        raise httpx.LocalProtocolError(str(error)) from None
+    outgoing = Outgoing(head=head, is_head=request.method == "HEAD")
+    if isinstance(stream, httpx.ByteStream):
+        outgoing.body = b"".join(stream)
+        outgoing.is_replayable = request.method in http1.IDEMPOTENT
+    else:
+        outgoing.parts = stream
+        length = request.headers.get("content-length")
+        outgoing.length = None if length is None else int(length)
+    return outgoing

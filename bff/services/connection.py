@@ -1,0 +1,302 @@
+"""One HTTP/1.1 connection to an upstream: one request at a time, and its answer.
+
+It decides what belongs to an answer and whether the connection may be used again; where connections come
+from and who gets one next is the pool's business. Errors are httpx's: this is the inside of its transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+import httptools
+import httpx
+
+from bff.services import http1
+from bff.services.body import Body
+
+MAX_HEAD = 64 * 1024
+"""Bytes an answer's head may have, with interim answers before it (Envoy's ``max_request_headers_kb`` is 60)."""
+
+
+class TooLarge(httpx.RemoteProtocolError):
+    """A body has more bytes than were allowed: as they came, or decoded."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit} bytes")
+        self.limit = limit
+
+
+class Answer:
+    """What came: status, the head as it came, and the whole body or, if it was not wanted whole, a stream."""
+
+    __slots__ = ("body", "head", "status", "stream")
+
+    def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None) -> None:
+        self.status = status
+        self.head = head
+        self.body = body
+        self.stream = stream
+
+
+class Home(Protocol):
+    """Where connections belong."""
+
+    def freed(self, connection: Connection) -> None:
+        """Its answer is whole, and it may be used again."""
+
+    def lost(self, connection: Connection) -> None:
+        """It is closed."""
+
+
+class Connection(asyncio.Protocol):
+    """Mutable state: all of it, made anew by :meth:`ask`. ``served`` counts answers, ``has_heard`` tells
+    whether a byte of the present answer came, ``idle_since`` is the pool's.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_body",
+        "_drained",
+        "_head",
+        "_home",
+        "_interim",
+        "_is_closed",
+        "_is_complete",
+        "_is_head",
+        "_is_sending",
+        "_is_spoilt",
+        "_is_tunnel",
+        "_limit",
+        "_loop",
+        "_parser",
+        "_parts",
+        "_raw",
+        "_size",
+        "_status",
+        "_transport",
+        "has_heard",
+        "idle_since",
+        "served",
+    )
+
+    def __init__(self, home: Home, loop: asyncio.AbstractEventLoop) -> None:
+        self._home = home
+        self._loop = loop
+        self._transport: Any = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[Answer] | None = None
+        self._body: Body | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._is_closed = self._is_tunnel = False
+        self.served = 0
+        self.idle_since = 0.0
+
+    # What the pool does with it.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a request may be sent on it, as far as is known here."""
+        return not self._is_closed and not self._transport.is_closing()
+
+    def ask(
+        self, data: bytes, *, is_head: bool, limit: int, whole: bool = True, more: bool = False
+    ) -> asyncio.Future[Answer]:
+        """Send a request, or its beginning if ``more`` is to come by :meth:`send`; the future is its answer.
+
+        ``limit`` is the most bytes a whole body may have.
+        """
+        answer = self._answer = self._loop.create_future()
+        self._is_head, self._is_sending, self._limit = is_head, more, limit
+        self._body = None if whole else Body(self)
+        self._raw = self._head = b""
+        self._interim = self._size = self._status = 0
+        self._parts: list[bytes] = []
+        self._is_complete = self._is_spoilt = self.has_heard = False
+        self._transport.write(data)
+        return answer
+
+    async def send(self, data: bytes) -> None:
+        """More of the request; returns when the socket takes yet more."""
+        if not self._is_closed:
+            self._transport.write(data)
+        if self._drained is not None:
+            await self._drained
+
+    def sent(self) -> None:
+        """The request is complete."""
+        self._is_sending = False
+
+    def give_up(self, wanted: object) -> None:
+        """Close it, if this answer or body is still what it is about."""
+        if self._answer is wanted or self._body is wanted:
+            self._answer = self._body = None
+            self.abort()
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self._close()
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Close it in good order: nothing is under way."""
+        self._close()
+        self._transport.close()
+
+    def hold(self, *, full: bool) -> None:
+        """Stop reading, or go on."""
+        if not self._is_closed:
+            (self._transport.pause_reading if full else self._transport.resume_reading)()
+
+    def _close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._home.lost(self)
+
+    # What the loop tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None and self._body is None:
+            self.abort()  # it speaks unasked: whatever this is, it is nobody's answer
+            return
+        if self._is_tunnel:
+            self._feed(data)
+            return
+        if not self._head:
+            self.has_heard = True
+            self._raw = self._raw + data if self._raw else data
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._is_complete:
+                self._fail(_told(error))
+                return
+            self._is_spoilt = True
+        if self._is_complete:
+            self._finish()
+        elif not self._head and len(self._raw) > MAX_HEAD:
+            self._fail(_too_long())
+
+    def eof_received(self) -> None:
+        if self._is_tunnel:
+            self._finish()
+        elif self._is_under_way and self._head and http1.ends_with_connection(self._head):
+            self._is_spoilt = True
+            self._finish()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._close()
+        if self._is_under_way:
+            failure = (
+                httpx.RemoteProtocolError("the connection ended before the answer did")
+                if error is None
+                else httpx.ReadError("the connection broke")
+            )
+            failure.__cause__ = error
+            self._fail(failure)
+        self.resume_writing()
+
+    @property
+    def _is_under_way(self) -> bool:
+        return self._answer is not None or self._body is not None
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    # What the parser tells.
+
+    def on_message_begin(self) -> None:
+        if self._is_complete:
+            self._is_spoilt = True  # more than was asked for
+
+    def on_headers_complete(self) -> None:
+        if self._is_complete:
+            return  # of something that nobody asked for
+        status = self._parser.get_status_code()
+        raw, begin = self._raw, self._interim
+        end = raw.find(b"\r\n\r\n", begin) + 4
+        if end > MAX_HEAD:
+            raise _too_long()
+        if 100 <= status < 200:
+            if status == 101:
+                raise httpx.RemoteProtocolError("the service switched to a protocol nobody asked for")
+            self._interim = end
+            return
+        self._status, self._head, self._raw = status, raw[begin:end], b""
+        if self._is_head:
+            # llhttp cannot be told that this answer has no body, so it is asked no further.
+            self._is_complete = True
+            self._is_spoilt = len(raw) != end or not http1.may_go_on(self._head)
+            self._parser = httptools.HttpResponseParser(self)
+        elif self._body is not None:
+            self._tell(self._body)
+
+    def on_body(self, data: bytes) -> None:
+        if not self._is_complete:
+            self._feed(data)
+
+    def on_message_complete(self) -> None:
+        if self._head:
+            self._is_complete = True
+            if not self._is_head and not self._parser.should_keep_alive():
+                self._is_spoilt = True
+
+    # What becomes of it.
+
+    def _feed(self, data: bytes) -> None:
+        if self._body is not None:
+            self._body.feed(data)
+            return
+        self._size += len(data)
+        if self._size > self._limit:
+            raise TooLarge(self._limit)
+        self._parts.append(data)
+
+    def _finish(self) -> None:
+        """The answer is whole. The connection goes home first, so that who waits for the answer finds it there."""
+        body, parts = self._body, self._parts
+        answer, self._answer, self._body, self.served = self._answer, None, None, self.served + 1
+        if self._is_spoilt or self._is_sending or self._is_closed:
+            self.abort()
+        else:
+            self._home.freed(self)
+        if body is not None:
+            body.end()
+        if answer is not None and not answer.done():
+            whole = parts[0] if len(parts) == 1 else b"".join(parts)
+            answer.set_result(Answer(self._status, self._head, whole, body))
+
+    def _tell(self, body: Body) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_result(Answer(self._status, self._head, b"", body))
+
+    def _fail(self, error: Exception) -> None:
+        answer, body = self._answer, self._body
+        self._answer = self._body = None
+        self.abort()
+        if body is not None:
+            body.fail(error)
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
+
+
+def _too_long() -> httpx.RemoteProtocolError:
+    return httpx.RemoteProtocolError(f"the answer's head is larger than {MAX_HEAD} bytes")
+
+
+def _told(error: Exception) -> Exception:
+    """What a callback raised inside the parser, or what the parser itself has to say."""
+    inner = error.__context__
+    if isinstance(error, httptools.HttpParserCallbackError) and isinstance(inner, httpx.TransportError):
+        inner.__context__ = None
+        return inner
+    return httpx.RemoteProtocolError("what came is not HTTP/1.1")

@@ -1,0 +1,271 @@
+"""The keep-alive connections to one endpoint: which is used next, who waits for one, which are too old.
+
+They outlive calls, functions and revisions. A connection is made for whoever waits, but belongs to the pool:
+who gives up waiting leaves it to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import httpx
+
+from bff.clock import Clock, Timer
+from bff.services import upload
+from bff.services.connection import Answer, Connection, Home
+
+MAX_WAITING = 1024
+"""Requests that may wait for a connection (Envoy, ``max_pending_requests``)."""
+
+MAX_ATTEMPTS = 3
+"""How often a request goes out at most, each time onto a connection that turns out to be dead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one pool may take. ``keep_alive`` is the seconds an idle connection is kept."""
+
+    max_connections: int = 100
+    max_waiting: int = MAX_WAITING
+    keep_alive: float = 4.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Outgoing:
+    """One request as it goes onto a wire: its head, and its body in one or in parts.
+
+    ``length`` is what the head says of a body in parts; None means chunked. ``is_replayable`` says that
+    sending it twice does no harm and is possible. ``wait`` and ``silence`` are the seconds it may take to get a
+    connection and to hear something on it, for who has no deadline of its own. Mutable: ``attempts``, how
+    often it was sent.
+    """
+
+    head: bytes
+    body: bytes = b""
+    parts: AsyncIterable[bytes] | None = None
+    length: int | None = None
+    is_head: bool = False
+    is_replayable: bool = False
+    is_whole: bool = True
+    limit: int = 2**62
+    wait: float | None = None
+    silence: float | None = None
+    attempts: int = field(default=0, init=False)
+
+
+class Opens(Protocol):
+    """Makes connections; see :class:`bff.services.dialing.Dialer`."""
+
+    async def dial(self, home: Home) -> Connection:
+        """A new connection, or an httpx.ConnectError."""
+
+
+class Connections:
+    """Mutable state: ``_open`` connections, of which ``_idle`` ones (the one used last at the end);
+    ``_dialing`` tasks; ``_waiting`` futures in line; the ``_sweep`` to come; ``_is_closed``.
+    """
+
+    def __init__(self, dialer: Opens, *, clock: Clock, limits: Limits) -> None:
+        self._dialer = dialer
+        self._clock = clock
+        self._limits = limits
+        self._open: set[Connection] = set()
+        self._idle: deque[Connection] = deque()
+        self._dialing: set[asyncio.Task[None]] = set()
+        self._waiting: deque[asyncio.Future[Connection]] = deque()
+        self._sweep: Timer | None = None
+        self._is_closed = False
+
+    async def request(self, outgoing: Outgoing) -> Answer:
+        """Send it and give its answer: whole, or with its head if a stream is wanted.
+
+        Up to the first wait everything happens at once: where a connection is idle, the request is written
+        before this gives way.
+
+        Raises:
+            httpx.TransportError: no connection, or it broke, or what came was not HTTP.
+
+        """
+        while True:
+            connection = self._take(is_fresh=outgoing.attempts > 0) or await self._in_line(outgoing.wait)
+            outgoing.attempts += 1
+            try:
+                return await self._exchange(connection, outgoing)
+            except httpx.TransportError:
+                # RFC 9112 §9.3.1: it had been used before and said nothing now, so it died while it was idle.
+                died_idle = connection.served > 0 and not connection.has_heard
+                if not (died_idle and outgoing.is_replayable and outgoing.attempts < MAX_ATTEMPTS):
+                    raise
+
+    async def _exchange(self, connection: Connection, outgoing: Outgoing) -> Answer:
+        asked = connection.ask(
+            outgoing.head + outgoing.body if outgoing.body else outgoing.head,
+            is_head=outgoing.is_head,
+            limit=outgoing.limit,
+            whole=outgoing.is_whole,
+            more=outgoing.parts is not None,
+        )
+        if outgoing.parts is not None:
+            return await upload.exchange(connection, asked, outgoing.parts, outgoing.length)
+        try:
+            return await asked if outgoing.silence is None else await _within(outgoing.silence, asked)
+        except (asyncio.CancelledError, httpx.ReadTimeout):
+            connection.give_up(asked)
+            raise
+
+    # Which connection.
+
+    def _take(self, *, is_fresh: bool) -> Connection | None:
+        """The idle connection used last; none, if a fresh one is wanted."""
+        if is_fresh or self._waiting:
+            return None
+        oldest = self._clock.now() - self._limits.keep_alive
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open and connection.idle_since > oldest:
+                return connection
+            connection.close()
+        return None
+
+    async def _in_line(self, wait: float | None) -> Connection:
+        try:
+            async with asyncio.timeout(wait):
+                while not (connection := await self._next()).is_open:
+                    pass  # it was lost after it had been handed over
+                return connection
+        except TimeoutError:
+            raise (
+                httpx.ConnectTimeout("no connection in time")
+                if self._dialing
+                else httpx.PoolTimeout("no connection became free in time")
+            ) from None
+
+    async def _next(self) -> Connection:
+        if self._is_closed:
+            raise httpx.ConnectError("the pool is closed")
+        if len(self._waiting) >= self._limits.max_waiting:
+            raise httpx.PoolTimeout("too many wait for a connection already")
+        place: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        self._serve_line()
+        try:
+            return await place
+        except asyncio.CancelledError:
+            self._leave_line(place)
+            raise
+
+    def _leave_line(self, place: asyncio.Future[Connection]) -> None:
+        if not place.done() or place.cancelled():
+            if place in self._waiting:
+                self._waiting.remove(place)
+        elif place.exception() is None and place.result().is_open:
+            self.freed(place.result())
+
+    def _serve_line(self) -> None:
+        room = self._limits.max_connections - len(self._open) - len(self._dialing)
+        for _ in range(min(room, len(self._waiting) - len(self._dialing))):
+            task = asyncio.get_running_loop().create_task(self._dial())
+            self._dialing.add(task)
+        while self._idle and len(self._waiting) > len(self._dialing):  # who wanted a fresh one takes any
+            self._hand_over(self._idle.pop())
+
+    async def _dial(self) -> None:
+        me: Any = asyncio.current_task()
+        try:
+            connection = await self._dialer.dial(self)
+        except httpx.TransportError as error:
+            self._dialing.discard(me)
+            self._tell_first_in_line(error)
+            self._serve_line()
+        else:
+            self._dialing.discard(me)
+            if self._is_closed:
+                connection.abort()
+            elif connection.is_open:
+                self._open.add(connection)
+                self.freed(connection)
+            else:
+                self._tell_first_in_line(httpx.ConnectError("the connection was closed at once"))
+        finally:
+            self._dialing.discard(me)
+
+    def _tell_first_in_line(self, error: Exception) -> None:
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_exception(error)
+                return
+
+    # What connections tell.
+
+    def freed(self, connection: Connection) -> None:
+        """To the first in line, or among the idle ones."""
+        if self._is_closed:
+            connection.abort()
+            return
+        if self._waiting and self._hand_over(connection):
+            return
+        connection.idle_since = self._clock.now()
+        self._idle.append(connection)
+        if self._sweep is None:
+            self._sweep = self._clock.call_at(connection.idle_since + self._limits.keep_alive, self._swept)
+
+    def _hand_over(self, connection: Connection) -> bool:
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(connection)
+                return True
+        return False
+
+    def lost(self, connection: Connection) -> None:
+        """Its place is free for another."""
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if self._waiting and not self._is_closed:
+            self._serve_line()
+
+    def _swept(self) -> None:
+        """Close what has been idle for too long, and come again when the next one will have been."""
+        self._sweep = None
+        oldest = self._clock.now() - self._limits.keep_alive
+        while self._idle and self._idle[0].idle_since <= oldest:
+            self._idle[0].close()  # which takes it off the list
+        if self._idle:
+            when = self._idle[0].idle_since + self._limits.keep_alive
+            self._sweep = self._clock.call_at(when, self._swept)
+
+    async def aclose(self) -> None:
+        """Close all of them; what is under way fails."""
+        self._is_closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for connection in list(self._open):
+            connection.abort()
+        while self._waiting:
+            self._tell_first_in_line(httpx.ConnectError("the pool was closed"))
+        dialing = set(self._dialing)
+        for task in dialing:
+            task.cancel()
+        if dialing:
+            await asyncio.wait(dialing)
+
+    def __repr__(self) -> str:
+        busy = len(self._open) - len(self._idle)
+        return f"<Connections: {busy} busy, {len(self._idle)} idle, {len(self._waiting)} waiting>"
+
+
+async def _within(seconds: float, asked: asyncio.Future[Answer]) -> Answer:
+    try:
+        async with asyncio.timeout(seconds):
+            answer = await asked
+    except TimeoutError:
+        raise httpx.ReadTimeout("no answer in time") from None
+    if answer.stream is not None:
+        answer.stream.timeout = seconds
+    return answer

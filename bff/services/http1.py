@@ -1,0 +1,109 @@
+"""HTTP/1.1 as text: the heads of requests written, the heads of answers read (RFC 9112). Pure.
+
+Whether an answer's head is well-formed is llhttp's to say; what is here reads heads that it has accepted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+Fields = list[tuple[bytes, bytes]]
+"""Field names and values as they are on the wire."""
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods that may be sent again when it is unknown whether they arrived (RFC 9110 §9.2.2)."""
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# RFC 9110 §5.5: visible characters and obs-text, with blanks between them only.
+_VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+_TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
+_FOLD = re.compile(rb"\r\n[ \t]+")
+_NO_CONTENT = frozenset({204, 304})
+
+
+class NotHttp(ValueError):
+    """What should be sent cannot be written as HTTP/1.1. The sentence names the place and never quotes it."""
+
+
+def request_line(method: bytes, target: bytes) -> bytes:
+    """``GET /path HTTP/1.1`` and the line's end.
+
+    Raises:
+        NotHttp: the method is no token, or the target is empty or has a blank or a control character.
+
+    """
+    if not _TOKEN.fullmatch(method):
+        raise NotHttp("the method is not a token")
+    if not _TARGET.fullmatch(target):
+        raise NotHttp("the path has a character that no request line can hold")
+    return b"%b %b HTTP/1.1\r\n" % (method, target)
+
+
+def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The field lines of a head, without the empty line at its end.
+
+    Raises:
+        NotHttp: a name is no token, or a value could end its line early.
+
+    """
+    lines = []
+    for name, value in fields:
+        if not _TOKEN.fullmatch(name):
+            raise NotHttp("a header's name is not a token")
+        if not _VALUE.fullmatch(value):
+            raise NotHttp("a header's value has a control character or blanks at its ends")
+        lines.append(b"%b: %b\r\n" % (name, value))
+    return b"".join(lines)
+
+
+def fields_of(head: bytes) -> Fields:
+    """The fields of an answer's head, names and values as they came; folded lines become one (RFC 9112 §5.2)."""
+    _, _, text = head.partition(b"\r\n")
+    if b"\r\n " in text or b"\r\n\t" in text:
+        text = _FOLD.sub(b" ", text)
+    fields = []
+    for line in text.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if colon:
+            fields.append((name, value.strip(b" \t")))
+    return fields
+
+
+def reason_of(head: bytes) -> bytes:
+    """The reason phrase of an answer's status line."""
+    parts = head.partition(b"\r\n")[0].split(b" ", 2)
+    return parts[2] if len(parts) == 3 else b""
+
+
+def version_of(head: bytes) -> bytes:
+    """``HTTP/1.1`` or what else the answer's status line begins with."""
+    return head[:8]
+
+
+def value_of(head: bytes, name: bytes) -> bytes | None:
+    """The value of a field, lists joined; None when it is absent. ``name`` is lower-case."""
+    if name not in head.lower():
+        return None
+    found = [value for field, value in fields_of(head) if field.lower() == name]
+    return b", ".join(found) if found else None
+
+
+def has_no_body(status: int, *, is_head: bool) -> bool:
+    """Whether nothing follows the head, whatever its fields say (RFC 9112 §6.3, 1 and 2)."""
+    return is_head or status in _NO_CONTENT
+
+
+def ends_with_connection(head: bytes) -> bool:
+    """Whether only the connection's end is the body's end (RFC 9112 §6.3, 8)."""
+    lower = head.lower()
+    return value_of(lower, b"transfer-encoding") is None and value_of(lower, b"content-length") is None
+
+
+def may_go_on(head: bytes) -> bool:
+    """Whether the connection stays open after this answer (RFC 9112 §9.3)."""
+    options = (value_of(head, b"connection") or b"").lower()
+    tokens = {token.strip() for token in options.split(b",")}
+    if version_of(head) == b"HTTP/1.1":
+        return b"close" not in tokens
+    return b"keep-alive" in tokens and b"close" not in tokens

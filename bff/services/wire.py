@@ -1,0 +1,86 @@
+"""The way to one service: one request goes in, one whole answer comes out.
+
+A :class:`Wire` knows nothing of caches, retries, breakers or deadlines: those are layers above it, each with
+the same ``exchange``. Below :class:`OwnWire` are the connections of :mod:`bff.services.connections`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Protocol
+
+import httpx
+
+from bff.sdk.call import SendOptions
+from bff.sdk.failures import ServiceBodyInvalid
+from bff.sdk.invocation import CallRecord
+from bff.services import http1
+from bff.services.composing import Composer
+from bff.services.connection import Answer
+from bff.services.connections import Connections
+from bff.services.decoding import decoded
+from bff.services.response import ServiceResponse
+from bff.services.wall import translated
+
+
+class Wire(Protocol):
+    """Sends requests to one service."""
+
+    async def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
+    ) -> ServiceResponse:
+        """Send one request and read its whole answer. ``headers`` have lower-case names; how it went is
+        written into ``record``.
+
+        Raises:
+            ServiceError: no connection, or it broke off, or what came was not HTTP.
+            BadServiceCall: what should be sent is not HTTP.
+
+        """
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+
+
+class OwnWire:
+    """HTTP/1.1 by our own transport. Immutable but for the connections."""
+
+    def __init__(self, service: str, url: str, connections: Connections, *, max_answer: int) -> None:
+        self._service = service
+        self._composer = Composer(url)
+        self._connections = connections
+        self._max_answer = max_answer
+
+    async def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
+    ) -> ServiceResponse:
+        """See :class:`Wire`."""
+        try:
+            outgoing = self._composer.compose(method, path, headers, options)
+            outgoing.limit = self._max_answer
+            answer = await self._connections.request(outgoing)
+            body = answer.body
+            if b"ncoding" in answer.head:
+                body = self._plain(answer)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise translated(error, self._service) from error
+        return ServiceResponse.of(
+            answer.status,
+            answer.head,
+            body,
+            service=self._service,
+            ask=partial(self._composer.request, method, path, headers, options),
+        )
+
+    def _plain(self, answer: Answer) -> bytes:
+        coding = http1.value_of(answer.head, b"content-encoding")
+        if coding is None:
+            return answer.body
+        if b"," in coding:
+            raise ServiceBodyInvalid(self._service, "is encoded more than once")
+        return decoded(answer.body, coding.decode("latin-1"), self._max_answer)
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._connections.aclose()
