@@ -35,6 +35,7 @@ from bff.runtime.warmup import Settings, Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.services.client import ServiceClient
+from bff.services.following import Surroundings
 from bff.services.pool import ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
 from bff.telemetry.lines import Lines, open_lines
@@ -73,7 +74,13 @@ class House:
         self._options = options
         self._clock = options.clock or SystemClock()
         self._registry = Registry(dev=options.dev, clock=self._clock)
-        self.services = ServicePool(clock=self._clock, make_transport=options.make_transport)
+        self.services = ServicePool(
+            clock=self._clock,
+            make_transport=options.make_transport,
+            surroundings=Surroundings(
+                emit=self.signals.emit, folder=config.path.parent / ".bff" / "endpoints"
+            ),
+        )
         self._loader_thread = Threads("bff-loader", 1)
         self._forkserver = Forkserver()
         self._workshop = Workshop(
@@ -139,7 +146,7 @@ class House:
 
     def _furnish(self, config: Config) -> list[ServiceClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
-        replaced = self.services.configure(config.services)
+        replaced = self.services.configure(config.services, timeout_header=config.gateway.timeout_header)
         routes = routes_by_function(config)
         functions: dict[str, Function] = {}
         for name in config.functions_found:

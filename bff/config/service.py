@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from bff.config.endpoints import DiscoveryConfig, Endpoint
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP
-from bff.config.section import FROZEN, Count, OrEmpty, Secret, Section, no_entries, wrong
+from bff.config.resilience import Balance, BalanceConfig, HedgeConfig, OutlierConfig, RetriesConfig
+from bff.config.section import FROZEN, Count, Flag, OrEmpty, OrNone, Secret, Section, no_entries, wrong
 from bff.config.units import Duration
 
 _FIELD_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")  # RFC 9110 §5.5, without obs-text
@@ -82,6 +84,7 @@ class ServiceConfig(Section):
     )
     max_pending: Count = Field(
         default=1024,
+        ge=0,
         description="Most calls that may wait for a connection (Envoy's max_pending_requests).",
     )
     transport: Literal["bff", "httpx"] = Field(
@@ -91,3 +94,33 @@ class ServiceConfig(Section):
     keep_alive: Duration = Field(
         default=4.0, description="How long an idle connection is kept (a second less than uvicorn and Node)."
     )
+    idempotent: Flag = Field(
+        default=False, description="Whether every call of it may be sent twice, POST and the like included."
+    )
+    retries: Annotated[RetriesConfig, OrEmpty] = Field(
+        default=RetriesConfig(), description="Which failed calls are sent again."
+    )
+    hedge: HedgeConfig | None = Field(
+        default=None, description="A second attempt beside an unusually slow one; absent: none."
+    )
+    outlier_detection: Annotated[OutlierConfig, OrEmpty] = Field(
+        default=OutlierConfig(), description="When an endpoint is left alone, and for how long."
+    )
+    balance: Annotated[Balance, OrEmpty] = Field(
+        default=BalanceConfig(), description="Which endpoint gets the next call."
+    )
+    endpoints: Annotated[tuple[Endpoint, ...], OrNone] = Field(
+        default=(), description="Its addresses, where the URL's host is not the one to connect to."
+    )
+    discovery: DiscoveryConfig | None = Field(
+        default=None, description="What finds its endpoints; absent: the URL's host, or endpoints."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_find_them(self) -> ServiceConfig:
+        if self.endpoints and self.discovery is not None:
+            raise wrong("has both endpoints and discovery; remove one of them")
+        names = [endpoint.address for endpoint in self.endpoints]
+        if len(set(names)) != len(names):
+            raise wrong("lists the same endpoint twice; give it a weight instead")
+        return self

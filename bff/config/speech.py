@@ -12,11 +12,14 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from bff.config.config import Config
+from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import CorsConfig, GatewayConfig, TelemetryConfig
 from bff.config.mistake import KeyPath, Mistake, dotted
 from bff.config.names import suggest
+from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.route import RouteConfig
+from bff.config.scale import ScaleConfig
 from bff.config.service import ServiceConfig
 from bff.config.tree import Node, Place, Scalar, find, may_show
 
@@ -47,6 +50,15 @@ _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("telemetry",): TelemetryConfig,
     ("defaults",): Defaults,
     ("services", "*"): ServiceConfig,
+    ("services", "*", "retries"): RetriesConfig,
+    ("services", "*", "retries", "budget"): BudgetConfig,
+    ("services", "*", "hedge"): HedgeConfig,
+    ("services", "*", "outlier_detection"): OutlierConfig,
+    ("services", "*", "balance"): BalanceConfig,
+    ("services", "*", "endpoints", "*"): EndpointConfig,
+    ("services", "*", "discovery"): DiscoveryConfig,
+    ("defaults", "scale"): ScaleConfig,
+    ("functions", "*", "scale"): ScaleConfig,
     ("functions", "*"): FunctionConfig,
     ("routes", "*"): RouteConfig,
 }
@@ -84,7 +96,10 @@ def _unknown_key(path: KeyPath) -> str:
 def known_keys(path: KeyPath) -> list[str]:
     """The keys that may stand in the mapping at a key path."""
     # The parts that users name, and indices of lists, match the star.
-    general = tuple("*" if at == 1 and path[0] != "gateway" else str(part) for at, part in enumerate(path))
+    named = path[:1] in (("services",), ("functions",), ("routes",))
+    general = tuple(
+        "*" if isinstance(part, int) or (at == 1 and named) else str(part) for at, part in enumerate(path)
+    )
     fields = _SECTIONS[general].model_fields
     return [field.alias or name for name, field in fields.items() if field.alias != "$schema"]
 

@@ -34,6 +34,20 @@ class TrustedProxies:
         # A proxy writes one of the two fields and lets the other pass: where they differ, one is the caller's.
         return told[0] if told and told.count(told[0]) == len(told) else peer
 
+    def patience(self, peer: str, headers: Sequence[tuple[bytes, bytes]], name: bytes) -> float | None:
+        """Seconds that a trusted peer still waits, by the header of that name; None when nobody trusted says so.
+
+        Said twice, the least counts: each hop has taken its own time off.
+        """
+        if not self._networks or not self._trusts(peer):
+            return None
+        said = [
+            int(value) / 1000
+            for field, value in headers
+            if field == name and value.isdigit() and len(value) < 10
+        ]
+        return min(said, default=None)
+
     def _last_vouched(self, hops: Sequence[str], peer: str) -> str:
         believed = peer
         for hop in reversed(hops):

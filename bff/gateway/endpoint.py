@@ -152,7 +152,11 @@ class Gateway:
             await sender.whole(await target.own(params))
             return
         invocation.function = target.function
-        invocation.deadline = Deadline(invocation.started + target.timeout, target.timeout)
+        allowed, peer = target.timeout, scope.get("client")
+        if peer:
+            patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
+            allowed = allowed if patience is None else min(allowed, patience)
+        invocation.deadline = Deadline(invocation.started + allowed, allowed)
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
         connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
         if connection is not None and (method in _SAFE or target.cancel_on_disconnect):

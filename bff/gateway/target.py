@@ -40,6 +40,7 @@ class Table:
     router: Router[Target]
     cors: Cors | None
     proxies: TrustedProxies
+    timeout_header: bytes = b""
 
 
 def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
@@ -55,6 +56,7 @@ def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
         router=Router.compiled(routes),
         cors=Cors(config.gateway.cors) if config.gateway.cors else None,
         proxies=TrustedProxies(config.gateway.trusted_proxies),
+        timeout_header=config.gateway.timeout_header.encode(),
     )
 
 

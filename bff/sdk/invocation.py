@@ -32,7 +32,11 @@ MAX_MISSING = 50
 
 @dataclass(slots=True)
 class CallRecord:
-    """One service call as it went. Times are clock seconds; ``status`` is None when no answer came."""
+    """One service call as it went. Times are clock seconds; ``status`` is None when no answer came.
+
+    ``until`` is when its time is over. ``attempts`` counts what was sent, ``endpoint`` was called last, and
+    ``flags`` are Envoy's, joined by commas, for what went wrong on the way even if an answer came in the end.
+    """
 
     service: str
     method: str
@@ -41,6 +45,15 @@ class CallRecord:
     ended: float | None = None
     status: int | None = None
     error: str | None = None
+    until: float = float("inf")
+    attempts: int = 0
+    endpoint: str = ""
+    flags: str = ""
+
+    def flag(self, flag: str) -> None:
+        """Add one of Envoy's response flags, once."""
+        if flag and flag not in self.flags.split(","):
+            self.flags = f"{self.flags},{flag}" if self.flags else flag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,9 +193,22 @@ class Invocation(Signal):
             return None
         return getattr(self.error, "fault", Fault.FUNCTION)
 
+    @property
+    def flags(self) -> str:
+        """Envoy's response flags of its service calls, each once, and DC where the caller left."""
+        calls = self.calls or ()
+        found = [flag for call in calls if call.flags for flag in call.flags.split(",")]
+        return ",".join(dict.fromkeys([*found, "DC"] if self.left else found))
+
     def remaining(self) -> float:
         """Seconds until the deadline; negative once it has passed."""
         return self.deadline.at - self.clock.now()
+
+    def remaining_for_calls(self) -> float:
+        """Seconds that service calls have: they end before the deadline, so that an answer can still be made of
+        what came (:data:`bff.clock.FAN_OUT`).
+        """
+        return self.deadline.of_calls - self.clock.now()
 
     def mark_missing(self, part: str) -> None:
         """Say that the answer goes out without this part."""
@@ -206,7 +232,7 @@ class Invocation(Signal):
         """Services whose answers are still out, or were when time ran out and cancelled them."""
         if not self.calls:
             return ()
-        ran_out = self.deadline.at - TIMER_ERROR
+        ran_out = self.deadline.of_calls - TIMER_ERROR
         return tuple(
             dict.fromkeys(call.service for call in self.calls if call.ended is None or call.ended >= ran_out)
         )

@@ -111,6 +111,10 @@ class Breaker:
         self.is_spotless = not policy.counts_rates
         """Whether a success changes nothing, so that the way of a good call need not tell of it."""
 
+    def obey(self, policy: BreakerPolicy) -> None:
+        """Another policy from now on: it stands alone, or no longer. What was counted stays."""
+        self._policy = policy
+
     def is_due(self, now: float) -> bool:
         """Whether an ejection has ended and the next call may be the probe."""
         return self.state is State.OPEN and now >= self.until

@@ -16,6 +16,8 @@ from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, Invocation
 from bff.services import forward
+from bff.services.following import Following, Surroundings
+from bff.services.outcomes import flag_of
 
 if TYPE_CHECKING:
     import httpx
@@ -32,7 +34,10 @@ _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
-    """Sends requests to one service for any invocation. Mutable state: ``_wire``, made with the first call."""
+    """Sends requests to one service for any invocation.
+
+    Mutable state: ``_wire`` and ``_transport``, made with the first call; ``_following``, what looks for endpoints.
+    """
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class ServiceClient:
         clock: Clock,
         make_transport: MakeTransport,
         max_answer: int = MAX_ANSWER,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -49,7 +55,10 @@ class ServiceClient:
         self._make_transport = make_transport
         self._max_answer = max_answer
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
+        self._around = surroundings or Surroundings()
         self._wire: Wire | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
+        self._following: Following | None = None
 
     async def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
@@ -70,16 +79,21 @@ class ServiceClient:
             if not _OF_THE_MESSAGE.isdisjoint(headers):
                 names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
                 raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-            with Expiry(self._clock, self._clock.now() + allowed):
-                response = await self._connected().exchange(method, path, headers, options, record)
+            record.until = record.started + allowed
+            with Expiry(self._clock, record.until):
+                response = await (self._wire or await self._connected()).exchange(
+                    method, path, headers, options, record
+                )
         except TimeoutError:
             record.error = ServiceTimedOut.code
+            record.flag("UT")
             raise ServiceTimedOut(self.name, allowed) from None
         except asyncio.CancelledError:
             record.error = "cancelled"  # a part beside it failed, the deadline passed, or the caller left
             raise
         except BaseException as error:
             record.error = error.code if isinstance(error, ServiceError) else type(error).__name__
+            record.flag(flag_of(error))
             raise
         finally:
             record.ended = self._clock.now()
@@ -89,8 +103,8 @@ class ServiceClient:
         return response
 
     def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
-        """Seconds this call may take: the least of call, service and deadline."""
-        remaining = invocation.remaining()
+        """Seconds this call may take: the least of call, service, and what the deadline leaves for calls."""
+        remaining = invocation.remaining_for_calls()
         if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
             raise ServiceTimedOut(self.name, 0.0)
         asked = options.get("timeout")
@@ -112,15 +126,33 @@ class ServiceClient:
         ):
             raise BadServicePath(self.name, "has a . or .. segment")
 
-    def _connected(self) -> Wire:
-        if self._wire is None:
-            from bff.services import lean_httpx
+    def follow(self) -> None:
+        """Begin to look for the endpoints, where routes.yaml says how; before the first call does."""
+        if self.config.discovery is not None and self._following is None and self._around.may_discover:
+            self._following = Following(self.name, self.config, self._around, clock=self._clock)
 
-            lean_httpx.load()
-            from bff.services.transport import wire_of
+    async def _connected(self) -> Wire:
+        """The way to the service, made with the first call: it needs httpx, which takes long to import."""
+        from bff.services import lean_httpx
 
-            transport = self._make_transport(self.name, self.config)
-            self._wire = wire_of(self.name, self.config, transport, max_answer=self._max_answer)
+        lean_httpx.load()
+        from bff.services.ways import way_of
+
+        self.follow()
+        first = () if self._following is None else await self._following.first()
+        if self._wire is None:  # else another call was faster
+            self._transport = self._make_transport(self.name, self.config)
+            self._wire, endpoints = way_of(
+                self.name,
+                self.config,
+                self._transport,
+                self._around,
+                clock=self._clock,
+                max_answer=self._max_answer,
+                found=first,
+            )
+            if self._following is not None:
+                self._following.lead(endpoints.update)
         return self._wire
 
     def relays_credentials(self, invocation: Invocation) -> bool:
@@ -128,9 +160,13 @@ class ServiceClient:
         return forward.relays_credentials(invocation, self._own)
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Stop looking for endpoints, and close every connection."""
+        if self._following is not None:
+            await self._following.aclose()
         if self._wire is not None:
             await self._wire.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     def __repr__(self) -> str:
         return f"<ServiceClient {self.name} at {self.config.url}>"

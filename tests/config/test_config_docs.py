@@ -24,7 +24,9 @@ from bff.config import (
     TelemetryConfig,
     json_schema,
 )
-from bff.config.units import DURATION_PATTERN, duration_text, size_text
+from bff.config.endpoints import DiscoveryConfig, EndpointConfig
+from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
+from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
 if TYPE_CHECKING:
     from tests.config.conftest import Project
@@ -40,6 +42,13 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
     "scale": ScaleConfig,
+    "services.NAME.retries": RetriesConfig,
+    "services.NAME.retries.budget": BudgetConfig,
+    "services.NAME.hedge": HedgeConfig,
+    "services.NAME.outlier_detection": OutlierConfig,
+    "services.NAME.balance": BalanceConfig,
+    "services.NAME.endpoints[]": EndpointConfig,
+    "services.NAME.discovery": DiscoveryConfig,
 }
 
 
@@ -62,6 +71,8 @@ def default_text(field: FieldInfo) -> str:
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
+    if isinstance(default, float) and any("%" in str(each) for each in field.metadata):
+        return f"`{share_text(default)}`"
     if isinstance(default, float):
         return f"`{duration_text(default)}`"
     if isinstance(default, tuple):

@@ -45,8 +45,8 @@ class Failure:
 class Follower:
     """One service's. ``obey`` is handed every new list.
 
-    Mutable state: ``addresses`` as they were last passed on, ``failures`` in a row, ``_known``, set once there is
-    a first list.
+    Mutable state: ``addresses`` as they were last passed on, ``failures`` in a row, ``_settled``, set once there
+    is a first list or a first failure.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Follower:
         self._clock = clock
         self._random = random
         self._kept = kept
-        self._known = asyncio.Event()
+        self._settled = asyncio.Event()
 
-    async def known(self) -> None:
-        """Return once there is a list."""
-        await self._known.wait()
+    async def settled(self) -> None:
+        """Return once there is a list, or a first question has failed: nobody should wait for longer."""
+        await self._settled.wait()
 
     async def run(self) -> None:
         """Follow, until cancelled."""
@@ -112,7 +112,7 @@ class Follower:
         if addresses:
             self.addresses = addresses
             self._obey(addresses)
-            self._known.set()
+            self._settled.set()
 
     async def _keep(self, addresses: tuple[Address, ...]) -> None:
         if self._kept is None:
@@ -124,6 +124,7 @@ class Follower:
 
     def _failed(self, why: str) -> float:
         self.failures += 1
+        self._settled.set()
         self._tell(Failure(service=self._service, why=why, kept=len(self.addresses)))
         return retry_in(self.failures, self._random)
 

@@ -112,14 +112,23 @@ async def test_a_failed_query_is_never_a_removal(failure: Any) -> None:
         assert all(each.why for each in following.told)
 
 
-async def test_calls_may_wait_for_the_first_list() -> None:
-    """``known`` returns with it, not with a failure."""
-    async with Following(Told(NotResolved("not yet"), at("a"))) as following:
-        known = asyncio.ensure_future(following.follower.known())
-        await settle()
-        assert not known.done()
-        await following.turn(1.0)
-        assert known.done()
+@pytest.mark.parametrize("answer", [at("a"), NotResolved("away")])
+async def test_calls_wait_for_the_first_answer_and_no_longer(answer: Any) -> None:
+    """A list, or the news that there is none: then a call fails at once instead of at its deadline."""
+    gate = asyncio.Event()
+
+    class Slow(Told):
+        async def resolve(self) -> Found:
+            await gate.wait()
+            return await super().resolve()
+
+    async with Following(Slow(answer)) as following:
+        settled = asyncio.ensure_future(following.follower.settled())
+        await following.turn()
+        assert not settled.done()
+        gate.set()
+        await following.turn()
+        assert settled.done()
 
 
 async def test_a_start_without_the_registry_uses_the_last_good_list(tmp_path: Path) -> None:
