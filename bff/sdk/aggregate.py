@@ -8,13 +8,13 @@ and ``fallback`` wrap a part so that a service's failure becomes a value, and th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection, Generator, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from bff.sdk.call import Call
 from bff.sdk.failures import ServiceError
 from bff.sdk.invocation import Invocation, current
+from bff.sdk.part import RunningPart
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -61,60 +61,112 @@ async def gather(*parts: Awaitable[T]) -> tuple[T, ...]: ...
 async def gather(*parts: Awaitable[Any]) -> tuple[Any, ...]:
     """Run all parts at the same time and give their values in the order they were named.
 
+    Service calls, also inside ``optional`` and ``fallback``, begin at once: all their requests are written
+    before this waits. Anything else runs in a task.
+
     The first failure cancels the others, waits until they have ended, and is raised itself (not inside an
     exception group, so that its status and fault reach the caller); later ones are noted on it.
     Cancelling the caller cancels every part.
     """
-    failures: list[BaseException] = []
-    tasks = [asyncio.create_task(_run(part)) for part in parts]
-    for task in tasks:
-        task.add_done_callback(partial(_note_failure, failures))
+    team = _Team()
     try:
-        await _ended(tasks)
-        if not failures:
-            return tuple([task.result() for task in tasks])
-        first, *others = failures
-        for other in others:
-            first.add_note(f"another part failed too: {type(other).__name__}: {other}")
-        try:
-            raise first
-        finally:
-            del first, others  # a failure must not hold the frame that holds the failure
+        team.start(parts)
+        await team.ended()
+        return team.results()
     finally:
-        del tasks
-        failures.clear()
+        team.forget()  # a failure must not hold the frame that holds the failure
 
 
-async def _ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Return once all have ended; after a failure, or when cancelled, with the others cancelled.
+class _Team:
+    """Parts that run side by side. Mutable state: ``_members``, how many are ``_running``, the ``_failures`` so
+    far, and ``_waiting``, who wants to know of the first failure or, without one, of the last end.
 
     asyncio.TaskGroup is not used: before Python 3.13 it leaves its caller with a cancellation that nobody
     asked for (cancelling() is 1), and a deadline that runs out later could not be told from it; and a
     failure during a cancellation hides the cancellation.
     """
-    running: Collection[asyncio.Task[Any]] = tasks
-    cancelled: asyncio.CancelledError | None = None
-    when = asyncio.FIRST_EXCEPTION
-    while running:
+
+    __slots__ = ("_failures", "_loop", "_members", "_running", "_waiting")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._members: list[Any] = []
+        self._running = 0
+        self._failures: list[BaseException] = []
+        self._waiting: asyncio.Future[None] | None = None
+
+    def start(self, parts: Sequence[Awaitable[Any]]) -> None:
+        """Begin with each, in order, until one has failed at once."""
+        starter = asyncio.current_task()
+        for part in parts:
+            if self._failures:
+                return
+            self._running += 1
+            run = getattr(part, "run", None) if isinstance(part, Call | _Part) else None
+            if run is not None:
+                member = RunningPart(run(), self._one_ended, self._loop)
+                self._members.append(member)
+                member.start(starter)
+            else:
+                task = self._loop.create_task(_run(part))
+                self._members.append(task)
+                task.add_done_callback(self._one_ended)
+
+    def _one_ended(self, member: Any) -> None:
+        self._running -= 1
+        if not member.cancelled() and (failure := member.exception()) is not None:
+            self._failures.append(failure)
+        elif self._running:
+            return
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def ended(self) -> None:
+        """Return once all have ended; after a failure, or when cancelled, with the others cancelled."""
+        cancelled: asyncio.CancelledError | None = None
+        if self._running and not self._failures:
+            cancelled = await self._next_news()
+        if self._running:
+            for member in self._members:
+                member.cancel()
+        while self._running:
+            cancelled = await self._next_news() or cancelled
+        if cancelled is not None:
+            try:
+                raise cancelled
+            finally:
+                del cancelled
+
+    async def _next_news(self) -> asyncio.CancelledError | None:
+        """Wait for a failure or the last end, or give the cancellation that came first."""
+        self._waiting = self._loop.create_future()
         try:
-            _, running = await asyncio.wait(running, return_when=when)
+            await self._waiting
         except asyncio.CancelledError as error:
-            cancelled = error
-            running = [task for task in running if not task.done()]
-        if when == asyncio.FIRST_EXCEPTION:
-            when = asyncio.ALL_COMPLETED
-            for task in running:
-                task.cancel()
-    if cancelled is not None:
+            return error
+        return None
+
+    def results(self) -> tuple[Any, ...]:
+        """Every part's value.
+
+        Raises:
+            BaseException: the first failure.
+
+        """
+        if not self._failures:
+            return tuple([member.result() for member in self._members])
+        first, *others = self._failures
+        for other in others:
+            first.add_note(f"another part failed too: {type(other).__name__}: {other}")
         try:
-            raise cancelled
+            raise first
         finally:
-            del cancelled
+            del first, others
 
-
-def _note_failure(failures: list[BaseException], task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (failure := task.exception()) is not None:
-        failures.append(failure)
+    def forget(self) -> None:
+        """Let go of parts and failures."""
+        self._members.clear()
+        self._failures.clear()
 
 
 async def _run(part: Awaitable[T]) -> T:
@@ -122,16 +174,26 @@ async def _run(part: Awaitable[T]) -> T:
 
 
 class _Part(Generic[T]):
-    """A wrapped part: single-use as the call inside it, and free if nobody awaits it."""
+    """A wrapped part: single-use as the call inside it, and free if nobody awaits it.
 
-    __slots__ = ("_run",)
+    ``run`` makes its coroutine; None says that what is inside may be anything, and is a task's to run.
+    """
 
-    def __init__(self, run: Any) -> None:
-        self._run = run
+    __slots__ = ("_make", "run")
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, T]], inside: Sequence[Any]) -> None:
+        self._make = make
+        self.run = make if all(_is_call(each) for each in inside) else None
 
     def __await__(self) -> Generator[Any, None, T]:
-        awaiting: Generator[Any, None, T] = self._run().__await__()
-        return awaiting
+        return self._make().__await__()
+
+
+def _is_call(part: Any) -> bool:
+    """Whether a part does nothing but call services."""
+    if isinstance(part, _Part):
+        return part.run is not None
+    return isinstance(part, Call) or not isinstance(part, Awaitable)
 
 
 @overload
@@ -153,7 +215,7 @@ def optional(part: Awaitable[Any], /, default: Any = None, *, name: str | None =
             _invocation_of(part).mark_missing(name or _name_of(part, failure))
             return default
 
-    return _Part(run)
+    return _Part(run, [part])
 
 
 @overload
@@ -197,7 +259,7 @@ def fallback(part: Awaitable[Any], /, *others: Any, name: str | None = None) -> 
         assert failure is not None
         raise failure
 
-    return _Part(run)
+    return _Part(run, [part, *others])
 
 
 def _invocation_of(part: Awaitable[Any]) -> Invocation:

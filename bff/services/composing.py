@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,7 +31,7 @@ MAX_TARGET = 65_536
 """Characters of a path and its query (httpx's ``MAX_URL_LENGTH``)."""
 
 _OWN = frozenset({"host", *DEFAULTS})
-_BODIES = ("content", "data", "files", "json")
+_BODIES = frozenset({"content", "data", "files", "json"})
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 # Characters that httpx's URL leaves as they are in a path, and in a query.
 _PLAIN = re.compile(
@@ -40,17 +40,14 @@ _PLAIN = re.compile(
 
 
 class Composer:
-    """Writes requests to one base URL. Immutable but for ``_lines``: request lines' ends by method."""
+    """Writes requests to one base URL. Immutable."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         base = httpx.URL(self._url)
-        self._prefix = base.raw_path.rstrip(b"/")
-        self._host = base.netloc
-        self._fixed = http1.field_lines(
-            [(b"host", self._host), *((name.encode(), value.encode()) for name, value in DEFAULTS.items())]
-        )
-        self._end = b" HTTP/1.1\r\n" + self._fixed
+        self._prefix = base.raw_path.decode("ascii").rstrip("/")
+        self._fixed = {"host": base.netloc.decode("ascii"), **DEFAULTS}
+        self._end = self._end_without({})
 
     def compose(self, method: str, path: str, headers: Mapping[str, str], options: SendOptions) -> Outgoing:
         """The request. ``headers`` have lower-case names.
@@ -61,41 +58,36 @@ class Composer:
             TypeError: the content is neither text nor bytes nor an asynchronous iterator.
 
         """
-        body, kind = b"", None
-        if options and not all(options.get(name) is None for name in _BODIES):
+        body, described = b"", ""
+        if method in _WITH_LENGTH or not _BODIES.isdisjoint(options):
             found = plain_body(options)
             if found is None:
                 return of_request(self.request(method, path, headers, options))
             body, kind = found
+            if kind and "content-type" not in headers:
+                described = f"content-type: {kind}\r\n"
+            if body or kind or method in _WITH_LENGTH:
+                described += f"content-length: {len(body)}\r\n"
+        if not http1.is_token(method):
+            raise httpx.LocalProtocolError("the method is not a token")
+        own = self._end if _OWN.isdisjoint(headers) else self._end_without(headers)
         try:
-            start = method.encode("latin-1") + b" " + self.target(path, options.get("params"))
-            head = self._head(start, method, headers, body, kind)
-        except UnicodeEncodeError:
-            raise httpx.LocalProtocolError("the method or a header is not in latin-1") from None
+            lines = http1.text_lines(headers)
         except http1.NotHttp as error:
             raise httpx.LocalProtocolError(str(error)) from None
-        is_idempotent = method in http1.IDEMPOTENT
-        return Outgoing(head=head, body=body, is_head=method == "HEAD", is_replayable=is_idempotent)
+        head = f"{method} {self.target(path, options.get('params'))}{own}{lines}{described}\r\n"
+        return Outgoing(
+            head.encode("latin-1"),
+            body,
+            is_head=method == "HEAD",
+            is_replayable=method in http1.IDEMPOTENT,
+        )
 
-    def _head(
-        self, start: bytes, method: str, headers: Mapping[str, str], body: bytes, kind: str | None
-    ) -> bytes:
-        lines = [start]
-        if _OWN.isdisjoint(headers):
-            lines.append(self._end)
-        else:
-            lines.append(b" HTTP/1.1\r\n")
-            own = {"host": self._host.decode(), **DEFAULTS}
-            lines.append(text_lines((name, value) for name, value in own.items() if name not in headers))
-        lines.append(text_lines(headers.items()))
-        if kind is not None and "content-type" not in headers:
-            lines.append(b"content-type: %b\r\n" % kind.encode())
-        if body or kind is not None or method in _WITH_LENGTH:
-            lines.append(b"content-length: %d\r\n" % len(body))
-        lines.append(b"\r\n")
-        return b"".join(lines)
+    def _end_without(self, headers: Mapping[str, str]) -> str:
+        kept = {name: value for name, value in self._fixed.items() if name not in headers}
+        return f" HTTP/1.1\r\n{http1.text_lines(kept)}"
 
-    def target(self, path: str, params: Any = None) -> bytes:
+    def target(self, path: str, params: Any = None) -> str:
         """What stands in the request line for a path below the base URL.
 
         Raises:
@@ -108,8 +100,8 @@ class Composer:
         if len(path) > MAX_TARGET:
             raise httpx.InvalidURL("URL too long")
         if _PLAIN.fullmatch(path):
-            return self._prefix + path.encode("ascii")
-        return httpx.URL(self._url + path).raw_path
+            return self._prefix + path
+        return httpx.URL(self._url + path).raw_path.decode("ascii")
 
     def request(
         self, method: str, path: str, headers: Mapping[str, str], options: SendOptions
@@ -120,24 +112,8 @@ class Composer:
             self._url + path,
             # latin-1, RFC 9110 §5.5's obs-text: what a caller sent us travels on byte for byte.
             headers=httpx.Headers({**DEFAULTS, **headers}, encoding="latin-1"),
-            **{name: options.get(name) for name in ("params", *_BODIES)},  # type: ignore[arg-type]
+            **{name: options.get(name) for name in ("params", *sorted(_BODIES))},  # type: ignore[arg-type]
         )
-
-
-def text_lines(fields: Iterable[tuple[str, str]]) -> bytes:
-    """Field lines from text.
-
-    Raises:
-        NotHttp: a name is no token, or a value could end its line early.
-        TypeError: a value is not text.
-
-    """
-    lines = []
-    for name, value in fields:
-        if not isinstance(value, str):
-            raise TypeError(f"Header value must be str, not {type(value)}")
-        lines.append((name.encode("latin-1"), value.encode("latin-1")))
-    return http1.field_lines(lines)
 
 
 def plain_body(options: SendOptions) -> tuple[bytes, str | None] | None:
@@ -145,6 +121,8 @@ def plain_body(options: SendOptions) -> tuple[bytes, str | None] | None:
     content = options.get("content")
     if options.get("data") is not None or options.get("files") is not None:
         return None
+    if content is None and options.get("json") is None:
+        return b"", None
     if content is None:
         text = json.dumps(options["json"], ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.encode(), "application/json"
@@ -173,7 +151,7 @@ def of_request(request: httpx.Request) -> Outgoing:
         )
     except (http1.NotHttp, UnicodeEncodeError) as error:
         raise httpx.LocalProtocolError(str(error)) from None
-    outgoing = Outgoing(head=head, is_head=request.method == "HEAD")
+    outgoing = Outgoing(head, is_head=request.method == "HEAD")
     if isinstance(stream, httpx.ByteStream):
         outgoing.body = b"".join(stream)
         outgoing.is_replayable = request.method in http1.IDEMPOTENT

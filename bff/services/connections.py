@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
@@ -20,6 +20,9 @@ from bff.services.connection import Answer, Connection, Home
 
 MAX_WAITING = 1024
 """Requests that may wait for a connection (Envoy, ``max_pending_requests``)."""
+
+NO_LIMIT = 2**62
+"""Bytes that no body has."""
 
 MAX_ATTEMPTS = 3
 """How often a request goes out at most, each time onto a connection that turns out to be dead."""
@@ -34,7 +37,6 @@ class Limits:
     keep_alive: float = 4.0
 
 
-@dataclass(slots=True, kw_only=True)
 class Outgoing:
     """One request as it goes onto a wire: its head, and its body in one or in parts.
 
@@ -44,17 +46,34 @@ class Outgoing:
     often it was sent.
     """
 
-    head: bytes
-    body: bytes = b""
-    parts: AsyncIterable[bytes] | None = None
-    length: int | None = None
-    is_head: bool = False
-    is_replayable: bool = False
-    is_whole: bool = True
-    limit: int = 2**62
-    wait: float | None = None
-    silence: float | None = None
-    attempts: int = field(default=0, init=False)
+    __slots__ = (
+        "attempts",
+        "body",
+        "head",
+        "is_head",
+        "is_replayable",
+        "is_whole",
+        "length",
+        "limit",
+        "parts",
+        "silence",
+        "wait",
+    )
+
+    def __init__(
+        self, head: bytes, body: bytes = b"", *, is_head: bool = False, is_replayable: bool = False
+    ) -> None:
+        self.head = head
+        self.body = body
+        self.is_head = is_head
+        self.is_replayable = is_replayable
+        self.is_whole = True
+        self.parts: AsyncIterable[bytes] | None = None
+        self.length: int | None = None
+        self.limit = NO_LIMIT
+        self.wait: float | None = None
+        self.silence: float | None = None
+        self.attempts = 0
 
 
 class Opens(Protocol):

@@ -6,7 +6,9 @@ Whether an answer's head is well-formed is llhttp's to say; what is here reads h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from bff.config.names import is_token as is_named_token
 
 Fields = list[tuple[bytes, bytes]]
 """Field names and values as they are on the wire."""
@@ -19,6 +21,14 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 _TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 _FOLD = re.compile(rb"\r\n[ \t]+")
+_USUAL = frozenset(
+    {
+        *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
+        *("host", "accept", "accept-encoding", "connection", "user-agent"),
+        *("traceparent", "x-request-id", "x-forwarded-for"),
+    }
+)
+"""Tokens that need no second look."""
 _NO_CONTENT = frozenset({204, 304})
 
 
@@ -55,6 +65,41 @@ def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
             raise NotHttp("a header's value has a control character or blanks at its ends")
         lines.append(b"%b: %b\r\n" % (name, value))
     return b"".join(lines)
+
+
+def is_token(text: str) -> bool:
+    """Whether this can be a method or a field's name."""
+    return text in _USUAL or is_named_token(text)
+
+
+def text_lines(fields: Mapping[str, str]) -> str:
+    """The field lines of a head as text in latin-1, without the empty line at its end.
+
+    Raises:
+        NotHttp: a name is no token, or a value could end its line early or is not in latin-1.
+        TypeError: a value is not text.
+
+    """
+    lines = []
+    for name, value in fields.items():
+        if not isinstance(value, str):
+            raise TypeError(f"a header's value is text, not {type(value).__name__}")
+        if name not in _USUAL and not is_named_token(name):
+            raise NotHttp("a header's name is not a token")
+        # Text without control characters and outer blanks needs no closer look; the rest may be obs-text.
+        if not (value.isascii() and value.isprintable() and value.strip(" ") is value):
+            _look_closely(value)
+        lines.append(f"{name}: {value}\r\n")
+    return "".join(lines)
+
+
+def _look_closely(value: str) -> None:
+    try:
+        octets = value.encode("latin-1")
+    except UnicodeEncodeError:
+        raise NotHttp("a header's value is not in latin-1") from None
+    if not _VALUE.fullmatch(octets):
+        raise NotHttp("a header's value has a control character or blanks at its ends")
 
 
 def fields_of(head: bytes) -> Fields:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ from pydantic_core import from_json
 from bff.sdk.failures import ServiceAnswered, ServiceBodyInvalid
 from bff.services import http1
 
-_LATER = frozenset({"headers", "extensions", "history", "stream", "_request"})
+_LATER = frozenset({"headers", "extensions", "history", "stream", "_request", "_elapsed"})
 
 
 class ServiceResponse(httpx.Response):
@@ -29,6 +30,7 @@ class ServiceResponse(httpx.Response):
     max_body: int = 0
     _head: bytes = b""
     _ask: Callable[[], httpx.Request] | None = None
+    _seconds: float = 0.0
 
     @classmethod
     def of(
@@ -69,6 +71,8 @@ class ServiceResponse(httpx.Response):
                 return []
             case "stream":
                 return httpx.ByteStream(self._content)
+            case "_elapsed":
+                return timedelta(seconds=self._seconds)
             case _:
                 return None if self._ask is None else self._ask()
 
@@ -90,6 +94,13 @@ class ServiceResponse(httpx.Response):
             return json.loads(self.content, **kwargs) if kwargs else loads(self.content)
         except (ValueError, RecursionError):
             raise ServiceBodyInvalid(self.service, "is not JSON") from None
+
+    def took(self, seconds: float) -> None:
+        """Say how long the call took, for ``elapsed``."""
+        if "_head" in self.__dict__:
+            self._seconds = seconds
+        else:
+            self.elapsed = timedelta(seconds=seconds)
 
     def raise_for_status(self) -> ServiceResponse:
         """Itself, if the status is 2xx.

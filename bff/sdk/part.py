@@ -1,0 +1,157 @@
+"""A coroutine run beside others: as a task would run it, but begun at once and without the loop's help.
+
+:func:`bff.sdk.aggregate.gather` runs service calls so: their requests are written one after the other before
+anybody waits, and each goes on when its own answer is there. A task would cost a turn of the loop to begin
+with. Inside, :func:`asyncio.current_task` is this part, so that timeouts and cancellation mean it alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.tasks import _enter_task, _leave_task
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class RunningPart(Generic[T]):
+    """What :class:`asyncio.Task` is to its awaiter, as far as gather, ``asyncio.timeout`` and
+    :class:`bff.clock.Expiry` need it (docs.python.org, "Extending asyncio": a third-party task).
+
+    Mutable state: what it waits for (``_fut_waiter``, Task's own name), cancellations asked for (``_cancels``)
+    and not yet delivered (``_must_cancel``), what is to be ``_thrown`` next, and in the end ``_result`` or ``_error``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_cancels",
+        "_context",
+        "_coroutine",
+        "_ended",
+        "_error",
+        "_fut_waiter",
+        "_is_done",
+        "_loop",
+        "_must_cancel",
+        "_result",
+        "_thrown",
+    )
+
+    _result: T
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        ended: Callable[[RunningPart[T]], object],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._coroutine = coroutine
+        self._ended = ended
+        self._loop = loop
+        self._context = copy_context()
+        self._fut_waiter: Any = None
+        self._error: BaseException | None = None
+        self._thrown: BaseException | None = None
+        self._cancels = 0
+        self._is_done = self._must_cancel = False
+
+    def start(self, starter: Any) -> None:
+        """Take the first step now. ``starter`` is the task that runs at present."""
+        _leave_task(self._loop, starter)
+        try:
+            self._context.run(self._step)
+        finally:
+            _enter_task(self._loop, starter)
+
+    def done(self) -> bool:
+        """Whether it has returned, raised or been cancelled."""
+        return self._is_done
+
+    def cancelled(self) -> bool:
+        """Whether it ended by a cancellation."""
+        return self._is_done and isinstance(self._error, asyncio.CancelledError)
+
+    def exception(self) -> BaseException | None:
+        """What it raised."""
+        return self._error
+
+    def result(self) -> T:
+        """What it returned.
+
+        Raises:
+            BaseException: what it raised.
+
+        """
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def get_coro(self) -> Coroutine[Any, Any, T]:
+        """Its coroutine, for who looks at stacks."""
+        return self._coroutine
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it runs on."""
+        return self._loop
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Have CancelledError raised where it waits; False when it has ended."""
+        if self._is_done:
+            return False
+        self._cancels += 1
+        if self._fut_waiter is None or not self._fut_waiter.cancel(msg):
+            self._must_cancel = True
+        return True
+
+    def cancelling(self) -> int:
+        """How many cancellations were asked for and not taken back."""
+        return self._cancels
+
+    def uncancel(self) -> int:
+        """Take one back; how many are left."""
+        self._cancels = max(0, self._cancels - 1)
+        return self._cancels
+
+    def _step(self, _waited_for: Any = None) -> None:
+        thrown, self._thrown, self._fut_waiter = self._thrown, None, None
+        if self._must_cancel:
+            self._must_cancel, thrown = False, asyncio.CancelledError()
+        _enter_task(self._loop, self)  # type: ignore[arg-type]
+        try:
+            coroutine = self._coroutine
+            waited_for = coroutine.send(None) if thrown is None else coroutine.throw(thrown)
+        except StopIteration as returned:
+            self._result = returned.value
+            self._end(None)
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._end(error)
+            raise
+        except BaseException as error:
+            self._end(error)
+        else:
+            self._wait_for(waited_for)
+        finally:
+            _leave_task(self._loop, self)  # type: ignore[arg-type]
+            del thrown
+
+    def _wait_for(self, future: Any) -> None:
+        if getattr(future, "_asyncio_future_blocking", None):  # what marks a future that is awaited
+            future._asyncio_future_blocking = False  # noqa: SLF001
+            future.add_done_callback(self._step, context=self._context)
+            self._fut_waiter = future
+            if self._must_cancel and future.cancel():
+                self._must_cancel = False
+            return
+        if future is not None:  # None is asyncio.sleep(0)'s
+            self._thrown = RuntimeError(f"a part waits for something that is no future: {future!r}")
+        self._loop.call_soon(self._step, context=self._context)
+
+    def _end(self, error: BaseException | None) -> None:
+        self._error = error
+        self._is_done = True
+        self._ended(self)
+
+    def __repr__(self) -> str:
+        return f"<RunningPart {'done' if self._is_done else 'running'}: {self._coroutine!r}>"
