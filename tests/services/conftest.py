@@ -7,6 +7,7 @@ import contextlib
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,7 +111,8 @@ class Upstream:
     @staticmethod
     async def _wait_closed(writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+            # Shielded: a cancelled wait cancels the future behind it, and every later wait ends at once.
+            await asyncio.shield(writer.wait_closed())
 
     def break_all(self) -> None:
         """Close every connection, as a service that restarts does."""
@@ -230,8 +232,8 @@ def service(client: MakeClient) -> Callable[..., Service]:
 
 
 @pytest.fixture(scope="session")
-def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's context whose certificate nobody vouches for."""
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost that nobody vouches for; its key lies beside it as ``key.pem``."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(
@@ -252,10 +254,18 @@ def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
             "1",
             "-subj",
             "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
         ],
         check=True,
         capture_output=True,
     )
+    return certificate
+
+
+@pytest.fixture(scope="session")
+def self_signed(certificate: Path) -> ssl.SSLContext:
+    """A server's context with that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     return context
