@@ -64,7 +64,7 @@ class ServiceError(BffError):
 
 
 class ServiceUnreachable(ServiceError):
-    """No connection could be made: refused, no such host, TLS failed, or the pool stayed full."""
+    """No connection could be made: refused, no such host, or TLS failed."""
 
     code, title = "service-unreachable", "A service behind this page cannot be reached"
     status = 503
@@ -92,8 +92,8 @@ class ServiceOverloaded(ServiceError):
     code, title = "service-overloaded", "A service behind this page has too many calls already"
     status = 503
 
-    def __init__(self, service: str, most: int) -> None:
-        super().__init__(service, f"has {most} calls under way or waiting already")
+    def __init__(self, service: str, most: int = 0) -> None:
+        super().__init__(service, f"has {most or 'too many'} calls under way or waiting already")
 
     def headers(self) -> Mapping[str, str]:
         return {"retry-after": "1"}

@@ -117,7 +117,8 @@ class Transports:
             verify=self._context,
             limits=Limits(
                 max_connections=config.max_connections,
-                max_waiting=config.max_pending,
+                # The bulkhead bounds them; here those count too whose connection is being made.
+                max_waiting=config.max_connections + config.max_pending,
                 keep_alive=config.keep_alive,
             ),
             connect_timeout=config.timeout,
