@@ -57,7 +57,7 @@ class FaultProxy:
         self.clock = clock
         self.fault: Fault = good
         self.port = 0
-        self.accepted = self.gone = self.peak = 0
+        self.accepted = self.gone = 0
         self.closing = asyncio.Event()
         self._context: ssl.SSLContext | None = None
         self._server: Any = None
@@ -85,7 +85,6 @@ class FaultProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         self._open.add(writer)
-        self.peak = max(self.peak, len(self._open))
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
