@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 from bff.admin.endpoint import Admin
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, ScaleConfig, load
-from bff.gateway import own
+from bff.errors import FunctionNotLoaded
+from bff.gateway import docs, own
 from bff.gateway.devpage import DevPage
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, compile_table
 from bff.revisions.loader import Loader
 from bff.revisions.registry import Registry
+from bff.revisions.snapshot import Snapshot
 from bff.runtime.autoscaler import Metric, Policy
 from bff.runtime.function import Function
 from bff.runtime.invoker import Invoker
@@ -31,7 +33,7 @@ from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.keeper import Keeper
 from bff.runtime.loopguard import LoopGuard
 from bff.runtime.threads import Threads
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Settings, Workshop, read
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.services.client import ServiceClient
@@ -42,6 +44,7 @@ from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 
 if TYPE_CHECKING:
+    from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
 STOP_TIMEOUT = 2.0
@@ -91,11 +94,13 @@ class House:
             logger=FunctionLogs(lines),
         )
         self.invoker = Invoker(clock=self._clock)
-        self._own: dict[str, OwnHandler] = own.handlers(lambda: not self.gateway.is_draining)
+        self._own = own.handlers(lambda: not self.gateway.is_draining)
+        self._docs = docs.handlers(self._openapi, lambda: self.config.openapi.title)
+        self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._replaced: set[ServiceClient] = set()
         self.gateway = Gateway(
-            compile_table(config, self._own),
+            compile_table(config, self._own_paths(config)),
             invoker=self.invoker,
             clock=self._clock,
             signals=self.signals,
@@ -118,6 +123,29 @@ class House:
         self._later(self.keeper.run())
         self._ready_to_fork(config)
         self._warm_minimum()
+
+    def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
+        is_open = self._options.dev or config.openapi.public
+        return {**self._own, **(self._docs if is_open else {})}
+
+    async def _openapi(self) -> bytes:
+        """The OpenAPI document; who never asks for it does not pay for importing what makes it."""
+        if self._documents is None:
+            from bff.export.documents import Documents
+
+            self._documents = Documents(
+                config=lambda: self.config, snapshot=self._snapshot, clock=self._clock
+            )
+        return await self._documents.openapi()
+
+    async def _snapshot(self, name: str) -> Snapshot:
+        """The files of a function as they answer now, or would with the first call."""
+        function = self.invoker.functions.get(name)
+        if function is None:
+            raise FunctionNotLoaded(name, "it is not known to this gateway")
+        if function.live is not None:
+            return function.live.revision.snapshot
+        return await read(self.config.folder.resolve(), name, function.settings, self._workshop)
 
     def _ready_to_fork(self, config: Config) -> None:
         """Start the forkserver ahead of the first call, where there is a process function at all."""
@@ -215,7 +243,7 @@ class House:
         self._ready_to_fork(config)
         self._warm_minimum()
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
-        self.gateway.table = compile_table(config, self._own)
+        self.gateway.table = compile_table(config, self._own_paths(config))
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))

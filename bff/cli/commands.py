@@ -166,3 +166,24 @@ def invoke(
     from bff.cli.invoking import invoke
 
     invoke(name, data=data, path=path, method=method, config_path=config, as_json=json)
+
+
+export = typer.Typer(no_args_is_help=True, help="Write what other tools take away: openapi, typescript.")
+app.add_typer(export, name="export")
+OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="A file; else standard output.")]
+
+
+@export.command("openapi")
+def export_openapi(config: ConfigOption = ROUTES, out: OutOption = None) -> None:
+    """Write the OpenAPI 3.1 document of all routes, from the functions' types and docstrings."""
+    from bff.cli.exporting import export_openapi
+
+    export_openapi(config, out=out)
+
+
+@export.command("typescript")
+def export_typescript(config: ConfigOption = ROUTES, out: OutOption = None) -> None:
+    """Write TypeScript types of all routes; needs Node.js and openapi-typescript."""
+    from bff.cli.exporting import export_typescript
+
+    export_typescript(config, out=out)

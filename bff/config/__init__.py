@@ -15,6 +15,7 @@ from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import CorsConfig, GatewayConfig, TelemetryConfig
 from bff.config.loading import load
 from bff.config.mistake import ConfigInvalid, Mistake
+from bff.config.openapi import OpenApiConfig
 from bff.config.pattern import Pattern
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
@@ -36,6 +37,7 @@ __all__ = [
     "FunctionConfig",
     "GatewayConfig",
     "Mistake",
+    "OpenApiConfig",
     "Pattern",
     "RouteConfig",
     "ScaleConfig",

@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import GatewayConfig, TelemetryConfig
+from bff.config.openapi import OpenApiConfig
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
@@ -35,6 +36,9 @@ class Config(Section):
     )
     telemetry: Annotated[TelemetryConfig, OrEmpty] = Field(
         default=TelemetryConfig(), description="Logs and metrics."
+    )
+    openapi: Annotated[OpenApiConfig, OrEmpty] = Field(
+        default=OpenApiConfig(), description="The head of /openapi.json, and whether it is public."
     )
     defaults: Annotated[Defaults, OrEmpty] = Field(
         default=Defaults(), description="What functions get that say nothing else."

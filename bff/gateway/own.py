@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from bff.errors import BffError, NotFound
 from bff.gateway.target import OwnHandler
+from bff.revisions import traffic as _traffic
 from bff.sdk import failures as _failures
 from bff.sdk.reply import JSON, TEXT, Answer
 
@@ -37,7 +38,7 @@ def handlers(is_ready: Callable[[], bool]) -> dict[str, OwnHandler]:
 
 def _pages() -> dict[str, bytes]:
     """One page a problem, from the docstring of its error class."""
-    assert _failures is not None  # imported for its error classes
+    assert _failures, _traffic  # imported for their error classes
     return {
         kind.code: f"{kind.title}\nstatus {kind.status}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n".encode()
         for kind in _kinds(BffError)

@@ -44,13 +44,16 @@ class Table:
 
 
 def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
-    """The table of a configuration, with the gateway's own paths added."""
+    """The table of a configuration, with the gateway's own paths added where no route has them."""
     routes = [
         (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern))
         for route in config.routes
     ]
+    taken = {pattern.shape for pattern, methods, _ in routes if "GET" in methods}
     routes += [
-        (Pattern.parse(path), ("GET",), Target(template=path, own=handler)) for path, handler in own.items()
+        (pattern, ("GET",), Target(template=path, own=handler))
+        for path, handler in own.items()
+        if (pattern := Pattern.parse(path)).shape not in taken
     ]
     return Table(
         router=Router.compiled(routes),

@@ -69,11 +69,11 @@ class Encoder:
     __slots__ = ("_adapter", "_function", "_none_is_value", "_validates")
 
     def __init__(self, function: str, annotation: Any) -> None:
-        annotation = _body_type(annotation)
+        annotation = body_type(annotation)
         self._function = function
         is_open = annotation is inspect.Signature.empty or annotation is Any
         self._none_is_value = not is_open and type(None) in get_args(annotation)
-        self._adapter = None if is_open or _is_raw(annotation) else adapter_of(annotation)
+        self._adapter = None if is_open or is_raw(annotation) else adapter_of(annotation)
         # pydantic writes any object for a model, as far as their attributes agree: `{}` for a stranger.
         self._validates = self._adapter is not None and _names_records(annotation)
 
@@ -214,7 +214,7 @@ def compile_encoder(function: str, call: Callable[..., Any]) -> Encoder:
         ) from error
 
 
-def _body_type(annotation: Any) -> Any:
+def body_type(annotation: Any) -> Any:
     """``tuple[Body, int]`` is a body with a status."""
     if annotation is type(None):
         return None
@@ -235,10 +235,11 @@ def _names_records(annotation: Any) -> bool:
     return any(_names_records(argument) for argument in get_args(annotation))
 
 
-def _is_raw(annotation: Any) -> bool:
+def is_raw(annotation: Any) -> bool:
+    """Whether what is returned goes out as it is, without a schema: text, bytes, responses and streams."""
     if annotation is None or annotation in (str, bytes, bytearray):
         return True
     origin = get_origin(annotation) or annotation
     if not isinstance(origin, type):
-        return any(_is_raw(option) for option in get_args(annotation) if option is not type(None))
+        return any(is_raw(option) for option in get_args(annotation) if option is not type(None))
     return issubclass(origin, Response | AsyncIterator | Iterator) or origin in _STREAMS

@@ -66,7 +66,9 @@ def test_every_command_and_option_named_exists(pages: list[Path]) -> None:
                     unknown.append(f"{page.name}: bff {name}")
                     continue
                 named.add(name)
-                known = {option for each in commands[name].params for option in each.opts} | {"--help"}
+                below = getattr(commands[name], "commands", {}).values()  # where a group has its options
+                parameters = [each for command in (commands[name], *below) for each in command.params]
+                known = {option for each in parameters for option in each.opts} | {"--help"}
                 asked = set(re.findall(r"(?<!\S)(--[a-z-]+)", rest.partition("|")[0]))
                 unknown += [f"{page.name}: bff {name} {option}" for option in sorted(asked - known)]
     assert not unknown

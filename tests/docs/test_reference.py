@@ -13,6 +13,7 @@ import pytest
 from bff.config import Config, FunctionConfig, ServiceConfig
 from bff.config.units import duration_text, size_text
 from bff.errors import BffError, Fault
+from bff.revisions import traffic as traffic  # imported for its error
 from bff.sdk import failures
 from bff.sdk.sources import MAX_FIELDS
 from bff.signals import Signals

@@ -1,0 +1,89 @@
+"""The OpenAPI document of a gateway as it is now: its routes, and what the revisions that answer say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+
+from pydantic_core import to_json
+
+from bff.clock import Clock
+from bff.config import Config, RouteConfig
+from bff.config.openapi import OpenApiConfig
+from bff.errors import FunctionNotLoaded
+from bff.export.describing import Describer, Found, Subject
+from bff.export.openapi import About, Operations, document
+from bff.revisions.snapshot import Snapshot
+from bff.sdk.describe import Described, unread
+
+FRESH = 1.0
+"""Seconds a document is given out again without another look at the functions."""
+
+
+class Documents:
+    """Makes the document when it is asked for. Mutable state: ``_made`` (when, of what, and the text)."""
+
+    def __init__(
+        self,
+        *,
+        config: Callable[[], Config],
+        snapshot: Callable[[str], Awaitable[Snapshot]],
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._snapshot = snapshot
+        self._clock = clock
+        self._describer = Describer(clock=clock)
+        self._making = asyncio.Lock()
+        self._made: tuple[float, Config, bytes] | None = None
+
+    async def openapi(self) -> bytes:
+        """The document as JSON. However many ask, one look at the functions a second serves them."""
+        async with self._making:
+            config, now = self._config(), self._clock.now()
+            if self._made is not None and self._made[1] is config and now - self._made[0] < FRESH:
+                return self._made[2]
+            subjects = [subject async for subject in self._subjects(config)]
+            text = to_json(made(config, await self._describer.describe(subjects)))
+            self._made = now, config, text
+            return text
+
+    async def _subjects(self, config: Config) -> AsyncIterator[Subject]:
+        for name, routes in parameters_by_function(config.routes).items():
+            try:
+                yield Subject(snapshot=await self._snapshot(name), routes=routes)
+            except FunctionNotLoaded:
+                continue  # the document says of it what the route alone tells
+
+
+def parameters_by_function(routes: Iterable[RouteConfig]) -> dict[str, frozenset[tuple[str, ...]]]:
+    """The path parameters of each routed function's routes."""
+    found: dict[str, frozenset[tuple[str, ...]]] = {}
+    for route in routes:
+        known = found.get(route.function, frozenset())
+        found[route.function] = known | {route.pattern.parameters}
+    return found
+
+
+def made(config: Config, found: Found) -> dict[str, object]:
+    """The document of a configuration and of what its functions say."""
+    return document(_operations(config, found), about(config.openapi))
+
+
+def _operations(config: Config, found: Found) -> Iterator[Operations]:
+    for route in config.routes:
+        parameters = route.pattern.parameters
+        said: Described = found.get((route.function, parameters)) or unread(parameters)
+        yield Operations(path=route.path, methods=route.methods, owner=route.function, described=said)
+
+
+def about(config: OpenApiConfig) -> About:
+    """The document's head."""
+    return About(
+        title=config.title,
+        version=config.version,
+        description=config.description,
+        contact=config.contact or "",
+        contact_url=config.contact_url or "",
+        license=config.license or "",
+    )

@@ -1,0 +1,109 @@
+"""Functions are asked in a process of their own, which nothing that they do can leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bff.clock import SystemClock
+from bff.export.describing import Describer, Subject, describe_all, opened, packed
+from bff.revisions import snapshot
+
+HELLO = '"""Says hello."""\nasync def handle(name: str) -> str:\n    return name\n'
+
+Subjects = Callable[..., list[Subject]]
+
+
+@pytest.fixture
+def subjects(tmp_path: Path) -> Subjects:
+    """``subjects(hello="…")``: functions of these names and texts, each behind ``/{name}`` and ``/``."""
+
+    def take(**functions: str) -> list[Subject]:
+        folder = tmp_path / "functions"
+        folder.mkdir(exist_ok=True)
+        for name, text in functions.items():
+            (folder / f"{name}.py").write_text(text)
+        return [
+            Subject(snapshot=snapshot.take(folder, name), routes=frozenset({("name",), ()}))
+            for name in functions
+            if not name.startswith("_")
+        ]
+
+    return take
+
+
+@pytest.mark.anyio
+async def test_each_route_of_each_function_is_described(subjects: Subjects) -> None:
+    found = await Describer(clock=SystemClock()).describe(subjects(hello=HELLO))
+    assert set(found) == {("hello", ("name",)), ("hello", ())}
+    assert found["hello", ("name",)].summary == "Says hello"
+    assert [each["in"] for p in (("name",), ()) for each in found["hello", p].parameters] == ["path", "query"]
+
+
+@pytest.mark.anyio
+async def test_shared_code_travels_along(subjects: Subjects) -> None:
+    """A snapshot is all that a revision needs, there as here."""
+    page = "from ._models import Page\nasync def handle() -> Page: ...\n"
+    models = "from pydantic import BaseModel\nclass Page(BaseModel):\n    n: int\n"
+    found = await Describer(clock=SystemClock()).describe(subjects(_models=models, page=page))
+    assert set(found["page", ()].schemas) == {"Page"}
+
+
+@pytest.mark.anyio
+async def test_what_breaks_says_nothing_and_stops_nobody(subjects: Subjects) -> None:
+    """Errors, exits, prints on standard output and broken contracts."""
+    found = await Describer(clock=SystemClock()).describe(
+        subjects(
+            raising="1 / 0\n",
+            leaving="raise SystemExit\n",
+            talking="print('{')\n" + HELLO,
+            nothing="x = 1\n",
+            hello=HELLO,
+        )
+    )
+    assert {name for name, _ in found} == {"talking", "hello"}
+
+
+@pytest.mark.anyio
+async def test_a_process_that_dies_leaves_the_others_undescribed_not_the_gateway_hanging(
+    subjects: Subjects,
+) -> None:
+    found = await Describer(clock=SystemClock()).describe(
+        subjects(dying="import os\nos._exit(3)\n", hello=HELLO)
+    )
+    assert found == {}
+
+
+def test_a_module_that_hangs_holds_up_nobody(subjects: Subjects) -> None:
+    hanging = "import threading\nthreading.Event().wait()\n"
+    found = describe_all(subjects(hanging=hanging, hello=HELLO), patience=0.5)
+    assert {name for name, _ in found} == {"hello"}
+
+
+@pytest.mark.anyio
+async def test_a_revision_is_asked_once(subjects: Subjects, tmp_path: Path) -> None:
+    """Only what is new is looked at again; what nobody routes any more is forgotten."""
+    counter = tmp_path / "count"
+    counting = HELLO + f"open({str(counter)!r}, 'a').write('x')\n"
+    describer = Describer(clock=SystemClock())
+    first = await describer.describe(subjects(counting=counting))
+    assert await describer.describe(subjects(counting=counting)) == first
+    assert counter.read_text() == "x"
+    changed = await describer.describe(subjects(counting=counting.replace("hello", "goodbye")))
+    assert changed["counting", ()].summary == "Says goodbye"
+    assert counter.read_text() == "xx"
+    assert await describer.describe([]) == {}
+
+
+def test_subjects_survive_the_journey(subjects: Subjects, tmp_path: Path) -> None:
+    """Folders, data files and file names that are no text."""
+    folder = tmp_path / "functions" / "shop"
+    (folder / "data").mkdir(parents=True)
+    (folder / "__init__.py").write_text(HELLO)
+    (folder / "data" / "ä.bin").write_bytes(bytes(range(256)))
+    taken = snapshot.take(tmp_path / "functions", "shop")
+    (again,) = opened(packed([Subject(snapshot=taken, routes=frozenset({()}))]), tmp_path / "place")
+    assert again.snapshot.digest == taken.digest
+    assert again.routes == frozenset({()})

@@ -1,0 +1,153 @@
+"""One document from what many functions say: valid, stable, and the same whoever was there first."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from bff.export.openapi import METHODS, About, Operations, document
+from bff.sdk.describe import Described
+
+PAGE: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+def described(schema: dict[str, Any] | None = None, **said: Any) -> Described:
+    if schema is None:
+        return Described(answers={"200": {"description": "The answer."}}, **said)
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Page"}}}
+    answers = {"200": {"description": "The answer.", "content": content}}
+    return Described(answers=answers, schemas={"Page": schema}, **said)
+
+
+def route(path: str, *methods: str, owner: str = "home", said: Described | None = None) -> Operations:
+    return Operations(path=path, methods=methods or ("GET",), owner=owner, described=said or described())
+
+
+def made(*routes: Operations, about: About | None = None) -> dict[str, Any]:
+    whole = document(routes, about or About())
+    validate(whole)
+    return whole
+
+
+def in_path(*names: str) -> tuple[dict[str, Any], ...]:
+    return tuple({"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names)
+
+
+def test_no_routes_are_a_valid_document() -> None:
+    assert made()["paths"] == {}
+
+
+def test_the_head_says_what_it_was_told_and_nothing_else() -> None:
+    assert made()["info"] == {"title": "bff", "version": "0"}
+    about = About(
+        title="Shop",
+        version="2",
+        description="All of it.",
+        contact="The team",
+        contact_url="https://example.org/team",
+        license="MIT",
+    )
+    assert made(about=about)["info"] == {
+        "title": "Shop",
+        "version": "2",
+        "description": "All of it.",
+        "contact": {"name": "The team", "url": "https://example.org/team"},
+        "license": {"name": "MIT", "identifier": "MIT"},
+    }
+
+
+def test_a_wildcard_is_written_as_openapi_can() -> None:
+    said = described(parameters=in_path("rest"))
+    assert list(made(route("/files/{rest:path}", said=said))["paths"]) == ["/files/{rest}"]
+
+
+def test_routes_of_one_shape_share_a_path_under_the_first_one_s_names() -> None:
+    """OpenAPI takes ``/a/{x}`` and ``/a/{y}`` for the same path twice."""
+    whole = made(
+        route("/a/{y}", "POST", said=described(parameters=in_path("y"))),
+        route("/a/{x}", "GET", said=described(parameters=in_path("x"))),
+    )
+    assert list(whole["paths"]) == ["/a/{x}"]
+    assert [whole["paths"]["/a/{x}"][m]["parameters"][0]["name"] for m in ("get", "post")] == ["x", "x"]
+
+
+def test_operation_ids_depend_on_method_and_path_alone() -> None:
+    """Adding a route changes no other's id; the same state gives the same text, in whatever order it came."""
+    paths = ["/", "/a", "/a/{b}", "/a/b", "/a-b", "/{rest:path}", "/a/{b}/", "/ä"]
+    routes = [route(p, "GET", "POST", said=described(parameters=in_path(*_names(p)))) for p in paths]
+    alone = {r.path: _ids(made(r)) for r in routes}
+    for count in (2, len(routes)):
+        for chosen in itertools.islice(itertools.permutations(routes, count), 60):
+            whole = made(*chosen)
+            assert _ids(whole) == set().union(*(alone[r.path] for r in chosen))
+    assert _ids(made(routes[2])) == {"get_a_by_b", "post_a_by_b"}
+
+
+def _names(path: str) -> list[str]:
+    return [part.strip("{}").partition(":")[0] for part in path.split("/") if part.startswith("{")]
+
+
+def _ids(whole: dict[str, Any]) -> set[str]:
+    return {item["operationId"] for path in whole["paths"].values() for item in path.values()}
+
+
+def test_ids_that_would_be_the_same_are_told_apart() -> None:
+    """Hardly possible, but an id that stands twice makes the document invalid."""
+    whole = made(route("/a/by_b"), route("/a/{b}", said=described(parameters=in_path("b"))))
+    assert _ids(whole) == {"get_a_by_b", "get_a_by_b.2"}
+
+
+def test_schemas_that_agree_are_one_and_those_that_differ_carry_their_function_s_name() -> None:
+    other = {"type": "object", "properties": {"n": {"type": "string"}}}
+    same = made(
+        route("/a", owner="a", said=described(PAGE)), route("/b", owner="b", said=described(dict(PAGE)))
+    )
+    assert set(same["components"]["schemas"]) == {"Page", "Problem"}
+    differ = made(route("/a", owner="a", said=described(PAGE)), route("/b", owner="b", said=described(other)))
+    assert set(differ["components"]["schemas"]) == {"a.Page", "b.Page", "Problem"}
+    content = differ["paths"]["/b"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert content["schema"] == {"$ref": "#/components/schemas/b.Page"}
+
+
+def test_methods_openapi_does_not_know_are_left_out() -> None:
+    item = made(route("/a", "GET", "PURGE"))["paths"]["/a"]
+    assert set(item) == {"get"}
+    assert set(item) <= set(METHODS)
+
+
+def test_a_body_of_get_is_left_out() -> None:
+    """RFC 9110 §9.3.1: content of a GET has no meaning; the function may be routed for POST too."""
+    body = {"required": True, "content": {"application/json": {}}}
+    item = made(route("/a", "GET", "POST", said=described(body=body)))["paths"]["/a"]
+    assert "requestBody" not in item["get"]
+    assert item["post"]["requestBody"] == body
+
+
+def test_every_answer_carries_our_fields_and_every_refusal_is_a_problem() -> None:
+    operation = made(route("/a", said=described(PAGE, missable=("news", "notices"))))["paths"]["/a"]["get"]
+    assert set(operation["responses"]) == {"200", "4XX", "5XX"}
+    answer = operation["responses"]["200"]
+    assert "`news`, `notices`" in answer["description"]
+    assert set(answer["headers"]) == {
+        *("Bff-Revision", "Bff-Complete", "Bff-Missing", "Server-Timing", "X-Request-Id")
+    }
+
+
+def test_only_what_checks_values_can_refuse_them() -> None:
+    checking = made(route("/a", said=described(validates=True)))
+    assert "422" in checking["paths"]["/a"]["get"]["responses"]
+    assert "ValidationProblem" in checking["components"]["schemas"]
+    trusting = made(route("/a"))
+    assert "422" not in trusting["paths"]["/a"]["get"]["responses"]
+    assert "ValidationFailed" not in trusting["components"]["responses"]
+
+
+@pytest.mark.parametrize("summary", ["", "A page"])
+def test_every_operation_has_words_and_a_tag_that_is_declared(summary: str) -> None:
+    whole = made(route("/a", owner="a", said=described(summary=summary)))
+    operation = whole["paths"]["/a"]["get"]
+    assert operation["summary"] == operation["description"] == (summary or "GET /a")
+    assert operation["tags"] == [whole["tags"][0]["name"]] == ["a"]
