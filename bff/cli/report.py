@@ -54,7 +54,7 @@ def tell(told: Mapping[str, Any]) -> None:
     if told["phases"]:
         say("warm-up: " + ", ".join(f"{name} {ms:g} ms" for name, ms in told["phases"].items()))
     if told["calls"]:
-        print_table(("service", "call", "answer", "ms"), map(_row, told["calls"]), err=True)
+        print_table(("service", "call", "answer", "bytes", "ms", ""), map(_row, told["calls"]), err=True)
     if told["error"]:
         say(told["error"])
 
@@ -68,7 +68,8 @@ def _summary(told: Mapping[str, Any]) -> str:
 
 def _row(call: Mapping[str, Any]) -> list[str]:
     answer = call["error"] or str(call["status"])
-    return [call["service"], f"{call['method']} {call['path']}", answer, f"{call['ms']:g}"]
+    asked = f"{call['method']} {call['path']}"
+    return [call["service"], asked, answer, str(call["bytes"]), f"{call['ms']:g}", call["how"]]
 
 
 def _call(call: CallRecord) -> dict[str, Any]:
@@ -80,6 +81,13 @@ def _call(call: CallRecord) -> dict[str, Any]:
         "status": call.status,
         "ms": _ms(ended - call.started),
         "error": call.error,
+        "endpoint": call.endpoint,
+        "attempts": call.attempts,
+        "waited_ms": None if call.sent is None else _ms(call.sent - call.started),
+        "bytes": call.received,
+        "cached": call.cached,
+        "coalesced": call.coalesced,
+        "how": call.how(),
     }
 
 

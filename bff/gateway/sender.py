@@ -189,6 +189,8 @@ class Sender:
             for call in invocation.calls:
                 took = ((call.ended or self._clock.now()) - call.started) * 1000
                 timing += b", %s;dur=%.2f" % (call.service.encode("ascii", "replace"), took)
+                if how := call.how():
+                    timing += b';desc="%s"' % how.encode("ascii", "replace")
         return timing
 
     async def _stream(self, answer: Answer, target: Target) -> None:

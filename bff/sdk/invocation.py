@@ -34,8 +34,13 @@ MAX_MISSING = 50
 class CallRecord:
     """One service call as it went. Times are clock seconds; ``status`` is None when no answer came.
 
-    ``until`` is when its time is over. ``attempts`` counts what was sent, ``endpoint`` was called last, and
-    ``flags`` are Envoy's, joined by commas, for what went wrong on the way even if an answer came in the end.
+    ``endpoint`` is the address it went to and ``attempts`` how often it was sent; 0 when it never was, as for
+    an answer from a cache (``cached`` then says how: ``hit``, ``stale``) or one shared with another call
+    (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``received`` the bytes
+    of the body as they came.
+
+    ``until`` is when its time is over. ``flags`` are Envoy's, joined by commas, for what went wrong on the way even
+    if an answer came in the end.
     """
 
     service: str
@@ -45,15 +50,30 @@ class CallRecord:
     ended: float | None = None
     status: int | None = None
     error: str | None = None
-    until: float = float("inf")
-    attempts: int = 0
     endpoint: str = ""
+    attempts: int = 0
+    sent: float | None = None
+    received: int = 0
+    cached: str = ""
+    coalesced: bool = False
+    until: float = float("inf")
     flags: str = ""
 
     def flag(self, flag: str) -> None:
         """Add one of Envoy's response flags, once."""
         if flag and flag not in self.flags.split(","):
             self.flags = f"{self.flags},{flag}" if self.flags else flag
+
+    def how(self) -> str:
+        """What was unusual about it, in a few words: ``"2 attempts"``, ``"cache hit, shared"``; mostly nothing."""
+        said = []
+        if self.cached:
+            said.append(f"cache {self.cached}")
+        if self.coalesced:
+            said.append("shared")
+        if self.attempts > 1:
+            said.append(f"{self.attempts} attempts")
+        return ", ".join(said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

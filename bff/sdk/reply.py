@@ -185,7 +185,9 @@ class StreamedItems:
 
 
 # What orjson writes otherwise than pydantic is left to pydantic.
-_BUILTINS_ONLY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+_BUILTINS_ONLY = (
+    orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 
 
 def _plain_json(value: Any) -> bytes:

@@ -170,8 +170,6 @@ class CalmWire:
         """Send it to one endpoint, and tell the endpoints how that went."""
         now, breaker = self._clock.now(), member.breaker
         epoch = breaker.enter(now)
-        record.attempts += 1
-        record.endpoint = member.name
         member.active += 1
         try:
             sent = {**headers, self._timeout_header: str(self._milliseconds(record, now))}
@@ -192,7 +190,6 @@ class CalmWire:
             raise
         finally:
             self._endpoints.left(member)
-        record.endpoint = member.name
         if response.status_code >= 429 or not breaker.is_spotless:
             self._note(member, epoch, retry.failed_status(response.status_code), now)
         return response

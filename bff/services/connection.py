@@ -28,15 +28,19 @@ class TooLarge(httpx.RemoteProtocolError):
 
 
 class Answer:
-    """What came: status, the head as it came, and the whole body or, if it was not wanted whole, a stream."""
+    """What came: status, the head as it came, and the whole body or, if it was not wanted whole, a stream.
 
-    __slots__ = ("body", "head", "status", "stream")
+    ``is_encoded`` says that there is a Content-Encoding.
+    """
 
-    def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None) -> None:
+    __slots__ = ("body", "head", "is_encoded", "status", "stream")
+
+    def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None, is_encoded: bool) -> None:
         self.status = status
         self.head = head
         self.body = body
         self.stream = stream
+        self.is_encoded = is_encoded
 
 
 class Home(Protocol):
@@ -63,6 +67,7 @@ class Connection(asyncio.Protocol):
         "_interim",
         "_is_closed",
         "_is_complete",
+        "_is_encoded",
         "_is_head",
         "_is_sending",
         "_is_spoilt",
@@ -112,13 +117,13 @@ class Connection(asyncio.Protocol):
         self._raw = self._head = b""
         self._interim = self._size = self._status = 0
         self._parts: list[bytes] = []
-        self._is_complete = self._is_spoilt = self.has_heard = False
+        self._is_complete = self._is_spoilt = self._is_encoded = self.has_heard = False
         self._transport.write(data)
         return answer
 
     async def send(self, data: bytes) -> None:
         """More of the request; returns when the socket takes yet more."""
-        if not self._is_closed:
+        if self.is_open:
             self._transport.write(data)
         if self._drained is not None:
             await self._drained
@@ -225,12 +230,12 @@ class Connection(asyncio.Protocol):
         end = raw.find(b"\r\n\r\n", begin) + 4
         if end > MAX_HEAD:
             raise _too_long()
-        if 100 <= status < 200:
-            if status == 101:
-                raise httpx.RemoteProtocolError("the service switched to a protocol nobody asked for")
+        if status < 200 and self._is_interim(status, raw[begin:end]):
             self._interim = end
             return
-        self._status, self._head, self._raw = status, raw[begin:end], b""
+        head = raw[begin:end]
+        self._is_encoded = http1.check(head)
+        self._status, self._head, self._raw = status, head, b""
         if self._is_head:
             # llhttp cannot be told that this answer has no body, so it is asked no further.
             self._is_complete = True
@@ -238,6 +243,15 @@ class Connection(asyncio.Protocol):
             self._parser = httptools.HttpResponseParser(self)
         elif self._body is not None:
             self._tell(self._body)
+
+    @staticmethod
+    def _is_interim(status: int, head: bytes) -> bool:
+        """RFC 9110 §15.2; they have no body, so one that says otherwise leaves open where it ends."""
+        if status == 101:
+            raise httpx.RemoteProtocolError("the service switched to a protocol nobody asked for")
+        if status < 100 or http1.says_more(head):
+            raise httpx.RemoteProtocolError("what came is no interim answer")
+        return True
 
     def on_body(self, data: bytes) -> None:
         if not self._is_complete:
@@ -272,12 +286,12 @@ class Connection(asyncio.Protocol):
             body.end()
         if answer is not None and not answer.done():
             whole = parts[0] if len(parts) == 1 else b"".join(parts)
-            answer.set_result(Answer(self._status, self._head, whole, body))
+            answer.set_result(Answer(self._status, self._head, whole, body, self._is_encoded))
 
     def _tell(self, body: Body) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
-            answer.set_result(Answer(self._status, self._head, b"", body))
+            answer.set_result(Answer(self._status, self._head, b"", body, self._is_encoded))
 
     def _fail(self, error: Exception) -> None:
         answer, body = self._answer, self._body
@@ -296,7 +310,10 @@ def _too_long() -> httpx.RemoteProtocolError:
 def _told(error: Exception) -> Exception:
     """What a callback raised inside the parser, or what the parser itself has to say."""
     inner = error.__context__
-    if isinstance(error, httptools.HttpParserCallbackError) and isinstance(inner, httpx.TransportError):
-        inner.__context__ = None
-        return inner
+    if isinstance(error, httptools.HttpParserCallbackError):
+        if isinstance(inner, httpx.TransportError):
+            inner.__context__ = None
+            return inner
+        if isinstance(inner, http1.NotHttp):
+            return httpx.RemoteProtocolError(str(inner))
     return httpx.RemoteProtocolError("what came is not HTTP/1.1")

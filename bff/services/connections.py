@@ -43,7 +43,7 @@ class Outgoing:
     ``length`` is what the head says of a body in parts; None means chunked. ``is_replayable`` says that
     sending it twice does no harm and is possible. ``wait`` and ``silence`` are the seconds it may take to get a
     connection and to hear something on it, for who has no deadline of its own. Mutable: ``attempts``, how
-    often it was sent.
+    often it was sent, and when it was ``sent`` last, in clock seconds.
     """
 
     __slots__ = (
@@ -56,6 +56,7 @@ class Outgoing:
         "length",
         "limit",
         "parts",
+        "sent",
         "silence",
         "wait",
     )
@@ -74,10 +75,13 @@ class Outgoing:
         self.wait: float | None = None
         self.silence: float | None = None
         self.attempts = 0
+        self.sent: float | None = None
 
 
 class Opens(Protocol):
-    """Makes connections; see :class:`bff.services.dialing.Dialer`."""
+    """Makes connections to ``endpoint``; see :class:`bff.services.dialing.Dialer`."""
+
+    endpoint: Any
 
     async def dial(self, home: Home) -> Connection:
         """A new connection, or an httpx.ConnectError."""
@@ -89,6 +93,7 @@ class Connections:
     """
 
     def __init__(self, dialer: Opens, *, clock: Clock, limits: Limits) -> None:
+        self.endpoint = str(dialer.endpoint)
         self._dialer = dialer
         self._clock = clock
         self._limits = limits
@@ -112,6 +117,7 @@ class Connections:
         while True:
             connection = self._take(is_fresh=outgoing.attempts > 0) or await self._in_line(outgoing.wait)
             outgoing.attempts += 1
+            outgoing.sent = self._clock.now()
             try:
                 return await self._exchange(connection, outgoing)
             except httpx.TransportError:
@@ -166,7 +172,7 @@ class Connections:
     async def _next(self) -> Connection:
         if self._is_closed:
             raise httpx.ConnectError("the pool is closed")
-        if len(self._waiting) >= self._limits.max_waiting:
+        if self._room() <= 0 and len(self._waiting) - len(self._dialing) >= self._limits.max_waiting:
             raise httpx.PoolTimeout("too many wait for a connection already")
         place: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
@@ -184,9 +190,11 @@ class Connections:
         elif place.exception() is None and place.result().is_open:
             self.freed(place.result())
 
+    def _room(self) -> int:
+        return self._limits.max_connections - len(self._open) - len(self._dialing)
+
     def _serve_line(self) -> None:
-        room = self._limits.max_connections - len(self._open) - len(self._dialing)
-        for _ in range(min(room, len(self._waiting) - len(self._dialing))):
+        for _ in range(min(self._room(), len(self._waiting) - len(self._dialing))):
             task = asyncio.get_running_loop().create_task(self._dial())
             self._dialing.add(task)
         while self._idle and len(self._waiting) > len(self._dialing):  # who wanted a fresh one takes any

@@ -38,6 +38,27 @@ class Endpoint:
         return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}"
 
 
+PORTS = {"http": 80, "https": 443}
+"""The schemes that are spoken here, and their ports."""
+
+
+def endpoint_of(url: httpx.URL) -> Endpoint:
+    """The endpoint that a URL names.
+
+    Raises:
+        httpx.UnsupportedProtocol: it is neither http nor https.
+
+    """
+    if url.scheme not in PORTS:
+        raise httpx.UnsupportedProtocol(f"{url.scheme} is not spoken here")
+    return Endpoint(url.host, url.port or PORTS[url.scheme], url.scheme == "https")
+
+
+def origin_of(url: httpx.URL) -> str:
+    """``http://host:port``, the port always named."""
+    return str(endpoint_of(url))
+
+
 class Dialer:
     """Opens connections to one endpoint. Immutable.
 

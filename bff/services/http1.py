@@ -29,7 +29,6 @@ _USUAL = frozenset(
     }
 )
 """Tokens that need no second look."""
-_NO_CONTENT = frozenset({204, 304})
 
 
 class NotHttp(ValueError):
@@ -102,6 +101,29 @@ def _look_closely(value: str) -> None:
         raise NotHttp("a header's value has a control character or blanks at its ends")
 
 
+def check(head: bytes) -> bool:
+    """Whether an answer's head names a Content-Encoding, once it is found to be one that can be trusted.
+
+    Raises:
+        NotHttp: llhttp let something pass that could be read in two ways: another protocol, NUL, a
+            Transfer-Encoding that is not chunked alone (RFC 9112 §6.1 and §7).
+
+    """
+    if not head.startswith(b"HTTP/1.") or b"\x00" in head:
+        raise NotHttp("the answer's head is not HTTP/1.1")
+    lower = head.lower()
+    if b"-encoding" not in lower:
+        return False
+    if b"transfer-encoding" in lower and value_of(lower, b"transfer-encoding") not in (None, b"chunked"):
+        raise NotHttp("the answer has a Transfer-Encoding other than chunked")
+    return b"content-encoding" in lower
+
+
+def says_more(head: bytes) -> bool:
+    """Whether a head announces a body."""
+    return value_of(head, b"content-length") is not None or value_of(head, b"transfer-encoding") is not None
+
+
 def fields_of(head: bytes) -> Fields:
     """The fields of an answer's head, names and values as they came; folded lines become one (RFC 9112 §5.2)."""
     _, _, text = head.partition(b"\r\n")
@@ -134,15 +156,9 @@ def value_of(head: bytes, name: bytes) -> bytes | None:
     return b", ".join(found) if found else None
 
 
-def has_no_body(status: int, *, is_head: bool) -> bool:
-    """Whether nothing follows the head, whatever its fields say (RFC 9112 §6.3, 1 and 2)."""
-    return is_head or status in _NO_CONTENT
-
-
 def ends_with_connection(head: bytes) -> bool:
     """Whether only the connection's end is the body's end (RFC 9112 §6.3, 8)."""
-    lower = head.lower()
-    return value_of(lower, b"transfer-encoding") is None and value_of(lower, b"content-length") is None
+    return not says_more(head)
 
 
 def may_go_on(head: bytes) -> bool:

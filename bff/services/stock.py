@@ -15,6 +15,7 @@ import httpx
 
 from bff.sdk.call import SendOptions
 from bff.sdk.invocation import CallRecord
+from bff.services.dialing import origin_of
 from bff.services.response import ServiceResponse
 from bff.services.wall import translated
 
@@ -71,6 +72,7 @@ class StockWire:
     ) -> None:
         self._service = service
         self._base = base.rstrip("/")
+        self._endpoint = origin_of(httpx.URL(self._base))
         self._transport = transport
         self._max_answer = max_answer
         is_elsewhere = httpx.URL(base).netloc != asks_for.netloc
@@ -102,7 +104,10 @@ class StockWire:
             )
             if not isinstance(request.stream, httpx.AsyncByteStream):
                 raise TypeError("content is str, bytes or an asynchronous iterator of bytes")
-            return await self._whole(await self._transport.handle_async_request(request), request)
+            record.endpoint, record.attempts = self._endpoint, record.attempts + 1
+            response = await self._whole(await self._transport.handle_async_request(request), request)
+            record.received = response.num_bytes_downloaded
+            return response
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise translated(error, self._service) from error
 

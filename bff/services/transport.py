@@ -17,7 +17,7 @@ from bff.config import ServiceConfig
 from bff.services import http1
 from bff.services.composing import of_request
 from bff.services.connections import Connections, Limits
-from bff.services.dialing import Dialer, Endpoint
+from bff.services.dialing import Dialer, Endpoint, endpoint_of
 from bff.services.resolver import Address
 from bff.services.response import ServiceResponse
 from bff.services.stock import StockWire
@@ -25,8 +25,6 @@ from bff.services.tls import SharedContext
 from bff.services.wire import OwnWire, Wire
 
 __all__ = ["MakeTransport", "ServiceResponse", "Transport", "Transports", "wire_of"]
-
-_PORTS = {"http": 80, "https": 443}
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -57,9 +55,7 @@ class Transport(httpx.AsyncBaseTransport):
             httpx.UnsupportedProtocol: it is neither http nor https.
 
         """
-        if url.scheme not in _PORTS:
-            raise httpx.UnsupportedProtocol(f"{url.scheme} is not spoken here")
-        endpoint = Endpoint(url.host, url.port or _PORTS[url.scheme], url.scheme == "https")
+        endpoint = endpoint_of(url)
         pool = self._pools.get(endpoint)
         if pool is None:
             pool = self._pools[endpoint] = self.apart(endpoint)
@@ -117,8 +113,7 @@ class Transports:
             verify=self._context,
             limits=Limits(
                 max_connections=config.max_connections,
-                # The bulkhead bounds them; here those count too whose connection is being made.
-                max_waiting=config.max_connections + config.max_pending,
+                max_waiting=config.max_pending,
                 keep_alive=config.keep_alive,
             ),
             connect_timeout=config.timeout,

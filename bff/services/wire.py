@@ -18,7 +18,7 @@ from bff.sdk.invocation import CallRecord
 from bff.services import http1
 from bff.services.composing import Composer
 from bff.services.connection import Answer
-from bff.services.connections import Connections
+from bff.services.connections import Connections, Outgoing
 from bff.services.decoding import decoded
 from bff.services.response import ServiceResponse
 from bff.services.wall import translated
@@ -56,15 +56,20 @@ class OwnWire:
         self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
     ) -> ServiceResponse:
         """See :class:`Wire`."""
+        outgoing: Outgoing | None = None
         try:
             outgoing = self._composer.compose(method, path, headers, options)
             outgoing.limit = self._max_answer
             answer = await self._connections.request(outgoing)
-            body = answer.body
-            if b"ncoding" in answer.head:
-                body = self._plain(answer)
+            record.received = len(answer.body)
+            body = self._plain(answer) if answer.is_encoded else answer.body
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise translated(error, self._service) from error
+        finally:
+            if outgoing is not None:
+                record.endpoint = self._connections.endpoint
+                record.attempts += outgoing.attempts
+                record.sent = outgoing.sent
         return ServiceResponse.of(
             answer.status,
             answer.head,

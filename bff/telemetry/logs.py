@@ -77,8 +77,8 @@ def _call(call: Any) -> dict[str, Any]:
     }
     if call.error:
         shown["error"] = call.error
-    if call.attempts > 1:
-        shown["attempts"] = call.attempts
+    if how := call.how():
+        shown["how"] = how
     if call.flags:
         shown |= {"endpoint": call.endpoint, "flags": call.flags}
     return shown

@@ -110,9 +110,12 @@ class Upstream:
 
     @staticmethod
     async def _wait_closed(writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            # Shielded: a cancelled wait cancels the future behind it, and every later wait ends at once.
-            await asyncio.shield(writer.wait_closed())
+        async def closed() -> None:
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+        # Shielded: a cancelled wait cancels the future behind it, and every later wait ends at once.
+        await asyncio.shield(closed())
 
     def break_all(self) -> None:
         """Close every connection, as a service that restarts does."""

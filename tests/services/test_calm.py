@@ -67,7 +67,7 @@ async def test_a_gateways_trouble_is_tried_again(
     flaky, call = await upstream(answers(status, status)), invocation()
     assert await service(flaky.url, call, retries=AT_ONCE).get("/", into=str) == "good"
     [record] = call.calls or []
-    assert (record.attempts, record.endpoint, record.flags) == (3, where(flaky.url), "")
+    assert (record.attempts, record.endpoint, record.flags) == (3, flaky.url, "")
     assert len(flaky.requests) == 3
 
 
@@ -162,9 +162,8 @@ async def test_a_call_that_never_arrived_is_tried_again_whatever_it_is(
         await orders.post("/", json=1)
     assert len(good.requests) == 20
     records = call.calls or []
-    assert {record.endpoint for record in records} == {where(good.url)}
-    assert sum(record.attempts for record in records) > 20
-    assert {record.flags for record in records} <= {"", "UF"}
+    assert {record.endpoint for record in records} == {good.url}
+    assert {record.flags for record in records} == {"", "UF"}
 
 
 async def test_retry_after_is_waited_for_and_a_long_one_is_not(
@@ -451,5 +450,5 @@ async def test_nobody_listens_is_told_after_the_retries(
     call = invocation()
     with pytest.raises(ServiceUnreachable, match="refused the connection"):
         await service(NOBODY, call, retries=AT_ONCE).get("/")
-    assert (call.calls or [])[0].attempts == 3
+    assert (call.calls or [])[0].attempts == 0, "nothing was ever sent"
     assert call.flags == "UF,URX"
