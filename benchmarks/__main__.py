@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import edit, hello, report, startup
+from benchmarks import edit, hello, report, resilience, startup
 from benchmarks.machine import facts
 from benchmarks.outcome import Effort, Outcome
 from benchmarks.servers import BenchmarkError
@@ -16,6 +16,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "hello": hello.measure,
     "startup": startup.measure,
     "edit": edit.measure,
+    "resilience": resilience.measure,
 }
 
 
