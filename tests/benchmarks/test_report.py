@@ -39,7 +39,12 @@ class TestReport:
         page = report.render(everything(1.0), FACTS, Effort(), NOW)
         assert "| ≥ 0.9 x | 1.00 x | 1.00 to 1.00 | 1 | yes |" in page
         assert "| ≥ 5 x | 1.00 x | 1.00 to 1.00 | 1 | **no** |" in page
-        assert {goal.key for goal in report.unmet(everything(1.0))} == {"hello.fastapi", "hello.functions"}
+        assert {goal.key for goal in report.unmet(everything(1.0))} == {
+            "hello.fastapi",
+            "hello.functions",
+            "resilience.churn",
+            "resilience.hedge",
+        }
 
     def test_a_failure_names_its_cause_but_no_output_of_the_machine(self):
         page = report.render({"hello": "it ended\n/home/me/secret"}, FACTS, Effort(), NOW)
