@@ -81,7 +81,9 @@ class House:
             clock=self._clock,
             make_transport=options.make_transport,
             surroundings=Surroundings(
-                emit=self.signals.emit, folder=config.path.parent / ".bff" / "endpoints"
+                emit=self.signals.emit,
+                folder=config.path.parent / ".bff" / "endpoints",
+                heeds_fault_header=options.dev,
             ),
         )
         self._loader_thread = Threads("bff-loader", 1)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bff.config.endpoints import DiscoveryConfig, Endpoint
+from bff.config.faults import FaultConfig
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP
 from bff.config.resilience import Balance, BalanceConfig, HedgeConfig, OutlierConfig, RetriesConfig
@@ -108,6 +109,9 @@ class ServiceConfig(Section):
     )
     balance: Annotated[Balance, OrEmpty] = Field(
         default=BalanceConfig(), description="Which endpoint gets the next call."
+    )
+    faults: Annotated[tuple[FaultConfig, ...], OrNone] = Field(
+        default=(), description="Faults made on purpose; refused unless gateway.allow_faults."
     )
     endpoints: Annotated[tuple[Endpoint, ...], OrNone] = Field(
         default=(), description="Its addresses, where the URL's host is not the one to connect to."

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from bff.config.config import Config
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
+from bff.config.faults import FaultConfig
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import CorsConfig, GatewayConfig, TelemetryConfig
 from bff.config.mistake import KeyPath, Mistake, dotted
@@ -57,6 +58,7 @@ _SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
     ("services", "*", "balance"): BalanceConfig,
     ("services", "*", "endpoints", "*"): EndpointConfig,
     ("services", "*", "discovery"): DiscoveryConfig,
+    ("services", "*", "faults", "*"): FaultConfig,
     ("defaults", "scale"): ScaleConfig,
     ("functions", "*", "scale"): ScaleConfig,
     ("functions", "*"): FunctionConfig,

@@ -39,7 +39,7 @@ class CallRecord:
     (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``received`` the bytes
     of the body as they came.
 
-    ``until`` is when its time is over. ``flags`` are Envoy's, joined by commas, for what went wrong on the way even
+    ``until`` is when its time is over, ``fault`` one that the caller asked for in dev. ``flags`` are Envoy's, joined by commas, for what went wrong on the way even
     if an answer came in the end.
     """
 
@@ -58,6 +58,7 @@ class CallRecord:
     coalesced: bool = False
     until: float = float("inf")
     flags: str = ""
+    fault: str = ""
 
     def flag(self, flag: str) -> None:
         """Add one of Envoy's response flags, once."""

@@ -15,6 +15,7 @@ from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, Invocation
 from bff.services import forward
+from bff.services.faultheader import asked_by
 from bff.services.following import Following, Surroundings
 from bff.services.outcomes import flag_of
 
@@ -81,6 +82,8 @@ class ServiceClient:
                 names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
                 raise BadServiceCall(self.name, f"{names} is for the client itself to set")
             record.until = record.started + allowed
+            if self._around.heeds_fault_header:
+                record.fault = asked_by(invocation, self.name)
             with Expiry(self._clock, record.until):
                 response = await (self._wire or await self._connected()).exchange(
                     method, path, headers, options, record

@@ -35,7 +35,7 @@ def _nobody(_: Signal) -> None:
 class Surroundings:
     """What every service's client shares. ``folder`` is where last good lists are kept; None: nowhere.
 
-    ``may_discover`` is False where tests hand in transports: they decide who answers.
+    ``heeds_fault_header``: in dev, callers may ask for faults. ``may_discover`` is False where tests hand in transports: they decide who answers.
     """
 
     random: Random = field(default_factory=Random)
@@ -43,6 +43,7 @@ class Surroundings:
     folder: Path | None = None
     timeout_header: str = TIMEOUT_HEADER
     may_discover: bool = True
+    heeds_fault_header: bool = False
 
     def moved(self, service: str, moved: Moved) -> None:
         """An endpoint was ejected, or is back."""

@@ -5,7 +5,7 @@ Here and not in the client, because wires import httpx.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import httpx
@@ -15,6 +15,7 @@ from bff.config import ServiceConfig
 from bff.config.endpoints import split_address
 from bff.services.calm import CalmWire
 from bff.services.endpoints import EndpointSet
+from bff.services.faults import FaultyWire, of_config
 from bff.services.following import Surroundings, port_of
 from bff.services.policies import policies
 from bff.services.resolver import Address
@@ -37,7 +38,9 @@ def way_of(
     ``found`` are the endpoints that discovery knows already; without any, they are those of routes.yaml, or the
     one that the URL names.
     """
-    wire = partial(wire_of, service, config, transport, max_answer=max_answer)
+    wire: Callable[..., Wire] = partial(wire_of, service, config, transport, max_answer=max_answer)
+    if config.faults or around.heeds_fault_header:
+        wire = partial(_faulty, service, config, around, clock, wire)
     listed = listed_in(config)
     url = httpx.URL(config.url)
     addresses = found or listed or (Address(host=url.host, port=port_of(config.url)),)
@@ -61,6 +64,18 @@ def way_of(
         timeout_header=around.timeout_header,
     )
     return calm, endpoints
+
+
+def _faulty(
+    service: str,
+    config: ServiceConfig,
+    around: Surroundings,
+    clock: Clock,
+    wire: Callable[..., Wire],
+    **where: Address,
+) -> Wire:
+    """The wire, spoilt now and then."""
+    return FaultyWire(wire(**where), of_config(config.faults), service, clock=clock, random=around.random)
 
 
 def listed_in(config: ServiceConfig) -> tuple[Address, ...]:

@@ -26,6 +26,7 @@ from bff.config import (
     json_schema,
 )
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
+from bff.config.faults import FaultConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
@@ -51,6 +52,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.balance": BalanceConfig,
     "services.NAME.endpoints[]": EndpointConfig,
     "services.NAME.discovery": DiscoveryConfig,
+    "services.NAME.faults[]": FaultConfig,
 }
 
 

@@ -109,3 +109,36 @@ def test_an_address_is_taken_apart(text: str, parts: tuple[str, int | None]) -> 
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ValueError):
         split_address(text)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "faults", "said"),
+    [
+        (
+            "{}",
+            "[{type: abort}]",
+            "faults are made on purpose, and only where gateway says allow_faults: true",
+        ),
+        (
+            "{allow_faults: true}",
+            "[{type: abort, delay: 1s}]",
+            "has a delay, which only delay and slow-body have",
+        ),
+        ("{allow_faults: true}", "[{type: delay}]", "is missing its delay; write how long, such as 2s"),
+        (
+            "{allow_faults: true}",
+            "[{type: reset, status: 503}]",
+            "has a status, which only abort has; remove it",
+        ),
+        ("{allow_faults: true}", "[{type: abort, status: 99}]", "99 is too small; the least is 200"),
+        ("{allow_faults: true}", "[{type: abort, mtach: {a: b}}]", "unknown key; did you mean match?"),
+    ],
+)
+def test_faults_are_refused_unless_they_are_allowed_and_make_sense(
+    project: Project, gateway: str, faults: str, said: str
+) -> None:
+    """With place and remedy."""
+    lines = project.lines(f"gateway: {gateway}\nservices:\n  a: {{url: 'http://a', faults: {faults}}}\n")
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert lines[0].startswith("routes.yaml:3:")
