@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bff.sdk.aggregate import fallback as fallback
     from bff.sdk.aggregate import gather as gather
     from bff.sdk.aggregate import optional as optional
+    from bff.sdk.anyof import any_of as any_of
     from bff.sdk.call import Call as Call
     from bff.sdk.cloudevent import CloudEvent as CloudEvent
     from bff.sdk.context import Context as Context
@@ -42,6 +43,7 @@ _HOME = {
     "Query": "parameters",
     "ServiceError": "failures",
     "SyncContext": "context",
+    "any_of": "anyof",
     "fallback": "aggregate",
     "gather": "aggregate",
     "optional": "aggregate",

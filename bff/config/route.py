@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP, is_token
 from bff.config.pattern import Pattern
-from bff.config.section import LowerCased, NoDoubles, OneOrMany, Section, wrong
+from bff.config.section import Flag, LowerCased, NoDoubles, OneOrMany, Section, wrong
 from bff.config.units import Duration, Size
 
 _SENT_BY_US = frozenset({"forwarded", "x-forwarded-for", "traceparent", "x-request-id"})
@@ -80,6 +80,11 @@ class RouteConfig(Section):
     )
     forward_cookies: Annotated[tuple[CookieName, ...], OneOrMany, NoDoubles] = Field(
         default=(), description="Cookies that travel on to services."
+    )
+
+    errors: Flag = Field(
+        default=False,
+        description="Whether an incomplete JSON object tells in a member errors why parts are missing.",
     )
 
     @cached_property

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import BffError, problem
 from bff.gateway.foreign import Foreign
+from bff.gateway.incomplete import with_errors
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.target import Target
 from bff.sdk.invocation import Invocation
@@ -105,6 +106,9 @@ class Sender:
         elif answer.stream is not None:
             await self._stream(answer, target)
         else:
+            missing = self._invocation.missing
+            if missing and target.tells_errors:
+                answer.body = with_errors(answer.body, missing, self._invocation.reasons)
             await self.whole(answer)
 
     async def whole(self, answer: Answer, *, is_page: bool = True) -> None:

@@ -30,6 +30,7 @@ class Target:
     stream_idle_timeout: float = 300.0
     stream_timeout: float = 3600.0
     mount: str = ""
+    tells_errors: bool = False
     own: OwnHandler | None = None
 
 
@@ -78,6 +79,7 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
         mount=_mount(pattern),
+        tells_errors=route.errors,
     )
 
 

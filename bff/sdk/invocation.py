@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bff import trace
@@ -86,6 +87,8 @@ class Forwarding:
 
 
 NO_FORWARDING = Forwarding()
+NO_REASON: Mapping[str, Any] = MappingProxyType({})
+"""Nothing is told of why a part is missing."""
 
 
 @dataclass(slots=True)
@@ -182,6 +185,7 @@ class Invocation(Signal):
     phases: Mapping[str, float] | None = None
     calls: list[CallRecord] | None = None
     missing: list[str] | None = None
+    reasons: Mapping[str, Mapping[str, Any]] = NO_REASON
     deadline: Deadline
     _trace: trace.TraceContext | None = None
 
@@ -231,12 +235,14 @@ class Invocation(Signal):
         """
         return self.deadline.of_calls - self.clock.now()
 
-    def mark_missing(self, part: str) -> None:
-        """Say that the answer goes out without this part."""
+    def mark_missing(self, part: str, reason: Mapping[str, Any] = NO_REASON) -> None:
+        """Say that the answer goes out without this part; ``reason`` is for who reads the answer: no secrets."""
         if self.missing is None:
-            self.missing = []
+            self.missing, self.reasons = [], {}
         if part not in self.missing and len(self.missing) < MAX_MISSING:
             self.missing.append(part)
+            if reason:
+                self.reasons = {**self.reasons, part: reason}
 
     def open_call(self, service: str, method: str, path: str) -> CallRecord:
         """Begin the record of a service call."""

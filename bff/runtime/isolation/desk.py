@@ -61,7 +61,7 @@ class Desk:
         invocation = self.inside.get(head["i"])
         if kind == "missing" and invocation is not None:
             for part in head["parts"]:
-                invocation.mark_missing(part)
+                invocation.mark_missing(part, head["reasons"].get(part, {}))
         elif kind == "log" and head["level"] in _LEVELS:
             self._log(head, invocation)
 
