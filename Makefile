@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: run test check faults fix bench lock clean
+.PHONY: run test web check faults fix bench lock clean
 
 # --no-build-isolation: the build backend comes from the lock too.
 $(VENV)/installed: requirements.lock pyproject.toml
@@ -16,7 +16,13 @@ $(VENV)/installed: requirements.lock pyproject.toml
 run: $(VENV)/installed  ## three demo services and the gateway, in dev mode
 	$(BIN)/python -m demo.run
 
-test: $(VENV)/installed
+# Two of the tests' folders need programs from elsewhere: chromium, and those of examples/web.
+web: examples/web/node_modules/.installed
+examples/web/node_modules/.installed: examples/web/package-lock.json
+	cd examples/web && npm ci --silent
+	@touch $@
+
+test: $(VENV)/installed web
 	$(BIN)/python -m pytest -n $(JOBS)
 
 check: $(VENV)/installed

@@ -19,6 +19,7 @@ from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, ScaleConfig, load
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
+from bff.gateway.auth.schemes import Schemes
 from bff.gateway.devpage import DevPage
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
@@ -36,6 +37,7 @@ from bff.runtime.threads import Threads
 from bff.runtime.warmup import Settings, Workshop, read
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
+from bff.services import fetching
 from bff.services.client import ServiceClient
 from bff.services.following import Surroundings
 from bff.services.pool import ServicePool
@@ -96,13 +98,15 @@ class House:
             logger=FunctionLogs(lines),
         )
         self.invoker = Invoker(clock=self._clock)
+        self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
+        self._schemes.configure(config.auth, config.path.parent)
         self._own = own.handlers(lambda: not self.gateway.is_draining)
         self._docs = docs.handlers(self._openapi, lambda: self.config.openapi.title)
         self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._replaced: set[ServiceClient] = set()
         self.gateway = Gateway(
-            compile_table(config, self._own_paths(config)),
+            compile_table(config, self._own_paths(config), self._schemes),
             invoker=self.invoker,
             clock=self._clock,
             signals=self.signals,
@@ -242,10 +246,11 @@ class House:
         self.config = config
         replaced = self._furnish(config)
         self.keeper.max_warm = config.gateway.max_warm
+        self._schemes.configure(config.auth, config.path.parent)
         self._ready_to_fork(config)
         self._warm_minimum()
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
-        self.gateway.table = compile_table(config, self._own_paths(config))
+        self.gateway.table = compile_table(config, self._own_paths(config), self._schemes)
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
@@ -303,6 +308,7 @@ class House:
         await self._forkserver.close()
         for client in self._replaced:  # their time was not over
             await client.aclose()
+        await self._schemes.aclose()
         await self.services.aclose()
         self._loader_thread.close()
         self.lines.flush()

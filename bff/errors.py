@@ -49,6 +49,47 @@ class BadRequest(BffError):
     status, fault = 400, Fault.CALLER
 
 
+class Unauthenticated(BffError):
+    """The route asks who calls, and this request does not say, or not believably (RFC 9110 §15.5.2)."""
+
+    code, title = "unauthenticated", "Nobody is known here by this request"
+    status, fault = 401, Fault.CALLER
+
+    def __init__(self, why: str, challenges: tuple[str, ...]) -> None:
+        super().__init__(why)
+        self._challenges = challenges
+
+    def headers(self) -> Mapping[str, str]:
+        return {"www-authenticate": ", ".join(self._challenges)}
+
+
+class Forbidden(BffError):
+    """The caller is known and may not do this (RFC 9110 §15.5.4)."""
+
+    code, title = "forbidden", "This caller may not do this"
+    status, fault = 403, Fault.CALLER
+
+    def __init__(self, why: str, challenge: str = "") -> None:
+        super().__init__(why)
+        self._challenge = challenge
+
+    def headers(self) -> Mapping[str, str]:
+        return {"www-authenticate": self._challenge} if self._challenge else {}
+
+
+class KeysUnavailable(BffError):
+    """The keys by which tokens are checked could not be fetched, and none are at hand from before."""
+
+    code, title = "keys-unavailable", "Tokens cannot be checked at the moment"
+    status, fault, retryable = 503, Fault.SERVICE, True
+
+    def __init__(self, scheme: str) -> None:
+        super().__init__(f"The keys of {scheme} could not be fetched, so its tokens cannot be checked.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "5"}
+
+
 class NotFound(BffError):
     """No route has this path (RFC 9110 §15.5.5)."""
 

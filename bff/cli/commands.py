@@ -112,6 +112,14 @@ def schema() -> None:
 
 
 @app.command()
+def key(json: JsonOption = False) -> None:
+    """Make an API key and the digest to write into routes.yaml."""
+    from bff.cli.keys import new_key
+
+    new_key(as_json=json)
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where; made if it is not there.")] = Path(),
     json: JsonOption = False,

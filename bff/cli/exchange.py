@@ -33,8 +33,10 @@ async def exchange(house: House, asked: Asked, on_piece: Callable[[bytes], None]
     """Ask, and wait for the end of the answer; ``on_piece`` gets what is streamed, when it comes."""
     records: list[Invocation] = []
     house.signals.listen(Invocation, records.append)
+    config = house.config
     if asked.route is not None:
-        house.gateway.table = compile_table(house.config.model_copy(update={"routes": (asked.route,)}), {})
+        config = config.model_copy(update={"routes": (asked.route,)})
+    house.gateway.table = compile_table(config, {})  # who has the files need not show who they are
     response = None
     options: dict[str, Any] = dict(asked.options)
     client = httpx.AsyncClient(

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bff.config.auth import PUBLIC
 from bff.config.mistake import KeyPath, Mistake, dotted
 from bff.config.names import is_function_name, is_service_name, suggest
 from bff.config.pattern import Kind, Pattern
@@ -77,6 +78,7 @@ class Checks:
         yield from self._shadowed(routes)
         yield from self._service_names(_names(data.get("services")))
         yield from self._faults(data)
+        yield from self._unknown_schemes(data)
         if self._knows_functions:
             yield from self._unknown_functions(routes)
             yield from self._function_entries(_names(data.get("functions")))
@@ -137,6 +139,16 @@ class Checks:
                 message = "faults are made on purpose, and only where gateway says allow_faults: true"
                 yield self._at(("services", name, "faults"), message, is_key=True)
 
+    def _unknown_schemes(self, data: Mapping[str, Any]) -> Iterator[Mistake]:
+        """A demand for a scheme that is not declared could never be met."""
+        known = _names(data.get("auth"))
+        for place, demand in _demands(data):
+            for name in _schemes_in(demand):
+                if name not in known:
+                    shown = name[:80] if self._may_show(*place) else "this"
+                    message = f"no scheme {shown} is declared under auth{suggest(name, known)}"
+                    yield self._at(place, message)
+
     def _no_function(self, name: str, is_shown: bool) -> str:
         if not is_shown:
             return "the value names no function in the functions folder"
@@ -161,6 +173,23 @@ class Checks:
 
 def _names(section: Any) -> list[str]:
     return list(section) if isinstance(section, dict) else []
+
+
+def _demands(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
+    """Every ``auth`` that asks something of callers, and where it stands."""
+    defaults, routes = data.get("defaults"), data.get("routes")
+    if isinstance(defaults, dict) and "auth" in defaults:
+        yield ("defaults", "auth"), defaults["auth"]
+    for at, route in enumerate(routes if isinstance(routes, list) else ()):
+        if isinstance(route, dict) and "auth" in route:
+            yield ("routes", at, "auth"), route["auth"]
+
+
+def _schemes_in(demand: Any) -> list[str]:
+    """The names in it; none in what is wrong in other ways, which is told elsewhere."""
+    named = demand.get("any") if isinstance(demand, dict) else demand
+    listed = named if isinstance(named, list | tuple) else [named]
+    return [name for name in listed if isinstance(name, str) and name != PUBLIC]
 
 
 def _answered(route: SeenRoute) -> tuple[str, ...]:

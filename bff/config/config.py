@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr
 
+from bff.config.auth import DemandConfig, SchemeConfig, scheme_names
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import GatewayConfig, TelemetryConfig
 from bff.config.openapi import OpenApiConfig
@@ -42,6 +43,9 @@ class Config(Section):
     )
     defaults: Annotated[Defaults, OrEmpty] = Field(
         default=Defaults(), description="What functions get that say nothing else."
+    )
+    auth: Annotated[Mapping[str, SchemeConfig], AfterValidator(scheme_names), OrEmpty, *FROZEN] = Field(
+        default_factory=no_entries, description="Ways for callers to show who they are, by name."
     )
     services: Annotated[Mapping[str, ServiceConfig], OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Upstream domain services by name."
@@ -103,6 +107,10 @@ class Config(Section):
         """Calls one instance may take at a time: its own limit, else ``defaults.concurrency``; 0 is none."""
         own = self.function(name).concurrency
         return self.defaults.concurrency if own is None else own
+
+    def auth_of(self, route: RouteConfig) -> DemandConfig:
+        """What the route asks of its callers: its own demand, else ``defaults.auth``."""
+        return self.defaults.auth if route.auth is None else route.auth
 
     def max_body_of(self, route: RouteConfig) -> int:
         """Bytes a body of the route may have: the route's own limit, else ``gateway.max_body``."""

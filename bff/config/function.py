@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from bff.config.auth import NOTHING_ASKED, Demand
 from bff.config.names import is_setting_name
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
@@ -23,7 +24,7 @@ SettingName = Annotated[str, AfterValidator(_setting_name)]
 
 
 class Defaults(Section):
-    """What a function gets that says nothing else."""
+    """What a function or route gets that says nothing else."""
 
     timeout: Duration = Field(default=10.0, description="How long a call may take until its answer starts.")
     warm_up_timeout: Duration = Field(
@@ -35,6 +36,9 @@ class Defaults(Section):
         ge=0,
         le=1_000_000,
         description="Most calls inside one instance at a time; 0: no limit (containerConcurrency).",
+    )
+    auth: Demand = Field(
+        default=NOTHING_ASKED, description="What a route asks of its callers; none: nothing."
     )
 
 

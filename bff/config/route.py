@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from bff.config.auth import Demand
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP, is_token
 from bff.config.pattern import Pattern
@@ -69,6 +70,10 @@ class RouteConfig(Section):
         default=("GET",), description="Methods the route answers; GET brings HEAD along."
     )
     function: str = Field(description="The function that answers: its file's name without .py.")
+    auth: Demand | None = Field(
+        default=None,
+        description="What the route asks of its callers, instead of defaults.auth; none: nothing.",
+    )
     timeout: Duration | None = Field(
         default=None, description="Shortens the function's timeout on this route."
     )

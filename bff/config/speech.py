@@ -5,23 +5,16 @@ This is the only place that puts a value into a message, and it asks the tree wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from bff.config.config import Config
-from bff.config.endpoints import DiscoveryConfig, EndpointConfig
-from bff.config.faults import FaultConfig
-from bff.config.function import Defaults, FunctionConfig
-from bff.config.gateway import CorsConfig, GatewayConfig, TelemetryConfig
 from bff.config.mistake import KeyPath, Mistake, dotted
 from bff.config.names import suggest
-from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
-from bff.config.route import RouteConfig
-from bff.config.scale import ScaleConfig
-from bff.config.service import ServiceConfig
 from bff.config.tree import Node, Place, Scalar, find, may_show
 
 _NOT_A_MAPPING = "is not a mapping; write its settings as key: value"
@@ -41,29 +34,10 @@ _SENTENCES = {
     "greater_than_equal": "is too small; the least is {ge}",
     "less_than_equal": "is too large; the most is {le}",
     "literal_error": "is not one of {expected}",
+    "too_short": "is an empty list; name at least {min_length}",
 }
 # How our own validators' messages begin when the value is their subject.
 _VERBS = frozenset({"is", "needs", "must", "has", "belongs", "lists", "names"})
-_SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): Config,
-    ("gateway",): GatewayConfig,
-    ("gateway", "cors"): CorsConfig,
-    ("telemetry",): TelemetryConfig,
-    ("defaults",): Defaults,
-    ("services", "*"): ServiceConfig,
-    ("services", "*", "retries"): RetriesConfig,
-    ("services", "*", "retries", "budget"): BudgetConfig,
-    ("services", "*", "hedge"): HedgeConfig,
-    ("services", "*", "outlier_detection"): OutlierConfig,
-    ("services", "*", "balance"): BalanceConfig,
-    ("services", "*", "endpoints", "*"): EndpointConfig,
-    ("services", "*", "discovery"): DiscoveryConfig,
-    ("services", "*", "faults", "*"): FaultConfig,
-    ("defaults", "scale"): ScaleConfig,
-    ("functions", "*", "scale"): ScaleConfig,
-    ("functions", "*"): FunctionConfig,
-    ("routes", "*"): RouteConfig,
-}
 
 
 def spoken(errors: Iterable[ErrorDetails], root: Node, file: str, broken: set[KeyPath]) -> Iterator[Mistake]:
@@ -96,14 +70,39 @@ def _unknown_key(path: KeyPath) -> str:
 
 
 def known_keys(path: KeyPath) -> list[str]:
-    """The keys that may stand in the mapping at a key path."""
-    # The parts that users name, and indices of lists, match the star.
-    named = path[:1] in (("services",), ("functions",), ("routes",))
-    general = tuple(
-        "*" if isinstance(part, int) or (at == 1 and named) else str(part) for at, part in enumerate(path)
-    )
-    fields = _SECTIONS[general].model_fields
-    return [field.alias or name for name, field in fields.items() if field.alias != "$schema"]
+    """The keys that may stand in the mapping at a key path, told by the models; none where there is no telling."""
+    kinds: list[Any] = [Config]
+    for part in path:
+        kinds = [below for kind in kinds for below in _below(kind, part)]
+    fields = {alias: None for kind in kinds if _is_section(kind) for alias in _fields(kind)}
+    return [alias for alias in fields if alias != "$schema"]
+
+
+def _below(kind: Any, part: str | int) -> Iterator[Any]:
+    """What may stand at one step further: a section's field, or an entry of a mapping or list."""
+    if _is_section(kind):
+        yield from _options(_fields(kind).get(str(part)))
+    elif get_args(kind):
+        yield from _options(get_args(kind)[1 if issubclass(get_origin(kind), Mapping) else 0])
+
+
+def _options(annotation: Any) -> Iterator[Any]:
+    """The sections and collections among what an annotation allows."""
+    if get_origin(annotation) is Annotated:
+        yield from _options(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for option in get_args(annotation):
+            yield from _options(option)
+    elif _is_section(annotation) or isinstance(get_origin(annotation), type):
+        yield annotation
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _fields(section: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field.annotation for name, field in section.model_fields.items()}
 
 
 def _sentence(error: ErrorDetails, place: Place, *, is_about_key: bool) -> str:

@@ -67,14 +67,20 @@ def parameters_by_function(routes: Iterable[RouteConfig]) -> dict[str, frozenset
 
 def made(config: Config, found: Found) -> dict[str, object]:
     """The document of a configuration and of what its functions say."""
-    return document(_operations(config, found), about(config.openapi))
+    return document(_operations(config, found), about(config.openapi), config.auth)
 
 
 def _operations(config: Config, found: Found) -> Iterator[Operations]:
     for route in config.routes:
         parameters = route.pattern.parameters
         said: Described = found.get((route.function, parameters)) or unread(parameters)
-        yield Operations(path=route.path, methods=route.methods, owner=route.function, described=said)
+        yield Operations(
+            path=route.path,
+            methods=route.methods,
+            owner=route.function,
+            described=said,
+            demand=config.auth_of(route),
+        )
 
 
 def about(config: OpenApiConfig) -> About:

@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from bff.config import Pattern
+from bff.config.auth import NOTHING_ASKED, DemandConfig, SchemeConfig
 from bff.config.pattern import Kind
 from bff.errors import BffError
 from bff.sdk.describe import REF, Described, Json, renamed
@@ -35,16 +37,21 @@ class About:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """One route: its methods share what the function says. ``owner`` is the function's or service's name."""
+    """One route: its methods share what the function says. ``owner`` is the function's or service's name, and
+    ``demand`` what callers have to show.
+    """
 
     path: str
     methods: Sequence[str]
     owner: str
     described: Described
+    demand: DemandConfig = NOTHING_ASKED
 
 
-def document(routes: Iterable[Operations], about: About) -> Json:
-    """The whole document."""
+def document(
+    routes: Iterable[Operations], about: About, schemes: Mapping[str, SchemeConfig] = MappingProxyType({})
+) -> Json:
+    """The whole document. ``schemes`` are the ways in that routes may demand."""
     routes = sorted(routes, key=lambda each: (each.path, each.methods))
     names = _schema_names(routes)
     paths: dict[str, tuple[str, Json]] = {}
@@ -63,7 +70,7 @@ def document(routes: Iterable[Operations], about: About) -> Json:
         "security": [],
         "tags": list(_tags(routes)),
         "paths": dict(paths.values()),
-        "components": _components(routes, names),
+        "components": _components(routes, names) | _security_components(routes, schemes),
     }
 
 
@@ -129,6 +136,8 @@ def _operation(
         told["parameters"] = renamed(parameters, names)
     if said.body is not None and method not in ("get", "head", "delete", "options", "trace"):
         told["requestBody"] = renamed(said.body, names)
+    if route.demand.any:
+        told["security"] = _security(route.demand)
     told["responses"] = {**_answers(said, names), **_refusals(said)}
     return told
 
@@ -139,6 +148,25 @@ def _identity(method: str, pattern: Pattern, ids: dict[str, int]) -> str:
     name = "_".join((method, *(_UNUSUAL.sub(_spelt, word) for word in words)))
     ids[name] = ids.get(name, 0) + 1
     return name if ids[name] == 1 else f"{name}.{ids[name]}"
+
+
+def _security(demand: DemandConfig) -> list[Json]:
+    """One of these will do; scopes are told where OpenAPI 3.1 takes them for any scheme (§4.8.30)."""
+    ways: list[Json] = [{name: list(demand.scopes)} for name in demand.any]
+    return [*ways, {}] if demand.optional else ways
+
+
+def _security_components(routes: Sequence[Operations], schemes: Mapping[str, SchemeConfig]) -> Json:
+    used = sorted({name for route in routes for name in route.demand.any})
+    return {"securitySchemes": {name: _security_scheme(schemes[name]) for name in used}} if used else {}
+
+
+def _security_scheme(scheme: SchemeConfig) -> Json:
+    if scheme.api_keys is not None:
+        return {"type": "apiKey", "in": "header", "name": scheme.api_keys.header}
+    if scheme.jwt is not None:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    return {"type": "mutualTLS", "description": "The certificate is checked by a proxy in front."}
 
 
 _UNUSUAL = re.compile(r"[^A-Za-z0-9._~-]")

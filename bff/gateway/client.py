@@ -48,6 +48,10 @@ class TrustedProxies:
         ]
         return min(said, default=None)
 
+    def trusts(self, peer: str) -> bool:
+        """Whether what this peer tells of others is believed."""
+        return bool(self._networks) and self._trusts(peer)
+
     def _last_vouched(self, hops: Sequence[str], peer: str) -> str:
         believed = peer
         for hop in reversed(hops):

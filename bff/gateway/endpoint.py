@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any
 
-from bff.clock import Clock, Deadline
+from bff.clock import Clock, Deadline, Expiry
 from bff.errors import (
     BadRequest,
     BffError,
@@ -24,6 +24,8 @@ from bff.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from bff.gateway.auth.guard import Guard
+from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.sender import DateField, Sender
@@ -158,6 +160,8 @@ class Gateway:
             allowed = allowed if patience is None else min(allowed, patience)
         invocation.deadline = Deadline(invocation.started + allowed, allowed)
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
+        if target.guard is not None:
+            await self._identify(target.guard, invocation, scope, table)
         connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
         if connection is not None and (method in _SAFE or target.cancel_on_disconnect):
             task = asyncio.current_task()
@@ -168,6 +172,16 @@ class Gateway:
         finally:
             if connection is not None:
                 connection.on_left = None
+
+    async def _identify(self, guard: Guard, invocation: Invocation, scope: Scope, table: Table) -> None:
+        """Find out who calls, before anything of the request is read or done."""
+        peer = scope.get("client")
+        shown = Request(scope["headers"], peer is not None and table.proxies.trusts(peer[0]))
+        try:
+            invocation.caller = guard.known(shown)
+        except Unsure:
+            with Expiry(self._clock, invocation.deadline.at):
+                invocation.caller = await guard.look(shown)
 
     async def _options(self, scope: Scope, sender: Sender, table: Table, origin: bytes | None) -> None:
         """OPTIONS where no route answers it: what is allowed here, and to which pages."""

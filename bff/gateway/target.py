@@ -8,6 +8,8 @@ from typing import Any
 
 from bff.config import Config, Pattern, RouteConfig
 from bff.config.pattern import Kind
+from bff.gateway.auth.guard import Guard
+from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
 from bff.gateway.cors import Cors
 from bff.gateway.router import Router
@@ -31,6 +33,7 @@ class Target:
     stream_timeout: float = 3600.0
     mount: str = ""
     tells_errors: bool = False
+    guard: Guard | None = None
     own: OwnHandler | None = None
 
 
@@ -44,10 +47,13 @@ class Table:
     timeout_header: bytes = b""
 
 
-def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
-    """The table of a configuration, with the gateway's own paths added where no route has them."""
+def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes | None = None) -> Table:
+    """The table of a configuration, with the gateway's own paths added where no route has them.
+
+    Without ``schemes`` nobody is asked who calls: for tools that call functions directly.
+    """
     routes = [
-        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern))
+        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern, schemes))
         for route in config.routes
     ]
     taken = {pattern.shape for pattern, methods, _ in routes if "GET" in methods}
@@ -64,7 +70,7 @@ def compile_table(config: Config, own: dict[str, OwnHandler]) -> Table:
     )
 
 
-def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
+def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None) -> Target:
     function = config.function(route.function)
     forwarding = Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
@@ -80,6 +86,7 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern) -> Target:
         stream_timeout=function.stream_timeout,
         mount=_mount(pattern),
         tells_errors=route.errors,
+        guard=schemes.guard(config.auth_of(route)) if schemes is not None else None,
     )
 
 

@@ -103,7 +103,7 @@ class _Team:
             if self._failures:
                 return
             self._running += 1
-            run = getattr(part, "run", None) if isinstance(part, Call | _Part) else None
+            run = part.run if isinstance(part, _LIGHT) else None
             if run is not None:
                 member = RunningPart(run(), self._one_ended, self._loop)
                 self._members.append(member)
@@ -188,6 +188,10 @@ class _Part(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._make().__await__()
+
+
+_LIGHT = (Call, _Part)
+"""What may be begun at once."""
 
 
 def _is_call(part: Any) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bff.sdk.call import Adapters, Sender
+from bff.sdk.caller import Caller
 from bff.sdk.service import Service, Services, SyncService
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ class _AnyContext(Generic[S]):
     def client(self) -> str:
         """The caller's address, as told by trusted proxies when there are any."""
         return self.invocation.client
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls, as the route's ``auth`` has found out; nobody in particular where nothing was asked."""
+        return self.invocation.caller
 
     @property
     def function(self) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BodyTooLarge, Fault
+from bff.sdk.caller import NOBODY, Caller
 from bff.signals import Signal
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ class Invocation(Signal):
     error: BaseException | None = None
     event: Any = None
     incoming: Incoming | None = None
+    caller: Caller = NOBODY
     phases: Mapping[str, float] | None = None
     calls: list[CallRecord] | None = None
     missing: list[str] | None = None
@@ -228,12 +230,6 @@ class Invocation(Signal):
     def remaining(self) -> float:
         """Seconds until the deadline; negative once it has passed."""
         return self.deadline.at - self.clock.now()
-
-    def remaining_for_calls(self) -> float:
-        """Seconds that service calls have: they end before the deadline, so that an answer can still be made of
-        what came (:data:`bff.clock.FAN_OUT`).
-        """
-        return self.deadline.of_calls - self.clock.now()
 
     def mark_missing(self, part: str, reason: Mapping[str, Any] = NO_REASON) -> None:
         """Say that the answer goes out without this part; ``reason`` is for who reads the answer: no secrets."""

@@ -73,15 +73,17 @@ class ServiceClient:
             BadServiceCall: what the function wants to send is not HTTP.
 
         """
-        allowed = self._allowed(invocation, options)
-        self._check_path(path)
+        now = self._clock.now()
+        allowed = self._allowed(invocation.deadline.of_calls - now, options)
+        if not _NOTHING_SPECIAL.fullmatch(path):
+            self._check_path(path)
         record = invocation.open_call(self.name, method, path)
         try:
             headers = forward.fields(invocation, options.get("headers") or {}, self._own, trace.new_span_id())
             if not _OF_THE_MESSAGE.isdisjoint(headers):
                 names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
                 raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-            record.until = record.started + allowed
+            record.until = now + allowed
             if self._around.heeds_fault_header:
                 record.fault = asked_by(invocation, self.name)
             with Expiry(self._clock, record.until):
@@ -107,18 +109,16 @@ class ServiceClient:
             response.relayed = self.relays_credentials(invocation)
         return response
 
-    def _allowed(self, invocation: Invocation, options: SendOptions) -> float:
+    def _allowed(self, remaining: float, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service, and what the deadline leaves for calls."""
-        remaining = invocation.remaining_for_calls()
         if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
             raise ServiceTimedOut(self.name, 0.0)
-        asked = options.get("timeout")
-        return min(self.config.timeout, remaining, remaining if asked is None else asked)
+        allowed = min(self.config.timeout, remaining)
+        asked = options.get("timeout") if options else None
+        return allowed if asked is None else min(allowed, asked)
 
     def _check_path(self, path: str) -> None:
         """It stays below the service's URL: a caller's text in it must not lead anywhere else."""
-        if _NOTHING_SPECIAL.fullmatch(path):
-            return
         if not path.startswith("/") or path.startswith("//"):
             raise BadServicePath(self.name, "does not begin with one /")
         if _NO_PATH.search(path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import httpx
 
@@ -63,11 +64,72 @@ def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bytes]:
     return data, machine.unused_data
 
 
-DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
-    "gzip": _gunzip,
-    "x-gzip": _gunzip,
-    "deflate": _undeflate,
-}
+def _unbrotli(body: bytes, limit: int) -> bytes:
+    """RFC 7932. One byte may become megabytes, so the output is asked for in pieces."""
+    import brotli
 
-ACCEPTED = "gzip, deflate"
+    machine = brotli.Decompressor()
+    parts: list[bytes] = []
+    left = limit
+    try:
+        while not machine.is_finished():
+            part = machine.process(body, output_buffer_limit=_PIECE)
+            if not part and not machine.is_finished() and machine.can_accept_more_data():
+                raise httpx.DecodingError("the body ends early")
+            left -= len(part)
+            if left < 0:
+                raise TooLarge(limit)
+            parts.append(part)
+            body = b""
+    except brotli.error as error:
+        raise httpx.DecodingError("the body is not what its coding says") from error
+    return b"".join(parts)
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    """RFC 8878, with the window that RFC 9659 allows. First how much it becomes, then what."""
+    import zstandard
+
+    machine = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    parts: list[bytes] = []
+    try:
+        with machine.stream_reader(body, read_across_frames=True) as reader:
+            if len(data := reader.read(limit + 1)) > limit:
+                raise TooLarge(limit)
+        del data
+        while body:
+            frame = machine.decompressobj()
+            parts.append(frame.decompress(body))
+            if not frame.eof:
+                raise httpx.DecodingError("the body ends early")
+            body = frame.unused_data
+    except zstandard.ZstdError as error:
+        raise httpx.DecodingError("the body is not what its coding says") from error
+    return b"".join(parts)
+
+
+_PIECE = 64 * 1024
+_ZSTD_WINDOW = 8 * 1024 * 1024
+
+
+def available(is_installed: Callable[[str], bool]) -> dict[str, Callable[[bytes, int], bytes]]:
+    """The decoders by coding, those of packages that are installed among them."""
+    decoders: dict[str, Callable[[bytes, int], bytes]] = {
+        "gzip": _gunzip,
+        "x-gzip": _gunzip,
+        "deflate": _undeflate,
+    }
+    if is_installed("brotli"):
+        decoders["br"] = _unbrotli
+    if is_installed("zstandard"):
+        decoders["zstd"] = _unzstd
+    return decoders
+
+
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
+DECODERS = available(_is_installed)
+ACCEPTED = ", ".join(coding for coding in DECODERS if coding != "x-gzip")
 """What is asked for."""

@@ -81,12 +81,14 @@ def text_lines(fields: Mapping[str, str]) -> str:
     """
     lines = []
     for name, value in fields.items():
-        if not isinstance(value, str):
-            raise TypeError(f"a header's value is text, not {type(value).__name__}")
         if name not in _USUAL and not is_named_token(name):
             raise NotHttp("a header's name is not a token")
         # Text without control characters and outer blanks needs no closer look; the rest may be obs-text.
-        if not (value.isascii() and value.isprintable() and value.strip(" ") is value):
+        try:
+            is_plain = value.isascii() and value.isprintable() and value.strip(" ") is value
+        except AttributeError:
+            raise TypeError(f"a header's value is text, not {type(value).__name__}") from None
+        if not is_plain:
             _look_closely(value)
         lines.append(f"{name}: {value}\r\n")
     return "".join(lines)

@@ -124,6 +124,11 @@ def test_json_holds_everything(bff: Shell) -> None:
     assert told["revision"] == "user-dev-1"
     assert list(told["phases"]) == ["queue", "read", "compile", "imports", "construct", "start", "first_call"]
     assert {call["status"] for call in told["calls"]} == {200, 500}
+    for call in told["calls"]:
+        assert call["endpoint"].startswith("http://127.0.0.1:")
+        assert (call["attempts"], call["cached"], call["coalesced"], call["how"]) == (1, "", False, "")
+        assert call["bytes"] > 0
+        assert 0 <= call["waited_ms"] <= call["ms"]
     assert told["missing"] == ["users"]
     assert told["error"] is None
 

@@ -25,6 +25,14 @@ from bff.config import (
     TelemetryConfig,
     json_schema,
 )
+from bff.config.auth import (
+    ApiKeyConfig,
+    ApiKeysConfig,
+    CertificateConfig,
+    DemandConfig,
+    JwtConfig,
+    SchemeConfig,
+)
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
@@ -40,6 +48,12 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "gateway.cors": CorsConfig,
     "telemetry": TelemetryConfig,
     "openapi": OpenApiConfig,
+    "auth.NAME": SchemeConfig,
+    "auth.NAME.jwt": JwtConfig,
+    "auth.NAME.api_keys": ApiKeysConfig,
+    "auth.NAME.api_keys.keys.CALLER": ApiKeyConfig,
+    "auth.NAME.certificate": CertificateConfig,
+    "auth of a route": DemandConfig,
     "defaults": Defaults,
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,

@@ -269,3 +269,19 @@ def test_any_document_loads_or_is_refused_with_places(project: Project, document
         for mistake in error.mistakes:
             assert mistake.message
             assert mistake.line >= 1 or mistake.file != str(project.path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("functions: {home: {scale: {mn: 1}}}\n", "unknown key; did you mean min?"),
+        ("defaults: {scale: {maxx: 1}}\n", "unknown key; did you mean max?"),
+        ("gateway: {cors: {origin: a}}\n", "unknown key; did you mean origins?"),
+        ("services: {a: {url: 'http://a', timout: 1s}}\n", "unknown key; did you mean timeout?"),
+        ("auth: {users: {jwt: {isuer: i}}}\n", "unknown key; did you mean issuer?"),
+        ("openapi: {titel: a}\n", "unknown key; did you mean title?"),
+    ],
+)
+def test_an_unknown_key_is_told_however_deep_it_stands(project: Project, text: str, said: str) -> None:
+    """The models themselves are asked what may stand there."""
+    assert any(said in line for line in project.lines(text))

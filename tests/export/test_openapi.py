@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
 
+from bff.config.auth import DemandConfig, SchemeConfig
 from bff.export.openapi import METHODS, About, Operations, document
 from bff.sdk.describe import Described
 
@@ -26,8 +29,10 @@ def route(path: str, *methods: str, owner: str = "home", said: Described | None 
     return Operations(path=path, methods=methods or ("GET",), owner=owner, described=said or described())
 
 
-def made(*routes: Operations, about: About | None = None) -> dict[str, Any]:
-    whole = document(routes, about or About())
+def made(
+    *routes: Operations, about: About | None = None, schemes: Mapping[str, SchemeConfig] | None = None
+) -> dict[str, Any]:
+    whole = document(routes, about or About(), schemes or {})
     validate(whole)
     return whole
 
@@ -151,3 +156,33 @@ def test_every_operation_has_words_and_a_tag_that_is_declared(summary: str) -> N
     operation = whole["paths"]["/a"]["get"]
     assert operation["summary"] == operation["description"] == (summary or "GET /a")
     assert operation["tags"] == [whole["tags"][0]["name"]] == ["a"]
+
+
+def test_what_callers_have_to_show_is_told() -> None:
+    """Only schemes that a route demands are declared; a public route says that it asks nothing."""
+    schemes = {
+        "users": {"jwt": {"issuer": "i", "audience": "a", "jwks": "k.json"}},
+        "partners": {"api_keys": {"header": "X-Key"}},
+        "mesh": {"certificate": {}},
+        "unused": {"certificate": {}},
+    }
+    demands = {
+        "/open": None,
+        "/one": {"any": "users", "scopes": ["pay"]},
+        "/any": {"any": ["partners", "mesh"], "optional": True},
+    }
+    routes = [
+        route(path) if demand is None else replace(route(path), demand=DemandConfig.model_validate(demand))
+        for path, demand in demands.items()
+    ]
+    configs = {name: SchemeConfig.model_validate(raw) for name, raw in schemes.items()}
+    whole = made(*routes, schemes=configs)
+    assert whole["security"] == []
+    assert "security" not in whole["paths"]["/open"]["get"]
+    assert whole["paths"]["/one"]["get"]["security"] == [{"users": ["pay"]}]
+    assert whole["paths"]["/any"]["get"]["security"] == [{"partners": []}, {"mesh": []}, {}]
+    assert whole["components"]["securitySchemes"] == {
+        "mesh": {"type": "mutualTLS", "description": "The certificate is checked by a proxy in front."},
+        "partners": {"type": "apiKey", "in": "header", "name": "x-key"},
+        "users": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    }

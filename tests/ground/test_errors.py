@@ -16,6 +16,9 @@ from bff.errors import BffError, DeadlineExceeded, Fault, FunctionNotLoaded, Val
 
 SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
     "BadRequest": ("The body is not JSON.",),
+    "Unauthenticated": ("The token has expired.", ("Bearer",)),
+    "Forbidden": ("The caller lacks a scope.", "Bearer"),
+    "KeysUnavailable": ("users",),
     "MethodNotAllowed": ("PUT", "GET, HEAD"),
     "BodyTooLarge": (10,),
     "UnsupportedMediaType": ("text/plain", "application/json"),

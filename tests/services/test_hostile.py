@@ -155,7 +155,9 @@ async def test_what_is_not_a_whole_http_answer_is_a_lost_connection(
             {"content_encoding": "gzip, gzip"},
             "is encoded more than once",
         ),
-        (SECRET, {"content_encoding": "zstd"}, "is not JSON"),
+        (SECRET, {"content_encoding": "snappy"}, "is not JSON"),
+        (SECRET, {"content_encoding": "br"}, "cannot be decoded"),
+        (SECRET, {"content_encoding": "zstd"}, "cannot be decoded"),
     ],
     ids=[
         "HTML",
@@ -169,6 +171,8 @@ async def test_what_is_not_a_whole_http_answer_is_a_lost_connection(
         "no deflate",
         "twice gzip",
         "unknown encoding",
+        "no br",
+        "no zstd",
     ],
 )
 async def test_a_body_that_is_not_what_was_asked_for_is_the_services_fault(
@@ -375,7 +379,7 @@ async def test_good_packed_bodies_are_unpacked(upstream: MakeUpstream, service: 
     """gzip and deflate are asked for and understood."""
     packed = await upstream(lambda talk: talk.answer(200, gzip.compress(b"[1]"), content_encoding="gzip"))
     assert await service(packed.url).get("/", into=list[int]) == [1]
-    assert packed.requests[0].headers["accept-encoding"] == "gzip, deflate"
+    assert packed.requests[0].headers["accept-encoding"] == "gzip, deflate, br, zstd"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def preload() -> None:
     from bff.services import lean_httpx
 
     lean_httpx.load()
-    importlib.import_module("bff.services.transport")
+    importlib.import_module("bff.services.response")
     _loop_factory()
     parcel.settings_adapter()
     parcel.warm_up_adapter()

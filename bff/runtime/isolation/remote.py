@@ -12,6 +12,7 @@ from bff.runtime.isolation.failures import plain
 from bff.runtime.isolation.frames import Head
 from bff.runtime.isolation.whole import octets
 from bff.sdk.call import Sender, SendOptions
+from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.invocation import Incoming, Invocation
 from bff.telemetry.lines import LEVELS
 from bff.telemetry.logs import FunctionLogs
@@ -39,6 +40,7 @@ class RemoteInvocation(Invocation):
         self.relayed: dict[str, bool] = {}
         self.route, self.function, self.revision = head["route"], head["function"], head["revision"]
         self.client = head["client"]
+        self.caller = caller_of(head["caller"])
         self.deadline = Deadline(now + head["remaining"], head["allowed"])
         if head["http"] is not None:
             self.incoming = _incoming(head["http"], Body(question, exchange))
@@ -57,10 +59,27 @@ def told(invocation: Invocation) -> Head:
         "function": invocation.function,
         "revision": invocation.revision,
         "client": invocation.client,
+        "caller": told_of(invocation.caller),
         "remaining": invocation.deadline.at - now,
         "allowed": invocation.deadline.allowed,
         "http": None if invocation.incoming is None else _told_request(invocation.incoming),
     }
+
+
+def told_of(caller: Caller) -> Head | None:
+    """Who calls, as JSON has it; None for nobody."""
+    if caller is NOBODY:
+        return None
+    may = {"scopes": sorted(caller.scopes), "roles": sorted(caller.roles), "claims": caller.claims}
+    return {"subject": caller.subject, "scheme": caller.scheme, **may}
+
+
+def caller_of(told: Head | None) -> Caller:
+    """The same back again."""
+    if told is None:
+        return NOBODY
+    may = {"scopes": frozenset(told["scopes"]), "roles": frozenset(told["roles"])}
+    return Caller(**{**told, **may})
 
 
 _AS_THEY_ARE = ("type", "http_version", "method", "scheme", "path", "root_path", "client", "server")
@@ -166,7 +185,7 @@ def _text(value: Any) -> str:
 def _response(reply: Reply, service: str) -> httpx.Response:
     import httpx
 
-    from bff.services.transport import ServiceResponse
+    from bff.services.response import ServiceResponse
 
     head = reply.head
     request = httpx.Request(head["method"], head["url"]) if head["url"] else None

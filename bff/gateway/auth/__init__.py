@@ -1,0 +1,1 @@
+"""Who calls: credentials read and checked before a function hears of the request."""

@@ -1,0 +1,68 @@
+"""A real browser, and the example's own tools from npm. What is missing fails, with the command that brings it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "web"
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "there is no chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page whose every script error, and every request that leaves this machine, fails the test."""
+    errors: list[str] = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
+    page.on("request", lambda request: _note_foreign(request.url, errors))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def _note_foreign(url: str, errors: list[str]) -> None:
+    if not url.startswith(("http://127.0.0.1:", "http://localhost:", "data:", "blob:")):
+        errors.append(f"asked for {url}")
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Where the example's programs are, as `npm ci` has put them there."""
+    found = EXAMPLE / "node_modules" / ".bin"
+    for name in ("tsc", "redocly", "spectral", "openapi-typescript"):
+        assert (found / name).exists(), "the example's tools are not here: make web (npm ci in examples/web)"
+    return found
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run a program to its end; what it said, if it was content."""
+    env = {**os.environ, "NO_COLOR": "1", "REDOCLY_TELEMETRY": "off", "CI": "true"}
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
