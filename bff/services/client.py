@@ -13,7 +13,7 @@ from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
 from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
-from bff.sdk.invocation import TIMER_ERROR, Invocation
+from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
 from bff.services.faultheader import asked_by
 from bff.services.following import Following, Surroundings
@@ -78,29 +78,18 @@ class ServiceClient:
         if not _NOTHING_SPECIAL.fullmatch(path):
             self._check_path(path)
         record = invocation.open_call(self.name, method, path)
+        record.until = now + allowed
         try:
-            headers = forward.fields(invocation, options.get("headers") or {}, self._own, trace.new_span_id())
-            if not _OF_THE_MESSAGE.isdisjoint(headers):
-                names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
-                raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-            record.until = now + allowed
-            if self._around.heeds_fault_header:
-                record.fault = asked_by(invocation, self.name)
+            headers = self._headers(invocation, options, record)
             with Expiry(self._clock, record.until):
                 response = await (self._wire or await self._connected()).exchange(
                     method, path, headers, options, record
                 )
-        except TimeoutError:
-            record.error = ServiceTimedOut.code
-            record.flag("UT")
-            raise ServiceTimedOut(self.name, allowed) from None
-        except asyncio.CancelledError:
-            record.error = "cancelled"  # a part beside it failed, the deadline passed, or the caller left
-            raise
         except BaseException as error:
-            record.error = error.code if isinstance(error, ServiceError) else type(error).__name__
-            record.flag(flag_of(error))
-            raise
+            failure = self._noted(error, record, allowed)
+            if failure is error:
+                raise
+            raise failure from None
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
@@ -108,6 +97,27 @@ class ServiceClient:
         if response.status_code in (401, 403):
             response.relayed = self.relays_credentials(invocation)
         return response
+
+    def _headers(self, invocation: Invocation, options: SendOptions, record: CallRecord) -> dict[str, str]:
+        """What the call carries; in dev, what its caller wants to go wrong is put into the record."""
+        if self._around.heeds_fault_header:
+            record.fault = asked_by(invocation, self.name)
+        headers = forward.fields(invocation, options.get("headers") or {}, self._own, trace.new_span_id())
+        if not _OF_THE_MESSAGE.isdisjoint(headers):
+            names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
+            raise BadServiceCall(self.name, f"{names} is for the client itself to set")
+        return headers
+
+    def _noted(self, error: BaseException, record: CallRecord, allowed: float) -> BaseException:
+        """Write into the record why there is no answer; gives the failure that the function is told."""
+        if isinstance(error, asyncio.CancelledError):
+            record.error = "cancelled"  # a part beside it failed, the deadline passed, or the caller left
+            return error
+        if isinstance(error, TimeoutError):
+            error = ServiceTimedOut(self.name, allowed)
+        record.error = error.code if isinstance(error, ServiceError) else type(error).__name__
+        record.flag(flag_of(error))
+        return error
 
     def _allowed(self, remaining: float, options: SendOptions) -> float:
         """Seconds this call may take: the least of call, service, and what the deadline leaves for calls."""
@@ -135,7 +145,7 @@ class ServiceClient:
 
     def follow(self) -> None:
         """Begin to look for the endpoints, where routes.yaml says how; before the first call does."""
-        if self.config.discovery is not None and self._following is None and self._around.may_discover:
+        if self.config.discovery is not None and self._following is None and self._around.is_real:
             self._following = Following(self.name, self.config, self._around, clock=self._clock)
 
     async def _connected(self) -> Wire:

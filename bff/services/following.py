@@ -35,14 +35,15 @@ def _nobody(_: Signal) -> None:
 class Surroundings:
     """What every service's client shares. ``folder`` is where last good lists are kept; None: nowhere.
 
-    ``heeds_fault_header``: in dev, callers may ask for faults. ``may_discover`` is False where tests hand in transports: they decide who answers.
+    ``heeds_fault_header``: in dev, callers may ask for faults. ``is_real`` is False where tests hand in transports: they decide who answers, once for each call. Nothing is
+    discovered, retried, hedged or ejected then.
     """
 
     random: Random = field(default_factory=Random)
     emit: Callable[[Any], None] = _nobody
     folder: Path | None = None
     timeout_header: str = TIMEOUT_HEADER
-    may_discover: bool = True
+    is_real: bool = True
     heeds_fault_header: bool = False
 
     def moved(self, service: str, moved: Moved) -> None:

@@ -31,6 +31,15 @@ class Policies:
     bulkhead: BulkheadPolicy
     is_idempotent: bool
 
+    def for_stubs(self) -> Policies:
+        """Where a test decides what is answered: each call is sent once, and no failure is remembered."""
+        return replace(
+            self,
+            retry=replace(self.retry, attempts=0),
+            hedge=None,
+            breaker=replace(self.breaker, consecutive=0, failure_rate=0.0, slow_call_rate=0.0),
+        )
+
     @property
     def breaker_alone(self) -> BreakerPolicy:
         """For an endpoint that stands alone."""

@@ -31,7 +31,7 @@ class ServicePool:
     ) -> None:
         self.clients: Mapping[str, ServiceClient] = {}
         around = surroundings or Surroundings()
-        self._around = around if make_transport is None else replace(around, may_discover=False)
+        self._around = around if make_transport is None else replace(around, is_real=False)
         self._clock = clock
         self._given = make_transport
         self._transports: Transports | None = None

@@ -22,6 +22,8 @@ from bff.services.resolver import Address
 from bff.services.transport import wire_of
 from bff.services.wire import Wire
 
+MakeWire = Callable[[Address | None], Wire]
+
 
 def way_of(
     service: str,
@@ -38,44 +40,44 @@ def way_of(
     ``found`` are the endpoints that discovery knows already; without any, they are those of routes.yaml, or the
     one that the URL names.
     """
-    wire: Callable[..., Wire] = partial(wire_of, service, config, transport, max_answer=max_answer)
-    if config.faults or around.heeds_fault_header:
-        wire = partial(_faulty, service, config, around, clock, wire)
     listed = listed_in(config)
     url = httpx.URL(config.url)
-    addresses = found or listed or (Address(host=url.host, port=port_of(config.url)),)
-    is_plain = not found and not listed and config.discovery is None
-    endpoints = EndpointSet(
-        service,
-        policies(config),
+    make_wire = _wires(service, config, transport, around, clock=clock, max_answer=max_answer)
+    if not found and not listed and config.discovery is None:
         # The URL itself leads to where it says, by whatever pool the transport has for it.
-        (lambda _: wire()) if is_plain else (lambda address: wire(address=address)),
-        clock=clock,
-        random=around.random,
-        tell=partial(around.moved, service),
+        make_wire = partial(_plain, make_wire)
+    asked = policies(config) if around.is_real else policies(config).for_stubs()
+    endpoints = EndpointSet(
+        service, asked, make_wire, clock=clock, random=around.random, tell=partial(around.moved, service)
     )
-    endpoints.update(addresses)
-    calm = CalmWire(
-        service,
-        policies(config),
-        endpoints,
-        clock=clock,
-        random=around.random,
-        timeout_header=around.timeout_header,
-    )
+    endpoints.update(found or listed or (Address(host=url.host, port=port_of(config.url)),))
+    header = around.timeout_header
+    calm = CalmWire(service, asked, endpoints, clock=clock, random=around.random, timeout_header=header)
     return calm, endpoints
 
 
-def _faulty(
+def _wires(
     service: str,
     config: ServiceConfig,
+    transport: httpx.AsyncBaseTransport,
     around: Surroundings,
+    *,
     clock: Clock,
-    wire: Callable[..., Wire],
-    **where: Address,
-) -> Wire:
-    """The wire, spoilt now and then."""
-    return FaultyWire(wire(**where), of_config(config.faults), service, clock=clock, random=around.random)
+    max_answer: int,
+) -> MakeWire:
+    """What makes the wire to an address, or (None) to the URL; spoilt now and then where faults are asked for."""
+
+    def make(address: Address | None) -> Wire:
+        wire = wire_of(service, config, transport, max_answer=max_answer, address=address)
+        if not config.faults and not around.heeds_fault_header:
+            return wire
+        return FaultyWire(wire, of_config(config.faults), service, clock=clock, random=around.random)
+
+    return make
+
+
+def _plain(make_wire: MakeWire, _: Address | None) -> Wire:
+    return make_wire(None)
 
 
 def listed_in(config: ServiceConfig) -> tuple[Address, ...]:

@@ -105,6 +105,8 @@ def _options(head: Mapping[str, Any], body: bytes) -> SendOptions:
         options["headers"] = head["headers"]
     if head["timeout"] is not None:
         options["timeout"] = head["timeout"]
+    if head["idempotent"] is not None:
+        options["idempotent"] = head["idempotent"]
     if "params" in head:
         options["params"] = [(name, value) for name, value in head["params"]]
     if "has_body" in head:
