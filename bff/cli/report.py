@@ -84,7 +84,7 @@ def _call(call: CallRecord) -> dict[str, Any]:
         "endpoint": call.endpoint,
         "attempts": call.attempts,
         "waited_ms": None if call.sent is None else _ms(call.sent - call.started),
-        "bytes": call.received,
+        "bytes": call.bytes_in,
         "cached": call.cached,
         "coalesced": call.coalesced,
         "how": call.how(),

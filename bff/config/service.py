@@ -70,6 +70,22 @@ SentHeader = Annotated[str, AfterValidator(_sent_header)]
 HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 
 
+def _proxy_url(value: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(value.get_secret_value())
+        has_host = bool(url.hostname) and url.port != 0
+    except ValueError:
+        has_host = False
+    if not has_host or url.scheme not in ("http", "https"):
+        raise wrong(
+            "a proxy's URL begins with http:// or https:// and names a host; it may hold user:password@"
+        )
+    return value
+
+
+ProxyUrl = Annotated[Secret, AfterValidator(_proxy_url)]
+
+
 class ServiceConfig(Section):
     """A domain service that functions call as ``ctx.services.NAME``."""
 
@@ -91,6 +107,10 @@ class ServiceConfig(Section):
     transport: Literal["bff", "httpx"] = Field(
         default="bff",
         description="What speaks HTTP: bff's own HTTP/1.1, or stock httpx (HTTP/2, proxies).",
+    )
+    proxy: ProxyUrl | None = Field(
+        default=None,
+        description="The proxy that calls go through, always secret; with transport: httpx only.",
     )
     keep_alive: Duration = Field(
         default=4.0, description="How long an idle connection is kept (a second less than uvicorn and Node)."
@@ -127,4 +147,10 @@ class ServiceConfig(Section):
         names = [endpoint.address for endpoint in self.endpoints]
         if len(set(names)) != len(names):
             raise wrong("lists the same endpoint twice; give it a weight instead")
+        return self
+
+    @model_validator(mode="after")
+    def _proxies_need_httpx(self) -> ServiceConfig:
+        if self.proxy is not None and self.transport != "httpx":
+            raise wrong("a proxy needs transport: httpx")
         return self

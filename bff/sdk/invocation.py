@@ -38,11 +38,11 @@ class CallRecord:
 
     ``endpoint`` is the address it went to and ``attempts`` how often it was sent; 0 when it never was, as for
     an answer from a cache (``cached`` then says how: ``hit``, ``stale``) or one shared with another call
-    (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``received`` the bytes
+    (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``bytes_in`` the bytes
     of the body as they came.
 
-    ``until`` is when its time is over, ``fault`` one that the caller asked for in dev. ``flags`` are Envoy's, joined by commas, for what went wrong on the way even
-    if an answer came in the end.
+    ``until`` is when its time is over, ``fault`` one that the caller asked for in dev. ``flags`` are Envoy's, joined
+    by commas, for what went wrong on the way even if an answer came in the end.
     """
 
     service: str
@@ -55,7 +55,7 @@ class CallRecord:
     endpoint: str = ""
     attempts: int = 0
     sent: float | None = None
-    received: int = 0
+    bytes_in: int = 0
     cached: str = ""
     coalesced: bool = False
     until: float = float("inf")

@@ -57,8 +57,9 @@ class Body(httpx.AsyncByteStream):
         self._wake()
 
     def end(self) -> None:
-        """That was all."""
+        """That was all. The connection may be another's from now on, so it is not held back any longer."""
         self._has_ended = True
+        self._let_go()
         self._wake()
 
     def fail(self, error: Exception) -> None:
@@ -87,10 +88,14 @@ class Body(httpx.AsyncByteStream):
     def _next(self) -> bytes:
         part = self._parts.popleft()
         self._size -= len(part)
-        if self._is_held and self._size <= LOW:
+        if self._size <= LOW:
+            self._let_go()
+        return part
+
+    def _let_go(self) -> None:
+        if self._is_held:
             self._is_held = False
             self._source.hold(full=False)
-        return part
 
     async def _more(self) -> None:
         self._waiting = asyncio.get_running_loop().create_future()

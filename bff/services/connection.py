@@ -77,6 +77,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_parts",
         "_raw",
+        "_raw_size",
         "_size",
         "_status",
         "_transport",
@@ -114,8 +115,9 @@ class Connection(asyncio.Protocol):
         answer = self._answer = self._loop.create_future()
         self._is_head, self._is_sending, self._limit = is_head, more, limit
         self._body = None if whole else Body(self)
-        self._raw = self._head = b""
-        self._interim = self._size = self._status = 0
+        self._head = b""
+        self._raw: list[bytes] = []
+        self._interim = self._size = self._status = self._raw_size = 0
         self._parts: list[bytes] = []
         self._is_complete = self._is_spoilt = self._is_encoded = self.has_heard = False
         self._transport.write(data)
@@ -172,7 +174,8 @@ class Connection(asyncio.Protocol):
             return
         if not self._head:
             self.has_heard = True
-            self._raw = self._raw + data if self._raw else data
+            self._raw.append(data)
+            self._raw_size += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -182,7 +185,7 @@ class Connection(asyncio.Protocol):
             self._is_spoilt = True
         if self._is_complete:
             self._finish()
-        elif not self._head and len(self._raw) > MAX_HEAD:
+        elif not self._head and self._raw_size > MAX_HEAD:
             self._fail(_too_long())
 
     def eof_received(self) -> None:
@@ -226,7 +229,7 @@ class Connection(asyncio.Protocol):
         if self._is_complete:
             return  # of something that nobody asked for
         status = self._parser.get_status_code()
-        raw, begin = self._raw, self._interim
+        raw, begin = self._raw[0] if len(self._raw) == 1 else b"".join(self._raw), self._interim
         end = raw.find(b"\r\n\r\n", begin) + 4
         if end > MAX_HEAD:
             raise _too_long()
@@ -235,7 +238,7 @@ class Connection(asyncio.Protocol):
             return
         head = raw[begin:end]
         self._is_encoded = http1.check(head)
-        self._status, self._head, self._raw = status, head, b""
+        self._status, self._head, self._raw = status, head, []
         if self._is_head:
             # llhttp cannot be told that this answer has no body, so it is asked no further.
             self._is_complete = True
@@ -278,12 +281,12 @@ class Connection(asyncio.Protocol):
         """The answer is whole. The connection goes home first, so that who waits for the answer finds it there."""
         body, parts = self._body, self._parts
         answer, self._answer, self._body, self.served = self._answer, None, None, self.served + 1
+        if body is not None:
+            body.end()
         if self._is_spoilt or self._is_sending or self._is_closed:
             self.abort()
         else:
             self._home.freed(self)
-        if body is not None:
-            body.end()
         if answer is not None and not answer.done():
             whole = parts[0] if len(parts) == 1 else b"".join(parts)
             answer.set_result(Answer(self._status, self._head, whole, body, self._is_encoded))

@@ -120,7 +120,7 @@ class Connections:
             outgoing.sent = self._clock.now()
             try:
                 return await self._exchange(connection, outgoing)
-            except httpx.TransportError:
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
                 # RFC 9112 §9.3.1: it had been used before and said nothing now, so it died while it was idle.
                 died_idle = connection.served > 0 and not connection.has_heard
                 if not (died_idle and outgoing.is_replayable and outgoing.attempts < MAX_ATTEMPTS):

@@ -106,7 +106,7 @@ class StockWire:
                 raise TypeError("content is str, bytes or an asynchronous iterator of bytes")
             record.endpoint, record.attempts = self._endpoint, record.attempts + 1
             response = await self._whole(await self._transport.handle_async_request(request), request)
-            record.received = response.num_bytes_downloaded
+            record.bytes_in = response.num_bytes_downloaded
             return response
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise translated(error, self._service) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import httpx
 
@@ -126,6 +127,9 @@ class Transports:
             self._stock_context = verify = self._stock_context or httpx.create_ssl_context()
         return httpx.AsyncHTTPTransport(
             verify=verify,
+            # Agreed on with the service in the TLS handshake; spoken where the extra http2 is installed.
+            http2=find_spec("h2") is not None,
+            proxy=None if config.proxy is None else config.proxy.get_secret_value(),
             trust_env=False,
             limits=httpx.Limits(
                 max_connections=config.max_connections,

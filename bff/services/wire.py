@@ -61,7 +61,7 @@ class OwnWire:
             outgoing = self._composer.compose(method, path, headers, options)
             outgoing.limit = self._max_answer
             answer = await self._connections.request(outgoing)
-            record.received = len(answer.body)
+            record.bytes_in = len(answer.body)
             body = self._plain(answer) if answer.is_encoded else answer.body
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise translated(error, self._service) from error

@@ -33,7 +33,7 @@ async def test_a_call_says_where_it_went_and_what_came(
     call = invocation()
     await service(f"{good.url}/v1", call, transport=transport).get("/users/7")
     record = only(call)
-    assert (record.endpoint, record.attempts, record.received, record.how()) == (good.url, 1, 8, "")
+    assert (record.endpoint, record.attempts, record.bytes_in, record.how()) == (good.url, 1, 8, "")
     if transport == "bff":
         assert record.sent is not None
         assert record.ended is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from bff.services import Transport
+from bff.services.connection import Connection
 from bff.services.connections import Limits
 from bff.testing.clock import ManualClock, settle
 
@@ -144,6 +144,56 @@ async def test_a_download_that_is_given_up_closes_its_connection(
             break
     assert (await client.get(f"{good.url}/small")).text == "small"
     assert good.accepted == 2
+
+
+class Socket:
+    """A transport that only notes whether it reads."""
+
+    def __init__(self) -> None:
+        self.reads = True
+
+    def write(self, data: bytes) -> None: ...
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+
+class Shelf:
+    """A pool that notes what comes back."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.back: list[bool] = []
+        self._socket = socket
+
+    def freed(self, _: Any) -> None:
+        self.back.append(self._socket.reads)
+
+    def lost(self, _: Any) -> None:
+        raise AssertionError
+
+
+async def test_a_download_that_nobody_read_holds_up_nobody() -> None:
+    """All of it arrived at once, more than a reader may leave waiting: its connection reads on for the next."""
+    socket = Socket()
+    shelf = Shelf(socket)
+    connection = Connection(shelf, asyncio.get_running_loop())
+    connection.connection_made(socket)  # type: ignore[arg-type]
+    asked = connection.ask(b"", is_head=False, limit=0, whole=False)
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 200001\r\n\r\n"
+    connection.data_received(head + b"x" * 200_000)
+    assert not socket.reads
+    connection.data_received(b"x")
+    assert shelf.back == [True]
+    stream = (await asked).stream
+    assert stream is not None
+    await stream.aclose()
+    assert socket.reads
 
 
 async def test_a_download_that_breaks_off_says_so(client: httpx.AsyncClient) -> None:
@@ -419,6 +469,22 @@ async def test_times_of_a_request_are_kept(upstream: MakeUpstream) -> None:
             await slow
 
 
+async def test_what_took_too_long_is_not_asked_again(upstream: MakeUpstream) -> None:
+    """Silence on a connection that was used before is no sign that it had died."""
+
+    async def slow_then(talk: Any) -> None:
+        if talk.request.target != "/":
+            await talk.hang()
+        await talk.answer()
+
+    slow = await upstream(slow_then)
+    async with httpx.AsyncClient(transport=Transport(), timeout=0.05) as client:
+        await client.get(slow.url, timeout=5)
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(f"{slow.url}/slow")
+    assert [request.target for request in slow.requests] == ["/", "/slow"]
+
+
 async def test_a_body_that_comes_to_a_halt_is_a_read_timeout(upstream: MakeUpstream) -> None:
     """The read timeout is for each silence, also within a body."""
 
@@ -496,19 +562,6 @@ async def settle_until(is_so: Callable[[], bool]) -> None:
 
 
 # TLS.
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    """A server's context for ``localhost`` and the certificate that a client has to trust for it."""
-    folder = tmp_path_factory.mktemp("authority")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
-    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    return context, folder / "certificate.pem"
 
 
 async def test_tls_is_spoken_and_verified(
