@@ -239,7 +239,7 @@ class Scene:
     def client(
         self, *proxies: FaultProxy, scheme: str = "http", cafile: Path | None = None, **config: Any
     ) -> ServiceClient:
-        options = {"timeout": "1s", "retries": {"backoff": "1ms"}, **config}
+        options = {"timeout": "1s", "coalesce": False, "retries": {"backoff": "1ms"}, **config}
         options["url"] = f"{scheme}://localhost"
         options["endpoints"] = [proxy.address for proxy in proxies]
         make: Any = Transports(self.clock).make
