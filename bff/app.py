@@ -291,7 +291,7 @@ class House:
             desk=Verbs(self.mover, lambda: self.invoker.functions),
             unpack=self._describer.unpack,
             describe=self._describer,
-            purge=None,
+            purge=self.purge,
             is_ready=lambda: not self.gateway.is_draining,
             metrics=self._metrics,
             clock=self._clock,

@@ -6,13 +6,13 @@ from bff.admin.desk import Purge
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Reply, shown
 from bff.admin.shapes import PurgeBody, PurgedShape
-from bff.errors import BadRequest, NotFound
+from bff.errors import BadRequest
 
 
 class Caching:
-    """The page about the cache; ``purge`` is None in a gateway that keeps nothing. Immutable."""
+    """The page about the cache. Immutable."""
 
-    def __init__(self, purge: Purge | None) -> None:
+    def __init__(self, purge: Purge) -> None:
         self._purge = purge
 
     def operations(self) -> list[Operation]:
@@ -27,7 +27,7 @@ class Caching:
                 scope=Scope.WRITE,
                 body=PurgeBody,
                 answer=PurgedShape,
-                refusals=(NotFound, BadRequest),
+                refusals=(BadRequest,),
             )
         ]
 
@@ -35,7 +35,5 @@ class Caching:
         url, tag = asked.body.url, asked.body.tag
         if (url is None) == (tag is None):
             raise BadRequest("Name either a url or a tag.")
-        if self._purge is None:
-            raise NotFound("This gateway keeps no answers; a route's `cache` in routes.yaml makes it.")
         count = self._purge(url=url) if url is not None else self._purge(tag=tag)
         return shown(PurgedShape(purged=count))

@@ -75,16 +75,14 @@ Exposition = Callable[[], tuple[bytes, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the operations work on. ``purge`` is None in a gateway that keeps nothing, ``metrics`` where they are
-    off.
-    """
+    """What the operations work on. ``metrics`` is None where they are off."""
 
     functions: Functions
     store: Store
     desk: Desk
     unpack: Unpack
     describe: Describe
-    purge: Purge | None
+    purge: Purge
     is_ready: Callable[[], bool]
     metrics: Exposition | None
     clock: Clock

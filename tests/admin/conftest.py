@@ -172,7 +172,7 @@ async def admin_office(
     host: str = "127.0.0.1",
     clock: Clock | None = None,
     keys: tuple[Key, ...] | None = None,
-    purge: Any = None,
+    purge: Any = lambda **_: 0,
     is_ready: Callable[[], bool] = lambda: True,
     describe: Any = None,
     database: Database | None = None,

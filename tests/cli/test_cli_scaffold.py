@@ -53,7 +53,7 @@ def fits(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:
     """Enough of JSON Schema to hold a routes.yaml against its own."""
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")] | schema
-    if not any(fits(part, value, root) for part in schema.get("anyOf", ({},))):
+    if "anyOf" in schema and not any(fits(part, value, root) for part in schema["anyOf"]):
         return False
     kinds = {
         "object": dict,

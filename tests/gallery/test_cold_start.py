@@ -63,7 +63,7 @@ async def cold_starts(root: Path, package: Path) -> tuple[int, int, str]:
         with counted() as first:
             answer = await runtime.body("distance", query=QUERY)
         function.rest()
-        await until(lambda: not [each for each in function._retired if each.state != "evicted"])
+        await until(lambda: not [each for each in function.lives.retired if each.state != "evicted"])
         gc.collect()
         # Threads that are there already are not counted: the function's own shall begin anew.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
