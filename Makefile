@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: run test soak web check fix bench lock clean
+.PHONY: run test soak web check faults fix bench lock clean
 
 # --no-build-isolation: the build backend comes from the lock too.
 $(VENV)/installed: requirements.lock pyproject.toml
@@ -34,6 +34,9 @@ check: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m bff.cli check
+
+faults: $(VENV)/installed  ## every fault of a service on the real clock, many rounds; minutes
+	BFF_FAULTS=long $(BIN)/python -m pytest tests/services/faults -n $(JOBS) --timeout 900
 
 fix: $(VENV)/installed
 	$(BIN)/ruff check --fix .

@@ -21,6 +21,7 @@ from benchmarks import (
     overhead,
     passing,
     report,
+    resilience,
     rollback,
     startup,
     traffic,
@@ -47,6 +48,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "memory": memory.measure,
     "cycles": cycles.measure,
     "overhead": overhead.measure,
+    "resilience": resilience.measure,
 }
 
 

@@ -143,4 +143,18 @@ GOALS = (
         15,
         "µs",
     ),
+    _goal(
+        "resilience.storm",
+        "Requests at a service that only fails ÷ calls offered, breaker off",
+        "≤",
+        1.25,
+        "x",
+    ),
+    _goal("resilience.hedge", "p99 of a bimodal service, hedged ÷ not", "≤", 0.5, "x"),
+    _goal("resilience.hedge_load", "Calls that the hedges added", "≤", 2, "%"),
+    _goal("resilience.beside", "p99 beside a dead service under 200 calls/s ÷ alone", "≤", 1.2, "x"),
+    _goal(
+        "resilience.churn", "Calls that failed at 1,000 changes of the endpoints a second", "≤", 0, "calls"
+    ),
+    _goal("resilience.cost", "CPU of a call through all layers, over the bare wire", "≤", 15, "%"),
 )

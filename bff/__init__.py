@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bff.sdk.aggregate import fallback as fallback
     from bff.sdk.aggregate import gather as gather
     from bff.sdk.aggregate import optional as optional
+    from bff.sdk.anyof import any_of as any_of
     from bff.sdk.batch import batch as batch
     from bff.sdk.call import Call as Call
     from bff.sdk.cloudevent import CloudEvent as CloudEvent
@@ -43,6 +44,7 @@ _HOME = {
     "Query": "parameters",
     "ServiceError": "failures",
     "SyncContext": "context",
+    "any_of": "anyof",
     "batch": "batch",
     "fallback": "aggregate",
     "gather": "aggregate",

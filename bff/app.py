@@ -58,6 +58,7 @@ from bff.sdk.invocation import Invocation
 from bff.services import fetching
 from bff.services.cache import Cache
 from bff.services.cachestore import CacheStore
+from bff.services.following import Surroundings
 from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
 from bff.telemetry.lines import Lines, open_lines
@@ -103,7 +104,14 @@ class House:
         self._clock = options.clock or SystemClock()
         self.cache = Cache(clock=self._clock, store=CacheStore(config.gateway.cache_size))
         self.services = ServicePool(
-            clock=self._clock, make_transport=options.make_transport, cache=self.cache
+            clock=self._clock,
+            make_transport=options.make_transport,
+            cache=self.cache,
+            surroundings=Surroundings(
+                emit=self.signals.emit,
+                folder=config.path.parent / ".bff" / "endpoints",
+                heeds_fault_header=options.dev,
+            ),
         )
         self._loader_thread = Threads("bff-loader", 1)
         self._store_thread = Threads("bff-store", 1)
@@ -246,7 +254,7 @@ class House:
 
     def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
-        replaced = self.services.configure(config.services)
+        replaced = self.services.configure(config.services, timeout_header=config.gateway.timeout_header)
         routes = routes_by_function(config)
         functions: dict[str, Function] = {}
         for name in config.functions_found:

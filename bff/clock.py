@@ -62,6 +62,11 @@ def cpu_of_this_thread() -> Callable[[], float]:
     return lambda: time.clock_gettime(own)
 
 
+FAN_OUT = 0.85
+"""The share of an invocation's time that its service calls may use, so that the page can still be shaped
+(KrakenD's rule for the timeouts of its backends)."""
+
+
 class Deadline:
     """An instant by which an invocation must have answered, and how long it was given in the first place."""
 
@@ -70,6 +75,11 @@ class Deadline:
     def __init__(self, at: float, allowed: float) -> None:
         self.at = at
         self.allowed = allowed
+
+    @property
+    def of_calls(self) -> float:
+        """The instant by which service calls must have ended."""
+        return self.at - (1.0 - FAN_OUT) * self.allowed
 
     def __repr__(self) -> str:
         return f"<Deadline at {self.at:.3f}, {self.allowed:g} s allowed>"

@@ -302,6 +302,40 @@ class ReleaseTurned(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointEjected(Signal):
+    """An endpoint of a service failed so often that it is left alone for so many seconds."""
+
+    service: str
+    endpoint: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointReturned(Signal):
+    """An endpoint that had been ejected answers again."""
+
+    service: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointsChanged(Signal):
+    """Discovery found other endpoints of a service than before."""
+
+    service: str
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoveryFailed(Signal):
+    """Nobody told where a service is; ``kept`` endpoints that were known go on being used."""
+
+    service: str
+    why: str
+    kept: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigApplied(Signal):
     """A changed routes.yaml is live."""
 

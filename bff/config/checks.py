@@ -95,6 +95,7 @@ class Checks:
         yield from self._unknown_services(routes, _names(data.get("services")))
         yield from self._rewrites(routes)
         yield from self._service_names(_names(data.get("services")))
+        yield from self._faults(data)
         yield from self._unknown_schemes(data)
         if self._knows_functions:
             yield from self._unknown_functions(routes)
@@ -186,6 +187,15 @@ class Checks:
                     "digits and _, beginning with a letter, and not a word of Python"
                 )
                 yield self._at(("services", name), message, is_key=True)
+
+    def _faults(self, data: Mapping[str, Any]) -> Iterator[Mistake]:
+        gateway, services = data.get("gateway"), data.get("services")
+        if isinstance(gateway, dict) and gateway.get("allow_faults") in (True, "true"):
+            return
+        for name, service in services.items() if isinstance(services, dict) else ():
+            if isinstance(service, dict) and service.get("faults"):
+                message = "faults are made on purpose, and only where gateway says allow_faults: true"
+                yield self._at(("services", name, "faults"), message, is_key=True)
 
     def _unknown_schemes(self, data: Mapping[str, Any]) -> Iterator[Mistake]:
         """A demand for a scheme that is not declared could never be met."""

@@ -90,6 +90,13 @@ class GatewayConfig(Section):
     trusted_proxies: Annotated[tuple[Network, ...], OneOrMany] = Field(
         default=(), description="Addresses and networks whose X-Forwarded-For and Forwarded are believed."
     )
+    allow_faults: Flag = Field(
+        default=False, description="Whether services may have faults, which are made on purpose."
+    )
+    timeout_header: HeaderName = Field(
+        default="x-envoy-expected-rq-timeout-ms",
+        description="Header that tells services how many milliseconds they have, and that trusted proxies set (Envoy).",
+    )
     max_body: Size = Field(default=2**20, description="Largest request body (nginx client_max_body_size).")
     max_head: Size = Field(
         default=32 * 2**10,

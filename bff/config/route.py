@@ -13,7 +13,7 @@ from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP, METHODS, is_token
 from bff.config.pattern import Pattern
 from bff.config.rewrite import Rewrite
-from bff.config.section import LowerCased, NoDoubles, OneOrMany, Section, wrong
+from bff.config.section import Flag, LowerCased, NoDoubles, OneOrMany, Section, wrong
 from bff.config.units import Duration, Size
 
 _SENT_BY_US = frozenset({"forwarded", "x-forwarded-for", "traceparent", "x-request-id"})
@@ -116,6 +116,11 @@ class RouteConfig(Section):
     def _every_method(cls, data: Any) -> Any:
         is_open = isinstance(data, dict) and data.get("service") and "methods" not in data
         return {**data, "methods": METHODS} if is_open else data
+
+    errors: Flag = Field(
+        default=False,
+        description="Whether an incomplete JSON object tells in a member errors why parts are missing.",
+    )
 
     @cached_property
     def pattern(self) -> Pattern:

@@ -8,7 +8,15 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from bff.config.config import Config
-from bff.config.units import DURATION_PATTERN, REFERENCE_PATTERN, SIZE_PATTERN, duration_text, size_text
+from bff.config.units import (
+    DURATION_PATTERN,
+    REFERENCE_PATTERN,
+    SHARE_PATTERN,
+    SIZE_PATTERN,
+    duration_text,
+    share_text,
+    size_text,
+)
 
 _REFERENCE = {"type": "string", "pattern": REFERENCE_PATTERN}
 
@@ -45,6 +53,8 @@ def _written(schema: JsonSchemaValue, default: Any) -> Any:
     patterns = {part.get("pattern") for part in [schema, *schema.get("anyOf", ())]}
     if DURATION_PATTERN in patterns and isinstance(default, float):
         return duration_text(default)
+    if SHARE_PATTERN in patterns and isinstance(default, float):
+        return share_text(default)
     if SIZE_PATTERN in patterns and isinstance(default, int):
         return size_text(default)
     return default

@@ -11,8 +11,11 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bff.config.cache import CacheSetting
 from bff.config.conditions import Conditions
+from bff.config.endpoints import DiscoveryConfig, Endpoint
+from bff.config.faults import FaultConfig
 from bff.config.gateway import header_name
 from bff.config.names import HOP_BY_HOP
+from bff.config.resilience import Balance, BalanceConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.section import (
     FROZEN,
     Count,
@@ -138,6 +141,7 @@ class ServiceConfig(Section):
     )
     max_pending: Count = Field(
         default=1024,
+        ge=0,
         description="Most calls that may wait for a connection (Envoy's max_pending_requests).",
     )
     transport: Literal["bff", "httpx"] = Field(
@@ -168,6 +172,39 @@ class ServiceConfig(Section):
     subsets: Annotated[Mapping[Label, SubsetConfig], AfterValidator(_weights_fit), OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Other versions of it, chosen by lane, rule or weight."
     )
+    idempotent: Flag = Field(
+        default=False, description="Whether every call of it may be sent twice, POST and the like included."
+    )
+    retries: Annotated[RetriesConfig, OrEmpty] = Field(
+        default=RetriesConfig(), description="Which failed calls are sent again."
+    )
+    hedge: HedgeConfig | None = Field(
+        default=None, description="A second attempt beside an unusually slow one; absent: none."
+    )
+    outlier_detection: Annotated[OutlierConfig, OrEmpty] = Field(
+        default=OutlierConfig(), description="When an endpoint is left alone, and for how long."
+    )
+    balance: Annotated[Balance, OrEmpty] = Field(
+        default=BalanceConfig(), description="Which endpoint gets the next call."
+    )
+    faults: Annotated[tuple[FaultConfig, ...], OrNone] = Field(
+        default=(), description="Faults made on purpose; refused unless gateway.allow_faults."
+    )
+    endpoints: Annotated[tuple[Endpoint, ...], OrNone] = Field(
+        default=(), description="Its addresses, where the URL's host is not the one to connect to."
+    )
+    discovery: DiscoveryConfig | None = Field(
+        default=None, description="What finds its endpoints; absent: the URL's host, or endpoints."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_find_them(self) -> ServiceConfig:
+        if self.endpoints and self.discovery is not None:
+            raise wrong("has both endpoints and discovery; remove one of them")
+        names = [endpoint.address for endpoint in self.endpoints]
+        if len(set(names)) != len(names):
+            raise wrong("lists the same endpoint twice; give it a weight instead")
+        return self
 
     @model_validator(mode="after")
     def _proxies_need_httpx(self) -> ServiceConfig:

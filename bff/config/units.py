@@ -27,6 +27,9 @@ REFERENCE_PATTERN = r"\$\{"
 DURATION_PATTERN = rf"^{_DURATION.pattern}$|{REFERENCE_PATTERN}"
 SIZE_PATTERN = rf"^{_SIZE.pattern}$|{REFERENCE_PATTERN}"
 
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)%")
+SHARE_PATTERN = rf"^{_SHARE.pattern}$|{REFERENCE_PATTERN}"
+
 FROM_FILE = "from a file"  # the validation context under which bare numbers are refused as durations
 
 
@@ -49,6 +52,19 @@ def parse_size(text: str) -> int:
             "is not a size; write 512B, 64KB (1000 bytes each), 64KiB (1024 bytes each), 1MiB or 1GiB"
         )
     return at_least_one_byte(int(match[1]) * _UNITS[match[2] or "B"])
+
+
+def parse_share(text: str) -> float:
+    """The fraction that ``20%`` or ``0.5%`` is; raises ValueError with what to write."""
+    match = _SHARE.fullmatch(text)
+    if match is None or not 0 < float(match[1]) <= 100:
+        raise ValueError("is not a share; write a percentage above 0% up to 100%, such as 20% or 0.5%")
+    return float(Decimal(match[1]) / 100)
+
+
+def share_text(share: float) -> str:
+    """How a share is written: ``20%``."""
+    return f"{(Decimal(repr(share)) * 100).normalize():f}%"
 
 
 def at_least_one_byte(size: int) -> int:
@@ -92,6 +108,14 @@ def _size(value: Any) -> Any:
     raise PydanticCustomError("size", "is not a size; write 512B, 64KiB or 1MiB, or a whole number of bytes")
 
 
+def _share(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        return _parsed(parse_share, value)
+    if isinstance(value, float) and 0 < value <= 1 and info.context is not FROM_FILE:
+        return value
+    raise PydanticCustomError("share", "is not a share; write a percentage, such as 20%")
+
+
 def _parsed(parse: Any, value: Any) -> Any:
     try:
         return parse(value)
@@ -119,3 +143,10 @@ Size = Annotated[
     ),
 ]
 """Bytes, written ``512B``, ``64KB``, ``1MiB`` or as a whole number; always at least one."""
+
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    WithJsonSchema({"type": "string", "pattern": SHARE_PATTERN, "examples": ["20%", "0.5%"]}),
+]
+"""A fraction above 0 up to 1, written ``20%``."""

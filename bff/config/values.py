@@ -11,7 +11,7 @@ from bff.config.scalars import typed
 from bff.config.tree import Mapping, Node, Scalar, Sequence
 
 # Below these keys every value is text: a token of digits must not turn into a number and lose its zeros.
-_TEXTS = frozenset({("services", "headers"), ("functions", "env")})
+_TEXTS = frozenset({("services", "headers"), ("functions", "env"), ("services", "discovery", "options")})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Values:
             return self._scalar(node, path, is_text=is_text)
         if isinstance(node, Sequence):
             return [self._value(item, (*path, at)) for at, item in enumerate(node.items)]
-        below = len(path) == 3 and (path[0], path[2]) in _TEXTS
+        below = len(path) > 2 and (path[0], *path[2:]) in _TEXTS
         is_token = len(path) == 3 and path[:2] == ("admin", "tokens")
         return {
             name: self._value(e.node, (*path, name), is_text=below or (is_token and name == "token"))

@@ -33,6 +33,20 @@ class TrustedProxies:
         # A proxy writes one of the two fields and lets the other pass: where they differ, one is the caller's.
         return told[0] if told and told.count(told[0]) == len(told) else peer
 
+    def patience(self, peer: str, headers: Sequence[tuple[bytes, bytes]], name: bytes) -> float | None:
+        """Seconds that a trusted peer still waits, by the header of that name; None when nobody trusted says so.
+
+        Said twice, the least counts: each hop has taken its own time off.
+        """
+        if not self._networks or not self._trusts(peer):
+            return None
+        said = [
+            int(value) / 1000
+            for field, value in headers
+            if field == name and value.isdigit() and len(value) < 10
+        ]
+        return min(said, default=None)
+
     def trusts(self, peer: str) -> bool:
         """Whether what this peer tells of others is believed."""
         return bool(self._networks) and self._trusts(peer)

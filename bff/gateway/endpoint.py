@@ -174,7 +174,11 @@ class Gateway:
             await self._options(scope, sender, table, origin)
             return
         invocation.function = target.function
-        invocation.deadline = Deadline(invocation.started + target.timeout, target.timeout)
+        allowed, peer = target.timeout, scope.get("client")
+        if peer:
+            patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
+            allowed = allowed if patience is None else min(allowed, patience)
+        invocation.deadline = Deadline(invocation.started + allowed, allowed)
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
         if target.guard is not None:
             await self._identify(target.guard, invocation, scope, table)

@@ -15,6 +15,7 @@ from bff.clock import Clock, Deadline, Expiry
 from bff.errors import BffError, problem
 from bff.gateway import views
 from bff.gateway.foreign import Foreign, as_whole
+from bff.gateway.incomplete import with_errors
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.target import Target
 from bff.sdk.invocation import Invocation
@@ -109,6 +110,9 @@ class Sender:
         elif answer.stream is not None:
             await self._stream(answer, target)
         else:
+            missing = self._invocation.missing
+            if missing and target.tells_errors:
+                answer.body = with_errors(answer.body, missing, self._invocation.reasons)
             await self.whole(self._seen_by_caches(answer))
 
     def as_whole(self, answer: Answer) -> Answer:

@@ -46,6 +46,7 @@ class Target:
     stream_idle_timeout: float = 300.0
     stream_timeout: float = 3600.0
     mount: str = ""
+    tells_errors: bool = False
     guard: Guard | None = None
     own: OwnHandler | None = None
     cache: Policy | None = None
@@ -59,6 +60,7 @@ class Table:
     cors: Cors | None
     proxies: TrustedProxies
     lanes: Lanes | None = None
+    timeout_header: bytes = b""
 
 
 def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes | None = None) -> Table:
@@ -81,6 +83,7 @@ def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes |
         cors=Cors(config.gateway.cors) if config.gateway.cors else None,
         proxies=TrustedProxies(config.gateway.trusted_proxies),
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig() else None,
+        timeout_header=config.gateway.timeout_header.encode(),
     )
 
 
@@ -103,6 +106,7 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schem
         stream_timeout=function.stream_timeout,
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
+        tells_errors=route.errors,
         guard=guard,
     )
 

@@ -57,7 +57,7 @@ def with_tag(answer: Answer) -> None:
 
 def with_tag_if_kept(answer: Answer, invocation: Invocation) -> None:
     """The tag for a page that may be kept, whatever its size."""
-    if answer.status == 200 and invocation.method in _READING:
+    if answer.status == 200 and invocation.method in _READING and not invocation.missing:
         with_tag(answer)
 
 

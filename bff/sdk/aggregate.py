@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
+from bff.errors import BffError
 from bff.sdk.call import Call
-from bff.sdk.failures import ServiceError
+from bff.sdk.failures import ServiceError, ServiceTimedOut
 from bff.sdk.invocation import Invocation, current
 from bff.sdk.part import RunningPart
 
@@ -216,7 +217,7 @@ def optional(part: Awaitable[Any], /, default: Any = None, *, name: str | None =
         try:
             return await part
         except SOFT_FAILURES as failure:
-            _invocation_of(part).mark_missing(name or _name_of(part, failure))
+            _invocation_of(part).mark_missing(name or _name_of(part, failure), _reason_of(failure))
             return default
 
     return _Part(run, [part])
@@ -254,7 +255,7 @@ def fallback(part: Awaitable[Any], /, *others: Any, name: str | None = None) -> 
         failure: BaseException | None = None
         for option in (part, *others):
             if not isinstance(option, Awaitable):
-                _invocation_of(part).mark_missing(name or _name_of(part, failure))
+                _invocation_of(part).mark_missing(name or _name_of(part, failure), _reason_of(failure))
                 return option
             try:
                 return await option
@@ -268,6 +269,13 @@ def fallback(part: Awaitable[Any], /, *others: Any, name: str | None = None) -> 
 
 def _invocation_of(part: Awaitable[Any]) -> Invocation:
     return part.invocation if isinstance(part, Call) else current.get()
+
+
+def _reason_of(failure: BaseException | None) -> dict[str, Any]:
+    """What a problem document would say of it, in three members."""
+    if isinstance(failure, BffError):
+        return {"code": failure.code, "status": failure.status, **failure.extras()}
+    return {"code": ServiceTimedOut.code, "status": ServiceTimedOut.status}
 
 
 def _name_of(part: Awaitable[Any], failure: BaseException | None) -> str:

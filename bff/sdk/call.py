@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 
 class SendOptions(TypedDict, total=False):
-    """What a call may carry, as in httpx. ``timeout`` is in seconds and can only shorten the service's."""
+    """What a call may carry, as in httpx. ``timeout`` is in seconds and can only shorten the service's;
+    ``idempotent`` says that it may reach the service twice, whatever routes.yaml says.
+    """
 
     params: Any
     headers: Mapping[str, str]
@@ -31,6 +33,7 @@ class SendOptions(TypedDict, total=False):
     data: Mapping[str, Any]
     files: Any
     timeout: float
+    idempotent: bool
 
 
 class Sender(Protocol):

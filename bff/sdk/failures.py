@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from bff.errors import BffError, Fault
@@ -63,13 +64,39 @@ class ServiceError(BffError):
 
 
 class ServiceUnreachable(ServiceError):
-    """No connection could be made: refused, no such host, TLS failed, or the pool stayed full."""
+    """No connection could be made: refused, no such host, or TLS failed."""
 
     code, title = "service-unreachable", "A service behind this page cannot be reached"
     status = 503
 
     def __init__(self, service: str, why: str = "could not be reached") -> None:
         super().__init__(service, why)
+
+
+class NoHealthyEndpoint(ServiceUnreachable):
+    """No endpoint may be called: all are ejected, or none is known. ``retry_in`` is seconds; 0 is unknown."""
+
+    code, title = "no-healthy-endpoint", "A service behind this page has no healthy endpoint"
+
+    def __init__(self, service: str, retry_in: float = 0.0) -> None:
+        super().__init__(service, "has no healthy endpoint")
+        self.retry_in = retry_in
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": str(ceil(self.retry_in))} if self.retry_in > 0 else {}
+
+
+class ServiceOverloaded(ServiceError):
+    """As many calls of the service are under way or wait as it may hold; this one was not sent."""
+
+    code, title = "service-overloaded", "A service behind this page has too many calls already"
+    status = 503
+
+    def __init__(self, service: str, most: int = 0) -> None:
+        super().__init__(service, f"has {most or 'too many'} calls under way or waiting already")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
 
 
 class ServiceTimedOut(ServiceError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bff import trace
@@ -41,6 +42,9 @@ class CallRecord:
     an answer from a cache (``cached`` then says how: ``hit``, ``stale``; ``revalidated`` was asked about) or one shared with another call
     (``coalesced``). ``sent`` is when the last attempt had a connection and was written, ``bytes_in`` the bytes
     of the body as they came.
+
+    ``until`` is when its time is over, ``fault`` one that the caller asked for in dev. ``flags`` are Envoy's, joined
+    by commas, for what went wrong on the way even if an answer came in the end.
     """
 
     service: str
@@ -57,6 +61,14 @@ class CallRecord:
     cached: str = ""
     coalesced: bool = False
     flight: Any = field(default=None, repr=False, compare=False)  # who else waits, while it is under way
+    until: float = float("inf")
+    flags: str = ""
+    fault: str = ""
+
+    def flag(self, flag: str) -> None:
+        """Add one of Envoy's response flags, once."""
+        if flag and flag not in self.flags.split(","):
+            self.flags = f"{self.flags},{flag}" if self.flags else flag
 
     def how(self) -> str:
         """What was unusual about it, in a few words: ``"2 attempts"``, ``"cache hit, shared"``; mostly nothing."""
@@ -79,6 +91,8 @@ class Forwarding:
 
 
 NO_FORWARDING = Forwarding()
+NO_REASON: Mapping[str, Any] = MappingProxyType({})
+"""Nothing is told of why a part is missing."""
 
 
 @dataclass(slots=True)
@@ -190,6 +204,7 @@ class Invocation(Signal):
     parts: Any = None  # what services said of caching, for the answer made of it
     memoizes = True
     shelf: Any = None  # its way through the store, on a route with a cache section
+    reasons: Mapping[str, Mapping[str, Any]] = NO_REASON
     deadline: Deadline
     _trace: trace.TraceContext | None = None
 
@@ -222,16 +237,25 @@ class Invocation(Signal):
             return None
         return getattr(self.error, "fault", Fault.FUNCTION)
 
+    @property
+    def flags(self) -> str:
+        """Envoy's response flags of its service calls, each once, and DC where the caller left."""
+        calls = self.calls or ()
+        found = [flag for call in calls if call.flags for flag in call.flags.split(",")]
+        return ",".join(dict.fromkeys([*found, "DC"] if self.left else found))
+
     def remaining(self) -> float:
         """Seconds until the deadline; negative once it has passed."""
         return self.deadline.at - self.clock.now()
 
-    def mark_missing(self, part: str) -> None:
-        """Say that the answer goes out without this part."""
+    def mark_missing(self, part: str, reason: Mapping[str, Any] = NO_REASON) -> None:
+        """Say that the answer goes out without this part; ``reason`` is for who reads the answer: no secrets."""
         if self.missing is None:
-            self.missing = []
+            self.missing, self.reasons = [], {}
         if part not in self.missing and len(self.missing) < MAX_MISSING:
             self.missing.append(part)
+            if reason:
+                self.reasons = {**self.reasons, part: reason}
 
     def open_call(self, service: str, method: str, path: str) -> CallRecord:
         """Begin the record of a service call."""
@@ -248,7 +272,7 @@ class Invocation(Signal):
         """Services whose answers are still out, or were when time ran out and cancelled them."""
         if not self.calls:
             return ()
-        ran_out = self.deadline.at - TIMER_ERROR
+        ran_out = self.deadline.of_calls - TIMER_ERROR
         return tuple(
             dict.fromkeys(call.service for call in self.calls if call.ended is None or call.ended >= ran_out)
         )

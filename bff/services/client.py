@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from bff import trace
 from bff.clock import Clock, Expiry
@@ -15,6 +15,9 @@ from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
+from bff.services.faultheader import asked_by
+from bff.services.following import Following, Surroundings
+from bff.services.outcomes import flag_of
 from bff.services.paths import climbs
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from bff.services.cache import Cache
     from bff.services.composed import Parts
     from bff.services.passing import Exchange, Onward, Way
+    from bff.services.resolver import Address
     from bff.services.response import ServiceResponse
     from bff.services.sharing import Sharing
     from bff.services.transport import MakeTransport
@@ -42,7 +46,8 @@ _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 class ServiceClient:
     """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_sharing``, ``_way`` and the
-    ``_transport`` below them, made with the first call; ``passing``, how many exchanges pass through now.
+    ``_transport`` below them, made with the first call; ``_following``, what looks for endpoints; ``passing``, how
+    many exchanges pass through now.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class ServiceClient:
         make_transport: MakeTransport,
         max_answer: int = MAX_ANSWER,
         cache: Cache | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -62,6 +68,8 @@ class ServiceClient:
         self._max_answer = max_answer
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._cache = cache
+        self._around = surroundings or Surroundings()
+        self._following: Following | None = None
         self._wire: Wire | None = None
         self._sharing: Sharing | None = None
         self._part_of: Callable[..., Parts]
@@ -85,22 +93,19 @@ class ServiceClient:
 
         """
         now = self._clock.now()
-        allowed = self._allowed(invocation.deadline.at - now, options)
+        allowed = self._allowed(invocation.deadline.of_calls - now, options)
         if not _NOTHING_SPECIAL.fullmatch(path):
             self._check_path(path)
         record = invocation.open_call(self.name, method, path)
+        record.until = now + allowed
         try:
-            with Expiry(self._clock, now + allowed):
+            with Expiry(self._clock, record.until):
                 response = await self._answer(invocation, method, path, options, record)
-        except TimeoutError:
-            record.error = ServiceTimedOut.code
-            raise ServiceTimedOut(self.name, allowed) from None
-        except asyncio.CancelledError:
-            record.error = "cancelled"  # a part beside it failed, the deadline passed, or the caller left
-            raise
         except BaseException as error:
-            record.error = error.code if isinstance(error, ServiceError) else type(error).__name__
-            raise
+            failure = self._noted(error, record, allowed)
+            if failure is error:
+                raise
+            raise failure from None
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
@@ -114,29 +119,51 @@ class ServiceClient:
     async def _answer(
         self, invocation: Invocation, method: str, path: str, options: SendOptions, record: CallRecord
     ) -> ServiceResponse:
+        """By the cache, by a flight of somebody else's, or over the wire."""
         caller = forward.derived(invocation, options.get("headers") or NOTHING)
-        headers = forward.fields(invocation, caller, self._own, trace.new_span_id())
-        if not _OF_THE_MESSAGE.isdisjoint(headers):
-            names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
-            raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-        wire = self._wire or self._connected()
+        headers = self._headers(invocation, caller, record)
+        wire = self._wire or await self._connected()
         sharing = self._sharing
         if sharing is None:
             return await wire.exchange(method, path, headers, options, record)
         if invocation.lane:  # its label travels along, and may lead to another answer
             caller = {**caller, ":lane": invocation.lane}
         question = sharing.question(wire, method, path, headers, caller, options, record)
-        if method in sharing.METHODS and _BODIES.isdisjoint(options):
+        # What is spoilt on purpose is for who asked for it alone.
+        if method in sharing.METHODS and _BODIES.isdisjoint(options) and not record.fault:
             return await sharing.answer(question, invocation, record)
         return await sharing.send(question, invocation)
+
+    def _headers(
+        self, invocation: Invocation, caller: Mapping[str, str], record: CallRecord
+    ) -> dict[str, str]:
+        """What the call carries; in dev, what its caller wants to go wrong is put into the record."""
+        if self._around.heeds_fault_header:
+            record.fault = asked_by(invocation, self.name)
+        headers = forward.fields(invocation, caller, self._own, trace.new_span_id())
+        if not _OF_THE_MESSAGE.isdisjoint(headers):
+            names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
+            raise BadServiceCall(self.name, f"{names} is for the client itself to set")
+        return headers
 
     def _note_part(self, invocation: Invocation, response: ServiceResponse, record: CallRecord) -> None:
         """What this answer says of caching, for the page that is made of it."""
         part = self._part_of(response, record.started, self._clock)
         invocation.parts = part if invocation.parts is None else invocation.parts.and_also(part)
 
+    def _noted(self, error: BaseException, record: CallRecord, allowed: float) -> BaseException:
+        """Write into the record why there is no answer; gives the failure that the function is told."""
+        if isinstance(error, asyncio.CancelledError):
+            record.error = "cancelled"  # a part beside it failed, the deadline passed, or the caller left
+            return error
+        if isinstance(error, TimeoutError):
+            error = ServiceTimedOut(self.name, allowed)
+        record.error = error.code if isinstance(error, ServiceError) else type(error).__name__
+        record.flag(flag_of(error))
+        return error
+
     def _allowed(self, remaining: float, options: SendOptions) -> float:
-        """Seconds this call may take: the least of call, service and deadline."""
+        """Seconds this call may take: the least of call, service, and what the deadline leaves for calls."""
         if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
             raise ServiceTimedOut(self.name, 0.0)
         allowed = min(self.config.timeout, remaining)
@@ -155,42 +182,60 @@ class ServiceClient:
         if climbs(plain.encode()):
             raise BadServicePath(self.name, "has a . or .. segment")
 
-    def _connected(self) -> Wire:
-        """The wire, and the layers above it if routes.yaml wants any; made with the first call."""
-        if self._wire is None:
-            self._wire = self._transports().wire_of(
-                self.name, self.config, self._below(), max_answer=self._max_answer
-            )
-            from bff.services.replies import part_of
-            from bff.services.sharing import Sharing
+    def follow(self) -> None:
+        """Begin to look for the endpoints, where routes.yaml says how; before the first call does."""
+        if self.config.discovery is not None and self._following is None and self._around.is_real:
+            self._following = Following(self.name, self.config, self._around, clock=self._clock)
 
-            self._part_of = part_of
-            if self.config.coalesce or self.config.cache is not None:
-                self._sharing = Sharing(
-                    self.name, self.config, own=self._own, cache=self._cache, clock=self._clock
-                )
+    async def _connected(self) -> Wire:
+        """The calm wire, and the layers above it if routes.yaml wants any; made with the first call."""
+        self._load()
+        self.follow()
+        first = () if self._following is None else await self._following.first()
+        if self._wire is None:  # else another call was faster
+            self._lay(first)
+        assert self._wire is not None
         return self._wire
+
+    def _lay(self, found: Sequence[Address]) -> None:
+        from bff.services.replies import part_of
+        from bff.services.sharing import Sharing
+        from bff.services.ways import way_of
+
+        self._part_of = part_of
+        if self.config.coalesce or self.config.cache is not None:
+            self._sharing = Sharing(
+                self.name, self.config, own=self._own, cache=self._cache, clock=self._clock
+            )
+        self._wire, endpoints = way_of(
+            self.name,
+            self.config,
+            self._below(),
+            self._around,
+            clock=self._clock,
+            max_answer=self._max_answer,
+            found=found,
+        )
+        if self._following is not None:
+            self._following.lead(endpoints.update)
 
     def _below(self) -> httpx.AsyncBaseTransport:
         if self._transport is None:
-            self._transports()
+            self._load()
             self._transport = self._make_transport(self.name, self.config)
         return self._transport
 
     @staticmethod
-    def _transports() -> Any:
-        """The module that needs httpx, imported with the first call."""
+    def _load() -> None:
+        """Import httpx, which takes long, with the first call."""
         from bff.services import lean_httpx
 
         lean_httpx.load()
-        from bff.services import transport
-
-        return transport
 
     async def open(self, onward: Onward) -> Exchange:
         """Pass a request through, unread: see :class:`bff.services.passing.Way`."""
         if self._way is None:
-            self._transports()
+            self._load()
             from bff.services.passage import way_of
 
             self._way = way_of(self.name, self.config, self._below())
@@ -206,9 +251,13 @@ class ServiceClient:
         return forward.relays_credentials(invocation, self._own)
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Stop looking for endpoints, end what is under way, and close every connection."""
+        if self._following is not None:
+            await self._following.aclose()
         if self._sharing is not None:
             await self._sharing.aclose()
+        if self._wire is not None:
+            await self._wire.aclose()
         if self._transport is not None:
             await self._transport.aclose()
 

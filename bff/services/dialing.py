@@ -23,11 +23,15 @@ HEAD_START = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address of a service: a host, a port, and whether TLS is spoken there."""
+    """One address of a service: a host, a port, and whether TLS is spoken there.
+
+    ``server_name`` is who TLS has to prove to be there, where that is not the host.
+    """
 
     host: str
     port: int
     is_tls: bool = False
+    server_name: str = ""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -105,7 +109,9 @@ class Dialer:
             address,
             self.endpoint.port,
             ssl=self._context() if self.endpoint.is_tls else None,
-            server_hostname=self.endpoint.host if self.endpoint.is_tls else None,
+            server_hostname=(self.endpoint.server_name or self.endpoint.host)
+            if self.endpoint.is_tls
+            else None,
         )
         return connection
 

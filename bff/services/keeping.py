@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
-from bff.sdk.failures import ServiceConnectionLost, ServiceError, ServiceUnreachable
+from bff.sdk.failures import ServiceConnectionLost, ServiceError, ServiceOverloaded, ServiceUnreachable
 from bff.sdk.invocation import CallRecord
 from bff.services import replies
 from bff.services.cache import Asked, Cache, Found, Whole
@@ -69,7 +69,7 @@ class Keeping:
         began = self._clock.now()
         try:
             response = await question.exchange(_under(found.conditions, question.headers))
-        except (ServiceUnreachable, ServiceConnectionLost):
+        except (ServiceUnreachable, ServiceConnectionLost, ServiceOverloaded):
             stand_in = self._cache.failed(asked, found)
             if stand_in is None:
                 raise
@@ -104,16 +104,17 @@ class Keeping:
         if asked.key in self._refreshing:
             return
         headers = {name: value for name, value in question.headers.items() if name not in _IDENTITY}
-        alone = question.with_headers(headers, method="GET")
+        until = self._clock.now() + self._timeout
+        alone = question.with_headers(headers, until=until, method="GET")
         anew = Asked(method="GET", key=asked.key, fields=asked.fields, policy=self._policy)
         found = Found(stored=stored, conditions=self._cache.conditions(stored), why="stale")
-        task = asyncio.create_task(self._refreshed(anew, found, alone))
+        task = asyncio.create_task(self._refreshed(anew, found, alone, until))
         self._refreshing[asked.key] = task
         task.add_done_callback(lambda _: self._refreshing.pop(asked.key, None))
 
-    async def _refreshed(self, asked: Asked, found: Found, question: Question) -> None:
+    async def _refreshed(self, asked: Asked, found: Found, question: Question, until: float) -> None:
         # After a failure the stale one goes on as long as it may, and whoever comes next tries again.
-        with suppress(ServiceError, TimeoutError), Expiry(self._clock, self._clock.now() + self._timeout):
+        with suppress(ServiceError, TimeoutError), Expiry(self._clock, until):
             await self._fetch(asked, found, question)
 
     def heard_change(self, question: Question, response: ServiceResponse) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bff.clock import Clock
 from bff.config import ServiceConfig
 from bff.services import lean_httpx
 from bff.services.client import ServiceClient
+from bff.services.following import TIMEOUT_HEADER, Surroundings
 from bff.services.subsets import Subsets
 
 if TYPE_CHECKING:
@@ -27,22 +29,35 @@ class ServicePool:
     """Mutable state: ``clients``, replaced whole; ``_transports``, made with the first call."""
 
     def __init__(
-        self, *, clock: Clock, make_transport: MakeTransport | None = None, cache: Cache | None = None
+        self,
+        *,
+        clock: Clock,
+        make_transport: MakeTransport | None = None,
+        cache: Cache | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.clients: Mapping[str, AnyClient] = {}
+        around = surroundings or Surroundings()
+        self._around = around if make_transport is None else replace(around, is_real=False)
         self._clock = clock
         self._cache = cache
         self._given = make_transport
         self._transports: Transports | None = None
 
-    def configure(self, services: Mapping[str, ServiceConfig]) -> list[AnyClient]:
+    def configure(
+        self, services: Mapping[str, ServiceConfig], *, timeout_header: str = TIMEOUT_HEADER
+    ) -> list[AnyClient]:
         """Serve these from now on. Gives back the clients that are replaced, to close when calls are done."""
-        old = self.clients
+        before = self.clients
+        old = before if timeout_header == self._around.timeout_header else {}
+        self._around = replace(self._around, timeout_header=timeout_header)
         self.clients = {
             name: old[name] if name in old and old[name].config == config else self._client(name, config)
             for name, config in services.items()
         }
-        return [client for name, client in old.items() if self.clients.get(name) is not client]
+        for client in self.clients.values():
+            client.follow()
+        return [client for name, client in before.items() if self.clients.get(name) is not client]
 
     def _client(self, name: str, config: ServiceConfig) -> AnyClient:
         return Subsets(name, config, self._one_place) if config.subsets else self._one_place(name, config)
@@ -54,6 +69,7 @@ class ServicePool:
             clock=self._clock,
             make_transport=self._given or self._make,
             cache=self._cache,
+            surroundings=self._around,
         )
 
     def _make(self, name: str, config: ServiceConfig) -> httpx.AsyncBaseTransport:
@@ -67,7 +83,7 @@ class ServicePool:
     def preload() -> None:
         """Import what the first call needs; run it in a thread, after the listeners are up."""
         lean_httpx.load()
-        importlib.import_module("bff.services.transport")
+        importlib.import_module("bff.services.ways")
         importlib.import_module("bff.services.sharing")
 
     async def aclose(self) -> None:

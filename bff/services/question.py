@@ -74,18 +74,21 @@ class Question:
             return rest
         return self._wire.exchange(self.method, self._path, headers, self._options, self._record)
 
-    def sent_already(self, rest: Coroutine[Any, Any, ServiceResponse]) -> Question:
-        """The same, its first exchange being under way."""
-        return self.with_headers(self.headers, rest=rest)
+    def carried_on(self, until: float, rest: Coroutine[Any, Any, ServiceResponse] | None) -> Question:
+        """The same without who asked, its first exchange being under way if there is a ``rest`` of it."""
+        return self.with_headers(self.headers, until=until, rest=rest)
 
     def with_headers(
         self,
         headers: Mapping[str, str],
+        *,
+        until: float,
         method: str | None = None,
         rest: Coroutine[Any, Any, ServiceResponse] | None = None,
     ) -> Question:
-        """The same with other fields, recorded in nobody's invocation."""
+        """The same with other fields and another end (clock seconds), recorded in nobody's invocation."""
         record = CallRecord(self._record.service, self.method, self._path, self._record.started)
+        record.until = until
         return Question(
             self._wire,
             self._base,

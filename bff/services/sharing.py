@@ -112,14 +112,10 @@ class Sharing:
 
     async def _carried_on(self, flight: Flight[Landed], question: Question) -> Landed:
         """Who led is gone, and others wait: what the wire began is finished, or begun again."""
-        if flight.rest is not None:
-            question = question.sent_already(flight.rest)
-        return await self._within_time(question)
-
-    async def _within_time(self, question: Question) -> Landed:
+        until = self._clock.now() + self._timeout
         try:
-            with Expiry(self._clock, self._clock.now() + self._timeout):
-                return await self._fetch(question)
+            with Expiry(self._clock, until):
+                return await self._fetch(question.carried_on(until, flight.rest))
         except TimeoutError:
             raise ServiceTimedOut(self._name, self._timeout) from None
 

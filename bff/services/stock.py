@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 
-from bff.config import ServiceConfig
 from bff.sdk.call import SendOptions
 from bff.sdk.invocation import CallRecord
 from bff.services.dialing import origin_of
@@ -56,16 +55,29 @@ _H11_STATE = attrgetter("_httpcore_stream._stream._connection._h11_state")
 
 
 class StockWire:
-    """The connections to one service, spoken to in httpx. Immutable but for the pool inside the transport."""
+    """The connections to one endpoint, spoken to in httpx. Immutable; the transport and its pool are its maker's
+    to close.
+
+    Requests go to ``base`` and ask for ``asks_for``'s host, by Host and in TLS.
+    """
 
     def __init__(
-        self, service: str, config: ServiceConfig, transport: httpx.AsyncBaseTransport, *, max_answer: int
+        self,
+        service: str,
+        base: str,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        asks_for: httpx.URL,
+        max_answer: int,
     ) -> None:
         self._service = service
-        self._base = config.url.rstrip("/")
+        self._base = base.rstrip("/")
         self._endpoint = origin_of(httpx.URL(self._base))
         self._transport = transport
         self._max_answer = max_answer
+        is_elsewhere = httpx.URL(base).netloc != asks_for.netloc
+        self._host = {"host": asks_for.netloc.decode()} if is_elsewhere else {}
+        self._extensions = {"sni_hostname": asks_for.host} if is_elsewhere else {}
 
     async def exchange(
         self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
@@ -82,7 +94,8 @@ class StockWire:
                 method,
                 self._base + path,
                 # latin-1, RFC 9110 §5.5's obs-text: what a caller sent us travels on byte for byte.
-                headers=httpx.Headers({**_DEFAULTS, **headers}, encoding="latin-1"),
+                headers=httpx.Headers({**self._host, **_DEFAULTS, **headers}, encoding="latin-1"),
+                extensions=self._extensions,
                 params=options.get("params"),
                 json=options.get("json"),
                 content=options.get("content"),
@@ -116,5 +129,4 @@ class StockWire:
         return response
 
     async def aclose(self) -> None:
-        """Close its connections."""
-        await self._transport.aclose()
+        """Nothing: the transport may lead to other endpoints too."""

@@ -7,9 +7,9 @@ same place, so that what a page shows is from one version.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bff.config import ServiceConfig
 from bff.sdk.asked import Facts, conditions_of, fields_of, meets
@@ -20,6 +20,9 @@ from bff.services.client import ServiceClient
 
 if TYPE_CHECKING:
     import httpx
+
+_OF_THE_URL: Mapping[str, Any] = {"subsets": {}, "endpoints": (), "discovery": None}
+"""What says where a service's own URL leads; a subset is where its URL says."""
 
 
 class Subsets:
@@ -33,7 +36,7 @@ class Subsets:
         self.name = name
         self.config = config
         subsets = {
-            subset: make(name, config.model_copy(update={"url": each.url, "subsets": {}}))
+            subset: make(name, config.model_copy(update={"url": each.url, **_OF_THE_URL}))
             for subset, each in config.subsets.items()
         }
         self._by_lane = {
@@ -76,6 +79,11 @@ class Subsets:
     def passing(self) -> int:
         """Requests that pass through to any of the places now."""
         return sum(place.passing for place in self._all_places())
+
+    def follow(self) -> None:
+        """As :meth:`ServiceClient.follow`, for every place."""
+        for each in self._all_places():
+            each.follow()
 
     def _all_places(self) -> tuple[ServiceClient, ...]:
         places = (*self._by_lane.values(), *self._places, *(place for _, place in self._rules))

@@ -19,6 +19,7 @@ from bff.services import http1
 from bff.services.composing import of_request
 from bff.services.connections import Connections, Limits
 from bff.services.dialing import Dialer, Endpoint, endpoint_of
+from bff.services.resolver import Address
 from bff.services.response import ServiceResponse
 from bff.services.stock import StockWire
 from bff.services.tls import SharedContext
@@ -58,9 +59,13 @@ class Transport(httpx.AsyncBaseTransport):
         endpoint = endpoint_of(url)
         pool = self._pools.get(endpoint)
         if pool is None:
-            dialer = Dialer(endpoint, clock=self._clock, timeout=self._connect_timeout, context=self._context)
-            pool = self._pools[endpoint] = Connections(dialer, clock=self._clock, limits=self._limits)
+            pool = self._pools[endpoint] = self.apart(endpoint)
         return pool
+
+    def apart(self, endpoint: Endpoint) -> Connections:
+        """A pool of its own to one endpoint, which whoever asks for it closes."""
+        dialer = Dialer(endpoint, clock=self._clock, timeout=self._connect_timeout, context=self._context)
+        return Connections(dialer, clock=self._clock, limits=self._limits)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """See :class:`httpx.AsyncBaseTransport`; the body is streamed."""
@@ -135,13 +140,27 @@ class Transports:
 
 
 def wire_of(
-    service: str, config: ServiceConfig, transport: httpx.AsyncBaseTransport, *, max_answer: int
+    service: str,
+    config: ServiceConfig,
+    transport: httpx.AsyncBaseTransport,
+    *,
+    max_answer: int,
+    address: Address | None = None,
 ) -> Wire:
-    """The way to a service over a transport: past httpx's own layers where the transport is ours."""
-    if isinstance(transport, Transport):
-        url = config.url.rstrip("/")
-        return OwnWire(service, url, transport.connections(httpx.URL(url)), max_answer=max_answer)
-    return StockWire(service, config, transport, max_answer=max_answer)
+    """The way to a service over a transport: past httpx's own layers where the transport is ours.
+
+    With an ``address`` it leads there, and still asks for the host of the service's URL.
+    """
+    url = httpx.URL(config.url)
+    if not isinstance(transport, Transport):
+        base = config.url if address is None else str(url.copy_with(host=address.host, port=address.port))
+        return StockWire(service, base, transport, asks_for=url, max_answer=max_answer)
+    if address is None:
+        connections = transport.connections(url)
+    else:
+        is_tls = url.scheme == "https"
+        connections = transport.apart(Endpoint(address.host, address.port, is_tls, server_name=url.host))
+    return OwnWire(service, config.url, connections, max_answer=max_answer)
 
 
 MakeTransport = Callable[[str, ServiceConfig], httpx.AsyncBaseTransport]

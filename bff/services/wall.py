@@ -13,6 +13,7 @@ from bff.sdk.failures import (
     BadServicePath,
     ServiceBodyInvalid,
     ServiceConnectionLost,
+    ServiceOverloaded,
     ServiceUnreachable,
 )
 from bff.services.connection import TooLarge
@@ -24,7 +25,7 @@ def translated(error: Exception, service: str) -> Exception:
         case httpx.ConnectError() | httpx.ConnectTimeout():
             return ServiceUnreachable(service, _why_unreachable(error))
         case httpx.PoolTimeout():
-            return ServiceUnreachable(service, "has no free connection")
+            return ServiceOverloaded(service)
         case TooLarge():
             return ServiceBodyInvalid(service, f"is larger than {error.limit} bytes")
         case httpx.DecodingError():

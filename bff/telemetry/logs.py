@@ -17,6 +17,10 @@ from bff.signals import (
     ConfigApplied,
     ConfigRejected,
     Culprit,
+    DiscoveryFailed,
+    EndpointEjected,
+    EndpointReturned,
+    EndpointsChanged,
     Evicted,
     InstanceDead,
     LoadFailed,
@@ -62,6 +66,8 @@ class AccessLog:
         if invocation.calls:
             fields["trace_id"] = invocation.trace.trace_id
             fields["services"] = [_call(call) for call in invocation.calls]
+            if flags := invocation.flags:
+                fields["flags"] = flags
         if invocation.missing:
             fields["missing"] = invocation.missing
         if invocation.error is not None:
@@ -71,11 +77,17 @@ class AccessLog:
 
 def _call(call: Any) -> dict[str, Any]:
     ended = call.ended if call.ended is not None else call.started
-    shown = {"service": call.service, "status": call.status, "ms": round((ended - call.started) * 1000, 3)}
+    shown: dict[str, Any] = {
+        "service": call.service,
+        "status": call.status,
+        "ms": round((ended - call.started) * 1000, 3),
+    }
     if call.error:
         shown["error"] = call.error
     if how := call.how():
         shown["how"] = how
+    if call.flags:
+        shown |= {"endpoint": call.endpoint, "flags": call.flags}
     return shown
 
 
@@ -105,6 +117,10 @@ class EventLog:
         signals.listen(Evicted, self._evicted)
         signals.listen(TrafficMoved, self._traffic_moved)
         signals.listen(ReleaseTurned, self._release_turned)
+        signals.listen(EndpointEjected, self._ejected)
+        signals.listen(EndpointReturned, self._returned)
+        signals.listen(EndpointsChanged, self._endpoints_changed)
+        signals.listen(DiscoveryFailed, self._discovery_failed)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
         signals.listen(StoreLost, self._store_lost)
@@ -198,6 +214,21 @@ class EventLog:
         self._lines.write_out()
         fields = _accused(said.culprit, said.seconds) | {"remedy": said.culprit.remedy}
         self._lines.write("error", "the event loop does not come back; this process ends", fields)
+
+    def _ejected(self, said: EndpointEjected) -> None:
+        fields = {"service": said.service, "endpoint": said.endpoint, "seconds": round(said.seconds, 3)}
+        self._lines.write("warning", "endpoint ejected", fields)
+
+    def _returned(self, said: EndpointReturned) -> None:
+        self._lines.write("info", "endpoint is back", {"service": said.service, "endpoint": said.endpoint})
+
+    def _endpoints_changed(self, said: EndpointsChanged) -> None:
+        fields = {"service": said.service, "endpoints": said.endpoints[:20], "count": len(said.endpoints)}
+        self._lines.write("info", "endpoints changed", fields)
+
+    def _discovery_failed(self, said: DiscoveryFailed) -> None:
+        fields = {"service": said.service, "why": said.why, "kept": said.kept}
+        self._lines.write("warning" if said.kept else "error", "discovery failed", fields)
 
     def _config_applied(self, said: ConfigApplied) -> None:
         self._lines.write("info", "routes.yaml applied", {"routes": said.routes})

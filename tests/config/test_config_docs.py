@@ -45,7 +45,10 @@ from bff.config.auth import (
     JwtConfig,
     SchemeConfig,
 )
-from bff.config.units import DURATION_PATTERN, duration_text, size_text
+from bff.config.endpoints import DiscoveryConfig, EndpointConfig
+from bff.config.faults import FaultConfig
+from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
+from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
 if TYPE_CHECKING:
     from tests.config.conftest import Project
@@ -81,6 +84,14 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "sticky": StickyConfig,
     "release": ReleaseConfig,
     "lanes": LaneConfig,
+    "services.NAME.retries": RetriesConfig,
+    "services.NAME.retries.budget": BudgetConfig,
+    "services.NAME.hedge": HedgeConfig,
+    "services.NAME.outlier_detection": OutlierConfig,
+    "services.NAME.balance": BalanceConfig,
+    "services.NAME.endpoints[]": EndpointConfig,
+    "services.NAME.discovery": DiscoveryConfig,
+    "services.NAME.faults[]": FaultConfig,
 }
 
 
@@ -107,6 +118,8 @@ def default_text(field: FieldInfo) -> str:
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
+    if isinstance(default, float) and any("%" in str(each) for each in field.metadata):
+        return f"`{share_text(default)}`"
     if isinstance(default, float) and any(isinstance(each, WithJsonSchema) for each in field.metadata):
         return f"`{duration_text(default)}`"
     if isinstance(default, tuple):

@@ -164,7 +164,7 @@ def test_every_limit_is_listed_with_its_default() -> None:
         words = {str(value)}
         if isinstance(value, float):
             words = {duration_text(value)}
-        elif value > 1024:
+        elif value > 1024:  # 1024 calls are no size
             words = {size_text(value)}
         assert default.strip("`").partition(";")[0] in words, where
         checked += 1
@@ -196,7 +196,13 @@ def test_the_log_line_explained_is_a_line_that_is_written(
     line = running.log("request", request_id="warm")
     [shown] = re.findall(r"```json example=line\n(.*?)```", OPERATIONS, re.DOTALL)
     assert list(line) == list(json.loads(shown))
-    assert set(line["services"][0]) - {"error"} == {"service", "status", "ms"}
+    assert set(line["services"][0]) - {"error"} == {
+        "service",
+        "status",
+        "ms",
+        "endpoint",
+        "flags",
+    }
     explained = {name for row in rows(OPERATIONS, "## Logs") for name in re.findall(r"`(\w+)`", row[0])}
     assert {"route", "ms", "client", "trace_id", "services", "missing"} <= explained
 

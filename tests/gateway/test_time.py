@@ -106,3 +106,24 @@ def test_many_who_leave_leave_no_calls_behind(samples: ServeSamples) -> None:
     eventually(lambda: all("cancelled" in running.noted(f"wave{number}") for number in range(50)))
     functions = httpx.get(f"{running.admin}/v1/functions", trust_env=False).json()
     assert {each["name"]: each["in_flight"] for each in functions}["patient"] == 0
+
+
+@pytest.mark.parametrize("said", ["100", "100, 5000", "0100"])
+def test_a_trusted_proxy_says_how_long_it_still_waits(samples: ServeSamples, said: str) -> None:
+    """Envoy's header shortens the deadline; it never prolongs it, and nonsense changes nothing."""
+    running = samples("serve", section='  trusted_proxies: ["127.0.0.1"]')
+    fields = [("x-envoy-expected-rq-timeout-ms", value) for value in said.split(", ")]
+    began = time.monotonic()
+    answer = running.get("/sleepy", headers=fields)
+    assert answer.status_code == 504
+    assert "0.1 s" in answer.json()["detail"]
+    assert time.monotonic() - began < 2
+    for nonsense in ("900000", "-1", "soon", "1e3", "9" * 30):
+        answer = running.get("/sleepy", headers=[("x-envoy-expected-rq-timeout-ms", nonsense)])
+        assert "0.3 s" in answer.json()["detail"]
+
+
+def test_a_caller_cannot_shorten_or_prolong_anything(served: Served) -> None:
+    """Nobody is trusted unless routes.yaml says so."""
+    answer = served.get("/sleepy", headers={"x-envoy-expected-rq-timeout-ms": "1"})
+    assert "0.3 s" in answer.json()["detail"]

@@ -36,6 +36,8 @@ SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
     "Problem": (404,),
     "ServiceError": ("users", "failed"),
     "ServiceUnreachable": ("users",),
+    "NoHealthyEndpoint": ("users", 12.3),
+    "ServiceOverloaded": ("users", 1124),
     "ServiceTimedOut": ("users", 0.3),
     "ServiceConnectionLost": ("users",),
     "ServiceBodyInvalid": ("users", "is not JSON"),

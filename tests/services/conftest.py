@@ -113,8 +113,12 @@ class Upstream:
 
     @staticmethod
     async def _wait_closed(writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+        async def closed() -> None:
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+        # Shielded: a cancelled wait cancels the future behind it, and every later wait ends at once.
+        await asyncio.shield(closed())
 
     def break_all(self) -> None:
         """Close every connection, as a service that restarts does."""
@@ -238,8 +242,8 @@ def service(client: MakeClient) -> Callable[..., Service]:
 
 
 @pytest.fixture(scope="session")
-def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's context whose certificate nobody vouches for."""
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost that nobody vouches for; its key lies beside it as ``key.pem``."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(
@@ -260,12 +264,20 @@ def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
             "1",
             "-subj",
             "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
         ],
         check=True,
         capture_output=True,
     )
+    return certificate
+
+
+@pytest.fixture(scope="session")
+def self_signed(certificate: Path) -> ssl.SSLContext:
+    """A server's context with that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     return context
 
 

@@ -62,12 +62,12 @@ async def test_a_second_attempt_is_told(
 async def test_a_failed_call_says_how_far_it_came(
     upstream: MakeUpstream, service: MakeService, invocation: Callable[..., Invocation]
 ) -> None:
-    """Sent and lost, or never sent at all."""
+    """Sent and lost, each time it was tried, or never sent at all."""
     bad = await upstream(lambda talk: talk.reset() or talk.hang())
     lost = invocation()
     with pytest.raises(ServiceError):
         await service(bad.url, lost).get("/")
-    assert (only(lost).endpoint, only(lost).attempts, only(lost).sent is None) == (bad.url, 1, False)
+    assert (only(lost).endpoint, only(lost).attempts, only(lost).sent is None) == (bad.url, 3, False)
     refused = invocation()
     with pytest.raises(ServiceError):
         await service("http://127.0.0.1:1", refused).get("/")

@@ -45,6 +45,7 @@ SENT_ALWAYS = {
     "traceparent",
     "x-request-id",
     "x-forwarded-for",
+    "x-envoy-expected-rq-timeout-ms",
 }
 
 

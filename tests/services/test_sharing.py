@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from bff.clock import Clock
+from bff.clock import Clock, SystemClock
+from bff.config import ServiceConfig
 from bff.sdk.aggregate import gather
 from bff.sdk.call import Adapters
 from bff.sdk.failures import ServiceAnswered, ServiceConnectionLost, ServiceTimedOut
@@ -20,6 +21,8 @@ from bff.sdk.service import Service
 from bff.services import memo
 from bff.services.cache import Cache
 from bff.services.client import ServiceClient
+from bff.services.following import Surroundings
+from bff.services.transport import Transports
 from bff.testing import ManualClock
 from tests.services.conftest import MakeClient, Talk, Upstream
 
@@ -82,13 +85,17 @@ Open = Callable[..., Awaitable[Shop]]
 
 @pytest.fixture
 def shop(upstream: MakeUpstream, client: MakeClient, invocation: MakeInvocation) -> Open:
-    """``await shop(cache={…})``: a service with that section, and coalescing as it is by default."""
+    """``await shop(cache={…})``: a service with that section, and coalescing as it is by default.
+
+    Nothing is retried, so that what reaches the service is what was asked.
+    """
 
     async def open_shop(*, clock: Clock | None = None, **config: Any) -> Shop:
         origin = Origin()
         served = await upstream(origin)
+        settings = {"coalesce": True, "timeout": "5s", "retries": {"attempts": 0}}
         store = Cache(clock=clock or ManualClock())
-        made = client(served.url, store=store, **{"coalesce": True, "timeout": "5s", **config})
+        made = client(served.url, store=store, **{**settings, **config})
         return Shop(origin, served, made, invocation)
 
     return open_shop
@@ -168,9 +175,53 @@ async def test_a_call_that_everybody_left_is_cancelled(shop: Open) -> None:
         view.cancel()
     await asyncio.wait(views)
     await asyncio.sleep(0)
-    assert "0 busy" in repr(open_shop.client._wire._connections)  # type: ignore[union-attr]
+    member = open_shop.client._wire._endpoints.members[0]  # type: ignore[union-attr]
+    assert member.active == 0
+    assert "0 busy" in repr(member.wire._connections)
     open_shop.origin.gate.set()
     assert await open_shop.number() == 2
+
+
+@pytest.mark.parametrize(
+    "calm", [{"retries": {"attempts": 1, "per_try_timeout": "4s"}}, {"hedge": {}}, {"idempotent": True}]
+)
+async def test_who_waits_has_his_answer_though_who_asked_is_gone(shop: Open, calm: Any) -> None:
+    """Whatever layers are between the flight and the wire, and with all the time that a call has."""
+    open_shop = await shop(**calm)
+    open_shop.origin.gate = asyncio.Event()
+    first, second = (asyncio.ensure_future(open_shop.number()) for _ in range(2))
+    await asked(open_shop.origin)
+    first.cancel()
+    await asyncio.wait({first})
+    open_shop.origin.gate.set()
+    assert await second == open_shop.calls
+    told = [int(seen["x-envoy-expected-rq-timeout-ms"]) for seen in open_shop.origin.seen]
+    assert min(told) > 3000
+    member = open_shop.client._wire._endpoints.members[0]  # type: ignore[union-attr]
+    assert member.active == 0
+    assert "0 busy" in repr(member.wire._connections)
+
+
+async def test_what_is_spoilt_on_purpose_is_for_who_asked_for_it(
+    upstream: MakeUpstream, invocation: MakeInvocation
+) -> None:
+    """In dev: others who ask for the same at that time have the answer of the service."""
+    served = await upstream(origin := Origin())
+    origin.gate = asyncio.Event()
+    client = ServiceClient(
+        "users",
+        ServiceConfig.model_validate({"url": served.url, "retries": {"attempts": 0}}),
+        clock=SystemClock(),
+        make_transport=Transports().make,
+        surroundings=Surroundings(heeds_fault_header=True),
+    )
+    spoilt = invocation(headers=[("bff-fault", "users=abort:503")])
+    fine = asyncio.ensure_future(Service(client, invocation(), Adapters()).get("/a"))
+    await asked(origin)
+    assert (await Service(client, spoilt, Adapters()).get("/a", check=False)).status_code == 503
+    origin.gate.set()
+    assert (await fine).status_code == 200
+    await client.aclose()
 
 
 @pytest.mark.parametrize(
@@ -429,6 +480,22 @@ async def test_a_kept_answer_stands_in_for_a_failure(shop: Open) -> None:
     await clock.advance(60)
     with pytest.raises(ServiceConnectionLost):
         await open_shop.number()
+
+
+async def test_a_kept_answer_stands_in_while_the_breaker_is_open(shop: Open) -> None:
+    """The service is left alone meanwhile: no call of it reaches it."""
+    clock = ManualClock()
+    once = {"consecutive_5xx": 1}
+    open_shop = await shop(clock=clock, cache={"ttl": "10s", "stale-if-error": "60s"}, outlier_detection=once)
+    await open_shop.number()
+    await clock.advance(20)
+    open_shop.origin.breaks = True
+    assert await open_shop.number() == 1
+    calls, page = open_shop.calls, open_shop.page()
+    assert await open_shop.number(page=page) == 1
+    assert open_shop.calls == calls
+    assert page.invocation.calls is not None
+    assert (page.invocation.calls[0].cached, page.invocation.calls[0].flags) == ("stale", "UH")
 
 
 async def test_a_call_that_changes_something_drops_what_is_kept_of_its_url(shop: Open) -> None:

@@ -63,6 +63,22 @@ def test_what_no_subset_gets_goes_to_the_service_itself() -> None:
         assert client.name == "stock"
 
 
+def test_a_subset_is_where_its_url_says() -> None:
+    """What lists or finds the endpoints of the service's own URL leads no call of a subset there."""
+    for found in ({"endpoints": ["10.0.0.1:80"]}, {"discovery": {"type": "dns", "name": "stock"}}):
+        config = ServiceConfig.model_validate(
+            {"url": "http://base", "subsets": {"canary": {"url": "http://canary"}}, **found}
+        )
+        stock = Subsets(
+            "stock",
+            config,
+            lambda name, each: ServiceClient(name, each, clock=SystemClock(), make_transport=None),  # type: ignore[arg-type]
+        )
+        canary, base = stock.of(asked("canary")).config, stock.of(asked()).config
+        assert (canary.endpoints, canary.discovery) == ((), None)
+        assert (base.endpoints, base.discovery) == (config.endpoints, config.discovery)
+
+
 def test_weights_hold_and_one_page_view_sees_one_version() -> None:
     """Every call under one request id goes to the same place."""
     stock = service(a={"url": "http://a", "weight": 10}, b={"url": "http://b", "weight": 30})

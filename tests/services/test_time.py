@@ -33,10 +33,10 @@ async def never(talk: Any) -> None:
         ("3s", None, 60, 3),
         ("3s", 1, 60, 1),
         ("3s", 30, 60, 3),
-        ("3s", None, 2, 2),
+        ("3s", None, 2, 1.7),
         ("3s", 1, 2, 1),
-        ("3s", 30, 2, 2),
-        ("3s", 2.5, 2.5, 2.5),
+        ("3s", 30, 2, 1.7),
+        ("3s", 2.5, 2.5, 2.125),
     ],
 )
 async def test_the_least_of_service_call_and_deadline_counts(
@@ -48,16 +48,17 @@ async def test_the_least_of_service_call_and_deadline_counts(
     left: float,
     allowed: float,
 ) -> None:
-    """``timeout=`` of a call only shortens, None is as good as none, and the deadline always wins."""
+    """``timeout=`` of a call only shortens, None is as good as none, and 85 % of the deadline's time always wins: the
+    rest is for making an answer of what came."""
     clock = ManualClock()
     stuck = await upstream(never)
     users = service(stuck.url, invocation(clock=clock, seconds=left), clock=clock, timeout=configured)
     running = asyncio.ensure_future(users.get("/", timeout=asked))  # type: ignore[call-overload]
     await stuck.asked.wait()
-    await clock.advance(allowed - 0.1)
+    await clock.advance(allowed - 0.01)
     assert not running.done()
     await clock.advance(0.2)
-    with pytest.raises(ServiceTimedOut, match=f"did not answer within {allowed:g} s"):
+    with pytest.raises(ServiceTimedOut, match=f"did not answer within {allowed:.3g} s"):
         await running
 
 
@@ -76,10 +77,10 @@ async def test_a_call_without_time_is_refused_at_once(
 async def test_time_spent_before_counts(
     upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
 ) -> None:
-    """The deadline is an instant: a second call gets what the first has left."""
+    """The deadline is an instant: a second call gets what the first has left of 85 % of 6 s."""
     clock = ManualClock()
     stuck = await upstream(never)
-    users = service(stuck.url, invocation(clock=clock, seconds=5), clock=clock, timeout="4s")
+    users = service(stuck.url, invocation(clock=clock, seconds=6), clock=clock, timeout="4s")
     first = asyncio.ensure_future(users.get("/"))
     await stuck.asked.wait()
     await clock.advance(4)
@@ -88,8 +89,8 @@ async def test_time_spent_before_counts(
     stuck.asked.clear()
     second = asyncio.ensure_future(users.get("/"))
     await stuck.asked.wait()
-    await clock.advance(1)
-    with pytest.raises(ServiceTimedOut, match="within 1 s"):
+    await clock.advance(1.1)
+    with pytest.raises(ServiceTimedOut, match=r"within 1\.1 s"):
         await second
 
 
@@ -110,8 +111,8 @@ async def test_a_deadline_that_runs_out_during_calls_names_the_services(
 
     running = asyncio.ensure_future(handler())
     await stuck.asked.wait()
-    await clock.advance(2)
-    with pytest.raises((TimeoutError, ServiceTimedOut)):
+    await clock.advance(1.7)
+    with pytest.raises(ServiceTimedOut, match="users"):
         await running
     assert all(record.ended is not None for record in call.calls or ())
     assert call.waiting_for() == ("users",)

@@ -19,6 +19,7 @@ from bff.sdk.failures import (
     BadServicePath,
     ServiceBodyInvalid,
     ServiceConnectionLost,
+    ServiceOverloaded,
     ServiceTimedOut,
     ServiceUnreachable,
 )
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.anyio
 TRANSLATED: dict[type[Exception], type[BffError]] = {
     httpx.ConnectError: ServiceUnreachable,
     httpx.ConnectTimeout: ServiceUnreachable,
-    httpx.PoolTimeout: ServiceUnreachable,
+    httpx.PoolTimeout: ServiceOverloaded,
     httpx.ReadTimeout: ServiceConnectionLost,
     httpx.WriteTimeout: ServiceConnectionLost,
     httpx.TimeoutException: ServiceConnectionLost,

@@ -167,7 +167,9 @@ class Child:
             raise FunctionFailed(function) from error
         finally:
             if invocation.missing:
-                self.exchange.note("missing", {"i": number, "parts": invocation.missing})
+                self.exchange.note(
+                    "missing", {"i": number, "parts": invocation.missing, "reasons": dict(invocation.reasons)}
+                )
             if invocation.incoming is not None:
                 await invocation.incoming.close()
         return reply

@@ -61,7 +61,7 @@ class Desk:
         invocation = self.inside.get(head["i"])
         if kind == "missing" and invocation is not None:
             for part in head["parts"]:
-                invocation.mark_missing(part)
+                invocation.mark_missing(part, head["reasons"].get(part, {}))
         elif kind == "log" and head["level"] in _LEVELS:
             self._log(head, invocation)
 
@@ -105,6 +105,8 @@ def _options(head: Mapping[str, Any], body: bytes) -> SendOptions:
         options["headers"] = head["headers"]
     if head["timeout"] is not None:
         options["timeout"] = head["timeout"]
+    if head["idempotent"] is not None:
+        options["idempotent"] = head["idempotent"]
     if "params" in head:
         options["params"] = [(name, value) for name, value in head["params"]]
     if "has_body" in head:

@@ -159,7 +159,8 @@ async def _encoded(options: SendOptions) -> tuple[Head, bytes]:
     import httpx
 
     headers = {_text(name): _text(value) for name, value in (options.get("headers") or {}).items()}
-    head: Head = {"headers": headers, "timeout": options.get("timeout")}
+    head: Head = {name: options.get(name) for name in ("timeout", "idempotent")}
+    head["headers"] = headers
     if options.get("params") is not None:
         head["params"] = httpx.QueryParams(options["params"]).multi_items()
     if all(options.get(name) is None for name in _BODIES):

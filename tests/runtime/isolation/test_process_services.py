@@ -111,6 +111,20 @@ async def test_everything_a_call_may_carry_arrives(yard: Yard) -> None:
     assert (empty.headers["content-length"], empty.content) == ("0", b"")
 
 
+@pytest.mark.parametrize(("asked", "arrives"), [("", 1), (", idempotent=True", 2), (", idempotent=False", 1)])
+async def test_whoever_vouches_for_a_post_in_a_process_gets_it_sent_again(
+    yard: Yard, asked: str, arrives: int
+) -> None:
+    """As in the gateway itself: the word travels with the call."""
+    upstream = Upstream(httpx.Response(503), httpx.Response(200, json=1))
+    yard.service("users", upstream)
+    instance = await yard.start(
+        f"async def handle(ctx): await ctx.services.users.post('/', check=False{asked})"
+    )
+    await yard.call(instance)
+    assert len(upstream.requests) == arrives
+
+
 async def test_a_response_has_everything_it_would_have_here(yard: Yard) -> None:
     """Status, fields, decoded body, where it came from and how long it took."""
     packed = gzip.compress(b"caf\xc3\xa9")

@@ -1,0 +1,153 @@
+"""The plots of docs/how-to/resilience.md: python -m benchmarks.plots.
+
+The real policies, budget, histogram and breakers, driven call by call on a clock moved by hand and a seeded service:
+the same plots on every machine, in seconds. The figures over real sockets are :mod:`benchmarks.resilience`'s.
+"""
+
+import sys
+from pathlib import Path
+from random import Random
+
+from benchmarks.drawing import Line, Plot
+from bff.config import ServiceConfig
+from bff.sdk.failures import NoHealthyEndpoint
+from bff.services import hedge
+from bff.services.budget import BudgetPolicy, RetryBudget
+from bff.services.endpoints import EndpointSet
+from bff.services.hedge import HedgePolicy
+from bff.services.latency import Latency
+from bff.services.policies import policies
+from bff.services.resolver import Address
+from bff.services.retry import Condition, Failed
+from bff.testing.clock import ManualClock
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs/how-to/plots"
+RATE = 400
+"""Calls offered a second."""
+BROKEN = Failed(condition=Condition.GATEWAY)
+
+
+def storm() -> Plot:
+    """What arrives at a service of whose answers some share fails."""
+    settings = (
+        ("no budget, 2 retries", 2, BudgetPolicy(ratio=2.0)),
+        ("2 retries (default)", 2, BudgetPolicy()),
+        ("percent: 10%", 2, BudgetPolicy(ratio=0.1)),
+        ("attempts: 0", 0, BudgetPolicy()),
+    )
+    shares = [step / 20 for step in range(21)]
+    return Plot(
+        title="Retries: what arrives at a failing service",
+        x="share of its answers that fail, percent",
+        y="requests that arrive for each call",
+        lines=[
+            Line(name=name, points=[(100 * share, arriving(share, attempts, budget)) for share in shares])
+            for name, attempts, budget in settings
+        ],
+    )
+
+
+def arriving(share: float, attempts: int, policy: BudgetPolicy) -> float:
+    """Requests for each call, over a minute."""
+    budget, random, sent, calls = RetryBudget(policy), Random(1), 0, 60 * RATE
+    for call in range(calls):
+        now = 100.0 + call / RATE
+        budget.deposit(now)
+        sent += 1
+        left = attempts
+        while random.random() < share and left and budget.withdraw(now):
+            sent += 1
+            left -= 1
+    return sent / calls
+
+
+def tail() -> Plot:
+    """The slowest calls of a bimodal service, hedged and not."""
+    percentiles = [50 + step / 2 for step in range(100)]
+    lines = []
+    for name, share in (("no hedge", 0.0), ("max_extra_load: 1%", 0.01), ("max_extra_load: 2%", 0.02)):
+        took = sorted(latencies(share))
+        points = [(percentile, 1000 * took[int(len(took) * percentile / 100)]) for percentile in percentiles]
+        lines.append(Line(name=name, points=points))
+    return Plot(
+        title="Hedges: 1.5 % of the answers take 200 ms instead of 5",
+        x="percentile of the calls",
+        y="milliseconds",
+        lines=lines,
+    )
+
+
+def latencies(share: float) -> list[float]:
+    """Twenty thousand calls."""
+    random, latency, found = Random(3), Latency(), list[float]()
+    policy = HedgePolicy(max_extra_load=share or 0.01)
+    budget = RetryBudget(policy.budget)
+
+    def once() -> float:
+        return random.uniform(0.18, 0.22) if random.random() < 0.015 else random.uniform(0.004, 0.006)
+
+    for call in range(20_000):
+        now, took = 100.0 + call / RATE, once()
+        budget.deposit(now)
+        wait = hedge.delay(policy, latency, now, remaining=2.0) if share else None
+        if wait is not None and took > wait and budget.withdraw(now):
+            took = min(took, wait + once())
+        latency.note(took, now)
+        found.append(took)
+    return found
+
+
+def outage() -> Plot:
+    """What arrives at a service that is dead from the 10th to the 40th second."""
+    return Plot(
+        title="The breaker: a service is dead from second 10 to second 40",
+        x="seconds",
+        y="calls a second that wait for it",
+        lines=[
+            Line(name="consecutive_5xx: 5", points=waiting(5)),
+            Line(name="consecutive_5xx: 0", points=waiting(0)),
+        ],
+    )
+
+
+def waiting(consecutive: int) -> list[tuple[float, float]]:
+    """Calls that were let through, second by second."""
+    clock = ManualClock()
+    config = ServiceConfig.model_validate(
+        {"url": "http://dead", "outlier_detection": {"consecutive_5xx": consecutive}}
+    )
+    endpoints = EndpointSet("dead", policies(config), _no_wire, clock=clock, random=Random(1))
+    endpoints.update([Address(host="dead", port=80)])
+    began, through = clock.now(), [0] * 60
+    for call in range(60 * 50):
+        now = began + call / 50
+        try:
+            member = endpoints.choose(now)
+        except NoHealthyEndpoint:
+            continue
+        epoch = member.breaker.enter(now)
+        through[call // 50] += 1
+        if 10 <= now - began < 40:
+            endpoints.failed(member, epoch, BROKEN, 0.1, now)
+        else:
+            endpoints.answered(member, epoch, 0.01, now)
+    return [(float(second), float(count)) for second, count in enumerate(through)]
+
+
+def _no_wire(_: Address) -> object:
+    raise AssertionError("nothing is sent here")
+
+
+PLOTS = {"storm": storm, "hedge": tail, "breaker": outage}
+
+
+def main() -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, draw in PLOTS.items():
+        (FOLDER / f"{name}.svg").write_text(draw().svg(), "utf-8")
+        print(FOLDER / f"{name}.svg")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,289 @@
+"""The layers between a call and its wire: a place, an endpoint, and other attempts where one fails.
+
+From the outside in: bulkhead, hedge, retry, balance, breaker. A :class:`CalmWire` is a wire itself, over the wires
+of the service's endpoints. All decisions are other files'; here they are obeyed, below one deadline, which is the
+record's. On the way of a call that succeeds at once nothing is made but a copy of its headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from bff.clock import Clock
+from bff.sdk.call import SendOptions
+from bff.sdk.failures import NoHealthyEndpoint, ServiceError, ServiceOverloaded
+from bff.sdk.invocation import TIMER_ERROR, CallRecord
+from bff.services import retry
+from bff.services.budget import RetryBudget
+from bff.services.bulkhead import Bulkhead
+from bff.services.endpoints import EndpointSet, Member
+from bff.services.hedging import Hedging
+from bff.services.outcomes import failure_of, flag_of
+from bff.services.patience import within
+from bff.services.policies import Policies
+from bff.services.response import ServiceResponse
+from bff.services.retry import Condition, Failed
+from bff.trace import new_span_id
+
+TOO_SHORT = 0.05
+"""Seconds. A call that was given less and got no answer says nothing about its endpoint."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """One call as it came from above. ``is_repeatable``: it may reach the service twice; ``is_whole``: it can be
+    sent twice at all, which a body read from a stream cannot.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    options: SendOptions
+    record: CallRecord
+    is_repeatable: bool
+    is_whole: bool
+
+
+class CalmWire:
+    """Mutable state: the budget, the places taken, and the endpoints."""
+
+    def __init__(
+        self,
+        service: str,
+        policies: Policies,
+        endpoints: EndpointSet,
+        *,
+        clock: Clock,
+        random: Random,
+        timeout_header: str,
+    ) -> None:
+        self._service = service
+        self._policies = policies
+        self._endpoints = endpoints
+        self._clock = clock
+        self._random = random
+        self._timeout_header = timeout_header
+        self.budget = RetryBudget(policies.budget)
+        self.bulkhead = Bulkhead(policies.bulkhead)
+        self._hedging = None if policies.hedge is None else Hedging(policies.hedge, self.budget, clock)
+        self._ends_attempts = self._hedging is not None or bool(policies.retry.per_try_timeout)
+
+    async def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
+    ) -> ServiceResponse:
+        """See :class:`bff.services.wire.Wire`.
+
+        Raises:
+            NoHealthyEndpoint: none may be called now.
+            ServiceOverloaded: too many calls of this service are under way already.
+
+        """
+        if self._ends_attempts:
+            record.flight = None  # what an attempt leaves half-read when it is ended is nobody's to carry on
+        if not self.bulkhead.enter():
+            record.flag("UO")
+            raise ServiceOverloaded(self._service, self.bulkhead.most)
+        try:
+            now = self._clock.now()
+            self.budget.deposit(now)
+            member = self._choose(now, (), record)
+            given: ServiceResponse | ServiceError
+            try:
+                if self._hedging is None:
+                    response = await self._attempt(member, method, path, headers, options, record)
+                else:
+                    response = await self._hedged(member, method, path, headers, options, record)
+            except ServiceError as error:
+                failed, given = failure_of(error), error
+            else:
+                if response.status_code < 429:
+                    return response
+                failed, given = self._failed(response), response
+            if failed is None:
+                return _given(given)
+            asked = self._asked(method, path, headers, options, record)
+            return await self._again(asked, member, failed, given)
+        finally:
+            self.bulkhead.leave()
+
+    def _choose(self, now: float, tried: tuple[Member, ...], record: CallRecord) -> Member:
+        try:
+            return self._endpoints.choose(now, tried)
+        except NoHealthyEndpoint:
+            record.flag("UH")
+            raise
+
+    def _asked(
+        self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
+    ) -> Asked:
+        idempotent = options.get("idempotent")
+        return Asked(
+            method=method,
+            path=path,
+            headers=headers,
+            options=options,
+            record=record,
+            is_repeatable=retry.may_repeat(
+                method,
+                headers,
+                idempotent=self._policies.is_idempotent if idempotent is None else idempotent,
+            ),
+            is_whole=not isinstance(options.get("content"), AsyncIterable) and not options.get("files"),
+        )
+
+    async def _hedged(
+        self,
+        member: Member,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        options: SendOptions,
+        record: CallRecord,
+    ) -> ServiceResponse:
+        assert self._hedging is not None
+        asked = self._asked(method, path, headers, options, record)
+        first = partial(self._attempt, member, method, path, headers, options, record)
+        if not (asked.is_repeatable and asked.is_whole):
+            return await first()
+        remaining = record.until - self._clock.now()
+        return await self._hedging.run(first, partial(self._elsewhere, asked, member), remaining)
+
+    async def _elsewhere(self, asked: Asked, member: Member) -> ServiceResponse:
+        """The same to another endpoint, where there is one."""
+        other = self._endpoints.choose(self._clock.now(), (member,))
+        return await self._attempt(
+            other, asked.method, asked.path, _respanned(asked.headers), asked.options, asked.record
+        )
+
+    # One attempt.
+
+    async def _attempt(
+        self,
+        member: Member,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        options: SendOptions,
+        record: CallRecord,
+    ) -> ServiceResponse:
+        """Send it to one endpoint, and tell the endpoints how that went."""
+        now, breaker = self._clock.now(), member.breaker
+        epoch = breaker.enter(now)
+        member.active += 1
+        try:
+            sent = {**headers, self._timeout_header: str(self._milliseconds(record, now))}
+            sending = member.wire.exchange(method, path, sent, options, record)
+            per_try = self._policies.retry.per_try_timeout
+            if per_try:
+                sending = within(self._clock, per_try, sending, self._service)
+            response = await sending
+        except ServiceError as error:
+            self._note(member, epoch, failure_of(error), now)
+            record.flag(flag_of(error))
+            raise
+        except asyncio.CancelledError:
+            self._note_cancelled(member, epoch, record, now)
+            raise
+        except BaseException:
+            breaker.leave(epoch)
+            raise
+        finally:
+            self._endpoints.left(member)
+        if response.status_code >= 429 or not breaker.is_spotless:
+            self._note(member, epoch, retry.failed_status(response.status_code), now)
+        return response
+
+    def _milliseconds(self, record: CallRecord, now: float) -> int:
+        per_try = self._policies.retry.per_try_timeout
+        remaining = record.until - now
+        return max(1, int(1000 * (min(per_try, remaining) if per_try else remaining)))
+
+    def _note(self, member: Member, epoch: int, failed: Failed | None, began: float) -> None:
+        now = self._clock.now()
+        if failed is None:
+            self._endpoints.answered(member, epoch, now - began, now)
+        else:
+            self._endpoints.failed(member, epoch, failed, now - began, now)
+
+    def _note_cancelled(self, member: Member, epoch: int, record: CallRecord, began: float) -> None:
+        """Time ran out, which is the endpoint's failure if it had enough of it; or nobody waits any more."""
+        now = self._clock.now()
+        if now >= record.until - TIMER_ERROR and now - began >= TOO_SHORT:
+            self._endpoints.failed(member, epoch, Failed(condition=Condition.TIMEOUT), now - began, now)
+        else:
+            member.breaker.leave(epoch)
+
+    def _failed(self, response: ServiceResponse) -> Failed | None:
+        said = retry.retry_after(response.headers, self._clock.wall())
+        return retry.failed_status(response.status_code, said)
+
+    # And others.
+
+    async def _again(
+        self, asked: Asked, member: Member, failed: Failed, given: ServiceResponse | ServiceError
+    ) -> ServiceResponse:
+        """Retry as long as policy, deadline and budget allow; else give what the last attempt gave."""
+        tried: tuple[Member, ...] = (member,)
+        for number in range(self._policies.retry.attempts + 1):
+            wait = self._wait(number, failed, asked)
+            if wait is None:
+                break
+            await self._clock.sleep(wait)
+            try:
+                member = self._endpoints.choose(self._clock.now(), tried)
+            except NoHealthyEndpoint:
+                break  # what the attempt gave says more than that nobody else is there
+            tried = (*tried, member)
+            try:
+                response = await self._attempt(
+                    member, asked.method, asked.path, _respanned(asked.headers), asked.options, asked.record
+                )
+            except ServiceError as error:
+                again, given = failure_of(error), error
+            else:
+                again, given = self._failed(response), response
+            if again is None:
+                break
+            failed = again
+        return _given(given)
+
+    def _wait(self, number: int, failed: Failed, asked: Asked) -> float | None:
+        """Seconds before the next attempt, its token taken; None: there is none."""
+        policy = self._policies.retry
+        now = self._clock.now()
+        if not asked.is_whole or not retry.is_retryable(failed, policy, repeatable=asked.is_repeatable):
+            return None
+        wait = retry.wait_before(
+            number,
+            failed,
+            policy,
+            repeatable=asked.is_repeatable,
+            remaining=asked.record.until - now - TIMER_ERROR,
+            random=self._random,
+        )
+        if wait is None or not self.budget.withdraw(now):
+            asked.record.flag("URX")
+            return None
+        return wait
+
+    async def aclose(self) -> None:
+        """Close the connections of every endpoint."""
+        await self._endpoints.aclose()
+
+
+def _given(given: ServiceResponse | ServiceError) -> ServiceResponse:
+    if isinstance(given, ServiceError):
+        raise given
+    return given
+
+
+def _respanned(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The same under a span id of its own: each attempt is a span of the trace (W3C Trace Context §3.2.2.4)."""
+    before = headers.get("traceparent", "").split("-")
+    if len(before) != 4:
+        return headers
+    return {**headers, "traceparent": "-".join((*before[:2], new_span_id(), before[3]))}

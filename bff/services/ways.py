@@ -1,0 +1,90 @@
+"""Puts a service's layers together, once, with its first call: the calm one over a wire for each endpoint.
+
+Here and not in the client, because wires import httpx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import httpx
+
+from bff.clock import Clock
+from bff.config import ServiceConfig
+from bff.config.endpoints import split_address
+from bff.services.calm import CalmWire
+from bff.services.endpoints import EndpointSet
+from bff.services.faults import FaultyWire, of_config
+from bff.services.following import Surroundings, port_of
+from bff.services.policies import policies
+from bff.services.resolver import Address
+from bff.services.transport import wire_of
+from bff.services.wire import Wire
+
+MakeWire = Callable[[Address | None], Wire]
+
+
+def way_of(
+    service: str,
+    config: ServiceConfig,
+    transport: httpx.AsyncBaseTransport,
+    around: Surroundings,
+    *,
+    clock: Clock,
+    max_answer: int,
+    found: Sequence[Address] = (),
+) -> tuple[Wire, EndpointSet]:
+    """The outermost wire, and the endpoints below it, which discovery may change.
+
+    ``found`` are the endpoints that discovery knows already; without any, they are those of routes.yaml, or the
+    one that the URL names.
+    """
+    listed = listed_in(config)
+    url = httpx.URL(config.url)
+    make_wire = _wires(service, config, transport, around, clock=clock, max_answer=max_answer)
+    if not found and not listed and config.discovery is None:
+        # The URL itself leads to where it says, by whatever pool the transport has for it.
+        make_wire = partial(_plain, make_wire)
+    asked = policies(config) if around.is_real else policies(config).for_stubs()
+    endpoints = EndpointSet(
+        service, asked, make_wire, clock=clock, random=around.random, tell=partial(around.moved, service)
+    )
+    endpoints.update(found or listed or (Address(host=url.host, port=port_of(config.url)),))
+    header = around.timeout_header
+    calm = CalmWire(service, asked, endpoints, clock=clock, random=around.random, timeout_header=header)
+    return calm, endpoints
+
+
+def _wires(
+    service: str,
+    config: ServiceConfig,
+    transport: httpx.AsyncBaseTransport,
+    around: Surroundings,
+    *,
+    clock: Clock,
+    max_answer: int,
+) -> MakeWire:
+    """What makes the wire to an address, or (None) to the URL; spoilt now and then where faults are asked for."""
+
+    def make(address: Address | None) -> Wire:
+        wire = wire_of(service, config, transport, max_answer=max_answer, address=address)
+        if not config.faults and not around.heeds_fault_header:
+            return wire
+        return FaultyWire(wire, of_config(config.faults), service, clock=clock, random=around.random)
+
+    return make
+
+
+def _plain(make_wire: MakeWire, _: Address | None) -> Wire:
+    return make_wire(None)
+
+
+def listed_in(config: ServiceConfig) -> tuple[Address, ...]:
+    """The endpoints that routes.yaml lists."""
+    port = port_of(config.url)
+    found = []
+    for endpoint in config.endpoints:
+        host, own_port = split_address(endpoint.address)
+        found.append(Address(host=host, port=own_port or port, weight=float(endpoint.weight)))
+    return tuple(found)

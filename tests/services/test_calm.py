@@ -1,0 +1,454 @@
+"""What happens to a call when its service misbehaves, over real sockets: counted where it arrives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from bff.sdk.aggregate import gather, optional
+from bff.sdk.call import Call
+from bff.sdk.failures import (
+    NoHealthyEndpoint,
+    ServiceAnswered,
+    ServiceConnectionLost,
+    ServiceOverloaded,
+    ServiceTimedOut,
+    ServiceUnreachable,
+)
+from bff.sdk.invocation import Invocation
+from bff.sdk.service import Service
+from bff.testing.clock import ManualClock, settle
+
+pytestmark = pytest.mark.anyio
+
+MakeUpstream = Callable[..., Awaitable[Any]]
+MakeService = Callable[..., Service]
+MakeInvocation = Callable[..., Invocation]
+
+NOBODY = "http://127.0.0.1:9"
+NO_BREAKER = {"consecutive_5xx": 0}
+AT_ONCE = {"backoff": "1ms"}
+
+
+def answers(*statuses: int, then: int = 200, **headers: str) -> Callable[[Any], Awaitable[None]]:
+    """A behaviour that gives these statuses one after the other, and ``then`` for ever."""
+    left = list(statuses)
+
+    async def behave(talk: Any) -> None:
+        status = left.pop(0) if left else then
+        await talk.answer(status, b'"good"' if status < 400 else b"{}", **(headers if status >= 400 else {}))
+
+    return behave
+
+
+async def reset(talk: Any) -> None:
+    talk.reset()
+
+
+async def hang(talk: Any) -> None:
+    await talk.hang()
+
+
+def where(url: str) -> str:
+    return url.removeprefix("http://")
+
+
+# Retries.
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_a_gateways_trouble_is_tried_again(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation, status: int
+) -> None:
+    """Twice at most; the record says how often, where, and nothing of trouble that is over."""
+    flaky, call = await upstream(answers(status, status)), invocation()
+    assert await service(flaky.url, call, retries=AT_ONCE).get("/", into=str) == "good"
+    [record] = call.calls or []
+    assert (record.attempts, record.endpoint, record.flags) == (3, flaky.url, "")
+    assert len(flaky.requests) == 3
+
+
+async def test_each_attempt_is_a_span_of_its_own_and_says_what_time_is_left(
+    upstream: MakeUpstream, service: MakeService
+) -> None:
+    """One trace, three span ids; fewer milliseconds each time."""
+    flaky = await upstream(answers(503, 503))
+    await service(flaky.url, timeout="2s", retries=AT_ONCE).get("/")
+    traces = [each.headers["traceparent"].split("-") for each in flaky.requests]
+    assert len({each[1] for each in traces}) == 1
+    assert len({each[2] for each in traces}) == 3
+    left = [int(each.headers["x-envoy-expected-rq-timeout-ms"]) for each in flaky.requests]
+    assert left == sorted(left, reverse=True)
+    assert 1000 < left[0] <= 2000
+
+
+async def test_the_last_answer_is_handed_over_when_no_retry_is_left(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """As it came, and with Envoy's flag for it."""
+    down, call = await upstream(answers(then=503)), invocation()
+    with pytest.raises(ServiceAnswered, match="answered 503"):
+        await service(down.url, call, retries=AT_ONCE).get("/")
+    assert len(down.requests) == 3
+    assert (call.calls or [])[0].flags == call.flags == "URX"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("behaviour", [answers(then=503), reset])
+async def test_what_may_have_had_an_effect_arrives_once(
+    upstream: MakeUpstream, service: MakeService, method: str, behaviour: Any
+) -> None:
+    """Counted where it arrives: an answer and a lost answer alike."""
+    down = await upstream(behaviour)
+    with pytest.raises((ServiceAnswered, ServiceConnectionLost)):
+        await service(down.url, retries=AT_ONCE).request(method, "/")
+    assert len(down.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "arrives"),
+    [
+        ({}, {}, 1),
+        ({"idempotent": True}, {}, 3),
+        ({}, {"idempotent": True}, 3),
+        ({"idempotent": True}, {"idempotent": False}, 1),
+        ({}, {"headers": {"Idempotency-Key": "k1"}}, 3),
+    ],
+)
+async def test_whoever_vouches_for_a_post_gets_it_sent_again(
+    upstream: MakeUpstream, service: MakeService, config: Any, options: Any, arrives: int
+) -> None:
+    """The service's section, the call itself, which knows better, or its key."""
+    down = await upstream(answers(then=503))
+    with pytest.raises(ServiceAnswered):
+        await service(down.url, retries=AT_ONCE, **config).post("/", json={"a": 1}, **options)
+    assert len(down.requests) == arrives
+    assert {each.body for each in down.requests} == {b'{"a":1}'}
+
+
+async def test_a_body_that_is_read_once_is_sent_once(upstream: MakeUpstream, service: MakeService) -> None:
+    """Even if it may arrive twice: there is nothing left to send."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"one"
+        yield b"two"
+
+    async def refuse(talk: Any) -> None:
+        await talk.answer(503)
+        talk.close()
+
+    down = await upstream(refuse)
+    with pytest.raises(ServiceAnswered):
+        await service(down.url, retries=AT_ONCE).post("/", content=parts(), idempotent=True)  # type: ignore[call-overload]
+    assert len(down.requests) == 1
+
+
+async def test_a_call_that_never_arrived_is_tried_again_whatever_it_is(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """A POST to an endpoint where nobody listens goes to the other one."""
+    good, call = await upstream(), invocation()
+    orders = service(
+        "http://orders.internal",
+        call,
+        endpoints=["127.0.0.1:9", where(good.url)],
+        retries=AT_ONCE,
+        outlier_detection=NO_BREAKER,
+    )
+    for _ in range(20):
+        await orders.post("/", json=1)
+    assert len(good.requests) == 20
+    records = call.calls or []
+    assert {record.endpoint for record in records} == {good.url}
+    assert {record.flags for record in records} == {"", "UF"}
+
+
+async def test_retry_after_is_waited_for_and_a_long_one_is_not(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """A second is waited for on the clock; ten are the page's to know of."""
+    clock = ManualClock()
+    soon = await upstream(answers(503, retry_after="1"))
+    waiting = asyncio.ensure_future(
+        service(soon.url, invocation(clock=clock, seconds=60), clock=clock, timeout="9s").get("/", into=str)
+    )
+    await soon.asked.wait()
+    await arrived(soon, 1)
+    await clock.advance(0.9)
+    assert len(soon.requests) == 1
+    await clock.advance(0.2)
+    assert await waiting == "good"
+    late = await upstream(answers(503, retry_after="10"))
+    with pytest.raises(ServiceAnswered) as failure:
+        await service(late.url, retries=AT_ONCE).get("/")
+    assert failure.value.headers() == {"retry-after": "10"}
+    assert len(late.requests) == 1
+
+
+async def arrived(upstream: Any, count: int) -> None:
+    """Wait until so many requests are there and their answers are on their way."""
+    while len(upstream.requests) < count:
+        await asyncio.sleep(0.001)
+    for _ in range(5):
+        await settle()
+        await asyncio.sleep(0.002)
+
+
+async def test_an_attempt_has_a_time_of_its_own_where_that_is_asked_for(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """The first hangs and is given up after per_try_timeout; the second answers."""
+    turns = iter([hang])
+
+    async def behave(talk: Any) -> None:
+        await next(turns, answers())(talk)
+
+    clock, slow = ManualClock(), await upstream(behave)
+    call = invocation(clock=clock, seconds=60)
+    asking = asyncio.ensure_future(
+        service(
+            slow.url, call, clock=clock, timeout="5s", retries={"per_try_timeout": "300ms", **AT_ONCE}
+        ).get("/", into=str)
+    )
+    await slow.asked.wait()
+    assert slow.requests[0].headers["x-envoy-expected-rq-timeout-ms"] == "300"
+    await clock.advance(0.31)
+    assert await asking == "good"
+    assert (call.calls or [])[0].attempts == 2
+
+
+async def test_a_storm_is_bounded_by_the_budget(upstream: MakeUpstream, service: MakeService) -> None:
+    """Five hundred calls to a service that only fails: a fifth more arrive, and the reserve of thirty."""
+    down = await upstream(answers(then=503))
+    users = service(down.url, retries=AT_ONCE, outlier_detection=NO_BREAKER)
+    for _ in range(50):
+        await gather(*[optional(users.get("/", into=str)) for _ in range(10)])
+    assert 500 + 100 <= len(down.requests) <= 500 + 100 + 30 + 10
+
+
+# Breaker and ejection.
+
+
+async def test_a_dead_service_is_left_alone_after_five_failures_and_found_again_by_one_probe(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """While it is open nothing arrives; after a second one call goes through, and with its answer all do."""
+    mood = {"status": 503}
+
+    async def behave(talk: Any) -> None:
+        await talk.answer(mood["status"], b'"good"')
+
+    clock, sick = ManualClock(), await upstream(behave)
+    call = invocation(clock=clock, seconds=600)
+    users = service(sick.url, call, clock=clock, retries={"attempts": 0})
+    for _ in range(5):
+        with pytest.raises(ServiceAnswered):
+            await users.get("/")
+    with pytest.raises(NoHealthyEndpoint) as refused:
+        await users.get("/")
+    assert (refused.value.status, refused.value.headers()) == (503, {"retry-after": "1"})
+    assert (call.calls or [])[-1].flags == "UH"
+    assert len(sick.requests) == 5
+    mood["status"] = 200
+    await clock.advance(1.0)
+    assert await users.get("/", into=str) == "good"
+    results = await gather(*[users.get("/", into=str) for _ in range(10)])
+    assert results == ("good",) * 10
+
+
+async def test_half_open_lets_one_call_through_at_a_time(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """Twenty come when the second is over: one arrives, nineteen are refused."""
+    gate, mood = asyncio.Event(), {"dead": True}
+
+    async def behave(talk: Any) -> None:
+        if mood["dead"]:
+            talk.reset()
+            return
+        await gate.wait()
+        await talk.answer(200, b'"good"')
+
+    clock, sick = ManualClock(), await upstream(behave)
+    users = service(sick.url, invocation(clock=clock, seconds=600), clock=clock, retries={"attempts": 0})
+    for _ in range(5):
+        with pytest.raises(ServiceConnectionLost):
+            await users.get("/")
+    mood["dead"] = False
+    await clock.advance(1.0)
+    before = len(sick.requests)
+    calls = [asyncio.ensure_future(_result(users.get("/", into=str))) for _ in range(20)]
+    await arrived(sick, before + 1)
+    assert len(sick.requests) == before + 1
+    gate.set()
+    results = await asyncio.gather(*calls)
+    assert sorted(map(str, results)).count("good") == 1
+    assert sum(isinstance(each, NoHealthyEndpoint) for each in results) == 19
+
+
+async def _result(call: Call[Any]) -> Any:
+    try:
+        return await call
+    except Exception as error:
+        return error
+
+
+async def test_a_500_of_a_single_service_closes_no_other_path(
+    upstream: MakeUpstream, service: MakeService
+) -> None:
+    """One bad path is one bad path."""
+
+    async def behave(talk: Any) -> None:
+        await talk.answer(500 if talk.request.target == "/bad" else 200)
+
+    there = await upstream(behave)
+    users = service(there.url)
+    for _ in range(20):
+        with pytest.raises(ServiceAnswered, match="500"):
+            await users.get("/bad")
+    assert (await users.get("/good")).status_code == 200
+
+
+async def test_one_bad_endpoint_of_several_is_ejected_and_nobody_notices(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """Safe calls are answered by the others all along, and soon the bad one gets none."""
+    bad, *good = await upstream(answers(then=500)), await upstream(), await upstream()
+    clock = ManualClock()
+    call = invocation(clock=clock, seconds=600)
+    users = service(
+        "http://users.internal",
+        call,
+        clock=clock,
+        endpoints=[where(each.url) for each in (bad, *good)],
+        retries={"on": ["5xx"], "backoff": "1ms"},
+    )
+    for _ in range(60):
+        asking = asyncio.ensure_future(_result(users.get("/")))
+        while not asking.done():
+            await clock.advance(0.01)
+            await asyncio.sleep(0.001)
+        assert asking.result().status_code == 200
+    assert len(bad.requests) == 5
+    assert {each.headers["host"] for each in bad.requests} == {"users.internal"}
+    assert abs(len(good[0].requests) - len(good[1].requests)) < 50
+
+
+# Bulkhead, hedge, time.
+
+
+async def test_a_full_service_refuses_at_once(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """max_connections under way, max_pending in line, the next one refused; the line is served all the same."""
+    gate = asyncio.Event()
+
+    async def behave(talk: Any) -> None:
+        await gate.wait()
+        await talk.answer(200, b'"good"')
+
+    slow, call = await upstream(behave), invocation()
+    users = service(slow.url, call, max_connections=2, max_pending=3)
+    calls = [asyncio.ensure_future(_result(users.get("/", into=str))) for _ in range(8)]
+    await arrived(slow, 2)
+    refused = [each.result() for each in calls if each.done()]
+    assert [type(each) for each in refused] == [ServiceOverloaded] * 3
+    assert {record.flags for record in call.calls or [] if record.ended} == {"UO"}
+    gate.set()
+    assert [await each for each in calls if each.result is not None][:5] == ["good"] * 5
+    assert len(slow.requests) == 5
+
+
+async def test_a_slow_call_is_hedged_and_the_loser_is_gone(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """After a hundred quick calls one hangs: a second is sent, its answer is taken, the first is hung up on."""
+    turns: list[Any] = []
+
+    async def behave(talk: Any) -> None:
+        await (turns.pop() if turns else answers())(talk)
+
+    clock, there = ManualClock(), await upstream(behave)
+    call = invocation(clock=clock, seconds=60)
+    users = service(there.url, call, clock=clock, hedge={"max_extra_load": "2%"})
+    for _ in range(120):
+        await users.get("/")
+    turns.append(hang)
+    slow = asyncio.ensure_future(_result(users.get("/", into=str)))
+    await arrived(there, 121)
+    assert not slow.done()
+    await clock.advance(0.002)
+    assert await slow == "good"
+    assert (call.calls or [])[-1].attempts == 2
+    assert len(there.requests) == 122
+    while there.gone < 1:  # the connection of the loser, which nobody waits for
+        await asyncio.sleep(0.001)
+
+
+async def test_a_post_is_never_hedged(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """However long it takes."""
+    gate = asyncio.Event()
+
+    async def behave(talk: Any) -> None:
+        if talk.request.method == "POST":
+            await gate.wait()
+        await talk.answer()
+
+    clock, there = ManualClock(), await upstream(behave)
+    users = service(
+        there.url, invocation(clock=clock, seconds=60), clock=clock, hedge={"max_extra_load": "2%"}
+    )
+    for _ in range(100):
+        await users.get("/")
+    slow = asyncio.ensure_future(_result(users.post("/", json=1)))
+    await arrived(there, 101)
+    await clock.advance(1.0)
+    gate.set()
+    assert (await slow).status_code == 200
+    assert len(there.requests) == 101
+
+
+async def test_what_runs_out_of_time_is_the_endpoints_failure_and_what_is_cancelled_is_not(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """Five time-outs open the breaker; five callers who leave do not."""
+    clock, stuck = ManualClock(), await upstream(hang)
+    users = service(stuck.url, invocation(clock=clock, seconds=600), clock=clock, timeout="1s")
+    for count in range(1, 6):
+        leaving = asyncio.ensure_future(_result(users.get("/")))
+        await arrived(stuck, count)
+        leaving.cancel()
+        await asyncio.wait({leaving})
+    for count in range(6, 11):
+        late = asyncio.ensure_future(_result(users.get("/")))
+        await arrived(stuck, count)
+        await clock.advance(1.0)
+        assert isinstance(await late, ServiceTimedOut)
+    with pytest.raises(NoHealthyEndpoint):
+        await users.get("/")
+
+
+async def test_no_retry_begins_that_could_not_end_in_time(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """Retry-After of a second with half a second left: the answer is handed over at once."""
+    down = await upstream(answers(then=503, retry_after="1"))
+    with pytest.raises(ServiceAnswered):
+        await service(down.url, invocation(seconds=0.5)).get("/")
+    assert len(down.requests) == 1
+
+
+async def test_nobody_listens_is_told_after_the_retries(
+    service: MakeService, invocation: MakeInvocation
+) -> None:
+    """503, Envoy's UF, and URX since the retries are used up."""
+    call = invocation()
+    with pytest.raises(ServiceUnreachable, match="refused the connection"):
+        await service(NOBODY, call, retries=AT_ONCE).get("/")
+    assert (call.calls or [])[0].attempts == 0, "nothing was ever sent"
+    assert call.flags == "UF,URX"
