@@ -74,6 +74,8 @@ class TrafficConfig(Section):
 def _steps(steps: tuple[int, ...]) -> tuple[int, ...]:
     if not steps or steps[-1] != 100 or any(a >= b for a, b in pairwise(steps)):
         raise wrong("grows from step to step and ends with 100, such as [1, 10, 50, 100]")
+    if len(steps) == 1:
+        raise wrong("has no step before 100, so nothing could be compared; write strategy: immediate")
     return steps
 
 

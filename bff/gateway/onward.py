@@ -53,16 +53,20 @@ def onward(
     """
     ours = {name.encode(): value.encode("latin-1") for name, value in own.items()}
     dropped = _HOP | _FRAMING | _TOLD_BY_US | withheld | nominated(headers) | ours.keys()
-    fields = [
-        (name, value)
-        for name, value in headers
-        if name not in dropped and not name.startswith((b"proxy-", b"x-forwarded-"))
-    ]
+    fields = [(name, value) for name, value in headers if not _is_withheld(name, dropped)]
     if cookies and (kept := [pair for name, pair in cookies_of(headers) if name in cookies]):
         fields.append((b"cookie", "; ".join(kept).encode("latin-1")))
     fields += _of_the_caller(headers, hop)
     fields += [(b"x-request-id", hop.request_id.encode()), (b"traceparent", hop.traceparent.encode())]
     return [*(pair for pair in fields if pair[0] not in ours), *ours.items()]
+
+
+def _is_withheld(name: bytes, dropped: Collection[bytes]) -> bool:
+    """Whether a caller's field stays here. Many servers read ``_`` in a name as ``-`` (RFC 3875 §4.1.18), so
+    ``X_Forwarded_For`` would be believed where ``X-Forwarded-For`` is ours to say.
+    """
+    plain = name.replace(b"_", b"-")
+    return name in dropped or plain in dropped or plain.startswith((b"proxy-", b"x-forwarded-"))
 
 
 def back(fields: Iterable[tuple[bytes, bytes]], *, status: int, has_cors: bool) -> Fields:

@@ -8,6 +8,7 @@ whom, and what runs behind a stale page, is here.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -286,11 +287,18 @@ class Refresh:
         keep(self._cache.cache, asked, whole, self._invocation, self._activator, self._began)
 
 
+_OF_ONE_TOKEN = frozenset({"exp", "iat", "nbf", "jti", "auth_time"})
+
+
 def _subject(caller: Caller) -> str:
-    """Who asks, and what he may do: the same name with other rights may be shown something else."""
+    """Who asks, and all that a function can read of him: the same name with other rights, or in another tenant,
+    may be shown something else. What only tells one token from the next makes no other caller.
+    """
     if not caller.is_known:
         return ANONYMOUS
-    return " ".join((caller.identity, *sorted(caller.scopes), "/", *sorted(caller.roles)))
+    claims = {name: value for name, value in caller.claims.items() if name not in _OF_ONE_TOKEN}
+    told = (caller.scheme, caller.subject, sorted(caller.scopes), sorted(caller.roles), claims)
+    return json.dumps(told, sort_keys=True)
 
 
 def _without_its_caller(stale: Invocation, target: Target, clock: Clock) -> Invocation:

@@ -70,7 +70,10 @@ class Follower:
     async def _poll(self) -> None:
         while True:
             await self._clock.sleep(POLL)
-            await self.catch_up()
+            try:
+                await self.catch_up()
+            except Exception as error:  # a row that cannot be read must not end the following
+                self._signals.emit(Unexpected(where="following the store", error=error))
 
     async def catch_up(self) -> None:
         """Take what changed since the last look; nothing waits for a function that takes its time."""

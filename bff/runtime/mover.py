@@ -62,8 +62,17 @@ class Mover:
         )
 
     async def promote(self, function: Function, change: Change) -> TrafficState:
-        """Everything to the latest revision, and to those that follow it."""
-        return await self._step(function, change, lambda old: plan.all_to(old.traffic, None), State.PROMOTED)
+        """Everything to the latest revision, and to those that follow it. Where a release of an older one is
+        under way it is that one, which was judged, and no later deploy gets calls by itself.
+        """
+        release = await self.store.release(function.name)
+        canary = from_json(release.state).canary if release.goes_on and release.state is not None else None
+        return await self._step(
+            function,
+            change,
+            lambda old: plan.all_to(old.traffic, None if canary in (None, old.latest) else canary),
+            State.PROMOTED,
+        )
 
     async def rollback(self, function: Function, to: str | None, change: Change) -> TrafficState:
         """Everything to a revision, or to the newest before the present one that ever had traffic; where a

@@ -128,9 +128,16 @@ class Publisher:
     async def _restore(
         self, function: Function, state: TrafficState, taken: Snapshot | None, began: float
     ) -> None:
-        routing = await self.routing(function, state, taken)
-        if len(routing.reachable()) == 1:
-            await function.admit(routing.revisions[routing.main], is_known=True)
+        while True:
+            routing = await self.routing(function, state, taken)
+            if len(routing.reachable()) == 1:
+                await function.admit(routing.revisions[routing.main], is_known=True)
+            newer = self.states.get(function.name, state)
+            if newer.changed == state.changed:
+                break
+            state = (
+                newer  # another gateway moved traffic while this one warmed: who follows it saw nobody live
+            )
         self.take(function, routing, began)
 
     async def restore_cold(self, function: Function) -> None:

@@ -94,17 +94,26 @@ class Releases:
                 was_well = False
 
     async def look(self) -> None:
-        """Deliver what was counted; judge every release, if that is ours to do."""
+        """Deliver what was counted; judge every release, if that is ours to do. One that cannot be turned (its
+        baseline does not warm, say) is told of once the others were judged.
+        """
         await self._deliver()
         if not await self._ledger.lead(self._holder, LEASE):
             self.verdicts = {}
             return
         verdicts = {}
+        failure: Exception | None = None
         for release in await self._ledger.releases():
-            verdict = await self._judge(release)
+            try:
+                verdict = await self._judge(release)
+            except Exception as error:
+                failure = failure or error
+                continue
             if verdict is not None:
                 verdicts[release.function] = verdict
         self.verdicts = verdicts
+        if failure is not None:
+            raise failure
 
     async def _deliver(self) -> None:
         counted, self._counts = self._counts, {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from hashlib import sha256
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
@@ -29,11 +30,24 @@ _IDENTITY = frozenset({"traceparent", "x-request-id", "x-forwarded-for"})
 _NOWHERE = ((b"content-length", b"0"),)
 
 
+def _space(name: str, config: ServiceConfig) -> str:
+    """Where its answers are kept: apart for each set of headers that routes.yaml sends, since a service may tell
+    by them whose data it gives, and a reload may change them.
+    """
+    sent = sorted((key.lower(), value.get_secret_value()) for key, value in config.headers.items())
+    if not sent:
+        return f"service {name}"
+    return f"service {name} {sha256(repr(sent).encode()).hexdigest()}"
+
+
 class Keeping:
     """Of one service with a ``cache`` section. Mutable state: ``_refreshing``, one task for each key."""
 
-    def __init__(self, name: str, policy: Policy, *, timeout: float, cache: Cache, clock: Clock) -> None:
+    def __init__(
+        self, name: str, policy: Policy, *, timeout: float, cache: Cache, clock: Clock, space: str = ""
+    ) -> None:
         self._name = name
+        self._space = space or f"service {name}"
         self._policy = policy
         self._timeout = timeout
         self._cache = cache
@@ -45,7 +59,8 @@ class Keeping:
         """What routes.yaml wants for this service."""
         if config.cache is None or cache is None:
             return None
-        return cls(name, policy_of(config.cache), timeout=config.timeout, cache=cache, clock=clock)
+        policy, space = policy_of(config.cache), _space(name, config)
+        return cls(name, policy, timeout=config.timeout, cache=cache, clock=clock, space=space)
 
     def from_store(self, question: Question, record: CallRecord) -> ServiceResponse | None:
         """The answer without asking anybody, where there is one."""
@@ -94,7 +109,7 @@ class Keeping:
 
     def _asked(self, question: Question) -> Asked:
         caller = {name: value for name, value in question.caller.items() if name not in NOT_IN_KEY}
-        key = Key(space=f"service {self._name}", url=question.url, caller=tuple(sorted(caller.items())))
+        key = Key(space=self._space, url=question.url, caller=tuple(sorted(caller.items())))
         fields = [(name.encode(), value.encode("latin-1")) for name, value in question.headers.items()]
         is_authorized = "authorization" in question.caller
         return Asked.read(question.method, key, fields, self._policy, is_authorized=is_authorized)

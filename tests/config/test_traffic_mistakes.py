@@ -68,6 +68,7 @@ HEAD = "functions:\n  home:\n    "
         ("release: {steps: [10, 5, 100]}", "grows from step to step and ends with 100"),
         ("release: {steps: [10, 50]}", "grows from step to step and ends with 100"),
         ("release: {steps: []}", "grows from step to step and ends with 100"),
+        ("release: {steps: [100]}", "has no step before 100"),
         ("release: {steps: [0, 100]}", "functions.home.release.steps[0]: 0 is too small; the least is 1"),
         ("release: {max_error_ratio: 0.5}", "functions.home.release.max_error_ratio"),
         ("release: {interval: 120}", "needs a unit; write 120s or 120ms"),

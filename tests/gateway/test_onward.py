@@ -136,3 +136,15 @@ def test_websocket_alone_is_an_offer(
     method: bytes, version: str, headers: list[tuple[bytes, bytes]], is_one: bool
 ) -> None:
     assert offers.is_websocket(method, version, headers) is is_one
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"x_forwarded_for", b"x-forwarded_proto", b"x_request_id", b"x_real_ip", b"x_api_key", b"proxy_user"],
+)
+def test_a_name_that_servers_read_as_one_of_ours_stays_here(name: bytes) -> None:
+    """CGI and its heirs see no difference between a dash and an underscore (RFC 3875 §4.1.18)."""
+    sent = [(name, b"spoofed"), (b"my_own", b"kept")]
+    gone = onward(sent, HOP, cookies=(), own={"x-api-key": "secret"})
+    assert name not in dict(gone)
+    assert (b"my_own", b"kept") in gone

@@ -16,7 +16,7 @@ from bff.runtime.function import Function
 from bff.runtime.releases import LEASE, TICK, Releases
 from bff.runtime.warmup import read
 from bff.sdk.cohort import Cohort, Side
-from bff.signals import ReleaseTurned, Signal, TrafficMoved, Unexpected
+from bff.signals import ReleaseTurned, Signal, Signals, TrafficMoved, Unexpected
 from bff.testing import ManualClock
 from tests.runtime.conftest import Runtime, settings
 from tests.runtime.ledger import Memory
@@ -245,3 +245,38 @@ async def test_a_newer_revision_takes_over_a_running_release(runtime: Runtime) -
     made.ledger.put(release)
     assert made.function.routing is not None
     assert made.function.routing.shares() == {"home-dev-3": 20, "home-dev-1": 80}
+
+
+async def test_a_release_that_cannot_be_turned_stops_no_other(clock: ManualClock) -> None:
+    """Its baseline does not warm, say: the others are judged in the same look, and the failure is told."""
+    judged: list[str] = []
+
+    class Torn:
+        """A ledger with two releases, of which the first fails whatever is asked of it."""
+
+        async def lead(self, holder: str, seconds: float) -> bool:
+            return True
+
+        async def releases(self) -> list[Release]:
+            now = clock.wall()
+            return [
+                begun(name, main=f"{name}-00001", canary=f"{name}-00002", config=CONFIG, now=now)
+                for name in ("broken", "home")
+            ]
+
+        async def add(self, counted: object) -> None: ...
+
+        async def sums(self, release: Release) -> tuple[Outcomes, Outcomes]:
+            if release.function == "broken":
+                raise OSError("no warmth")
+            judged.append(release.function)
+            return Outcomes(), Outcomes()
+
+        async def turn(self, *_: object) -> bool:
+            return True
+
+    releases = Releases(Torn(), holder="a", config=lambda _: CONFIG, clock=clock, signals=Signals())
+    with pytest.raises(OSError, match="no warmth"):
+        await releases.look()
+    assert judged == ["home"]
+    assert set(releases.verdicts) == {"home"}
