@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Hashable, Mapping
+from collections.abc import Awaitable, Coroutine, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -109,11 +109,17 @@ class Question:
 
 
 class Landed:
-    """What an exchange brought: a response, what its request was sent with, and how the store took part."""
+    """What an exchange brought: a response, what its request was sent with, and how the store took part.
 
-    __slots__ = ("cached", "response", "sent")
+    ``varies_by`` is read from its head when somebody asks first, however many share it: the names of the request
+    fields it varies by, or None where it is for one caller only. Mutable: that.
+    """
+
+    __slots__ = ("cached", "is_read", "response", "sent", "varies_by")
 
     def __init__(self, response: ServiceResponse, sent: Mapping[str, str], cached: str = "") -> None:
         self.response = response
         self.sent = sent
         self.cached = cached
+        self.is_read = False
+        self.varies_by: Sequence[bytes] | None = None

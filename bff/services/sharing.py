@@ -194,11 +194,13 @@ def _is_for_one(fields: list[Pair]) -> bool:
 
 def _may_be_shared(landed: Landed, question: Question) -> bool:
     """Whether it answers this question too: it is for everybody, and varies by nothing that differs."""
-    fields = replies.fields_of(landed.response)
-    if _is_for_one(fields):
+    if not landed.is_read:
+        fields = replies.fields_of(landed.response)
+        landed.varies_by = None if _is_for_one(fields) else members(joined(fields, b"vary") or b"")
+        landed.is_read = True
+    if landed.varies_by is None:
         return False
-    names = members(joined(fields, b"vary") or b"")
-    return all(_sent(landed.sent, name) == _sent(question.headers, name) for name in names)
+    return all(_sent(landed.sent, name) == _sent(question.headers, name) for name in landed.varies_by)
 
 
 def _sent(headers: Mapping[str, str], name: bytes) -> bytes | None:
