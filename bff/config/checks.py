@@ -24,6 +24,13 @@ OWN_PATHS = tuple(map(Pattern.parse, ("/health/liveness", "/health/readiness", "
 
 _MOST_SUGGESTIONS = 20  # comparing a name with 10,000 others takes milliseconds; 10,000 such names, minutes
 
+_OF_FUNCTIONS_ONLY = {
+    "forward_headers": "a service's route hands on every header; remove it (cookies go by forward_cookies)",
+    "cache": "nothing is kept of what passes through; remove it, or let a function answer",
+    "errors": "what passes through has no parts; remove it, or let a function answer",
+}
+_OF_SERVICES_ONLY = {"rewrite": "a function reads its path itself; only a service's route can be rewritten"}
+
 
 @dataclass(frozen=True, slots=True)
 class SeenRoute:
@@ -138,12 +145,10 @@ class Checks:
             elif not {"function", "service"} & route.keys:
                 message = "is missing; name the function that answers, or the service with `service:`"
                 yield self._at((*path, "function"), message)
-            elif "service" in route.keys and "forward_headers" in route.keys:
-                message = "a service's route hands on every header; remove it (cookies go by forward_cookies)"
-                yield self._at((*path, "forward_headers"), message, is_key=True)
-            elif "function" in route.keys and "rewrite" in route.keys:
-                message = "a function reads its path itself; only a service's route can be rewritten"
-                yield self._at((*path, "rewrite"), message, is_key=True)
+            else:
+                means_nothing = _OF_FUNCTIONS_ONLY if "service" in route.keys else _OF_SERVICES_ONLY
+                for key in sorted(means_nothing.keys() & route.keys):
+                    yield self._at((*path, key), means_nothing[key], is_key=True)
 
     def _unknown_services(self, routes: Iterable[SeenRoute], declared: list[str]) -> Iterator[Mistake]:
         for route in routes:

@@ -299,6 +299,14 @@ SERVICES = 'services: {catalog: {url: "http://c"}}\n'
             " (cookies go by forward_cookies)",
         ),
         (
+            "{path: /a, service: catalog, cache: true}",
+            "3:34: routes[0].cache: nothing is kept of what passes through; remove it, or let a function answer",
+        ),
+        (
+            "{path: /a, service: catalog, errors: true}",
+            "3:34: routes[0].errors: what passes through has no parts; remove it, or let a function answer",
+        ),
+        (
             "{path: /a, function: home, rewrite: /b}",
             "3:32: routes[0].rewrite: a function reads its path itself; only a service's route can be rewritten",
         ),
