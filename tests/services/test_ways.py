@@ -120,60 +120,6 @@ async def test_a_thousand_changes_drop_no_call(upstream: MakeUpstream) -> None:
     await wire.aclose()
 
 
-async def test_calls_follow_what_the_name_server_says(
-    upstream: MakeUpstream, invocation: MakeInvocation, tmp_path: Path
-) -> None:
-    """From the first answer on; when it is silent, and after a restart while it is, what was known is used."""
-    from tests.services.discovery.conftest import NameServer
-
-    server = NameServer()
-    udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: server, local_addr=("127.0.0.1", 0)
-    )
-    port = udp.get_extra_info("sockname")[1]
-    one, other = await upstream(), await upstream()
-    config = ServiceConfig.model_validate(
-        {
-            "url": "http://users.internal",
-            "discovery": {"type": "srv", "name": "_http._tcp.users.internal", "server": f"127.0.0.1:{port}"},
-        }
-    )
-
-    def tell(*urls: str) -> None:
-        server.zone["_http._tcp.users.internal", "SRV"] = (
-            1,
-            [f"1 1 {address(url).port} local.internal." for url in urls],
-        )
-        server.zone["local.internal", "A"] = (1, ["127.0.0.1"])
-
-    def pool() -> ServicePool:
-        made = ServicePool(clock=SystemClock(), surroundings=Surroundings(folder=tmp_path))
-        made.configure({"users": config})
-        return made
-
-    async def call(services: ServicePool) -> None:
-        await Service(services.clients["users"], invocation(), Adapters()).get("/")
-
-    tell(one.url)
-    services = pool()
-    await call(services)
-    assert (len(one.requests), len(other.requests)) == (1, 0)
-    tell(other.url)
-    while not other.requests:
-        await asyncio.sleep(0.05)
-        await call(services)
-    server.mood = "refuse"
-    before = len(other.requests)
-    await call(services)
-    assert len(other.requests) == before + 1
-    await services.aclose()
-    again = pool()
-    await call(again)
-    assert len(other.requests) == before + 2
-    await again.aclose()
-    udp.close()
-
-
 async def test_a_registry_that_is_away_from_the_beginning_fails_calls_at_once(
     invocation: MakeInvocation, tmp_path: Path
 ) -> None:
