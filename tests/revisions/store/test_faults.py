@@ -34,14 +34,13 @@ pytestmark = pytest.mark.anyio
 
 
 @contextmanager
-def victim(where: Path | str, *words: str, user: int | None = None) -> Iterator[subprocess.Popen[str]]:
+def victim(where: Path | str, *words: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, VICTIM, str(where), *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        user=user,
     )
     try:
         yield process
@@ -197,14 +196,13 @@ def set_quota(database: Database, pages: int) -> None:
 
 @file_only
 async def test_a_read_only_store_is_told(open_store: Open, where: Path) -> None:
-    """By a process of another user, for root may write everywhere."""
+    """By a process that turned into another user, for root may write everywhere."""
     await open_store().publish([candidate("aa")])
     for file in [where.parent, *where.parent.parents][:3]:
         file.chmod(0o755)
-    where.chmod(0o644)
-    with victim(where, "publish", "bb", user=NOBODY if os.geteuid() == 0 else None) as process:
-        if os.geteuid() != 0:
-            where.chmod(0o444)
+    where.chmod(0o444)
+    words = ("as", str(NOBODY)) if os.geteuid() == 0 else ()
+    with victim(where, *words, "publish", "bb") as process:
         _, error = process.communicate(timeout=30)
     assert "StoreUnavailable: The state store" in error
     assert (

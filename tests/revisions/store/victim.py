@@ -1,7 +1,8 @@
 """A gateway's store in a process of its own, for tests that kill it: ``python victim.py PATH-OR-URL VERB …``.
 
 Prints one line for each call that was acknowledged. ``die K …`` kills itself with the K-th sentence it hands to
-the database inside a transaction of the verb.
+the database inside a transaction of the verb. ``as USER …`` becomes the user of that number first, once everything
+is imported: the interpreter itself may lie where that user cannot look.
 """
 
 from __future__ import annotations
@@ -95,6 +96,9 @@ async def hold(database: Database) -> None:
 
 
 async def main(where: str, verb: str, *words: str) -> None:
+    if verb == "as":
+        os.setuid(int(words[0]))
+        verb, *words = words[1:]  # type: ignore[assignment]
     wall = SystemClock.wall
     database: Database = Postgres(where, now=wall) if "://" in where else SQLite(Path(where), wall=wall)
     if verb == "die":
