@@ -114,6 +114,7 @@ class House:
             ),
         )
         self._loader_thread = Threads("bff-loader", 1)
+        self._new_code_thread = Threads("bff-loader-new", 1)
         self._store_thread = Threads("bff-store", 1)
         self._forkserver = Forkserver()
         self.store = Store(
@@ -139,6 +140,7 @@ class House:
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines),
             stuck=Stuck(self.signals.emit),
+            new_code_thread=self._new_code_thread,
         )
         self.invoker = Invoker(clock=self._clock)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
@@ -429,6 +431,7 @@ class House:
             await self.store.close()
         self._store_thread.close()
         self._loader_thread.close()
+        self._new_code_thread.close()
         self._describer.close()
         self.lines.flush()
 

@@ -22,6 +22,7 @@ from bff.signals import (
     EndpointReturned,
     EndpointsChanged,
     Evicted,
+    FolderPassedOver,
     InstanceDead,
     LoadFailed,
     LoopBlocked,
@@ -123,6 +124,7 @@ class EventLog:
         signals.listen(DiscoveryFailed, self._discovery_failed)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(FolderPassedOver, self._passed_over)
         signals.listen(StoreLost, self._store_lost)
         signals.listen(StoreReturned, self._store_returned)
         signals.listen(ThreadsStuck, self._threads_stuck)
@@ -246,6 +248,13 @@ class EventLog:
 
     def _no_local_token(self, said: NoLocalToken) -> None:
         self._lines.write("warning", "no token for commands on this machine", {"why": said.why})
+
+    def _passed_over(self, said: FolderPassedOver) -> None:
+        fields = {"function": said.function, "folder": said.revision, "serving": said.serving}
+        remedy = f"bff rollback {said.function} --to {said.revision}"
+        self._lines.write(
+            "warning", "the folder has an older revision; the newer one goes on", {**fields, "remedy": remedy}
+        )
 
     def _store_lost(self, said: StoreLost) -> None:
         self._lines.write("error", "the state store is away; traffic flows on as it was", {"why": said.why})
