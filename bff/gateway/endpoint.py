@@ -28,6 +28,7 @@ from bff.errors import (
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
+from bff.gateway.farewells import Farewells
 from bff.gateway.onward import Hop
 from bff.gateway.passthrough import Passage
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
@@ -51,7 +52,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 
 class Gateway:
-    """Mutable state: ``table`` (swapped whole on reload) and ``is_draining``."""
+    """Mutable state: ``table`` (swapped whole on reload), and whether it ends (``is_draining``)."""
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class Gateway:
         cache: Cache | None = None,
     ) -> None:
         self.table = table
-        self.is_draining = False
+        self._farewells = Farewells()
         self._invoker = invoker
         self._services = services
         self._clock = clock
@@ -91,6 +92,7 @@ class Gateway:
             date=self._date,
             extra=table.cors.fields(origin) if table.cors is not None else None,
             shows_services=self._dev is not None,
+            farewells=self._farewells,
         )
         try:
             if hosts != 1 and scope["http_version"] != "1.0":
@@ -222,6 +224,15 @@ class Gateway:
                 raise
         finally:
             shelf.close()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the gateway ends, and takes nothing new."""
+        return self._farewells.has_been_said
+
+    def drain(self) -> None:
+        """The gateway ends: answers that would go on for hours are told, the others finish."""
+        self._farewells.say()
 
     async def aclose(self) -> None:
         """End what runs for nobody: refreshes of kept pages."""
