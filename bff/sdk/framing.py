@@ -45,11 +45,10 @@ def _raw(item: Any) -> bytes:
 
 def _event(item: Any) -> bytes:
     """What is no event yet is one's data."""
-    if not isinstance(item, ServerSentEvent):
-        item = ServerSentEvent(
-            data=bytes(item).decode("utf-8", "replace") if isinstance(item, BYTES) else item
-        )
-    return item.encode()
+    if isinstance(item, ServerSentEvent):
+        return item.encode()
+    data = bytes(item).decode("utf-8", "replace") if isinstance(item, BYTES) else item
+    return ServerSentEvent(data=data).encode()
 
 
 TEXT = Framing(fields=((b"content-type", b"text/plain; charset=utf-8"),), encode=_raw)
