@@ -68,6 +68,10 @@ class FunctionConfig(Section):
     stream_timeout: Duration = Field(
         default=3600.0, description="How long a streamed answer may take in all."
     )
+    stream_heartbeat: Duration = Field(
+        default=15.0,
+        description="Silence after which server-sent events carry a comment (HTML standard, §9.2.7).",
+    )
     scale: ScaleConfig | None = Field(default=None, description="As in defaults, for this function.")
     concurrency: Count | None = Field(
         default=None, ge=0, le=1_000_000, description="As in defaults, for this function."

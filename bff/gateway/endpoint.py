@@ -29,6 +29,7 @@ from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.door import csrf
+from bff.gateway.farewells import Farewells
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.onward import Hop
 from bff.gateway.options import answer_options, carried_by, is_preflight
@@ -53,7 +54,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 
 class Gateway:
-    """Mutable state: ``table`` (swapped whole on reload) and ``is_draining``."""
+    """Mutable state: ``table`` (swapped whole on reload), and whether it ends (``is_draining``)."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class Gateway:
         cache: Cache | None = None,
     ) -> None:
         self.table = table
-        self.is_draining = False
+        self._farewells = Farewells()
         self._invoker = invoker
         self._services = services
         self._clock = clock
@@ -93,6 +94,7 @@ class Gateway:
             date=self._date,
             extra=carried_by(table.carried, scope, table, origin),
             shows_services=self._dev is not None,
+            farewells=self._farewells,
         )
         try:
             if hosts != 1 and scope["http_version"] != "1.0":
@@ -234,6 +236,15 @@ class Gateway:
                 raise
         finally:
             shelf.close()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the gateway ends, and takes nothing new."""
+        return self._farewells.has_been_said
+
+    def drain(self) -> None:
+        """The gateway ends: answers that would go on for hours are told, the others finish."""
+        self._farewells.say()
 
     async def aclose(self) -> None:
         """End what runs for nobody: refreshes of kept pages."""

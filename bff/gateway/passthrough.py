@@ -19,7 +19,8 @@ from bff.gateway import interim, onward, rawpath
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.protocol import SCOPE_KEY, TARGET_KEY, LimitedProtocol
 from bff.gateway.router import allow_of
-from bff.gateway.sender import TURN, Sender
+from bff.gateway.sender import Sender
+from bff.gateway.streaming import TURN
 from bff.gateway.target import Target
 from bff.gateway.tunnel import join
 from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut

@@ -47,6 +47,7 @@ class Target:
     cancel_on_disconnect: bool = False
     stream_idle_timeout: float = 300.0
     stream_timeout: float = 3600.0
+    stream_heartbeat: float = 15.0
     mount: str = ""
     tells_errors: bool = False
     guard: Guard | None = None
@@ -108,6 +109,7 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schem
         cancel_on_disconnect=function.cancel_on_disconnect,
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
+        stream_heartbeat=function.stream_heartbeat,
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
         tells_errors=route.errors,
