@@ -41,7 +41,14 @@ class Passage:
     """
 
     def __init__(
-        self, client: ServiceClient, *, invocation: Invocation, target: Target, sender: Sender, clock: Clock
+        self,
+        client: ServiceClient,
+        *,
+        invocation: Invocation,
+        target: Target,
+        sender: Sender,
+        clock: Clock,
+        has_cors: bool,
     ) -> None:
         assert invocation.incoming is not None
         self._client = client
@@ -52,6 +59,7 @@ class Passage:
         self._target = target
         self._sender = sender
         self._clock = clock
+        self._has_cors = has_cors
         self._received = 0
         self._is_callers_turn = False
         self._expiry: Expiry | None = None
@@ -189,7 +197,7 @@ class Passage:
             raise ServiceConnectionLost(self._client.name, "answered a status that is none of HTTP's")
         allowed = self._target.stream_timeout
         self._invocation.deadline = Deadline(self._clock.now() + allowed, allowed)
-        fields = onward.back(exchange.fields, status=exchange.status, has_cors=self._sender.has_cors)
+        fields = onward.back(exchange.fields, status=exchange.status, has_cors=self._has_cors)
         self._sender.add_passing(fields)
         try:
             with Expiry(self._clock, self._invocation.deadline.at):

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from bff.clock import Clock
 from bff.errors import BffError, problem
 from bff.gateway import views
+from bff.gateway.door import caution
 from bff.gateway.farewells import Farewells
 from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.incomplete import with_errors
@@ -72,8 +73,8 @@ def _encoded(document: dict[str, Any]) -> bytes:
 
 
 class Sender:
-    """The answer to one request. Mutable state: ``started``, its ``target`` once the route is found, and the page
-    that is ``unfolding``, if one is.
+    """The answer to one request. Mutable state: ``started``, its ``target`` once the route is found, the page that
+    is ``unfolding``, if one is, and ``_extra``, what it carries besides its own.
     """
 
     __slots__ = (
@@ -89,7 +90,7 @@ class Sender:
         *,
         clock: Clock,
         date: DateField,
-        extra: HeaderPairs | None,
+        extra: HeaderPairs,
         shows_services: bool,
         farewells: Farewells,
     ) -> None:
@@ -191,8 +192,8 @@ class Sender:
         fields = [PROBLEM, NO_STORE, NOSNIFF, *fields_of(error)]
         await self.whole(Answer(document["status"], fields, _encoded(document)), is_page=False)
 
-    def replace_extra(self, fields: HeaderPairs) -> None:
-        """Carry these fields instead of the usual cross-origin ones."""
+    def carry(self, fields: HeaderPairs) -> None:
+        """Have the answer carry these, whoever writes it, instead of what it would."""
         self._extra = fields
 
     def break_off(self) -> None:
@@ -234,23 +235,24 @@ class Sender:
         fields.append((b"x-request-id", invocation.request_id.encode()))
         if not is_dated:
             fields.append(self._date.now())
-        if self._extra:
-            fields.extend(self._extra)
+        self._carry(fields)
+
+    def _carry(self, fields: HeaderPairs) -> None:
+        extra = self._extra
+        for name, _ in fields:
+            if name in caution.NAMES:
+                extra = caution.without_what_is_said(extra, fields)
+                break
+        fields.extend(extra)
 
     def add_passing(self, fields: HeaderPairs) -> None:
-        """What we add to a service's own answer: the request's id, leave for other origins, and a date if it has
+        """What we add to a service's own answer: the request's id, what every answer carries, and a date if it has
         none (RFC 9110 §6.6.1).
         """
         fields.append((b"x-request-id", self._invocation.request_id.encode()))
         if not any(name == b"date" for name, _ in fields):
             fields.append(self._date.now())
-        if self._extra:
-            fields.extend(self._extra)
-
-    @property
-    def has_cors(self) -> bool:
-        """Whether it is for us to say which other origins may read the answer."""
-        return self._extra is not None
+        self._carry(fields)
 
     def _add_incompleteness(self, fields: HeaderPairs, missing: list[str]) -> None:
         # Whatever the function said of caches, it said of the whole page (CDN-Cache-Control: RFC 9213).
