@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bff.sdk.parameters import Header as Header
     from bff.sdk.parameters import Path as Path
     from bff.sdk.parameters import Query as Query
+    from bff.sdk.serversent import ServerSentEvent as ServerSentEvent
 
 _HOME = {
     "Body": "parameters",
@@ -42,6 +43,7 @@ _HOME = {
     "Path": "parameters",
     "Problem": "failures",
     "Query": "parameters",
+    "ServerSentEvent": "serversent",
     "ServiceError": "failures",
     "SyncContext": "context",
     "any_of": "anyof",
