@@ -21,6 +21,7 @@ from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
 
 if TYPE_CHECKING:
+    from bff.sdk.page import Page, Unfolder
     from bff.sdk.request import BoundedRequest
 
 TIMER_ERROR = 0.002
@@ -106,6 +107,7 @@ class Incoming:
     path_params: Mapping[str, str]
     max_body: int
     forwarding: Forwarding = NO_FORWARDING
+    unfolder: Unfolder | None = None  # who can send a page's parts as they come
     # A memo: the body once it was read, and the Starlette request once somebody asked for it.
     _body: bytes | None = field(default=None, init=False)
     _request: BoundedRequest | None = field(default=None, init=False)
@@ -205,6 +207,8 @@ class Invocation(Signal):
     memo: dict[Any, Any] | None = None  # the GETs of bff.services.memo
     parts: Any = None  # what services said of caching, for the answer made of it
     memoizes = True
+    page: Page | None = None  # what the handler declares to return
+    varies = False  # whether another Accept would have had another answer
     shelf: Any = None  # its way through the store, on a route with a cache section
     reasons: Mapping[str, Mapping[str, Any]] = NO_REASON
     deadline: Deadline
