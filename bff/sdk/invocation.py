@@ -45,7 +45,8 @@ class CallRecord:
     of the body as they came.
 
     ``until`` is when its time is over, ``fault`` one that the caller asked for in dev. ``flags`` are Envoy's, joined
-    by commas, for what went wrong on the way even if an answer came in the end.
+    by commas, for what went wrong on the way even if an answer came in the end. ``patience`` is known once one of two
+    attempts has won: the seconds after which the other one is slow.
     """
 
     service: str
@@ -65,6 +66,7 @@ class CallRecord:
     until: float = float("inf")
     flags: str = ""
     fault: str = ""
+    patience: float = float("inf")
 
     def flag(self, flag: str) -> None:
         """Add one of Envoy's response flags, once."""
@@ -243,9 +245,13 @@ class Invocation(Signal):
 
     @property
     def flags(self) -> str:
-        """Envoy's response flags of its service calls, each once, and DC where the caller left."""
+        """Envoy's response flags of its service calls, each once; its own failure's, such as RL of a limit at the
+        door; and DC where the caller left.
+        """
         calls = self.calls or ()
         found = [flag for call in calls if call.flags for flag in call.flags.split(",")]
+        if self.error is not None and (own := getattr(self.error, "flag", "")):
+            found.append(own)
         return ",".join(dict.fromkeys([*found, "DC"] if self.left else found))
 
     def remaining(self) -> float:
