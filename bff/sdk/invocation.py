@@ -239,10 +239,11 @@ class Invocation(Signal):
 
     @property
     def flags(self) -> str:
-        """Envoy's response flags of its service calls, each once, and DC where the caller left."""
+        """Envoy's response flags of its service calls and of its error, each once, and DC where the caller left."""
         calls = self.calls or ()
         found = [flag for call in calls if call.flags for flag in call.flags.split(",")]
-        return ",".join(dict.fromkeys([*found, "DC"] if self.left else found))
+        found += [getattr(self.error, "flag", ""), "DC" if self.left else ""]
+        return ",".join(flag for flag in dict.fromkeys(found) if flag)
 
     def remaining(self) -> float:
         """Seconds until the deadline; negative once it has passed."""
