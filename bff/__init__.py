@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bff.sdk.parameters import Path as Path
     from bff.sdk.parameters import Query as Query
     from bff.sdk.serversent import ServerSentEvent as ServerSentEvent
+    from bff.sdk.view import aggregate as aggregate
 
 _HOME = {
     "Body": "parameters",
@@ -46,6 +47,7 @@ _HOME = {
     "ServerSentEvent": "serversent",
     "ServiceError": "failures",
     "SyncContext": "context",
+    "aggregate": "view",
     "any_of": "anyof",
     "batch": "batch",
     "fallback": "aggregate",

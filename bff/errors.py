@@ -33,7 +33,8 @@ class BffError(Exception):
     fault: Fault = Fault.GATEWAY
     retryable: bool = False
     flag: ClassVar[str] = ""
-    """Envoy's response flag for it in the access log; empty where it has none."""
+    """Envoy's response flag for it in the access log
+    (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage); mostly it has none."""
 
     def extras(self) -> Mapping[str, Any]:
         """Members added to the problem document beyond RFC 9457's own."""

@@ -111,6 +111,8 @@ class Gateway:
                 raise  # a request that is thrown away with its loop cannot be answered
             # Signals never arrive as exceptions here: it was a function that wanted to end the process.
             await self._fail(self._blamed(error, invocation), scope, invocation, sender)
+        if sender.unfolding is not None:
+            await sender.unfolding.aclose()
         invocation.ended = self._clock.now()
         if invocation.incoming is not None:
             await invocation.incoming.close()
@@ -194,7 +196,8 @@ class Gateway:
             patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
             allowed = allowed if patience is None else min(allowed, patience)
         invocation.deadline = Deadline(invocation.started + allowed, allowed)
-        invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
+        sender.target = target
+        invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding, sender)
         if target.limits is not None:
             self._told(sender, await target.limits.before(invocation))
         if target.guard is not None:
@@ -223,7 +226,7 @@ class Gateway:
             if target.service:
                 await self._pass(invocation, sender, table, target)
             elif target.cache is None or self._cache is None:
-                await self._invoker.invoke(invocation, partial(sender.answer, target=target))
+                await self._invoker.invoke(invocation, sender.answer)
             else:
                 shelf = self._cache.shelf(target.cache, invocation, sender, target)
                 await self._through(shelf, invocation)
@@ -314,6 +317,8 @@ class Gateway:
         if isinstance(error, CallerLeft):
             invocation.status = error.status
             sender.break_off()
+        elif sender.unfolding is not None and await sender.unfolding.failed(error):
+            pass
         elif sender.started:
             sender.break_off()
         elif self._dev is not None:

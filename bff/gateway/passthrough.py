@@ -80,6 +80,7 @@ class Passage:
         try:
             exchange = await self._opened(going)
             record.status = exchange.status
+            record.flag("RL" if exchange.status == 429 else "")
             try:
                 await self._answer(exchange)
             finally:
@@ -89,6 +90,7 @@ class Passage:
             raise
         except BaseException as error:
             record.error = error.code if isinstance(error, BffError) else type(error).__name__
+            record.flag(getattr(error, "flag", ""))
             raise
         finally:
             self._client.passing -= 1

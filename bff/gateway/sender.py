@@ -18,8 +18,10 @@ from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.incomplete import with_errors
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.streaming import NO_STORE, Streaming
-from bff.gateway.target import Target
+from bff.gateway.target import NOWHERE
+from bff.gateway.unfolding import VARY, Unfolding
 from bff.sdk.invocation import Invocation
+from bff.sdk.page import Page
 from bff.sdk.reply import Answer, HeaderPairs
 from bff.services import memo
 
@@ -71,10 +73,13 @@ def _encoded(document: dict[str, Any]) -> bytes:
 
 
 class Sender:
-    """The answer to one request. Mutable state: ``started`` and ``_extra``, what it carries besides its own."""
+    """The answer to one request. Mutable state: ``started``, its ``target`` once the route is found, the page that
+    is ``unfolding``, if one is, and ``_extra``, what it carries besides its own.
+    """
 
     __slots__ = (
         "_clock", "_date", "_extra", "_farewells", "_invocation", "_scope", "_send", "_shows_services", "started",
+        "target", "unfolding",
     )  # fmt: skip
 
     def __init__(
@@ -98,20 +103,33 @@ class Sender:
         self._shows_services = shows_services
         self._farewells = farewells
         self.started = False
+        self.target = NOWHERE
+        self.unfolding: Unfolding | None = None
 
-    async def answer(self, answer: Answer, target: Target) -> None:
+    def unfold(self, media: str, page: Page) -> Unfolding:
+        """Send the page's parts as they come, in this media type."""
+        if self.unfolding is None:
+            self.unfolding = Unfolding(
+                self, self._invocation, self.target, self._clock, media=media, page=page
+            )
+        return self.unfolding
+
+    async def answer(self, answer: Answer) -> None:
         """Send whatever the function gave."""
+        if self.unfolding is not None and self.unfolding.has_begun:
+            await self.unfolding.finish(answer)
+            return
         if answer.response is not None:
             answer = self.as_whole(answer)
         if answer.response is not None:
-            await Foreign(self, self._invocation, target, self._clock).run(
+            await Foreign(self, self._invocation, self.target, self._clock).run(
                 answer.response, self._scope, self._send
             )
         elif answer.stream is not None:
-            await Streaming(self, self._invocation, target, self._clock).run(answer, self._farewells)
+            await Streaming(self, self._invocation, self.target, self._clock).run(answer, self._farewells)
         else:
             missing = self._invocation.missing
-            if missing and target.tells_errors:
+            if missing and self.target.tells_errors:
                 answer.body = with_errors(answer.body, missing, self._invocation.reasons)
             await self.whole(self._seen_by_caches(answer))
 
@@ -189,15 +207,21 @@ class Sender:
             connection.break_off(self._scope)
 
     async def head(self, status: int, fields: HeaderPairs) -> None:
-        """Send the head; from here on the status cannot be changed."""
+        """Send the head; from here on the status cannot be changed, and the function's calls ask anew."""
+        memo.end(self._invocation)
+        await self.begin(status, fields)
+
+    async def begin(self, status: int, fields: HeaderPairs) -> None:
+        """Send the head of an answer that is still being made."""
         self.started = True
         self._invocation.status = status
-        memo.end(self._invocation)
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
 
-    def add_own(self, fields: HeaderPairs, *, is_page: bool = True, is_dated: bool = False) -> None:
+    def add_own(
+        self, fields: HeaderPairs, *, is_page: bool = True, is_dated: bool = False, is_timed: bool = True
+    ) -> None:
         """Identity, revision, completeness, timing and date: on everything a function answers. What was kept
-        ``is_dated`` already: it has the date of its making.
+        ``is_dated`` already: it has the date of its making. While the handler runs nothing ``is_timed`` yet.
 
         What is no page (a stream, an error) never calls itself complete, but does say what is missing already.
         """
@@ -208,7 +232,10 @@ class Sender:
                 self._add_incompleteness(fields, invocation.missing)
             elif is_page:
                 fields.append(COMPLETE)
-            fields.append((b"server-timing", self._timing()))
+            if is_page and invocation.varies:
+                fields.append(VARY)
+            if is_timed:
+                fields.append((b"server-timing", self._timing()))
         fields.append((b"x-request-id", invocation.request_id.encode()))
         if not is_dated:
             fields.append(self._date.now())

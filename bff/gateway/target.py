@@ -59,6 +59,10 @@ class Target:
     cache: Policy | None = None
 
 
+NOWHERE = Target(template="")
+"""What a request has before its route is found."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """One whole routing configuration; a reload swaps it in one assignment."""

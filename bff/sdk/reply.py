@@ -23,6 +23,7 @@ from bff.sdk import framing
 from bff.sdk.framing import Framing
 from bff.sdk.handler import ContractBroken, line_of, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of, first_of
+from bff.sdk.page import Page
 from bff.sdk.serversent import ServerSentEvent
 
 HeaderPairs = list[tuple[bytes, bytes]]
@@ -65,13 +66,14 @@ class Answer:
 
 
 class Encoder:
-    """Makes answers of one handler's results. Immutable after construction."""
+    """Makes answers of one handler's results. Immutable after construction. ``page`` is the declared model, if any."""
 
-    __slots__ = ("_adapter", "_framing", "_function", "_none_is_value", "_validates")
+    __slots__ = ("_adapter", "_framing", "_function", "_none_is_value", "_validates", "page")
 
     def __init__(self, function: str, annotation: Any) -> None:
         annotation = body_type(annotation)
         self._function = function
+        self.page = Page.declared(annotation)
         self._framing = framing.EVENTS if item_type(annotation) is ServerSentEvent else None
         is_open = annotation is inspect.Signature.empty or annotation is Any
         self._none_is_value = not is_open and type(None) in get_args(annotation)

@@ -68,8 +68,8 @@ class AccessLog:
         if invocation.calls:
             fields["trace_id"] = invocation.trace.trace_id
             fields["services"] = [_call(call) for call in invocation.calls]
-            if flags := invocation.flags:
-                fields["flags"] = flags
+        if (invocation.calls or invocation.error is not None) and (flags := invocation.flags):
+            fields["flags"] = flags
         if invocation.missing:
             fields["missing"] = invocation.missing
         if invocation.error is not None:
