@@ -20,10 +20,11 @@ from bff.runtime.line import Crowd
 from bff.runtime.lives import Live
 from bff.runtime.making import Making
 from bff.runtime.publishing import Publishing
+from bff.runtime.settings import Settings
 from bff.runtime.source import Source
 from bff.runtime.standing import Standing
 from bff.runtime.tally import Tally
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Workshop
 from bff.sdk.invocation import Invocation
 from bff.signals import Blockages, LoadFailed, Signals, TrafficMoved
 
@@ -65,11 +66,12 @@ class Function:
         signals: Signals,
         forkserver: Forkserver,
         choosing: Choosing | None = None,
+        making: type[Making] = Making,
     ) -> None:
         self.name = name
         self.settings = settings
         self._source = Source(name, root, is_dev=dev)
-        self._making = Making(
+        self._making = making(
             choosing or Choosing(function=name),
             settings=lambda: self.settings,
             source=self._source,

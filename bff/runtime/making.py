@@ -16,9 +16,10 @@ from bff.runtime.backoff import Setbacks
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.lives import Live, Lives
 from bff.runtime.pool import Pool
+from bff.runtime.settings import Settings
 from bff.runtime.source import Source
 from bff.runtime.turns import Turns
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Workshop
 from bff.signals import Signals
 
 

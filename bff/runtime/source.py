@@ -8,7 +8,8 @@ from bff.errors import FunctionNotLoaded
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.runtime import warmup
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.settings import Settings
+from bff.runtime.warmup import Workshop
 
 
 class Source:
