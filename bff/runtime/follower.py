@@ -187,14 +187,18 @@ class Follower:
             if state is None:
                 raise
             function.tell(failure)
-            await self._in_force.restore_cold(function)
+            await self._restore_cold(function)
             return
         if state is None:
             waiting[function] = await self._publisher.candidate(taken)
         elif files_digest(taken) != state.folder and not await self._publisher.passes_over(function, taken):
             await self._publisher.open(function)
         elif taken.digest != state.digest or state.routed() != {state.latest}:
-            await self._in_force.restore_cold(function)
+            await self._restore_cold(function)
+
+    async def _restore_cold(self, function: Function) -> None:
+        await self._in_force.restore_cold(function)
+        await self._publisher.succeed(function, is_start=True)
 
     async def _refused(self, waiting: dict[Function, Candidate]) -> list[Function]:
         """Publish them; those that the store does not take."""

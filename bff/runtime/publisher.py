@@ -124,10 +124,8 @@ class Publisher:
         start what the store knows already is not new: see ADR 43.
         """
         with self._told(function):
-            if files_digest(taken) == state.folder:
+            if files_digest(taken) == state.folder or (is_start and await self.passes_over(function, taken)):
                 return await self._succeed(function, state, taken, began, is_start=is_start)
-            if is_start and await self.passes_over(function, taken):
-                return False
             await self._deploy(function, taken, Deploy(who=GATEWAY), began, is_folder=True)
             return True
         return False
@@ -165,16 +163,16 @@ class Publisher:
             function.is_unchanged()
         return await self._publish_changed(function, taken, state, began, is_start=False)
 
-    async def succeed(self, function: Function) -> bool:
+    async def succeed(self, function: Function, *, is_start: bool = False) -> bool:
         """Publish what serves under the present settings, where those are others than those last published; True
-        when they were. A failure is told as a signal.
+        when they were. At the start those that the store knows are nothing new. A failure is told as a signal.
         """
         async with self._publishing.of(function.name):
             state, began = self.in_force.states.get(function.name), self._clock.now()
             if state is None or function.live is None:
                 return False
             with self._told(function):
-                return await self._succeed(function, state, None, began, is_start=False)
+                return await self._succeed(function, state, None, began, is_start=is_start)
             return False
 
     @contextmanager
