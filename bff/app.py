@@ -27,6 +27,7 @@ from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.devpage import DevPage
+from bff.gateway.door.limiting import Limiting
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, compile_table
@@ -137,13 +138,15 @@ class House:
         self.invoker = Invoker(clock=self._clock)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
         self._schemes.configure(config.auth, config.path.parent)
+        self._limiting = Limiting(clock=self._clock, emit=self.signals.emit)
+        self._limiting.configure(config.limits)
         self._own = own.handlers(lambda: not self.gateway.is_draining)
         self._docs = docs.handlers(self._openapi, lambda: self.config.openapi.title)
         self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._replaced: set[AnyClient] = set()
         self.gateway = Gateway(
-            compile_table(config, self._own_paths(config), self._schemes),
+            compile_table(config, self._own_paths(config), self._schemes, self._limiting),
             invoker=self.invoker,
             services=lambda: self.services.clients,
             clock=self._clock,
@@ -349,10 +352,11 @@ class House:
         self.keeper.max_warm = config.gateway.max_warm
         self.cache.store.resize(config.gateway.cache_size)
         self._schemes.configure(config.auth, config.path.parent)
+        self._limiting.configure(config.limits)
         self._ready_to_fork(config)
         self._warm_minimum()
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
-        self.gateway.table = compile_table(config, self._own_paths(config), self._schemes)
+        self.gateway.table = compile_table(config, self._own_paths(config), self._schemes, self._limiting)
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
@@ -418,6 +422,7 @@ class House:
         for client in self._replaced:  # their time was not over
             await client.aclose()
         await self._schemes.aclose()
+        await self._limiting.aclose()
         await self.services.aclose()
         with suppress(StoreUnavailable):
             await self.store.close()
