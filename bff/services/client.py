@@ -66,6 +66,7 @@ class ServiceClient:
         self._clock = clock
         self._make_transport = make_transport
         self._max_answer = max_answer
+        self._timeout = config.timeout
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._cache = cache
         self._around = surroundings or Surroundings()
@@ -93,10 +94,15 @@ class ServiceClient:
 
         """
         now = self._clock.now()
-        allowed = self._allowed(invocation.deadline.of_calls - now, options)
+        remaining = invocation.deadline.of_calls - now
+        if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
+            raise ServiceTimedOut(self.name, 0.0)
+        allowed = min(self._timeout, remaining)
+        if options and (asked := options.get("timeout")) is not None:
+            allowed = min(allowed, asked)
         if not _NOTHING_SPECIAL.fullmatch(path):
             self._check_path(path)
-        record = invocation.open_call(self.name, method, path)
+        record = invocation.open_call(self.name, method, path, now)
         record.until = now + allowed
         try:
             with Expiry(self._clock, record.until):
@@ -161,14 +167,6 @@ class ServiceClient:
         record.error = error.code if isinstance(error, ServiceError) else type(error).__name__
         record.flag(flag_of(error))
         return error
-
-    def _allowed(self, remaining: float, options: SendOptions) -> float:
-        """Seconds this call may take: the least of call, service, and what the deadline leaves for calls."""
-        if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
-            raise ServiceTimedOut(self.name, 0.0)
-        allowed = min(self.config.timeout, remaining)
-        asked = options.get("timeout") if options else None
-        return allowed if asked is None else min(allowed, asked)
 
     def _check_path(self, path: str) -> None:
         """It stays below the service's URL: a caller's text in it must not lead anywhere else."""

@@ -26,9 +26,7 @@ def derived(invocation: Invocation, given: Mapping[str, str]) -> dict[str, str]:
     return carried
 
 
-def fields(
-    invocation: Invocation, derived: Mapping[str, str], own: Mapping[str, str]
-) -> dict[str, str]:
+def fields(invocation: Invocation, derived: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     """The fields of one call, the later winning over the earlier: the derived ones, who asks (under a new span id),
     and the service's own.
     """

@@ -45,8 +45,8 @@ class Question:
 
     def __init__(
         self,
-        wire: Exchanges,
         base: str,
+        wire: Exchanges,
         method: str,
         path: str,
         write: Callable[[], Mapping[str, str]],
@@ -111,8 +111,8 @@ class Question:
         record = CallRecord(self._record.service, self.method, self._path, self._record.started)
         record.until = until
         return Question(
-            self._wire,
             self._base,
+            self._wire,
             method or self.method,
             self._path,
             lambda: headers,

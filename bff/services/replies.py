@@ -68,9 +68,12 @@ def response_of(whole: Whole, *, service: str, ask: Ask) -> ServiceResponse:
 
 def twin_of(response: ServiceResponse, *, ask: Ask) -> ServiceResponse:
     """Another caller's response to the same answer."""
-    head = response.__dict__.get("_head")
+    known = response.__dict__
+    head = known.get("_head")
     if head is None:
         lines = b"".join([b"%b: %b\r\n" % pair for pair in response.headers.raw])
         phrase = response.extensions.get("reason_phrase", b"")
         head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (response.status_code, phrase, lines)
-    return ServiceResponse.of(response.status_code, head, response.content, service=response.service, ask=ask)
+    return ServiceResponse.of(
+        response.status_code, head, known["_content"], service=response.service, ask=ask
+    )

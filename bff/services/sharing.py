@@ -9,12 +9,11 @@ those is given to nobody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from functools import partial
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
-from bff.sdk.call import SendOptions
 from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.services import directives, memo, replies
@@ -22,7 +21,7 @@ from bff.services.cache import Cache
 from bff.services.coalesce import Flight, Flights
 from bff.services.fields import SAFE, Pair, joined, members
 from bff.services.keeping import Keeping
-from bff.services.question import Exchanges, Landed, Question
+from bff.services.question import Landed, Question
 from bff.services.response import ServiceResponse
 from bff.services.stored import selecting
 
@@ -43,7 +42,6 @@ class Sharing:
         self, name: str, config: ServiceConfig, *, own: Mapping[str, str], cache: Cache | None, clock: Clock
     ) -> None:
         self._name = name
-        self._base = config.url.rstrip("/")
         self._timeout = config.timeout
         self._coalesces = config.coalesce
         self._own = own
@@ -51,19 +49,8 @@ class Sharing:
         self._keeping = Keeping.of(name, config, cache=cache, clock=clock)
         self._flights: Flights[Landed] = Flights()
         self._unshared: dict[Hashable, None] = {}
-
-    def question(
-        self,
-        wire: Exchanges,
-        method: str,
-        path: str,
-        write: Callable[[], Mapping[str, str]],
-        caller: Mapping[str, str],
-        options: SendOptions,
-        record: CallRecord,
-    ) -> Question:
-        """A call as it is passed on here; see :class:`Question`."""
-        return Question(wire, self._base, method, path, write, caller, options, record)
+        self.question = partial(Question, config.url.rstrip("/"))
+        """Makes a call as it is passed on here; see :class:`Question`."""
 
     async def answer(self, question: Question, invocation: Invocation, record: CallRecord) -> ServiceResponse:
         """The answer, from wherever it may come.

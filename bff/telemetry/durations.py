@@ -53,11 +53,9 @@ class DurationHistogram(Collector):
         self._bounds = bounds
         self._series: dict[tuple[str, ...], Durations] = {}
         self._known: dict[Hashable, Durations] = {}
+        self.known = self._known.get
+        """The series that somebody called by this key, or None."""
         registry.register(self)
-
-    def known(self, key: Hashable) -> Durations | None:
-        """The series that somebody called by this key."""
-        return self._known.get(key)
 
     def series(self, *values: str, key: Hashable = None) -> Durations:
         """The series with these values of its labels, which is :meth:`known` by the key from now on."""
