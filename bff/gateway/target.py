@@ -13,7 +13,9 @@ from bff.gateway import rawpath
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
-from bff.gateway.cors import Cors
+from bff.gateway.door.carried import Carried
+from bff.gateway.door.csrf import Csrf
+from bff.gateway.door.limiting import Limiting, RouteLimits
 from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
@@ -31,7 +33,8 @@ def _as_it_is(path: bytes) -> bytes:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths, ``service``,
-    ``asked`` and ``withheld`` (fields that stay here) for what passes through.
+    ``asked`` and ``withheld`` (fields that stay here) for what passes through. ``carried`` is set where it is not
+    the whole table's.
     """
 
     template: str
@@ -45,11 +48,19 @@ class Target:
     cancel_on_disconnect: bool = False
     stream_idle_timeout: float = 300.0
     stream_timeout: float = 3600.0
+    stream_heartbeat: float = 15.0
     mount: str = ""
     tells_errors: bool = False
     guard: Guard | None = None
+    carried: Carried | None = None
+    csrf: Csrf | None = None
+    limits: RouteLimits | None = None
     own: OwnHandler | None = None
     cache: Policy | None = None
+
+
+NOWHERE = Target(template="")
+"""What a request has before its route is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +68,29 @@ class Table:
     """One whole routing configuration; a reload swaps it in one assignment."""
 
     router: Router[Target]
-    cors: Cors | None
+    carried: Carried
     proxies: TrustedProxies
     lanes: Lanes | None = None
     timeout_header: bytes = b""
 
 
-def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes | None = None) -> Table:
+def compile_table(
+    config: Config,
+    own: dict[str, OwnHandler],
+    schemes: Schemes | None = None,
+    limiting: Limiting | None = None,
+) -> Table:
     """The table of a configuration, with the gateway's own paths added where no route has them.
 
-    Without ``schemes`` nobody is asked who calls: for tools that call functions directly.
+    Without ``schemes`` nobody is asked who calls, without ``limiting`` nobody is counted: for tools that call
+    functions directly.
     """
     routes = [
-        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern, schemes))
+        (
+            pattern := Pattern.parse(route.path),
+            route.methods,
+            _target(config, route, pattern, schemes, limiting),
+        )
         for route in config.routes
     ]
     taken = {pattern.shape for pattern, methods, _ in routes if "GET" in methods}
@@ -80,20 +101,23 @@ def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes |
     ]
     return Table(
         router=Router.compiled(routes),
-        cors=Cors(config.gateway.cors) if config.gateway.cors else None,
+        carried=Carried(config.gateway.cors, config.defaults.security_headers),
         proxies=TrustedProxies(config.gateway.trusted_proxies),
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig() else None,
         timeout_header=config.gateway.timeout_header.encode(),
     )
 
 
-def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None) -> Target:
+def _target(
+    config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None, limiting: Limiting | None
+) -> Target:
     forwarding = Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
     )
     guard = schemes.guard(config.auth_of(route)) if schemes is not None else None
+    limits = limiting.route(config.limits_of(route), route.path) if limiting is not None else None
     if route.service:
-        return _passing(config, route, pattern, forwarding, guard)
+        return _passing(config, route, pattern, forwarding, guard, limits)
     function = config.function(route.function)
     return Target(
         template=route.path,
@@ -104,15 +128,24 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schem
         cancel_on_disconnect=function.cancel_on_disconnect,
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
+        stream_heartbeat=function.stream_heartbeat,
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
         tells_errors=route.errors,
         guard=guard,
+        carried=_carried(config, route),
+        csrf=_csrf(config, route),
+        limits=limits,
     )
 
 
 def _passing(
-    config: Config, route: RouteConfig, pattern: Pattern, forwarding: Forwarding, guard: Guard | None
+    config: Config,
+    route: RouteConfig,
+    pattern: Pattern,
+    forwarding: Forwarding,
+    guard: Guard | None,
+    limits: RouteLimits | None,
 ) -> Target:
     service = config.services[route.service]
     rewrite = None if route.rewrite is None else Rewrite.parse(route.rewrite)
@@ -128,7 +161,25 @@ def _passing(
         stream_idle_timeout=service.stream_idle_timeout,
         stream_timeout=service.stream_timeout,
         guard=guard,
+        carried=_carried(config, route),
+        csrf=_csrf(config, route),
+        limits=limits,
     )
+
+
+def _carried(config: Config, route: RouteConfig) -> Carried | None:
+    if route.cors is None and route.security_headers is None:
+        return None
+    return Carried(config.cors_of(route), config.security_headers_of(route))
+
+
+def _csrf(config: Config, route: RouteConfig) -> Csrf | None:
+    said = config.csrf_of(route)
+    if not said.enabled:
+        return None
+    schemes = [config.auth.get(name) for name in config.auth_of(route).any]
+    is_ambient = any(scheme is not None and scheme.certificate is not None for scheme in schemes)
+    return Csrf(said, config.cors_of(route), is_ambient=is_ambient)
 
 
 def _read_here(config: Config) -> frozenset[bytes]:
