@@ -18,6 +18,9 @@ from bff.config import (
     Config,
     CorsConfig,
     Defaults,
+    DeliveryConfig,
+    EventsConfig,
+    FilterConfig,
     FunctionConfig,
     GatewayConfig,
     LaneConfig,
@@ -33,6 +36,7 @@ from bff.config import (
     TelemetryConfig,
     TextMatch,
     TrafficConfig,
+    TriggerConfig,
     TrustConfig,
     json_schema,
 )
@@ -92,6 +96,10 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.endpoints[]": EndpointConfig,
     "services.NAME.discovery": DiscoveryConfig,
     "services.NAME.faults[]": FaultConfig,
+    "events": EventsConfig,
+    "triggers.NAME": TriggerConfig,
+    "filter": FilterConfig,
+    "delivery": DeliveryConfig,
 }
 
 
@@ -124,7 +132,7 @@ def default_text(field: FieldInfo) -> str:
         return f"`{duration_text(default)}`"
     if isinstance(default, tuple):
         return ", ".join(f"`{item}`" for item in default)
-    is_size = isinstance(default, int) and default > 1024
+    is_size = isinstance(default, int) and any(isinstance(each, WithJsonSchema) for each in field.metadata)
     return f"`{size_text(default)}`" if is_size else f"`{default}`"
 
 
