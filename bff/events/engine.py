@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
+from bff.errors import BacklogFull
 from bff.events import accepting, claiming, takeover, tending
 from bff.events.claiming import Taken
 from bff.events.commits import Commits
-from bff.events.failures import BacklogFull
 from bff.events.records import Accepted, Delivery, Incoming, Kept, Settled, Shown, Sought, Wanted
 from bff.revisions.store.database import Session
 from bff.revisions.store.store import Store

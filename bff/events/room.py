@@ -10,13 +10,12 @@ from pydantic_core import to_json
 from bff.clock import Clock
 from bff.config import Config
 from bff.config.names import suggest
-from bff.errors import GatewayDraining
+from bff.errors import GatewayDraining, NoSuchEvent, NoSuchTrigger
 from bff.events import broker
 from bff.events.broker import Decision, Trigger
 from bff.events.courier import Courier
 from bff.events.dispatcher import Dispatcher
 from bff.events.engine import StoreEngine
-from bff.events.failures import NoSuchEvent, NoSuchTrigger
 from bff.events.records import Accepted, Shown
 from bff.events.stamping import Stamp
 from bff.revisions.store.failures import StoreUnavailable

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from bff.errors import BacklogFull
 from bff.events.engine import StoreEngine
-from bff.events.failures import BacklogFull
 from bff.events.records import Accepted, Claimed, Sought, State, Wanted
 from bff.testing import ManualClock
 from tests.events.conftest import Open, in_memory, incoming, settled, wanted
