@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from bff.sdk.parameters import Header as Header
     from bff.sdk.parameters import Path as Path
     from bff.sdk.parameters import Query as Query
+    from bff.sdk.serversent import ServerSentEvent as ServerSentEvent
+    from bff.sdk.view import aggregate as aggregate
 
 _HOME = {
     "Body": "parameters",
@@ -42,8 +44,10 @@ _HOME = {
     "Path": "parameters",
     "Problem": "failures",
     "Query": "parameters",
+    "ServerSentEvent": "serversent",
     "ServiceError": "failures",
     "SyncContext": "context",
+    "aggregate": "view",
     "any_of": "anyof",
     "batch": "batch",
     "fallback": "aggregate",

@@ -32,6 +32,9 @@ class BffError(Exception):
     status: int = 500
     fault: Fault = Fault.GATEWAY
     retryable: bool = False
+    flag: ClassVar[str] = ""
+    """Envoy's response flag for it in the access log
+    (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage); mostly it has none."""
 
     def extras(self) -> Mapping[str, Any]:
         """Members added to the problem document beyond RFC 9457's own."""
@@ -86,6 +89,32 @@ class Forbidden(BffError):
 
     def headers(self) -> Mapping[str, str]:
         return {"www-authenticate": self._challenge} if self._challenge else {}
+
+
+class CrossSite(BffError):
+    """A call that may change something carries cookies, and a page of another site may have made it
+    (OWASP's CSRF prevention; RFC 9110 §15.5.4).
+
+    A call is refused if the browser says that it comes from another site (``Sec-Fetch-Site``, or ``Origin`` that
+    is not the host which is called) and that origin is not allowed, or if the route demands ``X-CSRF: 1`` and the
+    call does not have it. Calls without cookies, and GET and HEAD, are never refused.
+    """
+
+    code, title = "cross-site", "This may be another site's call"
+    status, fault = 403, Fault.CALLER
+
+    @classmethod
+    def page(cls) -> CrossSite:
+        """The page that calls is of another origin."""
+        return cls(
+            "The call carries cookies and comes from a page of another origin: call from a page of this one, "
+            "leave the cookies out, or have the origin listed under csrf.origins of the route."
+        )
+
+    @classmethod
+    def header(cls) -> CrossSite:
+        """The header is missing that no form can send."""
+        return cls("The call carries cookies, and this route wants the header `X-CSRF: 1` with them.")
 
 
 class KeysUnavailable(BffError):

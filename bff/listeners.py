@@ -180,7 +180,7 @@ def _signals_end(house: House, public: _Server) -> Iterator[None]:
     def end() -> None:
         if public.should_exit:
             public.force_exit = True
-        house.gateway.is_draining = True
+        house.gateway.drain()
         public.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):

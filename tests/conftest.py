@@ -25,6 +25,7 @@ import httpx
 import pytest
 
 from tests import postgres
+from tests.hanging import pytest_timeout_set_timer  # noqa: F401  (a hook of pytest-timeout's)
 
 STARTS_WITHIN = 20.0
 STOPS_WITHIN = 20.0

@@ -12,9 +12,10 @@ from typing import Any
 from bff.config.cache import CacheConfig
 from bff.config.conditions import Conditions, TextMatch, TrustConfig
 from bff.config.config import Config
+from bff.config.cors import CorsConfig
 from bff.config.discovery import discover
 from bff.config.function import Defaults, FunctionConfig
-from bff.config.gateway import CorsConfig, GatewayConfig, TelemetryConfig
+from bff.config.gateway import GatewayConfig, TelemetryConfig
 from bff.config.loading import load
 from bff.config.mistake import ConfigInvalid, Mistake
 from bff.config.openapi import OpenApiConfig

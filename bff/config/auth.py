@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from bff.config.gateway import HeaderName
+from bff.config.fieldnames import HeaderName
 from bff.config.section import (
     FROZEN,
     Also,

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from bff.config import matching
-from bff.config.gateway import HeaderName, Network
+from bff.config.fieldnames import HeaderName
+from bff.config.gateway import Network
 from bff.config.matching import Matcher
 from bff.config.names import is_token
 from bff.config.section import FROZEN, Also, OneOrMany, OrEmpty, Secret, Section, no_entries, wrong

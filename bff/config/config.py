@@ -10,8 +10,11 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from bff.config.admin import AdminConfig
 from bff.config.auth import DemandConfig, SchemeConfig, scheme_names
+from bff.config.cors import CorsConfig
+from bff.config.csrf import CsrfConfig
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import GatewayConfig, TelemetryConfig
+from bff.config.headers import SecurityHeadersConfig
 from bff.config.openapi import OpenApiConfig
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
@@ -163,6 +166,19 @@ class Config(Section):
     def auth_of(self, route: RouteConfig) -> DemandConfig:
         """What the route asks of its callers: its own demand, else ``defaults.auth``."""
         return self.defaults.auth if route.auth is None else route.auth
+
+    def cors_of(self, route: RouteConfig) -> CorsConfig | None:
+        """Which other origins may call the route: its own section, else ``gateway.cors``."""
+        return self.gateway.cors if route.cors is None else route.cors
+
+    def csrf_of(self, route: RouteConfig) -> CsrfConfig:
+        """How the route takes calls with cookies from other sites: its own section, else ``defaults.csrf``."""
+        return self.defaults.csrf if route.csrf is None else route.csrf
+
+    def security_headers_of(self, route: RouteConfig) -> SecurityHeadersConfig:
+        """The route's own section, else ``defaults.security_headers``."""
+        own = route.security_headers
+        return self.defaults.security_headers if own is None else own
 
     def max_body_of(self, route: RouteConfig) -> int:
         """Bytes a body of the route may have: the route's own limit, else ``gateway.max_body``."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from bff.config.gateway import HeaderName
+from bff.config.fieldnames import HeaderName
 from bff.config.section import FROZEN, Count, OrEmpty, Section, no_entries, wrong
 from bff.config.units import Duration, Share
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from bff.config.auth import NOTHING_ASKED, Demand
+from bff.config.csrf import CsrfConfig, CsrfSetting
+from bff.config.headers import SecurityHeadersConfig, SecurityHeadersSetting
 from bff.config.names import is_setting_name
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
@@ -41,6 +43,12 @@ class Defaults(Section):
     auth: Demand = Field(
         default=NOTHING_ASKED, description="What a route asks of its callers; none: nothing."
     )
+    csrf: CsrfSetting = Field(
+        default=CsrfConfig(), description="How calls with cookies from other sites' pages are refused."
+    )
+    security_headers: SecurityHeadersSetting = Field(
+        default=SecurityHeadersConfig(), description="Fields of answers that tell browsers to be careful."
+    )
 
 
 class FunctionConfig(Section):
@@ -59,6 +67,10 @@ class FunctionConfig(Section):
     )
     stream_timeout: Duration = Field(
         default=3600.0, description="How long a streamed answer may take in all."
+    )
+    stream_heartbeat: Duration = Field(
+        default=15.0,
+        description="Silence after which server-sent events carry a comment (HTML standard, §9.2.7).",
     )
     scale: ScaleConfig | None = Field(default=None, description="As in defaults, for this function.")
     concurrency: Count | None = Field(

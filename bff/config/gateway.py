@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from bff.config.names import is_token
-from bff.config.section import Count, Flag, LowerCased, NoDoubles, OneOrMany, Section, wrong
+from bff.config.cors import CorsConfig
+from bff.config.fieldnames import HeaderName
+from bff.config.section import Count, Flag, OneOrMany, Section, wrong
 from bff.config.units import Duration, Size
-
-_ORIGIN = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^/?#@:\[\]\s]+)(:(?P<port>[0-9]{1,5}))?"
-)
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
-
-
-def origin(text: str) -> str:
-    """The origin as a browser sends it (RFC 6454 §6.2); what no browser would send is refused."""
-    text = text.lower()
-    if "*" in text:
-        raise wrong("an origin cannot hold *; list each origin exactly, such as http://localhost:5173")
-    match = _ORIGIN.fullmatch(text.rstrip("/"))
-    if match is None:
-        raise wrong(
-            "is not an origin; write scheme://host or scheme://host:port, such as http://localhost:5173"
-        )
-    if text.endswith("/"):
-        raise wrong("an origin has no trailing slash", hint=f"; write {text.rstrip('/')}")
-    if not text.isascii():
-        raise wrong("browsers send an origin's host in its ASCII form (xn--…); write that")
-    if match["port"] and _DEFAULT_PORTS.get(match["scheme"]) == match["port"]:
-        raise wrong("browsers leave out the scheme's own port", hint=f"; write {text.rpartition(':')[0]}")
-    if match["port"] and not 0 < int(match["port"]) < 65536:
-        raise wrong("an origin's port lies between 1 and 65535")
-    return text
-
-
-def header_name(text: str) -> str:
-    """The name of a header field as it stands, or an error."""
-    if not is_token(text):
-        raise wrong("is not the name of a header (RFC 9110 §5.6.2)")
-    return text
 
 
 def _network(value: Any) -> IPv4Network | IPv6Network:
@@ -63,25 +30,6 @@ def _network(value: Any) -> IPv4Network | IPv6Network:
 
 
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network), WithJsonSchema({"type": "string"})]
-Origin = Annotated[str, AfterValidator(origin)]
-HeaderName = Annotated[LowerCased, AfterValidator(header_name)]
-
-
-class CorsConfig(Section):
-    """Which pages of other origins may call, by the rules of the Fetch standard (https://fetch.spec.whatwg.org)."""
-
-    origins: Annotated[tuple[Origin, ...], OneOrMany, NoDoubles] = Field(
-        default=(), description="Exact origins, such as http://localhost:5173; no wildcards."
-    )
-    credentials: Flag = Field(default=False, description="Whether cookies and Authorization may come along.")
-    headers: Annotated[tuple[HeaderName, ...], OneOrMany, NoDoubles] = Field(
-        default=("content-type",), description="Request headers a page may set."
-    )
-    expose: Annotated[tuple[HeaderName, ...], OneOrMany, NoDoubles] = Field(
-        default=("bff-complete", "bff-missing", "bff-revision", "server-timing", "x-request-id"),
-        description="Response headers a page may read.",
-    )
-    max_age: Duration = Field(default=600.0, description="How long browsers keep a preflight's answer.")
 
 
 class GatewayConfig(Section):

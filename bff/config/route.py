@@ -9,7 +9,10 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bff.config.auth import Demand
 from bff.config.cache import CacheSetting
-from bff.config.gateway import header_name
+from bff.config.cors import CorsSetting
+from bff.config.csrf import CsrfSetting
+from bff.config.fieldnames import header_name
+from bff.config.headers import SecurityHeadersSetting
 from bff.config.names import HOP_BY_HOP, METHODS, is_token
 from bff.config.pattern import Pattern
 from bff.config.rewrite import Rewrite
@@ -96,6 +99,16 @@ class RouteConfig(Section):
     auth: Demand | None = Field(
         default=None,
         description="What the route asks of its callers, instead of defaults.auth; none: nothing.",
+    )
+    cors: CorsSetting | None = Field(
+        default=None,
+        description="Which pages of other origins may call, instead of gateway.cors; none: no other.",
+    )
+    csrf: CsrfSetting | None = Field(
+        default=None, description="As in defaults, for this route; none: nothing is looked at."
+    )
+    security_headers: SecurityHeadersSetting | None = Field(
+        default=None, description="As in defaults, for this route; none: no such fields."
     )
     timeout: Duration | None = Field(
         default=None, description="Shortens the function's or the service's timeout on this route."

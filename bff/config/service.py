@@ -13,7 +13,7 @@ from bff.config.cache import CacheSetting
 from bff.config.conditions import Conditions
 from bff.config.endpoints import DiscoveryConfig, Endpoint
 from bff.config.faults import FaultConfig
-from bff.config.gateway import header_name
+from bff.config.fieldnames import header_name
 from bff.config.names import HOP_BY_HOP
 from bff.config.resilience import Balance, BalanceConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.section import (

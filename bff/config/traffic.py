@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from bff.config.conditions import Conditions, CookieName, TrustConfig
-from bff.config.gateway import HeaderName
+from bff.config.fieldnames import HeaderName
 from bff.config.scale import Number
 from bff.config.section import Count, Flag, OrNone, Section, wrong
 from bff.config.units import Duration

@@ -67,11 +67,8 @@ async def _of_stream(answer: Answer, kept: Kept) -> Whole:
     items = answer.stream
     assert isinstance(items, StreamedItems)
     try:
-        first = await items.first()
-        if first is not None:
-            kept.add(first[1])
-            async for piece in items:
-                kept.add(piece)
+        async for piece in items:
+            kept.add(piece)
     finally:
         await items.aclose()
     return kept.whole(answer.status, answer.headers)

@@ -51,6 +51,15 @@ class TrustedProxies:
         """Whether what this peer tells of others is believed."""
         return bool(self._networks) and self._trusts(peer)
 
+    def is_https(self, scheme: str, peer: str, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+        """Whether the caller came over https: to us, or as a trusted proxy says, to it."""
+        if scheme == "https":
+            return True
+        if not self._networks or not self._trusts(peer):
+            return False
+        told = [value for name, value in headers if name == b"x-forwarded-proto"]
+        return bool(told) and told[-1].rpartition(b",")[2].strip().lower() == b"https"
+
     def _last_vouched(self, hops: Sequence[str], peer: str) -> str:
         believed = peer
         for hop in reversed(hops):

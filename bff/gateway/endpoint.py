@@ -28,7 +28,11 @@ from bff.errors import (
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
+from bff.gateway.door import csrf
+from bff.gateway.farewells import Farewells
+from bff.gateway.offers import OFFER_KEY
 from bff.gateway.onward import Hop
+from bff.gateway.options import answer_options, carried_by, is_preflight
 from bff.gateway.passthrough import Passage
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.routecache import RouteCache, Shelf
@@ -37,7 +41,6 @@ from bff.gateway.target import Door, Table, Target
 from bff.runtime.invoker import Invoker
 from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.invocation import Incoming, Invocation
-from bff.sdk.reply import Answer
 from bff.services.cache import Cache
 from bff.services.pool import AnyClient
 from bff.signals import Signals, Unexpected
@@ -51,7 +54,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 
 class Gateway:
-    """Mutable state: ``table`` (swapped whole on reload) and ``is_draining``."""
+    """Mutable state: ``table`` (swapped whole on reload), and whether it ends (``is_draining``)."""
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class Gateway:
         cache: Cache | None = None,
     ) -> None:
         self.table = table
-        self.is_draining = False
+        self._farewells = Farewells()
         self._invoker = invoker
         self._services = services
         self._clock = clock
@@ -89,8 +92,9 @@ class Gateway:
             send,
             clock=self._clock,
             date=self._date,
-            extra=table.cors.fields(origin) if table.cors is not None else None,
+            extra=carried_by(table.carried, scope, table, origin),
             shows_services=self._dev is not None,
+            farewells=self._farewells,
         )
         try:
             if hosts != 1 and scope["http_version"] != "1.0":
@@ -106,6 +110,8 @@ class Gateway:
                 raise  # a request that is thrown away with its loop cannot be answered
             # Signals never arrive as exceptions here: it was a function that wanted to end the process.
             await self._fail(self._blamed(error, invocation), scope, invocation, sender)
+        if sender.unfolding is not None:
+            await sender.unfolding.aclose()
         invocation.ended = self._clock.now()
         if invocation.incoming is not None:
             await invocation.incoming.close()
@@ -164,22 +170,33 @@ class Gateway:
         except (NotFound, MethodNotAllowed):
             if method != "OPTIONS":
                 raise
-            await self._options(scope, sender, table, origin)
+            await answer_options(scope, sender, table, origin)
             return
         invocation.route = target.template
         if target.own is not None:
             await sender.whole(await target.own(params))
             return
-        if target.service and method == "OPTIONS" and self._is_preflight(scope, table, origin):
-            await self._options(scope, sender, table, origin)
+        if target.carried is not None:
+            sender.carry(carried_by(target.carried, scope, table, origin))
+        if (
+            target.service
+            and method == "OPTIONS"
+            and is_preflight(scope, target.carried or table.carried, origin)
+        ):
+            await answer_options(scope, sender, table, origin)
             return
         invocation.function = target.function
+        if target.csrf is not None and (method not in csrf.SAFE or OFFER_KEY in scope):
+            peer = scope.get("client")
+            is_vouched = peer is not None and table.proxies.trusts(peer[0])
+            target.csrf.check(scope["headers"], is_vouched=is_vouched)
         allowed, peer = target.timeout, scope.get("client")
         if peer:
             patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
             allowed = allowed if patience is None else min(allowed, patience)
         invocation.deadline = Deadline(invocation.started + allowed, allowed)
-        invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding)
+        sender.target = target
+        invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding, sender)
         if target.guard is not None:
             await self._identify(target.guard, invocation, scope, table)
         if table.lanes is not None:
@@ -206,7 +223,7 @@ class Gateway:
             elif target.service:
                 await self._pass(invocation, sender, table, target)
             elif target.cache is None or self._cache is None:
-                await self._invoker.invoke(invocation, partial(sender.answer, target=target))
+                await self._invoker.invoke(invocation, sender.answer)
             else:
                 shelf = self._cache.shelf(target.cache, invocation, sender, target)
                 await self._through(shelf, invocation)
@@ -233,6 +250,15 @@ class Gateway:
         finally:
             shelf.close()
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the gateway ends, and takes nothing new."""
+        return self._farewells.has_been_said
+
+    def drain(self) -> None:
+        """The gateway ends: answers that would go on for hours are told, the others finish."""
+        self._farewells.say()
+
     async def aclose(self) -> None:
         """End what runs for nobody: refreshes of kept pages."""
         if self._cache is not None:
@@ -255,15 +281,11 @@ class Gateway:
         if client is None:  # routes.yaml has changed since the route was found
             raise ServiceUnreachable(target.service)
         place = client.of(invocation)
-        passage = Passage(place, invocation=invocation, target=target, sender=sender, clock=self._clock)
+        has_cors = (target.carried or table.carried).cors is not None
+        passage = Passage(
+            place, invocation=invocation, target=target, sender=sender, clock=self._clock, has_cors=has_cors
+        )
         await passage.run(hop)
-
-    @staticmethod
-    def _is_preflight(scope: Scope, table: Table, origin: bytes | None) -> bool:
-        """Whether a browser asks for leave that is ours to give; any other OPTIONS is the service's."""
-        if table.cors is None or origin is None:
-            return False
-        return any(name == b"access-control-request-method" for name, _ in scope["headers"])
 
     async def _identify(self, guard: Guard, invocation: Invocation, scope: Scope, table: Table) -> None:
         """Find out who calls, before anything of the request is read or done."""
@@ -274,18 +296,6 @@ class Gateway:
         except Unsure:
             with Expiry(self._clock, invocation.deadline.at):
                 invocation.caller = await guard.look(shown)
-
-    async def _options(self, scope: Scope, sender: Sender, table: Table, origin: bytes | None) -> None:
-        """OPTIONS where no route answers it: what is allowed here, and to which pages."""
-        allow = table.router.allowed(scope["path"], scope["raw_path"])
-        if allow is None:
-            raise NotFound
-        answer = Answer(204, [(b"allow", allow.encode())])
-        if self._is_preflight(scope, table, origin):
-            assert table.cors is not None
-            assert origin is not None
-            sender.replace_extra(table.cors.preflight(origin, allow))
-        await sender.whole(answer)
 
     def _blamed(self, error: BaseException, invocation: Invocation) -> BffError:
         """A stranger among the errors: the function's while it answers (a stream, an app), else ours."""
@@ -304,6 +314,8 @@ class Gateway:
         if isinstance(error, CallerLeft):
             invocation.status = error.status
             sender.break_off()
+        elif sender.unfolding is not None and await sender.unfolding.failed(error):
+            pass
         elif sender.started:
             sender.break_off()
         elif self._dev is not None:

@@ -19,7 +19,8 @@ from bff.gateway import interim, onward, rawpath
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.protocol import SCOPE_KEY, TARGET_KEY, LimitedProtocol
 from bff.gateway.router import allow_of
-from bff.gateway.sender import TURN, Sender
+from bff.gateway.sender import Sender
+from bff.gateway.streaming import TURN
 from bff.gateway.target import Target
 from bff.gateway.tunnel import join
 from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
@@ -40,7 +41,14 @@ class Passage:
     """
 
     def __init__(
-        self, client: ServiceClient, *, invocation: Invocation, target: Target, sender: Sender, clock: Clock
+        self,
+        client: ServiceClient,
+        *,
+        invocation: Invocation,
+        target: Target,
+        sender: Sender,
+        clock: Clock,
+        has_cors: bool,
     ) -> None:
         assert invocation.incoming is not None
         self._client = client
@@ -51,6 +59,7 @@ class Passage:
         self._target = target
         self._sender = sender
         self._clock = clock
+        self._has_cors = has_cors
         self._received = 0
         self._is_callers_turn = False
         self._expiry: Expiry | None = None
@@ -71,6 +80,7 @@ class Passage:
         try:
             exchange = await self._opened(going)
             record.status = exchange.status
+            record.flag("RL" if exchange.status == 429 else "")
             try:
                 await self._answer(exchange)
             finally:
@@ -80,6 +90,7 @@ class Passage:
             raise
         except BaseException as error:
             record.error = error.code if isinstance(error, BffError) else type(error).__name__
+            record.flag(getattr(error, "flag", ""))
             raise
         finally:
             self._client.passing -= 1
@@ -188,7 +199,7 @@ class Passage:
             raise ServiceConnectionLost(self._client.name, "answered a status that is none of HTTP's")
         allowed = self._target.stream_timeout
         self._invocation.deadline = Deadline(self._clock.now() + allowed, allowed)
-        fields = onward.back(exchange.fields, status=exchange.status, has_cors=self._sender.has_cors)
+        fields = onward.back(exchange.fields, status=exchange.status, has_cors=self._has_cors)
         self._sender.add_passing(fields)
         try:
             with Expiry(self._clock, self._invocation.deadline.at):

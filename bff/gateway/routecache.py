@@ -219,13 +219,13 @@ class Shelf:
         asked = self._asked
         answer = self._sender.as_whole(answer)
         if asked is None or answer.response is not None or answer.stream is not None:
-            await self._sender.answer(answer, self._target)
+            await self._sender.answer(answer)
             return
         views.with_tag_if_kept(answer, self._invocation)
         stored = keep(self._cache.cache, asked, answer, self._invocation, self._activator, self._began)
         self._release(is_kept=stored is not None)
         answer.headers.append(self._status(self._went_on(stored)))
-        await self._sender.answer(answer, self._target)
+        await self._sender.answer(answer)
 
     def _went_on(self, stored: Stored | None) -> Handled:
         ttl = None if stored is None else self._cache.cache.ttl(stored)

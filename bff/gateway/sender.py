@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
-from itertools import count
 from typing import Any
 
 from pydantic_core import to_json
 
-from bff.clock import Clock, Deadline, Expiry
+from bff.clock import Clock
 from bff.errors import BffError, problem
 from bff.gateway import views
+from bff.gateway.door import caution
+from bff.gateway.farewells import Farewells
 from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.incomplete import with_errors
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
-from bff.gateway.target import Target
+from bff.gateway.streaming import NO_STORE, Streaming
+from bff.gateway.target import NOWHERE
+from bff.gateway.unfolding import VARY, Unfolding
 from bff.sdk.invocation import Invocation
-from bff.sdk.reply import Answer, HeaderPairs, StreamedItems
+from bff.sdk.page import Page
+from bff.sdk.reply import Answer, HeaderPairs
 from bff.services import memo
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -27,13 +30,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]+")
 COMPLETE = (b"bff-complete", b"true")
 INCOMPLETE = (b"bff-complete", b"false")
-NO_STORE = (b"cache-control", b"no-store")
 PROBLEM = (b"content-type", b"application/problem+json")
 NOSNIFF = (b"x-content-type-options", b"nosniff")
-
-
-TURN = 32
-"""Pieces a stream may send in a row: a generator that never waits must not stop the loop."""
 
 
 class DateField:
@@ -75,9 +73,14 @@ def _encoded(document: dict[str, Any]) -> bytes:
 
 
 class Sender:
-    """The answer to one request. Mutable state: ``started``."""
+    """The answer to one request. Mutable state: ``started``, its ``target`` once the route is found, the page that
+    is ``unfolding``, if one is, and ``_extra``, what it carries besides its own.
+    """
 
-    __slots__ = ("_clock", "_date", "_extra", "_invocation", "_scope", "_send", "_shows_services", "started")
+    __slots__ = (
+        "_clock", "_date", "_extra", "_farewells", "_invocation", "_scope", "_send", "_shows_services", "started",
+        "target", "unfolding",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -87,8 +90,9 @@ class Sender:
         *,
         clock: Clock,
         date: DateField,
-        extra: HeaderPairs | None,
+        extra: HeaderPairs,
         shows_services: bool,
+        farewells: Farewells,
     ) -> None:
         self._invocation = invocation
         self._scope = scope
@@ -97,21 +101,35 @@ class Sender:
         self._date = date
         self._extra = extra
         self._shows_services = shows_services
+        self._farewells = farewells
         self.started = False
+        self.target = NOWHERE
+        self.unfolding: Unfolding | None = None
 
-    async def answer(self, answer: Answer, target: Target) -> None:
+    def unfold(self, media: str, page: Page) -> Unfolding:
+        """Send the page's parts as they come, in this media type."""
+        if self.unfolding is None:
+            self.unfolding = Unfolding(
+                self, self._invocation, self.target, self._clock, media=media, page=page
+            )
+        return self.unfolding
+
+    async def answer(self, answer: Answer) -> None:
         """Send whatever the function gave."""
+        if self.unfolding is not None and self.unfolding.has_begun:
+            await self.unfolding.finish(answer)
+            return
         if answer.response is not None:
             answer = self.as_whole(answer)
         if answer.response is not None:
-            await Foreign(self, self._invocation, target, self._clock).run(
+            await Foreign(self, self._invocation, self.target, self._clock).run(
                 answer.response, self._scope, self._send
             )
         elif answer.stream is not None:
-            await self._stream(answer, target)
+            await Streaming(self, self._invocation, self.target, self._clock).run(answer, self._farewells)
         else:
             missing = self._invocation.missing
-            if missing and target.tells_errors:
+            if missing and self.target.tells_errors:
                 answer.body = with_errors(answer.body, missing, self._invocation.reasons)
             await self.whole(self._seen_by_caches(answer))
 
@@ -174,8 +192,8 @@ class Sender:
         fields = [PROBLEM, NO_STORE, NOSNIFF, *fields_of(error)]
         await self.whole(Answer(document["status"], fields, _encoded(document)), is_page=False)
 
-    def replace_extra(self, fields: HeaderPairs) -> None:
-        """Carry these fields instead of the usual cross-origin ones."""
+    def carry(self, fields: HeaderPairs) -> None:
+        """Have the answer carry these, whoever writes it, instead of what it would."""
         self._extra = fields
 
     def break_off(self) -> None:
@@ -185,15 +203,21 @@ class Sender:
             connection.break_off(self._scope)
 
     async def head(self, status: int, fields: HeaderPairs) -> None:
-        """Send the head; from here on the status cannot be changed."""
+        """Send the head; from here on the status cannot be changed, and the function's calls ask anew."""
+        memo.end(self._invocation)
+        await self.begin(status, fields)
+
+    async def begin(self, status: int, fields: HeaderPairs) -> None:
+        """Send the head of an answer that is still being made."""
         self.started = True
         self._invocation.status = status
-        memo.end(self._invocation)
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
 
-    def add_own(self, fields: HeaderPairs, *, is_page: bool = True, is_dated: bool = False) -> None:
+    def add_own(
+        self, fields: HeaderPairs, *, is_page: bool = True, is_dated: bool = False, is_timed: bool = True
+    ) -> None:
         """Identity, revision, completeness, timing and date: on everything a function answers. What was kept
-        ``is_dated`` already: it has the date of its making.
+        ``is_dated`` already: it has the date of its making. While the handler runs nothing ``is_timed`` yet.
 
         What is no page (a stream, an error) never calls itself complete, but does say what is missing already.
         """
@@ -204,27 +228,31 @@ class Sender:
                 self._add_incompleteness(fields, invocation.missing)
             elif is_page:
                 fields.append(COMPLETE)
-            fields.append((b"server-timing", self._timing()))
+            if is_page and invocation.varies:
+                fields.append(VARY)
+            if is_timed:
+                fields.append((b"server-timing", self._timing()))
         fields.append((b"x-request-id", invocation.request_id.encode()))
         if not is_dated:
             fields.append(self._date.now())
-        if self._extra:
-            fields.extend(self._extra)
+        self._carry(fields)
+
+    def _carry(self, fields: HeaderPairs) -> None:
+        extra = self._extra
+        for name, _ in fields:
+            if name in caution.NAMES:
+                extra = caution.without_what_is_said(extra, fields)
+                break
+        fields.extend(extra)
 
     def add_passing(self, fields: HeaderPairs) -> None:
-        """What we add to a service's own answer: the request's id, leave for other origins, and a date if it has
+        """What we add to a service's own answer: the request's id, what every answer carries, and a date if it has
         none (RFC 9110 §6.6.1).
         """
         fields.append((b"x-request-id", self._invocation.request_id.encode()))
         if not any(name == b"date" for name, _ in fields):
             fields.append(self._date.now())
-        if self._extra:
-            fields.extend(self._extra)
-
-    @property
-    def has_cors(self) -> bool:
-        """Whether it is for us to say which other origins may read the answer."""
-        return self._extra is not None
+        self._carry(fields)
 
     def _add_incompleteness(self, fields: HeaderPairs, missing: list[str]) -> None:
         # Whatever the function said of caches, it said of the whole page (CDN-Cache-Control: RFC 9213).
@@ -248,35 +276,3 @@ class Sender:
                 if how := call.how():
                     timing += b';desc="%s"' % how.encode("ascii", "replace")
         return timing
-
-    async def _stream(self, answer: Answer, target: Target) -> None:
-        items = answer.stream
-        assert isinstance(items, StreamedItems)
-        try:
-            with Expiry(self._clock, self._invocation.deadline.at):
-                first = await items.first()
-            fields = [*answer.headers, *([first[0]] if first else []), NO_STORE]
-            self.add_own(fields, is_page=False)
-            await self.head(answer.status, fields)
-            if first is not None and self._invocation.method != "HEAD":
-                # The answer has begun: from here on the stream's own time counts, for its calls too.
-                now = self._clock.now()
-                self._invocation.deadline = Deadline(now + target.stream_timeout, target.stream_timeout)
-                with Expiry(self._clock, self._invocation.deadline.at):
-                    await self._pieces(first[1], items, target.stream_idle_timeout)
-            # Its caller may have stopped reading: the last piece waits no longer than any other.
-            with Expiry(self._clock, self._clock.now() + target.stream_idle_timeout):
-                await self._send({"type": "http.response.body", "body": b""})
-        finally:
-            await items.aclose()
-
-    async def _pieces(self, piece: bytes, items: StreamedItems, idle: float) -> None:
-        for number in count(1):
-            if number % TURN == 0:
-                await asyncio.sleep(0)
-            with Expiry(self._clock, self._clock.now() + idle):
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-                try:
-                    piece = await anext(items)
-                except StopAsyncIteration:
-                    return

@@ -13,7 +13,8 @@ from bff.gateway import rawpath
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
-from bff.gateway.cors import Cors
+from bff.gateway.door.carried import Carried
+from bff.gateway.door.csrf import Csrf
 from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
@@ -32,8 +33,9 @@ def _as_it_is(path: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A route's function and limits; seconds and bytes. ``own`` and ``door`` are set for the gateway's own paths, ``service``,
-    ``asked`` and ``withheld`` (fields that stay here) for what passes through.
+    """A route's function and limits; seconds and bytes. ``own`` and ``door`` are set for the gateway's own paths,
+    ``service``, ``asked`` and ``withheld`` (fields that stay here) for what passes through. ``carried`` is set
+    where it is not the whole table's.
     """
 
     template: str
@@ -47,12 +49,19 @@ class Target:
     cancel_on_disconnect: bool = False
     stream_idle_timeout: float = 300.0
     stream_timeout: float = 3600.0
+    stream_heartbeat: float = 15.0
     mount: str = ""
     tells_errors: bool = False
     guard: Guard | None = None
+    carried: Carried | None = None
+    csrf: Csrf | None = None
     own: OwnHandler | None = None
     door: Door | None = None
     cache: Policy | None = None
+
+
+NOWHERE = Target(template="")
+"""What a request has before its route is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +69,7 @@ class Table:
     """One whole routing configuration; a reload swaps it in one assignment."""
 
     router: Router[Target]
-    cors: Cors | None
+    carried: Carried
     proxies: TrustedProxies
     lanes: Lanes | None = None
     timeout_header: bytes = b""
@@ -87,7 +96,7 @@ def compile_table(
         routes.append((Pattern.parse(config.events_said.path), ("POST",), _events(config, events, schemes)))
     return Table(
         router=Router.compiled(routes),
-        cors=Cors(config.gateway.cors) if config.gateway.cors else None,
+        carried=Carried(config.gateway.cors, config.defaults.security_headers),
         proxies=TrustedProxies(config.gateway.trusted_proxies),
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig() else None,
         timeout_header=config.gateway.timeout_header.encode(),
@@ -124,10 +133,13 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schem
         cancel_on_disconnect=function.cancel_on_disconnect,
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
+        stream_heartbeat=function.stream_heartbeat,
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
         tells_errors=route.errors,
         guard=guard,
+        carried=_carried(config, route),
+        csrf=_csrf(config, route),
     )
 
 
@@ -148,7 +160,24 @@ def _passing(
         stream_idle_timeout=service.stream_idle_timeout,
         stream_timeout=service.stream_timeout,
         guard=guard,
+        carried=_carried(config, route),
+        csrf=_csrf(config, route),
     )
+
+
+def _carried(config: Config, route: RouteConfig) -> Carried | None:
+    if route.cors is None and route.security_headers is None:
+        return None
+    return Carried(config.cors_of(route), config.security_headers_of(route))
+
+
+def _csrf(config: Config, route: RouteConfig) -> Csrf | None:
+    said = config.csrf_of(route)
+    if not said.enabled:
+        return None
+    schemes = [config.auth.get(name) for name in config.auth_of(route).any]
+    is_ambient = any(scheme is not None and scheme.certificate is not None for scheme in schemes)
+    return Csrf(said, config.cors_of(route), is_ambient=is_ambient)
 
 
 def _read_here(config: Config) -> frozenset[bytes]:

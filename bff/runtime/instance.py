@@ -185,6 +185,7 @@ class Instance:
 
     async def _run_async(self, invocation: Invocation) -> Answer:
         assert self._encoder is not None
+        invocation.page = self._encoder.page
         binder = self._binders.get(invocation.route) or self._binder(invocation)
         if binder.reading.waits:
             args, named = await binder.bind(invocation, self._around)

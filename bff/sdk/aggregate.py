@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from bff.errors import BffError
@@ -26,6 +27,9 @@ T4 = TypeVar("T4")
 T5 = TypeVar("T5")
 T6 = TypeVar("T6")
 Ts = TypeVarTuple("Ts")
+
+member: ContextVar[str] = ContextVar("bff_member")
+"""The member of a page that a part is for; set inside the part only (:mod:`bff.sdk.view`)."""
 
 SOFT_FAILURES = (ServiceError, TimeoutError)
 """What ``optional`` and ``fallback`` forgive: a service failed, or time ran out. A bug is never forgiven."""
@@ -99,8 +103,9 @@ class _Team:
     def start(self, parts: Sequence[Awaitable[Any]]) -> None:
         """Begin with each, in order, until one has failed at once."""
         starter = asyncio.current_task()
-        for part in parts:
+        for at, part in enumerate(parts):
             if self._failures:
+                _discard(parts[at:])
                 return
             self._running += 1
             run = part.run if isinstance(part, _LIGHT) else None
@@ -180,14 +185,24 @@ class _Part(Generic[T]):
     ``run`` makes its coroutine; None says that what is inside may be anything, and is a task's to run.
     """
 
-    __slots__ = ("_make", "run")
+    __slots__ = ("_make", "inside", "run")
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, T]], inside: Sequence[Any]) -> None:
         self._make = make
+        self.inside = inside
         self.run = make if all(_is_call(each) for each in inside) else None
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._make().__await__()
+
+
+def _discard(parts: Sequence[Any]) -> None:
+    """Parts that will not be begun: a coroutine among them would complain that nobody awaited it."""
+    for part in parts:
+        if isinstance(part, _Part):
+            _discard(part.inside)
+        elif isinstance(part, Coroutine):
+            part.close()
 
 
 _LIGHT = (Call, _Part)
@@ -278,7 +293,22 @@ def _reason_of(failure: BaseException | None) -> dict[str, Any]:
     return {"code": ServiceTimedOut.code, "status": ServiceTimedOut.status}
 
 
+def as_member(name: str, part: Awaitable[Any], tell: Callable[[Any], object] | None) -> Awaitable[Any]:
+    """The part for a member of a page: what is missing of it goes by that name, and ``tell`` hears its value."""
+
+    async def run() -> Any:
+        member.set(name)
+        value = await part
+        if tell is not None:
+            tell(value)
+        return value
+
+    return _Part(run, [part])
+
+
 def _name_of(part: Awaitable[Any], failure: BaseException | None) -> str:
+    if name := member.get(""):
+        return name
     if isinstance(part, Call):
         return part.service
     if isinstance(failure, ServiceError):

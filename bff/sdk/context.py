@@ -104,6 +104,15 @@ class _AnyContext(Generic[S]):
         return self.invocation.caller
 
     @property
+    def last_event_id(self) -> str:
+        """The id of the last server-sent event this browser has seen; empty when it comes for the first time."""
+        incoming = self.invocation.incoming
+        found = () if incoming is None else incoming.scope["headers"]
+        return next(
+            (value.decode("utf-8", "replace") for name, value in found if name == b"last-event-id"), ""
+        )
+
+    @property
     def function(self) -> str:
         """The function's name."""
         return self.invocation.function

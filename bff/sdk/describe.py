@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from bff.sdk.binding import Binder, Parameter, compile_binder
 from bff.sdk.handler import Handler, Kind, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of
-from bff.sdk.reply import body_type, is_raw
+from bff.sdk.reply import body_type, is_raw, item_type
 
 Json = dict[str, Any]
 
@@ -124,7 +124,7 @@ class _Schemas:
             for parameter in binder.parameters
             if parameter.adapter is not None
         ]
-        item = _streamed(returned)
+        item = item_type(returned)
         shown = returned if item is None else item
         adapter = _adapter_of(shown)
         if adapter is not None:
@@ -263,12 +263,12 @@ def _answers(returned: Any, schemas: _Schemas) -> tuple[Json, tuple[str, ...]]:
     content = _content(returned, schemas)
     said = "The answer, one JSON document a line." if "application/x-ndjson" in content else "The answer."
     answer: Json = {"description": said, "content": content}
-    missable = _missable(schemas) if "application/json" in content and _streamed(returned) is None else ()
+    missable = _missable(schemas) if "application/json" in content and item_type(returned) is None else ()
     return {"200": answer}, missable
 
 
 def _content(returned: Any, schemas: _Schemas) -> Json:
-    item = _streamed(returned)
+    item = item_type(returned)
     if item is not None:
         if item in (str, bytes):
             return {"text/plain" if item is str else "application/octet-stream": {}}
@@ -299,13 +299,3 @@ def _may_be_null(schema: Mapping[str, Any]) -> bool:
 
 def _is_a(annotation: Any, kind: type) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, kind)
-
-
-def _streamed(annotation: Any) -> Any:
-    """The type of a stream's items; None when it is no stream."""
-    origin = get_origin(annotation) or annotation
-    if not isinstance(origin, type) or not is_raw(annotation) or issubclass(origin, Response | str | bytes):
-        return None
-    if not issubclass(origin, AsyncIterable | Iterable):
-        return None
-    return next(iter(get_args(annotation)), Any)

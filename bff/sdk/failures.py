@@ -67,7 +67,7 @@ class ServiceUnreachable(ServiceError):
     """No connection could be made: refused, no such host, or TLS failed."""
 
     code, title = "service-unreachable", "A service behind this page cannot be reached"
-    status = 503
+    status, flag = 503, "UF"
 
     def __init__(self, service: str, why: str = "could not be reached") -> None:
         super().__init__(service, why)
@@ -77,6 +77,7 @@ class NoHealthyEndpoint(ServiceUnreachable):
     """No endpoint may be called: all are ejected, or none is known. ``retry_in`` is seconds; 0 is unknown."""
 
     code, title = "no-healthy-endpoint", "A service behind this page has no healthy endpoint"
+    flag = "UH"
 
     def __init__(self, service: str, retry_in: float = 0.0) -> None:
         super().__init__(service, "has no healthy endpoint")
@@ -90,7 +91,7 @@ class ServiceOverloaded(ServiceError):
     """As many calls of the service are under way or wait as it may hold; this one was not sent."""
 
     code, title = "service-overloaded", "A service behind this page has too many calls already"
-    status = 503
+    status, flag = 503, "UO"
 
     def __init__(self, service: str, most: int = 0) -> None:
         super().__init__(service, f"has {most or 'too many'} calls under way or waiting already")
@@ -103,7 +104,7 @@ class ServiceTimedOut(ServiceError):
     """The service did not answer within the call's time: the least of call, service and deadline."""
 
     code, title = "service-timed-out", "A service behind this page did not answer in time"
-    status = 504
+    status, flag = 504, "UT"
 
     def __init__(self, service: str, waited: float) -> None:
         why = f"did not answer within {waited:.3g} s" if waited > 0 else "was not called: no time was left"
@@ -114,6 +115,7 @@ class ServiceConnectionLost(ServiceError):
     """The connection ended, or what came over it was not HTTP, before the answer was whole."""
 
     code, title = "service-connection-lost", "A service behind this page broke off its answer"
+    flag = "UC"
 
     def __init__(self, service: str, why: str = "broke off its answer") -> None:
         super().__init__(service, why)

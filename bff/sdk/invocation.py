@@ -21,6 +21,7 @@ from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
 
 if TYPE_CHECKING:
+    from bff.sdk.page import Page, Unfolder
     from bff.sdk.request import BoundedRequest
 
 TIMER_ERROR = 0.002
@@ -44,7 +45,8 @@ class CallRecord:
     of the body as they came.
 
     ``until`` is when its time is over, ``fault`` one that the caller asked for in dev. ``flags`` are Envoy's, joined
-    by commas, for what went wrong on the way even if an answer came in the end.
+    by commas, for what went wrong on the way even if an answer came in the end. ``patience`` is known once one of two
+    attempts has won: the seconds after which the other one is slow.
     """
 
     service: str
@@ -64,6 +66,7 @@ class CallRecord:
     until: float = float("inf")
     flags: str = ""
     fault: str = ""
+    patience: float = float("inf")
 
     def flag(self, flag: str) -> None:
         """Add one of Envoy's response flags, once."""
@@ -104,6 +107,7 @@ class Incoming:
     path_params: Mapping[str, str]
     max_body: int
     forwarding: Forwarding = NO_FORWARDING
+    unfolder: Unfolder | None = None  # who can send a page's parts as they come
     # A memo: the body once it was read, and the Starlette request once somebody asked for it.
     _body: bytes | None = field(default=None, init=False)
     _request: BoundedRequest | None = field(default=None, init=False)
@@ -204,6 +208,8 @@ class Invocation(Signal):
     memo: dict[Any, Any] | None = None  # the GETs of bff.services.memo
     parts: Any = None  # what services said of caching, for the answer made of it
     memoizes = True
+    page: Page | None = None  # what the handler declares to return
+    varies = False  # whether another Accept would have had another answer
     shelf: Any = None  # its way through the store, on a route with a cache section
     reasons: Mapping[str, Mapping[str, Any]] = NO_REASON
     deadline: Deadline
@@ -240,9 +246,13 @@ class Invocation(Signal):
 
     @property
     def flags(self) -> str:
-        """Envoy's response flags of its service calls, each once, and DC where the caller left."""
+        """Envoy's response flags of its service calls, each once; its own failure's, such as RL of a limit at the
+        door; and DC where the caller left.
+        """
         calls = self.calls or ()
         found = [flag for call in calls if call.flags for flag in call.flags.split(",")]
+        if self.error is not None and (own := getattr(self.error, "flag", "")):
+            found.append(own)
         return ",".join(dict.fromkeys([*found, "DC"] if self.left else found))
 
     def remaining(self) -> float:

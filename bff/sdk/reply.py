@@ -19,22 +19,24 @@ from pydantic_core import PydanticSerializationError, to_json
 from starlette.responses import Response
 
 from bff.errors import FunctionFailed
+from bff.sdk import framing
+from bff.sdk.framing import Framing
 from bff.sdk.handler import ContractBroken, line_of, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of, first_of
+from bff.sdk.page import Page
+from bff.sdk.serversent import ServerSentEvent
 
 HeaderPairs = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
-TEXT = (b"content-type", b"text/plain; charset=utf-8")
-BINARY = (b"content-type", b"application/octet-stream")
-NDJSON = (b"content-type", b"application/x-ndjson")
+TEXT = framing.TEXT.content_type
+BINARY = framing.BINARY.content_type
 _OWN_WORDS = (
     "Unable to serialize unknown type",
     "Error serializing to JSON: ValueError: Circular reference detected",
     "Error serializing to JSON: ValueError: Maximum serialization depth exceeded",
 )
 """How pydantic's sentences begin that speak of types only; its others may quote a value."""
-_BYTES = (bytes, bytearray, memoryview)
 _STREAMS = (AsyncIterable, Iterable)
 
 
@@ -64,13 +66,15 @@ class Answer:
 
 
 class Encoder:
-    """Makes answers of one handler's results. Immutable after construction."""
+    """Makes answers of one handler's results. Immutable after construction. ``page`` is the declared model, if any."""
 
-    __slots__ = ("_adapter", "_function", "_none_is_value", "_validates")
+    __slots__ = ("_adapter", "_framing", "_function", "_none_is_value", "_validates", "page")
 
     def __init__(self, function: str, annotation: Any) -> None:
         annotation = body_type(annotation)
         self._function = function
+        self.page = Page.declared(annotation)
+        self._framing = framing.EVENTS if item_type(annotation) is ServerSentEvent else None
         is_open = annotation is inspect.Signature.empty or annotation is Any
         self._none_is_value = not is_open and type(None) in get_args(annotation)
         self._adapter = None if is_open or is_raw(annotation) else adapter_of(annotation)
@@ -101,7 +105,7 @@ class Encoder:
             self._refuse_misfit(result)
         if isinstance(result, str):
             return Answer(status, [TEXT], result.encode("utf-8", "replace"))
-        if isinstance(result, _BYTES):
+        if isinstance(result, framing.BYTES):
             return Answer(status, [BINARY], bytes(result))
         if isinstance(result, Response):
             return Answer(result.status_code, response=result)
@@ -140,42 +144,37 @@ class Encoder:
         )
 
     def _stream(self, items: Any, status: int) -> Answer:
-        return Answer(status, stream=StreamedItems(items))
+        return Answer(status, stream=StreamedItems(items, self._framing))
 
 
 class StreamedItems:
-    """An async iterator of a handler as bytes: text and bytes as they are, everything else as NDJSON lines.
+    """An async iterator of a handler as bytes. Mutable state: ``framing``, None until the first item tells.
 
-    The content type is told by the first item, so it must be fetched before the head is sent.
+    What stands in the head is told by the framing, so an undeclared one must be known before the head is sent.
     """
 
-    def __init__(self, items: Any) -> None:
-        self._items = items
+    def __init__(self, items: Any, framing: Framing | None = None) -> None:
+        self.framing = framing
         self._iterator = items.__aiter__()
 
     def __aiter__(self) -> StreamedItems:
         return self
 
     async def __anext__(self) -> bytes:
-        return self.encode(await self._iterator.__anext__())
+        item = await self._iterator.__anext__()
+        if self.framing is None:
+            self.framing = framing.framing_of(item)
+        return self.framing.encode(item)
 
-    async def first(self) -> tuple[tuple[bytes, bytes], bytes] | None:
-        """The content type and the first piece; None when there is nothing to send."""
+    async def first(self, *, prefers_events: bool = False) -> bytes | None:
+        """The first piece, after which the framing is known; None when there is nothing to send."""
         try:
             item = await self._iterator.__anext__()
         except StopAsyncIteration:
             return None
-        kind = TEXT if isinstance(item, str) else BINARY if isinstance(item, _BYTES) else NDJSON
-        return kind, self.encode(item)
-
-    @staticmethod
-    def encode(item: Any) -> bytes:
-        """One item as it travels."""
-        if isinstance(item, str):
-            return item.encode("utf-8", "replace")
-        if isinstance(item, _BYTES):
-            return bytes(item)
-        return to_json(item, by_alias=True, inf_nan_mode="null") + b"\n"
+        if self.framing is None:
+            self.framing = framing.framing_of(item, prefers_events=prefers_events)
+        return self.framing.encode(item)
 
     async def aclose(self) -> None:
         """Close the handler's generator, whether or not it has ended."""
@@ -224,6 +223,16 @@ def body_type(annotation: Any) -> Any:
     if get_origin(annotation) is tuple and len(args) == 2 and _is_status_type(args[1]):
         return args[0]
     return annotation
+
+
+def item_type(annotation: Any) -> Any:
+    """The declared type of a stream's items; None when it is no stream, Any when it does not say."""
+    origin = get_origin(annotation) or annotation
+    if not isinstance(origin, type) or not is_raw(annotation) or issubclass(origin, Response | str | bytes):
+        return None
+    if not issubclass(origin, AsyncIterable | Iterable):
+        return None
+    return next(iter(get_args(annotation)), Any)
 
 
 def _is_status_type(kind: Any) -> bool:

@@ -22,7 +22,7 @@ from bff.services.budget import RetryBudget
 from bff.services.bulkhead import Bulkhead
 from bff.services.endpoints import EndpointSet, Member
 from bff.services.hedging import Hedging
-from bff.services.outcomes import failure_of, flag_of
+from bff.services.outcomes import failure_of, is_endpoints
 from bff.services.patience import within
 from bff.services.policies import Policies
 from bff.services.response import ServiceResponse
@@ -146,11 +146,19 @@ class CalmWire:
     ) -> ServiceResponse:
         assert self._hedging is not None
         asked = self._asked(method, path, headers, options, record)
-        first = partial(self._attempt, member, method, path, headers, options, record)
         if not (asked.is_repeatable and asked.is_whole):
-            return await first()
+            return await self._attempt(member, method, path, headers, options, record)
         remaining = record.until - self._clock.now()
-        return await self._hedging.run(first, partial(self._elsewhere, asked, member), remaining)
+        first = partial(self._first, asked, member)
+        return await self._hedging.run(first, partial(self._elsewhere, asked, member), remaining, record)
+
+    async def _first(self, asked: Asked, member: Member) -> ServiceResponse:
+        """Begun in a task of its own, before which the one probe of the member may have become another call's."""
+        if not member.breaker.admits(now := self._clock.now()):
+            member = self._choose(now, (), asked.record)
+        return await self._attempt(
+            member, asked.method, asked.path, asked.headers, asked.options, asked.record
+        )
 
     async def _elsewhere(self, asked: Asked, member: Member) -> ServiceResponse:
         """The same to another endpoint, where there is one."""
@@ -182,8 +190,11 @@ class CalmWire:
                 sending = within(self._clock, per_try, sending, self._service)
             response = await sending
         except ServiceError as error:
-            self._note(member, epoch, failure_of(error), now)
-            record.flag(flag_of(error))
+            if is_endpoints(error):
+                self._note(member, epoch, failure_of(error), now)
+            else:
+                breaker.leave(epoch)
+            record.flag(error.flag)
             raise
         except asyncio.CancelledError:
             self._note_cancelled(member, epoch, record, now)
@@ -195,6 +206,8 @@ class CalmWire:
             self._endpoints.left(member)
         if response.status_code >= 429 or not breaker.is_spotless:
             self._note(member, epoch, retry.failed_status(response.status_code), now)
+            if response.status_code == 429:
+                record.flag("RL")
         return response
 
     def _milliseconds(self, record: CallRecord, now: float) -> int:
@@ -210,9 +223,12 @@ class CalmWire:
             self._endpoints.failed(member, epoch, failed, now - began, now)
 
     def _note_cancelled(self, member: Member, epoch: int, record: CallRecord, began: float) -> None:
-        """Time ran out, which is the endpoint's failure if it had enough of it; or nobody waits any more."""
+        """Time ran out, which is the endpoint's failure if it had enough of it; or a hedge was faster, which is one
+        if this attempt had the time that the service usually needs; or nobody waits any more.
+        """
         now = self._clock.now()
-        if now >= record.until - TIMER_ERROR and now - began >= TOO_SHORT:
+        has_run_out = now >= record.until - TIMER_ERROR and now - began >= TOO_SHORT
+        if has_run_out or now - began >= record.patience:
             self._endpoints.failed(member, epoch, Failed(condition=Condition.TIMEOUT), now - began, now)
         else:
             member.breaker.leave(epoch)

@@ -11,13 +11,13 @@ from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
+from bff.errors import BffError
 from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
 from bff.services.faultheader import asked_by
 from bff.services.following import Following, Surroundings
-from bff.services.outcomes import flag_of
 from bff.services.paths import climbs
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class ServiceClient:
         if isinstance(error, TimeoutError):
             error = ServiceTimedOut(self.name, allowed)
         record.error = error.code if isinstance(error, ServiceError) else type(error).__name__
-        record.flag(flag_of(error))
+        record.flag(error.flag if isinstance(error, BffError) else "")
         return error
 
     def _allowed(self, remaining: float, options: SendOptions) -> float:

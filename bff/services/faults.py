@@ -111,7 +111,10 @@ class FaultyWire:
         return response
 
     def _aborted(self, fault: Fault, request: httpx.Request) -> ServiceResponse:
-        head = f"HTTP/1.1 {fault.status} Fault injected\r\ncontent-length: 0\r\n\r\n".encode()
+        head = (
+            f"HTTP/1.1 {fault.status} Fault injected\r\n"
+            "cache-control: no-store\r\ncontent-length: 0\r\n\r\n"  # nobody keeps what nobody said
+        ).encode()
         return ServiceResponse.of(fault.status, head, b"", service=self._service, ask=lambda: request)
 
     async def aclose(self) -> None:

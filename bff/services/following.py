@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TIMEOUT_HEADER = "x-envoy-expected-rq-timeout-ms"
 """Tells a service how many milliseconds it has (Envoy's router sends it)."""
 
+PATIENCE = 1.0
+"""Seconds a resolver may take to close before it is cancelled once more."""
+
 Obey = Callable[[Sequence[Address]], None]
 
 
@@ -110,9 +113,10 @@ class Following:
             self._obey(addresses)
 
     async def aclose(self) -> None:
-        """Stop."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        """Stop. Told again where one telling was not enough: see :meth:`Follower.run`."""
+        while not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=PATIENCE)
 
 
 def question(service: str, config: ServiceConfig, clock: Clock) -> Question:

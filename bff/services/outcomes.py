@@ -1,4 +1,4 @@
-"""What an attempt's end says of the service, and how Envoy's access log would call it. Pure."""
+"""What an attempt's end says of the service and its endpoint. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,6 @@ from bff.sdk.failures import (
     ServiceUnreachable,
 )
 from bff.services.retry import Condition, Failed
-
-FLAGS: tuple[tuple[type[ServiceError], str], ...] = (
-    (NoHealthyEndpoint, "UH"),
-    (ServiceOverloaded, "UO"),
-    (ServiceUnreachable, "UF"),
-    (ServiceConnectionLost, "UC"),
-    (ServiceTimedOut, "UT"),
-)
-"""Envoy's response flags (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage)."""
 
 
 def failure_of(error: ServiceError) -> Failed | None:
@@ -39,6 +30,6 @@ def failure_of(error: ServiceError) -> Failed | None:
             return None
 
 
-def flag_of(error: BaseException) -> str:
-    """The flag of a failure; empty where Envoy has none."""
-    return next((flag for kind, flag in FLAGS if isinstance(error, kind)), "")
+def is_endpoints(error: ServiceError) -> bool:
+    """Whether an endpoint was asked at all: a call that got no connection of the pool tells nothing of it."""
+    return not isinstance(error, NoHealthyEndpoint | ServiceOverloaded)

@@ -49,8 +49,10 @@ from bff.config.auth import (
     JwtConfig,
     SchemeConfig,
 )
+from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
+from bff.config.headers import SecurityHeadersConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
@@ -62,6 +64,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "The file itself": Config,
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
+    "csrf": CsrfConfig,
+    "security_headers": SecurityHeadersConfig,
     "telemetry": TelemetryConfig,
     "admin": AdminConfig,
     "admin.tokens.NAME": AdminTokenConfig,

@@ -45,7 +45,7 @@ routes.yaml:2:13: gateway.max_body: '2mb' is not a size; write 512B, 64KB (1000 
 routes.yaml:3:21: gateway.trusted_proxies[0]: '10.0.0.1/8' has bits set beyond its prefix; did you mean 10.0.0.0/8?
 routes.yaml:3:33: gateway.trusted_proxies[1]: 'nope' is not a network; write an address or a range such as 10.0.0.0/8
 routes.yaml:4:20: gateway.cors.origins[0]: an origin has no trailing slash; write http://a
-routes.yaml:4:33: gateway.cors.origins[1]: an origin cannot hold *; list each origin exactly, such as http://localhost:5173
+routes.yaml:4:33: gateway.cors.origins[1]: an origin cannot be *; list each origin exactly, such as http://localhost:5173
 routes.yaml:4:38: gateway.cors.origins[2]: browsers leave out the scheme's own port; write http://b
 routes.yaml:4:53: gateway.cors.origins[3]: 'b' is not an origin; write scheme://host or scheme://host:port, such as http://localhost:5173
 routes.yaml:4:89: gateway.cors.credentials: 'yes' is neither true nor false
@@ -165,7 +165,21 @@ def test_keys_are_written_the_way_people_write_them() -> None:
         ("services: {a: {url: 'http://a', headers: {A: ' x'}}}\n", "visible ASCII, without spaces at its ends"),
         ("services: {a: {url: 'http://a', headers: {A: ü}}}\n", "visible ASCII"),
         ("gateway: {cors: {origins: ['http://a/b']}}\n", "'http://a/b' is not an origin"),
-        ("gateway: {cors: {origins: ['null']}}\n", "'null' is not an origin"),
+        ("gateway: {cors: {origins: ['null'], credentials: true}}\n", "has the origin null and credentials"),
+        ("gateway: {cors: {origins: ['https://*']}}\n", "a pattern has one *"),
+        ("gateway: {cors: {origins: ['https://*.com']}}\n", "a pattern has one *"),
+        ("gateway: {cors: {origins: ['https://*example.com']}}\n", "a pattern has one *"),
+        ("gateway: {cors: {origins: ['https://a.*.example.com']}}\n", "a pattern has one *"),
+        ("gateway: {cors: {origins: ['https://*.*.example.com']}}\n", "a pattern has one *"),
+        ("gateway: {cors: {origins: ['http://*.example.com']}}\n", "a pattern over plain http"),
+        ("gateway: {cors: {origins: ['https://*.example.com:*']}}\n", "is not an origin"),
+        ("gateway: {cors: {origins: ['*://a.example.com']}}\n", "is not an origin"),
+        ("gateway: {cors: {origins: ['https://u@a.example.com']}}\n", "is not an origin"),
+        ("defaults: {security_headers: {frame_ancestors: \"'none'\"}}\n", "is no list of sources; write none, self"),
+        ("defaults: {security_headers: {frame_ancestors: none self}}\n", "has none beside others"),
+        ("defaults: {security_headers: {referrer_policy: never}}\n", "one of the standard's referrer policies"),
+        ("defaults: {security_headers: {permissions_policy: \"a\\nb: c\"}}\n", "plain ASCII on one line"),
+        ("defaults: {csrf: {origin: x}}\n", "unknown key; did you mean origins?"),
         ("gateway: {cors: {origins: ['http://ü']}}\n", "in its ASCII form"),
         ("gateway: {cors: {origins: ['http://a:70000']}}\n", "between 1 and 65535"),
         ("gateway: {cors: {origins: ['http://a:1', 'HTTP://A:1']}}\n", "this lists the same thing twice: http://a:1"),

@@ -25,6 +25,9 @@ functions:
   patient: {{env: {{NOTES: "{notes}"}}}}
   patient_cancelled: {{env: {{NOTES: "{notes}"}}, cancel_on_disconnect: true}}
   stream: {{env: {{NOTES: "{notes}"}}, stream_idle_timeout: 5s}}
+  events: {{env: {{NOTES: "{notes}"}}, stream_heartbeat: 100ms}}
+  events_short: {{env: {{NOTES: "{notes}"}}, stream_timeout: 300ms}}
+  page: {{env: {{NOTES: "{notes}"}}}}
   broken_slow: {{warm_up_timeout: 200ms}}
 routes:
 - {{path: /hello, function: hello}}
@@ -43,6 +46,13 @@ routes:
 - {{path: /stream, methods: [GET, POST], function: stream}}
 - {{path: /stream/hurried, function: stream, timeout: 300ms}}
 - {{path: /stream/sync, function: stream_sync}}
+- {{path: /events, function: events}}
+- {{path: /events/hurried, function: events, timeout: 200ms}}
+- {{path: /events/short, function: events_short}}
+- {{path: /page, function: page}}
+- {{path: /page/errors, function: page, errors: true}}
+- {{path: /page/hurried, function: page, timeout: 300ms}}
+- {{path: /page/kept, function: page, cache: {{ttl: 1m}}}}
 - {{path: /fails, function: fails}}
 - {{path: /fails/sync, function: fails_sync}}
 - {{path: /typed, function: typed}}

@@ -73,6 +73,7 @@ def test_a_service_that_cannot_be_reached_is_503(passing: Passing) -> None:
     entry = passing.log(status=503, since=since)
     assert (entry["route"], entry["function"], entry["fault"]) == ("/nobody/{rest:path}", "", "service")
     assert [call["error"] for call in entry["services"]] == ["service-unreachable"]
+    assert entry["flags"] == "UF"
 
 
 def test_what_passed_is_recorded_as_a_call_is(passing: Passing) -> None:

@@ -412,3 +412,20 @@ async def test_gather_agrees_with_a_task_group(script: Script, cancel_after: int
 
     ours, theirs = await outcome(lambda parts: gather(*parts)), await outcome(grouped)
     assert ours == theirs or (ours[0], theirs[0]) == ("cancelled", "raised")
+
+
+async def test_parts_that_are_not_begun_do_not_complain(asked: Invocation) -> None:
+    """A call that fails at once leaves the others unstarted; a coroutine among them is closed, wrapped or not."""
+
+    class Refusing(Answering):
+        async def send(self, invocation: Invocation, method: str, path: str, options: Any) -> Any:
+            raise DOWN
+
+    async def never() -> str:
+        raise AssertionError("it was begun")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ServiceUnreachable):
+            await gather(call(Refusing("notices"), asked), never(), optional(fallback(never(), "")))
+        gc.collect()

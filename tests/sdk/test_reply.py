@@ -286,8 +286,9 @@ async def test_an_asynchronous_iterator_is_streamed(items: tuple[Any, ...], kind
     assert isinstance(stream, StreamedItems)
     first = await stream.first()
     assert first is not None
-    assert first[0] == (b"content-type", kind)
-    assert b"".join([first[1], *[piece async for piece in stream]]) == body
+    assert stream.framing is not None
+    assert stream.framing.content_type == (b"content-type", kind)
+    assert b"".join([first, *[piece async for piece in stream]]) == body
     await stream.aclose()
 
 

@@ -388,6 +388,95 @@ async def test_a_slow_call_is_hedged_and_the_loser_is_gone(
         await asyncio.sleep(0.001)
 
 
+async def answered(users: Service, clock: ManualClock) -> Any:
+    """The outcome of one GET, whatever time it takes."""
+    asking = asyncio.ensure_future(_result(users.get("/", into=str)))
+    async with asyncio.timeout(30):
+        while not asking.done():
+            await asyncio.sleep(0.001)
+            await clock.advance(0.01)
+    return asking.result()
+
+
+async def test_a_black_hole_is_ejected_though_hedges_answer_all_its_calls(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """Five calls that lost after the usual time are five failures; later one probe, hedged too, and no more."""
+    mood = {"hangs": False}
+
+    async def behave(talk: Any) -> None:
+        await (talk.hang() if mood["hangs"] else talk.answer(200, b'"good"'))
+
+    clock, hole, good = ManualClock(), await upstream(behave), await upstream(answers())
+    users = service(
+        "http://users.internal",
+        invocation(clock=clock, seconds=600),
+        clock=clock,
+        endpoints=[where(hole.url), where(good.url)],
+        balance="round_robin",
+        hedge={"max_extra_load": "10%"},
+    )
+    for _ in range(120):
+        await users.get("/")
+    before, mood["hangs"] = len(hole.requests), True
+    for _ in range(20):
+        assert await answered(users, clock) == "good"
+    assert len(hole.requests) == before + 5
+    await clock.advance(20)
+    for _ in range(120):
+        await users.get("/")
+    await clock.advance(10)
+    for _ in range(10):
+        assert await answered(users, clock) == "good"
+    assert len(hole.requests) == before + 6
+
+
+async def test_half_open_lets_one_call_through_with_hedges_too(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """The probe of an endpoint that stands alone has no second beside it, and the others are refused."""
+    mood = {"status": 200}
+
+    async def behave(talk: Any) -> None:
+        await (talk.hang() if mood["status"] == 0 else talk.answer(mood["status"], b'"good"'))
+
+    clock, sick = ManualClock(), await upstream(behave)
+    users = service(
+        sick.url,
+        invocation(clock=clock, seconds=600),
+        clock=clock,
+        timeout="2s",
+        retries={"attempts": 0},
+        hedge={"max_extra_load": "10%"},
+    )
+    for _ in range(100):
+        await users.get("/")
+    mood["status"] = 503
+    for _ in range(5):
+        assert isinstance(await answered(users, clock), ServiceAnswered)
+    await clock.advance(1.0)
+    before, mood["status"] = len(sick.requests), 0
+    calls = [asyncio.ensure_future(_result(users.get("/"))) for _ in range(10)]
+    await arrived(sick, before + 1)
+    await clock.advance(1.5)  # the usual time is long over
+    await arrived(sick, before + 1)
+    assert len(sick.requests) == before + 1
+    assert sum(each.done() and isinstance(each.result(), NoHealthyEndpoint) for each in calls) == 9
+    await clock.advance(1.0)
+    outcomes = await asyncio.gather(*calls)
+    assert [type(each) for each in outcomes if not isinstance(each, NoHealthyEndpoint)] == [ServiceTimedOut]
+
+
+@pytest.mark.parametrize("retries", [{"attempts": 0}, {"on": ["rate-limited"], **AT_ONCE}])
+async def test_a_429_has_its_flag(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation, retries: Any
+) -> None:
+    """RL, also where a later attempt was let in; and it trips no breaker."""
+    limited, call = await upstream(answers(429)), invocation()
+    await service(limited.url, call, retries=retries).get("/", check=False)
+    assert call.flags == "RL"
+
+
 async def test_a_post_is_never_hedged(
     upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
 ) -> None:

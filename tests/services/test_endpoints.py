@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bff.config import ServiceConfig
-from bff.sdk.failures import NoHealthyEndpoint
+from bff.sdk.failures import NoHealthyEndpoint, ServiceOverloaded
+from bff.sdk.invocation import CallRecord
 from bff.services.breaker import State
+from bff.services.calm import CalmWire
 from bff.services.endpoints import EndpointSet, Member, Moved
 from bff.services.policies import policies
 from bff.services.resolver import Address
@@ -237,3 +239,28 @@ class Churn(RuleBasedStateMachine):
 
 TestChurn = Churn.TestCase
 TestChurn.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+class Crowded(FakeWire):
+    """No connection of its pool is free."""
+
+    async def exchange(self, *_: Any) -> Any:
+        raise ServiceOverloaded("users")
+
+
+async def test_a_call_that_got_no_connection_says_nothing_of_the_endpoint() -> None:
+    """Neither is the row of failures over, nor a half-open breaker closed; and the next call may be the probe."""
+    house = House(1, 2)
+    asked = policies(ServiceConfig.model_validate({"url": "http://users"}))
+    house.set = EndpointSet("users", asked, Crowded, clock=house.clock, random=Random(3))
+    house.set.update(at(1, 2))
+    sick = house.set.members[0]
+    for _ in range(5):
+        house.fail(sick)
+    await house.clock.advance(31)
+    wire = CalmWire("users", asked, house.set, clock=house.clock, random=Random(3), timeout_header="x-ms")
+    record = CallRecord("users", "GET", "/", house.clock.now(), until=house.clock.now() + 5)
+    with pytest.raises(ServiceOverloaded):
+        await wire.exchange("GET", "/", {}, {}, record)
+    assert (sick.breaker.state, sick.breaker.probing, sick.active) == (State.HALF_OPEN, False, 0)
+    assert record.flags == "UO"

@@ -17,6 +17,7 @@ from bff.sdk.call import Adapters
 from bff.sdk.failures import ServiceAnswered, ServiceConnectionLost
 from bff.sdk.invocation import Invocation
 from bff.sdk.service import Service
+from bff.services.cache import Cache
 from bff.services.client import ServiceClient
 from bff.services.faultheader import asked_for
 from bff.services.faults import Fault, chosen, parsed
@@ -168,3 +169,18 @@ def test_a_share_is_a_share() -> None:
     found = [chosen(faults, {}, random) for _ in range(10_000)]
     assert 1900 < sum(each is faults[0] for each in found) < 2100
     assert 3800 < sum(each is faults[1] for each in found) < 4200
+
+
+@pytest.mark.parametrize("status", [200, 404, 503])
+async def test_what_nobody_said_is_never_kept(
+    upstream: MakeUpstream, client: Callable[..., ServiceClient], invocation: MakeInvocation, status: int
+) -> None:
+    """An answer made on purpose is gone with its fault, whatever the service's cache section says."""
+    there, store = await upstream(), Cache(clock=SystemClock())
+    section = {"cache": {"ttl": "60s"}, "retries": ONCE, "store": store}
+    spoilt = client(there.url, faults=[{"type": "abort", "status": status}], **section)
+    well = client(there.url, **section)
+    first = await Service(spoilt, invocation(), Adapters()).get("/x", check=False)
+    assert (first.status_code, first.content, len(there.requests)) == (status, b"", 0)
+    second = await Service(well, invocation(), Adapters()).get("/x")
+    assert (second.content, len(there.requests)) == (b"{}", 1)

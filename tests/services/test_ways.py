@@ -26,6 +26,7 @@ from bff.services.pool import ServicePool
 from bff.services.resolver import Address
 from bff.services.transport import Transport, Transports
 from bff.services.ways import way_of
+from tests.services.discovery.conftest import NameServer
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +119,81 @@ async def test_a_thousand_changes_drop_no_call(upstream: MakeUpstream) -> None:
     await asyncio.gather(*running)
     assert statuses == {200: 500}
     await wire.aclose()
+
+
+async def test_calls_follow_what_the_name_server_says(
+    upstream: MakeUpstream, invocation: MakeInvocation, nameserver: NameServer, tmp_path: Path
+) -> None:
+    """From the first answer on; when it is silent, and after a restart while it is, what was known is used."""
+    server = nameserver
+    one, other = await upstream(), await upstream()
+    config = ServiceConfig.model_validate(
+        {
+            "url": "http://users.internal",
+            "discovery": {"type": "srv", "name": "_http._tcp.users.internal", "server": server.server},
+        }
+    )
+
+    def tell(*urls: str) -> None:
+        server.zone["_http._tcp.users.internal", "SRV"] = (
+            1,
+            [f"1 1 {address(url).port} local.internal." for url in urls],
+        )
+        server.zone["local.internal", "A"] = (1, ["127.0.0.1"])
+
+    def pool() -> ServicePool:
+        made = ServicePool(clock=SystemClock(), surroundings=Surroundings(folder=tmp_path))
+        made.configure({"users": config})
+        return made
+
+    async def kept(url: str) -> None:
+        """Until the list is on disk, which is written beside the calls."""
+        async with asyncio.timeout(30):
+            while f"{address(url).port}" not in (tmp_path / "users.json").read_text():
+                await asyncio.sleep(0.01)
+
+    async def call(services: ServicePool) -> None:
+        await Service(services.clients["users"], invocation(), Adapters()).get("/")
+
+    tell(one.url)
+    services = pool()
+    await call(services)
+    assert (len(one.requests), len(other.requests)) == (1, 0)
+    tell(other.url)
+    async with asyncio.timeout(30):
+        while not other.requests:
+            await asyncio.sleep(0.05)
+            await call(services)
+    await kept(other.url)
+    server.mood = "refuse"
+    before = len(other.requests)
+    await call(services)
+    assert len(other.requests) == before + 1
+    await services.aclose()
+    again = pool()
+    await call(again)
+    assert len(other.requests) == before + 2
+    await again.aclose()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_client_closes_whenever_a_name_servers_answer_comes(
+    nameserver: NameServer, turns: int
+) -> None:
+    """In the very turn of the loop, or a few later: nothing is left that goes on asking."""
+    server = nameserver
+    server.zone["_http._tcp.users.internal", "SRV"] = (1, ["1 1 80 local.internal."])
+    server.zone["local.internal", "A"] = (1, ["127.0.0.1"])
+    found = {"type": "srv", "name": "_http._tcp.users.internal", "server": server.server}
+    services = ServicePool(clock=SystemClock())
+    services.configure({"users": ServiceConfig.model_validate({"url": "http://users", "discovery": found})})
+    async with asyncio.timeout(30):
+        while not server.asked:
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await services.aclose()
+    assert not [task for task in asyncio.all_tasks() if "Follower" in str(task.get_coro())]
 
 
 async def test_a_registry_that_is_away_from_the_beginning_fails_calls_at_once(

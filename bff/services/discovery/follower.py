@@ -76,7 +76,12 @@ class Follower:
         await self._settled.wait()
 
     async def run(self) -> None:
-        """Follow, until cancelled."""
+        """Follow, until cancelled.
+
+        A resolver may swallow that: until Python 3.12 :func:`asyncio.wait_for`, which dnspython waits by, gives the
+        answer and forgets the cancellation when both come in the same turn (python/cpython#86296). The task has
+        counted it all the same.
+        """
         if self._kept is not None:
             self._pass_on(await asyncio.to_thread(self._kept.read))
         resolver: Resolver | None = None
@@ -90,6 +95,7 @@ class Follower:
                     pause = self._failed(str(error) or "no answer in time")
                 except Exception as error:  # a resolver may be anybody's: it must not end the following
                     pause = self._failed(f"the resolver failed: {type(error).__name__}")
+                _raise_if_cancelled()
                 await self._clock.sleep(pause)
         finally:
             if resolver is not None:
@@ -127,6 +133,12 @@ class Follower:
         self._settled.set()
         self._tell(Failure(service=self._service, why=why, kept=len(self.addresses)))
         return retry_in(self.failures, self._random)
+
+
+def _raise_if_cancelled() -> None:
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def in_order(addresses: Iterable[Address]) -> tuple[Address, ...]:

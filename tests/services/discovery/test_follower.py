@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -110,6 +111,23 @@ async def test_a_failed_query_is_never_a_removal(failure: Any) -> None:
         assert [each.kept for each in following.told] == [2, 2]
         assert following.follower.failures == 0
         assert all(each.why for each in following.told)
+
+
+async def test_a_resolver_that_swallows_its_cancellation_is_left_all_the_same() -> None:
+    """As dnspython does where the answer comes in the same turn (python/cpython#86296): nobody is asked again."""
+
+    class Stubborn(Told):
+        async def resolve(self) -> Found:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return await super().resolve()
+
+    resolver = Stubborn(at("a"))
+    async with Following(resolver) as following:
+        following.task.cancel()
+        await following.turn()
+        assert following.task.cancelled()
+    assert (resolver.asked, resolver.closed) == (1, True)
 
 
 @pytest.mark.parametrize("answer", [at("a"), NotResolved("away")])

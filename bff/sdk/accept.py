@@ -1,0 +1,34 @@
+"""What a caller would rather have (RFC 9110 §12.5.1): a page whole, or its parts as they come. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+NDJSON = "application/x-ndjson"
+EVENTS = "text/event-stream"
+_JSON = ("application/json", "application/*", "*/*")
+
+
+def streamed(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The media type in which the caller wants to hear of parts as they come; None: it wants the whole page.
+
+    It has to name NDJSON or server-sent events, and to want it at least as much as JSON. Ranges such as ``*/*``
+    ask for neither.
+    """
+    said = b",".join(value for name, value in headers if name == b"accept").lower()
+    if b"ndjson" not in said and b"event-stream" not in said:
+        return None
+    wanted = dict(map(_weighed, said.decode("latin-1").split(",")))
+    whole = next((wanted[kind] for kind in _JSON if kind in wanted), 0.0)
+    best = max((NDJSON, EVENTS), key=lambda kind: wanted.get(kind, 0.0))
+    weight = wanted.get(best, 0.0)
+    return best if weight > 0 and weight >= whole else None
+
+
+def _weighed(option: str) -> tuple[str, float]:
+    kind, *parameters = (each.strip() for each in option.split(";"))
+    weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+    try:
+        return kind, min(1.0, max(0.0, float(weight)))
+    except ValueError:
+        return kind, 0.0

@@ -1,0 +1,3 @@
+"""The same for a while only."""
+
+from .events import handle as handle

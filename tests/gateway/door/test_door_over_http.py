@@ -1,0 +1,147 @@
+"""Routes with doors of their own, over real HTTP: other origins, cookies from elsewhere, fields of caution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import GatewayFactory, Running
+
+ROUTES = """\
+gateway:
+  trusted_proxies: [127.0.0.1]
+  cors: {origins: ["https://*.shop.example"], credentials: true, private_network: true}
+defaults:
+  security_headers: {permissions_policy: "camera=()"}
+routes:
+- {path: /hello, methods: [GET, POST, DELETE], function: hello}
+- {path: /closed, methods: [GET, POST], function: hello, cors: none}
+- {path: /open, methods: [GET, POST], function: hello, cors: {origins: ["https://partner.example"]}}
+- {path: /hook, methods: [POST], function: hello, csrf: none}
+- {path: /strict, methods: [POST], function: hello, csrf: {require_header: true}}
+- {path: /bare, function: hello, security_headers: none}
+- {path: /framed, function: page}
+"""
+HELLO = "async def handle() -> dict[str, str]:\n    return {'hello': 'world'}\n"
+PAGE = (
+    "from starlette.responses import HTMLResponse\n\n\nasync def handle() -> HTMLResponse:\n"
+    "    return HTMLResponse('<p>', headers={'x-frame-options': 'SAMEORIGIN', 'referrer-policy': 'origin'})\n"
+)
+SHOP = "https://eu.shop.example"
+COOKIE = {"cookie": "session=1"}
+
+
+@pytest.fixture(scope="module")
+def door(
+    module_gateway: GatewayFactory, module_project: Callable[[Mapping[str, str | bytes]], Path]
+) -> Running:
+    files = {"routes.yaml": ROUTES, "functions/hello.py": HELLO, "functions/page.py": PAGE}
+    return module_gateway(module_project(files), "serve")
+
+
+def preflight(door: Running, path: str, origin: str, *, private: bool = False) -> httpx.Headers:
+    asked = {"origin": origin, "access-control-request-method": "POST"}
+    if private:
+        asked["access-control-request-private-network"] = "true"
+    return door.client.options(path, headers=asked).headers
+
+
+def test_a_pattern_gives_leave_to_each_host_below_it(door: Running) -> None:
+    for headers in (preflight(door, "/hello", SHOP), door.get("/hello", headers={"origin": SHOP}).headers):
+        assert headers["access-control-allow-origin"] == SHOP
+        assert headers["access-control-allow-credentials"] == "true"
+        assert headers["vary"] == "Origin"
+    for origin in ("https://shop.example", "https://evilshop.example", "null"):
+        assert "access-control-allow-origin" not in preflight(door, "/hello", origin)
+
+
+def test_a_private_network_is_opened_only_to_who_asks(door: Running) -> None:
+    name = "access-control-allow-private-network"
+    assert preflight(door, "/hello", SHOP, private=True)[name] == "true"
+    assert name not in preflight(door, "/hello", SHOP)
+    assert name not in preflight(door, "/hello", "https://evil.net", private=True)
+    assert name not in preflight(door, "/open", "https://partner.example", private=True)
+
+
+def test_a_route_has_its_own_origins_or_none(door: Running) -> None:
+    for path, allowed in (("/open", "https://partner.example"), ("/closed", None)):
+        for origin in (SHOP, "https://partner.example"):
+            for headers in (
+                preflight(door, path, origin),
+                door.get(path, headers={"origin": origin}).headers,
+            ):
+                given = headers.get("access-control-allow-origin")
+                assert given == (origin if origin == allowed else None)
+    assert "vary" not in door.get("/closed").headers
+
+
+def test_a_cross_site_post_with_cookies_is_refused_and_told_the_remedy(door: Running) -> None:
+    """Before anything of it was read or done; the page of the problem is there."""
+    refused = door.client.post(
+        "/hello", headers={"origin": "https://evil.net", "sec-fetch-site": "cross-site", **COOKIE}
+    )
+    assert refused.status_code == 403
+    problem = refused.json()
+    assert (problem["code"], problem["fault"]) == ("cross-site", "caller")
+    assert "csrf.origins" in problem["detail"]
+    assert "OWASP" in door.get(problem["type"]).text
+    assert "bff-revision" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "status"),
+    [
+        ("/hello", {"origin": SHOP, "sec-fetch-site": "cross-site"}, 200),
+        ("/hello", {"sec-fetch-site": "same-origin"}, 200),
+        ("/hello", {}, 200),
+        ("/hello", {"origin": "null"}, 403),
+        (
+            "/open",
+            {"origin": "https://partner.example"},
+            403,
+        ),  # cors without credentials: no cookies come along
+        ("/hook", {"origin": "https://evil.net", "sec-fetch-site": "cross-site"}, 200),
+        ("/strict", {"sec-fetch-site": "same-origin"}, 403),
+        ("/strict", {"sec-fetch-site": "same-origin", "x-csrf": "1"}, 200),
+    ],
+)
+def test_who_may_call_with_cookies(door: Running, path: str, fields: dict[str, str], status: int) -> None:
+    assert door.client.post(path, headers={**fields, **COOKIE}).status_code == status
+
+
+def test_reading_is_never_refused(door: Running) -> None:
+    headers = {"origin": "https://evil.net", "sec-fetch-site": "cross-site", **COOKIE}
+    assert door.get("/hello", headers=headers).status_code == 200
+    assert door.client.head("/hello", headers=headers).status_code == 200
+    assert door.client.delete("/hello", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/hello", "/nowhere", "/health/liveness", "/problems/not-found", "/docs"])
+def test_every_answer_is_careful(door: Running, path: str) -> None:
+    headers = door.get(path).headers
+    assert headers.get_list("x-content-type-options") == ["nosniff"]
+    assert headers["permissions-policy"] == "camera=()"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "strict-transport-security" not in headers
+
+
+def test_hsts_is_said_to_who_came_over_https_by_a_trusted_proxys_word(door: Running) -> None:
+    for told, is_said in (("https", True), ("http", False), ("https, http", False), ("HTTPS", True)):
+        headers = door.get("/hello", headers={"x-forwarded-proto": told}).headers
+        assert ("strict-transport-security" in headers) == is_said
+
+
+def test_a_functions_own_words_win(door: Running) -> None:
+    headers = door.get("/framed").headers
+    assert headers.get_list("x-frame-options") == ["SAMEORIGIN"]
+    assert headers.get_list("referrer-policy") == ["origin"]
+    assert "content-security-policy" not in headers
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_route_may_have_none(door: Running) -> None:
+    headers = door.get("/bare").headers
+    assert not {"x-content-type-options", "x-frame-options", "referrer-policy"} & headers.keys()
