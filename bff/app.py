@@ -27,6 +27,7 @@ from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.devpage import DevPage
+from bff.gateway.door.limiting import Limiting
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, Table, compile_table
@@ -141,6 +142,8 @@ class House:
         self.invoker = Invoker(clock=self._clock)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
         self._schemes.configure(config.auth, config.path.parent)
+        self._limiting = Limiting(clock=self._clock, emit=self.signals.emit)
+        self._limiting.configure(config.limits)
         self._own = own.handlers(lambda: not self.gateway.is_draining)
         self._docs = docs.handlers(self._openapi, lambda: self.config.openapi.title)
         self._documents: Documents | None = None
@@ -247,6 +250,7 @@ class House:
             config,
             self._own_paths(config),
             self._schemes,
+            self._limiting,
             events=None if self.events is None else self.events.receive,
         )
 
@@ -401,6 +405,7 @@ class House:
         self.keeper.max_warm = config.gateway.max_warm
         self.cache.store.resize(config.gateway.cache_size)
         self._schemes.configure(config.auth, config.path.parent)
+        self._limiting.configure(config.limits)
         self._ready_to_fork(config)
         self._warm_minimum()
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
@@ -473,6 +478,7 @@ class House:
         for client in self._replaced:  # their time was not over
             await client.aclose()
         await self._schemes.aclose()
+        await self._limiting.aclose()
         await self.services.aclose()
         with suppress(StoreUnavailable):
             await self.store.close()

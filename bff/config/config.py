@@ -15,6 +15,7 @@ from bff.config.csrf import CsrfConfig
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import GatewayConfig, TelemetryConfig
 from bff.config.headers import SecurityHeadersConfig
+from bff.config.limits import LimitsConfig
 from bff.config.openapi import OpenApiConfig
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
@@ -66,6 +67,9 @@ class Config(Section):
     )
     auth: Annotated[Mapping[str, SchemeConfig], AfterValidator(scheme_names), OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Ways for callers to show who they are, by name."
+    )
+    limits: Annotated[LimitsConfig, OrEmpty] = Field(
+        default_factory=LimitsConfig, description="How often somebody may call: rate limits by name."
     )
     services: Annotated[Mapping[str, ServiceConfig], OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Upstream domain services by name."
@@ -166,6 +170,10 @@ class Config(Section):
     def auth_of(self, route: RouteConfig) -> DemandConfig:
         """What the route asks of its callers: its own demand, else ``defaults.auth``."""
         return self.defaults.auth if route.auth is None else route.auth
+
+    def limits_of(self, route: RouteConfig) -> tuple[str, ...]:
+        """The rate limits of the route: its own, else ``defaults.limits``."""
+        return self.defaults.limits if route.limits is None else route.limits
 
     def cors_of(self, route: RouteConfig) -> CorsConfig | None:
         """Which other origins may call the route: its own section, else ``gateway.cors``."""

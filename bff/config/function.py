@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from bff.config.auth import NOTHING_ASKED, Demand
 from bff.config.csrf import CsrfConfig, CsrfSetting
 from bff.config.headers import SecurityHeadersConfig, SecurityHeadersSetting
+from bff.config.limits import LimitNames
 from bff.config.names import is_setting_name
 from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
@@ -43,6 +44,7 @@ class Defaults(Section):
     auth: Demand = Field(
         default=NOTHING_ASKED, description="What a route asks of its callers; none: nothing."
     )
+    limits: LimitNames = Field(default=(), description="Rate limits by name that count on every route.")
     csrf: CsrfSetting = Field(
         default=CsrfConfig(), description="How calls with cookies from other sites' pages are refused."
     )

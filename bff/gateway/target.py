@@ -15,6 +15,7 @@ from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
 from bff.gateway.door.carried import Carried
 from bff.gateway.door.csrf import Csrf
+from bff.gateway.door.limiting import Limiting, RouteLimits
 from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
@@ -55,6 +56,7 @@ class Target:
     guard: Guard | None = None
     carried: Carried | None = None
     csrf: Csrf | None = None
+    limits: RouteLimits | None = None
     own: OwnHandler | None = None
     door: Door | None = None
     cache: Policy | None = None
@@ -76,14 +78,24 @@ class Table:
 
 
 def compile_table(
-    config: Config, own: dict[str, OwnHandler], schemes: Schemes | None = None, *, events: Door | None = None
+    config: Config,
+    own: dict[str, OwnHandler],
+    schemes: Schemes | None = None,
+    limiting: Limiting | None = None,
+    *,
+    events: Door | None = None,
 ) -> Table:
     """The table of a configuration, with the gateway's own paths added where no route has them.
 
-    Without ``schemes`` nobody is asked who calls: for tools that call functions directly.
+    Without ``schemes`` nobody is asked who calls, without ``limiting`` nobody is counted: for tools that call
+    functions directly.
     """
     routes = [
-        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern, schemes))
+        (
+            pattern := Pattern.parse(route.path),
+            route.methods,
+            _target(config, route, pattern, schemes, limiting),
+        )
         for route in config.routes
     ]
     taken = {pattern.shape for pattern, methods, _ in routes if "GET" in methods}
@@ -116,13 +128,16 @@ def _events(config: Config, door: Door, schemes: Schemes | None) -> Target:
     )
 
 
-def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None) -> Target:
+def _target(
+    config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None, limiting: Limiting | None
+) -> Target:
     forwarding = Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
     )
     guard = schemes.guard(config.auth_of(route)) if schemes is not None else None
+    limits = limiting.route(config.limits_of(route), route.path) if limiting is not None else None
     if route.service:
-        return _passing(config, route, pattern, forwarding, guard)
+        return _passing(config, route, pattern, forwarding, guard, limits)
     function = config.function(route.function)
     return Target(
         template=route.path,
@@ -140,11 +155,17 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schem
         guard=guard,
         carried=_carried(config, route),
         csrf=_csrf(config, route),
+        limits=limits,
     )
 
 
 def _passing(
-    config: Config, route: RouteConfig, pattern: Pattern, forwarding: Forwarding, guard: Guard | None
+    config: Config,
+    route: RouteConfig,
+    pattern: Pattern,
+    forwarding: Forwarding,
+    guard: Guard | None,
+    limits: RouteLimits | None,
 ) -> Target:
     service = config.services[route.service]
     rewrite = None if route.rewrite is None else Rewrite.parse(route.rewrite)
@@ -162,6 +183,7 @@ def _passing(
         guard=guard,
         carried=_carried(config, route),
         csrf=_csrf(config, route),
+        limits=limits,
     )
 
 

@@ -24,6 +24,8 @@ from bff.signals import (
     EventDied,
     Evicted,
     InstanceDead,
+    LimitsLost,
+    LimitsReturned,
     LoadFailed,
     LoopBlocked,
     LoopLost,
@@ -67,8 +69,8 @@ class AccessLog:
         if invocation.calls:
             fields["trace_id"] = invocation.trace.trace_id
             fields["services"] = [_call(call) for call in invocation.calls]
-            if flags := invocation.flags:
-                fields["flags"] = flags
+        if (invocation.calls or invocation.error is not None) and (flags := invocation.flags):
+            fields["flags"] = flags
         if invocation.missing:
             fields["missing"] = invocation.missing
         if invocation.error is not None:
@@ -124,6 +126,8 @@ class EventLog:
         signals.listen(DiscoveryFailed, self._discovery_failed)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(LimitsLost, self._limits_lost)
+        signals.listen(LimitsReturned, self._limits_returned)
         signals.listen(StoreLost, self._store_lost)
         signals.listen(StoreReturned, self._store_returned)
         signals.listen(ThreadsStuck, self._threads_stuck)
@@ -248,6 +252,13 @@ class EventLog:
 
     def _no_local_token(self, said: NoLocalToken) -> None:
         self._lines.write("warning", "no token for commands on this machine", {"why": said.why})
+
+    def _limits_lost(self, said: LimitsLost) -> None:
+        then = "calls are let in uncounted" if said.lets_in else "calls are refused"
+        self._lines.write("error", f"rate limits cannot be counted; {then}", {"why": said.why})
+
+    def _limits_returned(self, _said: LimitsReturned) -> None:
+        self._lines.write("info", "rate limits are counted again", {})
 
     def _store_lost(self, said: StoreLost) -> None:
         self._lines.write("error", "the state store is away; traffic flows on as it was", {"why": said.why})
