@@ -22,7 +22,7 @@ from bff.admin.keys import Key, configured_keys
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
-from bff.config import Config, ConfigInvalid, Mistake, Place, ScaleConfig, load
+from bff.config import Config, ConfigInvalid, Mistake, Place, load
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
@@ -33,12 +33,10 @@ from bff.gateway.target import OwnHandler, Table, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
 from bff.revisions.snapshot import Snapshot
-from bff.revisions.store.database import Database
 from bff.revisions.store.failures import StoreUnavailable
-from bff.revisions.store.retention import Retention
-from bff.revisions.store.sqlite import SQLite
+from bff.revisions.store.opening import database_of
+from bff.revisions.store.retention import retention_of
 from bff.revisions.store.store import Store
-from bff.runtime.autoscaler import Metric, Policy
 from bff.runtime.fitting import misfits
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
@@ -51,9 +49,10 @@ from bff.runtime.loopguard import LoopGuard
 from bff.runtime.mover import Mover
 from bff.runtime.publisher import Publisher
 from bff.runtime.releases import Releases
+from bff.runtime.settings import Settings, routes_by_function, settings_of
 from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Workshop
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.failures import NoEvents
 from bff.sdk.invocation import Invocation
@@ -72,13 +71,8 @@ if TYPE_CHECKING:
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
-STOP_TIMEOUT = 2.0
-"""Seconds a handler's ``stop`` may take (AWS Lambda's shutdown phase)."""
-
 PASSING_POLL = 1.0
 """Seconds between looks at what still passes through a replaced service; each exchange ends by itself."""
-
-Routes = Mapping[str, list[tuple[str, tuple[str, ...]]]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -496,79 +490,6 @@ class House:
         self._loader_thread.close()
         self._describer.close()
         self.lines.flush()
-
-
-def routes_by_function(config: Config) -> Routes:
-    """Every function's routes: template and path parameters."""
-    from bff.config import Pattern
-
-    found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-    for name, trigger in config.triggers.items():
-        found.setdefault(trigger.function, []).append((f"trigger {name}", ()))
-    for route in config.routes:
-        if route.service:
-            continue
-        found.setdefault(route.function, []).append((route.path, Pattern.parse(route.path).parameters))
-    return found
-
-
-def settings_of(config: Config, name: str, routes: Routes) -> Settings:
-    """What routes.yaml says about one function, resolved."""
-    function = config.function(name)
-    return Settings(
-        timeout=config.function_timeout(name),
-        warm_up_timeout=config.warm_up_timeout(name),
-        stop_timeout=STOP_TIMEOUT,
-        threads=function.threads,
-        env={key: value.get_secret_value() for key, value in function.env.items()},
-        routes=tuple(routes.get(name, ())),
-        cancel_on_disconnect=function.cancel_on_disconnect,
-        stream_idle_timeout=function.stream_idle_timeout,
-        stream_timeout=function.stream_timeout,
-        scale=policy_of(config.scale_of(name)),
-        concurrency=config.concurrency_of(name),
-        isolation=function.isolation,
-        memory=function.memory or 0,
-        max_calls=function.max_calls,
-    )
-
-
-def policy_of(scale: ScaleConfig) -> Policy:
-    """A ``scale`` section for the autoscaler."""
-    return Policy(
-        min=scale.min,
-        max=scale.max,
-        initial=scale.initial,
-        metric=Metric(scale.metric),
-        target=float(scale.target),
-        utilization=float(scale.utilization),
-        window=scale.window,
-        idle=scale.idle,
-        panic_window_percentage=float(scale.panic_window_percentage),
-        panic_threshold_percentage=float(scale.panic_threshold_percentage),
-        scale_down_delay=scale.scale_down_delay or 0.0,
-        activation=scale.activation,
-    )
-
-
-def retention_of(config: Config) -> Retention:
-    """A ``revisions`` section for the garbage collection."""
-    said = config.revisions
-    return Retention(
-        since_create=said.retain_since_create_time,
-        since_active=said.retain_since_last_active_time,
-        least=said.min_non_active_revisions,
-        most=said.max_non_active_revisions,
-    )
-
-
-def database_of(place: Place, clock: Clock) -> Database:
-    """The database behind a ``state`` address."""
-    if place.postgres:
-        from bff.revisions.store.postgres import Postgres
-
-        return Postgres(place.postgres, now=clock.wall)
-    return SQLite(place.file, wall=clock.wall)
 
 
 @asynccontextmanager

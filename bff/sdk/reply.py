@@ -8,7 +8,7 @@ None is 204 unless the return type has a value that may be None.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from enum import IntEnum
 from typing import Any, get_args, get_origin
@@ -197,14 +197,16 @@ def _plain_json(value: Any) -> bytes:
         return to_json(value, by_alias=True, inf_nan_mode="null")
 
 
-def compile_encoder(function: str, call: Callable[..., Any]) -> Encoder:
-    """The encoder for a handler's declared return type.
+def compile_encoder(
+    function: str, call: Callable[..., Any], hints: Mapping[str, Any] | None = None
+) -> Encoder:
+    """The encoder for a handler's declared return type; ``hints`` are its annotations, where they were read.
 
     Raises:
         ContractBroken: the type is nothing that can be written.
 
     """
-    hints = read_hints(call)
+    hints = read_hints(call) if hints is None else hints
     try:
         return Encoder(function, hints.get("return", inspect.Signature.empty))
     except Uncheckable as error:
