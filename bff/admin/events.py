@@ -175,7 +175,7 @@ class Events:
         return operating
 
     async def _list(self, asked: Asked) -> Reply:
-        found = await self._desk().list(**asked.query)
+        found = await self._desk().listed(**asked.query)
         return shown([EventShape(**each) for each in found])
 
     async def _show(self, asked: Asked) -> Reply:

@@ -38,7 +38,7 @@ class Operating:
         (accepted,) = await self._events.accept([event])
         return {"key": accepted.key, "new": accepted.is_new}
 
-    async def list(self, **sought: Any) -> list[dict[str, Any]]:
+    async def listed(self, **sought: Any) -> list[dict[str, Any]]:
         """Events, the newest first, each with its deliveries."""
         found = await self._engine.list(Sought(**sought))
         return [{**_event(kept), "deliveries": list(map(_delivery, each))} for kept, each in found]
