@@ -67,6 +67,7 @@ from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 
 if TYPE_CHECKING:
+    from bff.events.operating import Operating
     from bff.events.room import Events
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
@@ -230,6 +231,14 @@ class House:
             if self._delivers:
                 self._begin_events(self.events)
 
+    def _operating(self) -> Operating | None:
+        """What operators may do with events, where there are any."""
+        if self.events is None:
+            return None
+        from bff.events.operating import Operating
+
+        return Operating(self.events)
+
     def _deliver(self) -> None:
         """Begin to deliver events, now or with the first routes.yaml that has any."""
         self._delivers = True
@@ -345,6 +354,7 @@ class House:
             is_ready=lambda: not self.gateway.is_draining,
             metrics=self._metrics,
             clock=self._clock,
+            events=self._operating,
         )
         return Office(
             house,
