@@ -67,6 +67,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "INSERT INTO claims (id, at) VALUES (1, 0)",
     ),
     (
+        """CREATE TABLE results (
+            delivery TEXT PRIMARY KEY, status BIGINT NOT NULL, headers TEXT NOT NULL, body BYTEA NOT NULL,
+            is_cut BIGINT NOT NULL)""",
+        """CREATE TABLE progress (
+            delivery TEXT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, done DOUBLE PRECISION NOT NULL,
+            total DOUBLE PRECISION, note TEXT NOT NULL)""",
+    ),
+    (
         # Revisions: when one was taken back by its release, when its `check()` agreed to traffic, and the digest
         # of its files whatever its settings. Functions: what served before, as JSON.
         "ALTER TABLE revisions ADD COLUMN condemned DOUBLE PRECISION NOT NULL DEFAULT 0",
