@@ -376,6 +376,74 @@ class GatewayDraining(BffError):
         return {"retry-after": "1"}
 
 
+class BacklogFull(BffError):
+    """Too many deliveries are open already (``events.backlog``): nothing was stored, and nothing is lost that
+    the sender still has.
+    """
+
+    code, title = "events-backlog-full", "Too many events wait already"
+    status, retryable = 503, True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} deliveries are open already; send the events again later.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "5"}
+
+
+class NoSuchEvent(BffError):
+    """No event of this key or id is kept, or several sources have one of this id."""
+
+    code, title = "no-such-event", "There is no such event"
+    status, fault = 404, Fault.CALLER
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"No event {key[:80]} is kept, or several are; `bff events list` shows their keys.")
+
+
+class NoSuchCall(BffError):
+    """No asynchronous call of this id is kept, or it is somebody else's, or nothing came of it."""
+
+    code, title = "no-such-call", "There is no such call"
+    status, fault = 404, Fault.CALLER
+
+    def __init__(self) -> None:
+        super().__init__("No call of this id is kept for this caller, or nothing came of it.")
+
+
+class CallOpen(BffError):
+    """The asynchronous call has not ended yet, so there is no answer."""
+
+    code, title = "call-open", "The call has not ended yet"
+    status, fault, retryable = 409, Fault.CALLER, True
+
+    def __init__(self) -> None:
+        super().__init__("The call has not ended yet; its status says how far it is.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
+
+
+class CallConflict(BffError):
+    """An Idempotency-Key was used before, with another request (draft-ietf-httpapi-idempotency-key-header §2.7)."""
+
+    code, title = "call-conflict", "The key belongs to another request"
+    status, fault = 422, Fault.CALLER
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another request; take a new one.")
+
+
+class NoSuchTrigger(BffError):
+    """routes.yaml declares no trigger of this name."""
+
+    code, title = "no-such-trigger", "There is no such trigger"
+    status, fault = 404, Fault.CALLER
+
+    def __init__(self, name: str, known: str) -> None:
+        super().__init__(f"routes.yaml has no trigger {name[:80]}{known or '.'}")
+
+
 def problem(error: BffError, *, instance: str | None = None) -> dict[str, Any]:
     """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page."""
     document: dict[str, Any] = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bff.config import Config, LaneConfig, Pattern, RouteConfig
+from bff.config.auth import DemandConfig
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
 from bff.gateway import rawpath
@@ -19,11 +20,13 @@ from bff.gateway.door.limiting import Limiting, RouteLimits
 from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
-from bff.sdk.invocation import NO_FORWARDING, Forwarding
+from bff.sdk.invocation import NO_FORWARDING, Forwarding, Invocation
 from bff.sdk.reply import Answer
 from bff.services.freshness import Policy, policy_of
 
 OwnHandler = Callable[[Any], Awaitable[Answer]]
+Door = Callable[[Invocation], Awaitable[Answer]]
+"""Answers a request that is not a function's: the whole of it, its body too."""
 
 
 def _as_it_is(path: bytes) -> bytes:
@@ -31,10 +34,21 @@ def _as_it_is(path: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What answers requests that are not a function's at once: events that come in, and asynchronous calls."""
+
+    events: Door
+    ask: Door
+    status: Door
+    result: Door
+    cancel: Door
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths, ``service``,
-    ``asked`` and ``withheld`` (fields that stay here) for what passes through. ``carried`` is set where it is not
-    the whole table's.
+    """A route's function and limits; seconds and bytes. ``own`` and ``door`` are set for the gateway's own paths,
+    ``service``, ``asked`` and ``withheld`` (fields that stay here) for what passes through. ``carried`` is set
+    where it is not the whole table's.
     """
 
     template: str
@@ -56,6 +70,8 @@ class Target:
     csrf: Csrf | None = None
     limits: RouteLimits | None = None
     own: OwnHandler | None = None
+    door: Door | None = None
+    later: Door | None = None
     cache: Policy | None = None
 
 
@@ -79,6 +95,8 @@ def compile_table(
     own: dict[str, OwnHandler],
     schemes: Schemes | None = None,
     limiting: Limiting | None = None,
+    *,
+    doors: Doors | None = None,
 ) -> Table:
     """The table of a configuration, with the gateway's own paths added where no route has them.
 
@@ -89,7 +107,7 @@ def compile_table(
         (
             pattern := Pattern.parse(route.path),
             route.methods,
-            _target(config, route, pattern, schemes, limiting),
+            _target(config, route, pattern, schemes, limiting, doors),
         )
         for route in config.routes
     ]
@@ -99,17 +117,62 @@ def compile_table(
         for path, handler in own.items()
         if (pattern := Pattern.parse(path)).shape not in taken
     ]
+    if doors is not None:
+        routes += doorways(config, doors, schemes)
     return Table(
         router=Router.compiled(routes),
         carried=Carried(config.gateway.cors, config.defaults.security_headers),
         proxies=TrustedProxies(config.gateway.trusted_proxies),
-        lanes=Lanes(config.lanes) if config.lanes != LaneConfig() else None,
+        lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
     )
 
 
+def doorways(
+    config: Config, doors: Doors, schemes: Schemes | None
+) -> Iterator[tuple[Pattern, tuple[str, ...], Target]]:
+    """Where the public listener takes events and asynchronous calls, and tells how those stand."""
+    events, calls = config.events_said, config.calls_said
+    if events.path is not None:
+        door = _doorway(config, doors.events, schemes, events.auth, events.path, events.max_body)
+        yield Pattern.parse(events.path), ("POST",), door
+    if not config.has_calls:
+        return
+    one = f"{calls.path}/{{id}}"
+    ways = [(one, "GET", doors.status), (one, "DELETE", doors.cancel), (f"{one}/result", "GET", doors.result)]
+    for path, method, way in ways:
+        yield Pattern.parse(path), (method,), _doorway(config, way, schemes, calls.auth, path)
+    for name in calls.functions:
+        path = f"/async-function/{name}"
+        target = _doorway(config, doors.ask, schemes, calls.auth, path, calls.max_body)
+        yield Pattern.parse(path), ("POST",), replace(target, function=name)
+
+
+def _doorway(
+    config: Config,
+    door: Door,
+    schemes: Schemes | None,
+    auth: DemandConfig | None,
+    template: str,
+    max_body: int | None = None,
+) -> Target:
+    demand = config.defaults.auth if auth is None else auth
+    return Target(
+        template=template,
+        door=door,
+        timeout=config.defaults.timeout,
+        max_body=config.gateway.max_body if max_body is None else max_body,
+        guard=schemes.guard(demand) if schemes is not None else None,
+    )
+
+
 def _target(
-    config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None, limiting: Limiting | None
+    config: Config,
+    route: RouteConfig,
+    pattern: Pattern,
+    schemes: Schemes | None,
+    limiting: Limiting | None,
+    doors: Doors | None,
 ) -> Target:
     forwarding = Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
@@ -132,6 +195,7 @@ def _target(
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
         tells_errors=route.errors,
+        later=doors.ask if doors is not None and route.respond_async else None,
         guard=guard,
         carried=_carried(config, route),
         csrf=_csrf(config, route),

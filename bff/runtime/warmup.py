@@ -12,6 +12,7 @@ from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded
+from bff.measured import WarmUp
 from bff.revisions import snapshot
 from bff.revisions.loader import Loader, Package, explain, words_of
 from bff.revisions.revision import Revision
@@ -25,10 +26,9 @@ from bff.runtime.lifespan import LifespanFailed
 from bff.runtime.settings import Settings
 from bff.runtime.threads import Threads
 from bff.sdk.call import Sender
-from bff.sdk.context import Surroundings
+from bff.sdk.context import Progress, Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 from bff.sdk.invocation import Invocation
-from bff.signals import WarmUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,8 @@ class Workshop:
     senders: Callable[[], Mapping[str, Sender]]
     logger: Callable[[Invocation], Any]
     stuck: Stuck = field(default_factory=Stuck)
+    publish: Publish | None = None
+    progress: Progress | None = None
 
 
 PHASES = ("queue", "read", "compile", "imports", "construct", "start")
@@ -196,6 +198,8 @@ def _assemble(
         settings=MappingProxyType(dict(settings.env)),
         logger=workshop.logger,
         loop=loop if is_sync else None,
+        publish=workshop.publish,
+        progress=workshop.progress,
     )
     function = package.revision.function
     threads = (

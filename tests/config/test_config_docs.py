@@ -18,6 +18,9 @@ from bff.config import (
     Config,
     CorsConfig,
     Defaults,
+    DeliveryConfig,
+    EventsConfig,
+    FilterConfig,
     FunctionConfig,
     GatewayConfig,
     LaneConfig,
@@ -33,6 +36,7 @@ from bff.config import (
     TelemetryConfig,
     TextMatch,
     TrafficConfig,
+    TriggerConfig,
     TrustConfig,
     json_schema,
 )
@@ -45,6 +49,7 @@ from bff.config.auth import (
     JwtConfig,
     SchemeConfig,
 )
+from bff.config.calls import CallsConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
@@ -99,6 +104,11 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.endpoints[]": EndpointConfig,
     "services.NAME.discovery": DiscoveryConfig,
     "services.NAME.faults[]": FaultConfig,
+    "events": EventsConfig,
+    "calls": CallsConfig,
+    "triggers.NAME": TriggerConfig,
+    "filter": FilterConfig,
+    "delivery": DeliveryConfig,
 }
 
 
