@@ -19,6 +19,7 @@ from bff.services import forward
 from bff.services.faultheader import asked_by
 from bff.services.following import Following, Surroundings
 from bff.services.paths import climbs
+from bff.services.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     import httpx
@@ -60,6 +61,7 @@ class ServiceClient:
         max_answer: int = MAX_ANSWER,
         cache: Cache | None = None,
         surroundings: Surroundings | None = None,
+        selection: Selection = EVERYTHING,
     ) -> None:
         self.name = name
         self.config = config
@@ -69,6 +71,7 @@ class ServiceClient:
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._cache = cache
         self._around = surroundings or Surroundings()
+        self._selection = selection
         self._following: Following | None = None
         self._wire: Wire | None = None
         self._sharing: Sharing | None = None
@@ -205,7 +208,12 @@ class ServiceClient:
         self._part_of = part_of
         if self.config.coalesce or self.config.cache is not None:
             self._sharing = Sharing(
-                self.name, self.config, own=self._own, cache=self._cache, clock=self._clock
+                self.name,
+                self.config,
+                own=self._own,
+                cache=self._cache,
+                clock=self._clock,
+                subset=self._selection.subset,
             )
         self._wire, endpoints = way_of(
             self.name,
@@ -215,9 +223,10 @@ class ServiceClient:
             clock=self._clock,
             max_answer=self._max_answer,
             found=found,
+            selection=self._selection,
         )
         if self._following is not None:
-            self._following.lead(endpoints.update)
+            self._following.lead(lambda addresses: endpoints.update(self._selection.of(addresses)))
 
     def _below(self) -> httpx.AsyncBaseTransport:
         if self._transport is None:

@@ -42,7 +42,14 @@ class Sharing:
     METHODS = SHARED
 
     def __init__(
-        self, name: str, config: ServiceConfig, *, own: Mapping[str, str], cache: Cache | None, clock: Clock
+        self,
+        name: str,
+        config: ServiceConfig,
+        *,
+        own: Mapping[str, str],
+        cache: Cache | None,
+        clock: Clock,
+        subset: str = "",
     ) -> None:
         self._name = name
         self._base = config.url.rstrip("/")
@@ -50,7 +57,7 @@ class Sharing:
         self._coalesces = config.coalesce
         self._own = own
         self._clock = clock
-        self._keeping = Keeping.of(name, config, cache=cache, clock=clock)
+        self._keeping = Keeping.of(name, config, cache=cache, clock=clock, subset=subset)
         self._flights: Flights[Landed] = Flights()
         self._unshared: LRUCache[Hashable, bool] = LRUCache(_MOST_UNSHARED)
 
