@@ -9,6 +9,7 @@ from typing import Any
 from bff.config import Config, LaneConfig, Pattern, RouteConfig
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
+from bff.errors import BffError
 from bff.gateway import rawpath
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
@@ -18,7 +19,8 @@ from bff.gateway.door.csrf import Csrf
 from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
-from bff.sdk.invocation import NO_FORWARDING, Forwarding
+from bff.gateway.static import Respond, Static
+from bff.sdk.invocation import NO_FORWARDING, Forwarding, Invocation
 from bff.sdk.reply import Answer
 from bff.services.freshness import Policy, policy_of
 
@@ -55,6 +57,15 @@ class Target:
     csrf: Csrf | None = None
     own: OwnHandler | None = None
     cache: Policy | None = None
+    static: Static | None = None
+
+    def with_static(self, respond: Respond, invocation: Invocation) -> Respond:
+        """What hears the function's answer, the route's own data added to that."""
+        return respond if self.static is None else self.static.before(respond, invocation)
+
+    def instead_of(self, failure: BffError, invocation: Invocation) -> Answer | None:
+        """What the route answers although this went wrong; mostly nothing."""
+        return None if self.static is None else self.static.instead_of(failure, invocation)
 
 
 NOWHERE = Target(template="")
@@ -117,6 +128,7 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schem
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
         tells_errors=route.errors,
+        static=None if route.static is None else Static(route.static),
         guard=guard,
         carried=_carried(config, route),
         csrf=_csrf(config, route),

@@ -13,7 +13,7 @@ from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
 from bff.errors import BffError
 from bff.sdk.call import SendOptions
-from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
+from bff.sdk.failures import BadServiceCall, BadServicePath, NothingKept, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
 from bff.services.faultheader import asked_by
@@ -128,10 +128,14 @@ class ServiceClient:
         wire = self._wire or await self._connected()
         sharing = self._sharing
         if sharing is None:
+            if "stale" in options:
+                raise NothingKept(self.name)
             return await wire.exchange(method, path, headers, options, record)
         if invocation.lane:  # its label travels along, and may lead to another answer
             caller = {**caller, ":lane": invocation.lane}
         question = sharing.question(wire, method, path, headers, caller, options, record)
+        if "stale" in options:
+            return sharing.kept(question, record, options["stale"])
         # What is spoilt on purpose is for who asked for it alone.
         if method in sharing.METHODS and _BODIES.isdisjoint(options) and not record.fault:
             return await sharing.answer(question, invocation, record)

@@ -17,7 +17,7 @@ from cachetools import LRUCache
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.sdk.call import SendOptions
-from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
+from bff.sdk.failures import NothingKept, ServiceConnectionLost, ServiceTimedOut
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.services import directives, memo, replies
 from bff.services.cache import Cache
@@ -74,6 +74,22 @@ class Sharing:
         """A call as it is passed on here; see :class:`Question`."""
         return Question(wire, self._base, method, path, headers, caller, options, record)
 
+    def kept(self, question: Question, record: CallRecord, within: float) -> ServiceResponse:
+        """What the store has, until ``within`` seconds after its freshness; nobody is asked.
+
+        Raises:
+            NothingKept: it has nothing, or nothing that may be used.
+
+        """
+        if self._keeping is not None and question.method in SHARED:
+            self._without_own(question)
+            asked = f"only-if-cached, max-stale={max(0, int(within))}"
+            question.headers = {**question.headers, "cache-control": asked}
+            response = self._keeping.from_store(question, record)
+            if response is not None and record.cached:
+                return response
+        raise NothingKept(self._name)
+
     async def answer(self, question: Question, invocation: Invocation, record: CallRecord) -> ServiceResponse:
         """The answer, from wherever it may come.
 
@@ -81,10 +97,7 @@ class Sharing:
             ServiceError: none came.
 
         """
-        if question.caller and self._own:  # what routes.yaml itself sends is the same for everybody
-            question.caller = {
-                name: value for name, value in question.caller.items() if name not in self._own
-            }
+        self._without_own(question)
         key = question.flight_key()
         if invocation.memo is not None and not _wants_news(question):
             flight = memo.recalled(invocation, self._name, key)
@@ -101,6 +114,12 @@ class Sharing:
         if flight is None:
             return await self._lead(key, question, invocation, record)
         return await self._follow(flight, key, question, invocation, record)
+
+    def _without_own(self, question: Question) -> None:
+        if question.caller and self._own:  # what routes.yaml itself sends is the same for everybody
+            question.caller = {
+                name: value for name, value in question.caller.items() if name not in self._own
+            }
 
     async def _lead(
         self, key: Hashable, question: Question, invocation: Invocation, record: CallRecord
