@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
+# The interpreter is started hundreds of times: compiling everything anew each time would be half of the work.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test soak web check faults fix bench lock clean
 
 # --no-build-isolation: the build backend comes from the lock too.
@@ -26,7 +29,7 @@ test: $(VENV)/installed web
 	$(BIN)/python -m pytest -n $(JOBS)
 
 soak: $(VENV)/installed  ## the long versions of tests that `make test` only samples
-	BFF_SOAK=1 $(BIN)/python -m pytest tests/house/test_under_fire.py
+	BFF_SOAK=1 $(BIN)/python -m pytest tests/house/test_under_fire.py tests/house/test_crowd.py
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -22,23 +22,22 @@ from bff.admin.keys import Key, configured_keys
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
-from bff.config import Config, ConfigInvalid, Mistake, Place, ScaleConfig, load
+from bff.config import Config, ConfigInvalid, Mistake, Place, load
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.devpage import DevPage
+from bff.gateway.door.limiting import Limiting
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
 from bff.gateway.target import OwnHandler, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
 from bff.revisions.snapshot import Snapshot
-from bff.revisions.store.database import Database
 from bff.revisions.store.failures import StoreUnavailable
-from bff.revisions.store.retention import Retention
-from bff.revisions.store.sqlite import SQLite
+from bff.revisions.store.opening import database_of
+from bff.revisions.store.retention import retention_of
 from bff.revisions.store.store import Store
-from bff.runtime.autoscaler import Metric, Policy
 from bff.runtime.fitting import misfits
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
@@ -51,9 +50,10 @@ from bff.runtime.loopguard import LoopGuard
 from bff.runtime.mover import Mover
 from bff.runtime.publisher import Publisher
 from bff.runtime.releases import Releases
+from bff.runtime.settings import Settings, routes_by_function, settings_of
 from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Workshop
 from bff.sdk.invocation import Invocation
 from bff.services import fetching
 from bff.services.cache import Cache
@@ -68,13 +68,11 @@ if TYPE_CHECKING:
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
-STOP_TIMEOUT = 2.0
-"""Seconds a handler's ``stop`` may take (AWS Lambda's shutdown phase)."""
+YOUNG = 20_000
+"""Objects that are made before the collector looks at them, instead of Python's 700."""
 
 PASSING_POLL = 1.0
 """Seconds between looks at what still passes through a replaced service; each exchange ends by itself."""
-
-Routes = Mapping[str, list[tuple[str, tuple[str, ...]]]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,13 +141,15 @@ class House:
         self.invoker = Invoker(clock=self._clock)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
         self._schemes.configure(config.auth, config.path.parent)
+        self._limiting = Limiting(clock=self._clock, emit=self.signals.emit)
+        self._limiting.configure(config.limits)
         self._own = own.handlers(lambda: not self.gateway.is_draining)
         self._docs = docs.handlers(self._openapi, lambda: self.config.openapi.title)
         self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._replaced: set[AnyClient] = set()
         self.gateway = Gateway(
-            compile_table(config, self._own_paths(config), self._schemes),
+            compile_table(config, self._own_paths(config), self._schemes, self._limiting),
             invoker=self.invoker,
             services=lambda: self.services.clients,
             clock=self._clock,
@@ -355,10 +355,11 @@ class House:
         self.keeper.max_warm = config.gateway.max_warm
         self.cache.store.resize(config.gateway.cache_size)
         self._schemes.configure(config.auth, config.path.parent)
+        self._limiting.configure(config.limits)
         self._ready_to_fork(config)
         self._warm_minimum()
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
-        self.gateway.table = compile_table(config, self._own_paths(config), self._schemes)
+        self.gateway.table = compile_table(config, self._own_paths(config), self._schemes, self._limiting)
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
@@ -424,6 +425,7 @@ class House:
         for client in self._replaced:  # their time was not over
             await client.aclose()
         await self._schemes.aclose()
+        await self._limiting.aclose()
         await self.services.aclose()
         with suppress(StoreUnavailable):
             await self.store.close()
@@ -431,77 +433,6 @@ class House:
         self._loader_thread.close()
         self._describer.close()
         self.lines.flush()
-
-
-def routes_by_function(config: Config) -> Routes:
-    """Every function's routes: template and path parameters."""
-    from bff.config import Pattern
-
-    found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-    for route in config.routes:
-        if route.service:
-            continue
-        found.setdefault(route.function, []).append((route.path, Pattern.parse(route.path).parameters))
-    return found
-
-
-def settings_of(config: Config, name: str, routes: Routes) -> Settings:
-    """What routes.yaml says about one function, resolved."""
-    function = config.function(name)
-    return Settings(
-        timeout=config.function_timeout(name),
-        warm_up_timeout=config.warm_up_timeout(name),
-        stop_timeout=STOP_TIMEOUT,
-        threads=function.threads,
-        env={key: value.get_secret_value() for key, value in function.env.items()},
-        routes=tuple(routes.get(name, ())),
-        cancel_on_disconnect=function.cancel_on_disconnect,
-        stream_idle_timeout=function.stream_idle_timeout,
-        stream_timeout=function.stream_timeout,
-        scale=policy_of(config.scale_of(name)),
-        concurrency=config.concurrency_of(name),
-        isolation=function.isolation,
-        memory=function.memory or 0,
-        max_calls=function.max_calls,
-    )
-
-
-def policy_of(scale: ScaleConfig) -> Policy:
-    """A ``scale`` section for the autoscaler."""
-    return Policy(
-        min=scale.min,
-        max=scale.max,
-        initial=scale.initial,
-        metric=Metric(scale.metric),
-        target=float(scale.target),
-        utilization=float(scale.utilization),
-        window=scale.window,
-        idle=scale.idle,
-        panic_window_percentage=float(scale.panic_window_percentage),
-        panic_threshold_percentage=float(scale.panic_threshold_percentage),
-        scale_down_delay=scale.scale_down_delay or 0.0,
-        activation=scale.activation,
-    )
-
-
-def retention_of(config: Config) -> Retention:
-    """A ``revisions`` section for the garbage collection."""
-    said = config.revisions
-    return Retention(
-        since_create=said.retain_since_create_time,
-        since_active=said.retain_since_last_active_time,
-        least=said.min_non_active_revisions,
-        most=said.max_non_active_revisions,
-    )
-
-
-def database_of(place: Place, clock: Clock) -> Database:
-    """The database behind a ``state`` address."""
-    if place.postgres:
-        from bff.revisions.store.postgres import Postgres
-
-        return Postgres(place.postgres, now=clock.wall)
-    return SQLite(place.file, wall=clock.wall)
 
 
 @asynccontextmanager
@@ -519,7 +450,9 @@ async def compose(config: Config, options: Options | None = None) -> AsyncIterat
         stack.push_async_callback(house.close)
         await house.start()
         if options.take_over_logging:
-            # Everything of ours lives as long as the process: the collector need not walk it again and again.
+            # Everything of ours lives as long as the process: the collector need not walk it again and again, nor
+            # look at what a few dozen calls hold just now. It costs a thirtieth of a page otherwise.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(YOUNG)
         yield house

@@ -202,6 +202,40 @@ class ValidationFailed(BffError):
         return {"errors": self.errors}
 
 
+class TooManyRequests(BffError):
+    """A rate limit of the route lets this caller in again in a while (RFC 6585 §4).
+
+    ``Retry-After`` says when; ``RateLimit-Policy`` and ``RateLimit`` say what the limits are and how much of each is
+    left (draft-ietf-httpapi-ratelimit-headers).
+    """
+
+    code, title = "too-many-requests", "Too many requests"
+    status, fault, retryable, flag = 429, Fault.CALLER, True, "RL"
+
+    def __init__(self, policies: tuple[str, ...], again_in: int) -> None:
+        self._policies, self._again_in = policies, again_in
+        super().__init__(f"The limit {' and '.join(policies)} is reached; try again in {again_in} s.")
+
+    def extras(self) -> Mapping[str, Any]:
+        return {"violated-policies": list(self._policies)}
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": str(self._again_in)}
+
+
+class LimitsUnavailable(BffError):
+    """How often somebody has called cannot be told at the moment, and nobody is let in without that."""
+
+    code, title = "limits-unavailable", "Rate limits cannot be told at the moment"
+    status, retryable = 503, True
+
+    def __init__(self) -> None:
+        super().__init__("How often you have called cannot be told at the moment; try again.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
+
+
 class HeadTooLarge(BffError):
     """The request head is over the listener's limit (RFC 6585 §5)."""
 

@@ -384,6 +384,19 @@ class StoreReturned(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsLost(Signal):
+    """Calls cannot be counted where several gateways count them; ``lets_in`` tells what happens to them."""
+
+    why: str
+    lets_in: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsReturned(Signal):
+    """Calls are counted again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unexpected(Signal):
     """A failure that is ours, with its traceback for the log."""
 

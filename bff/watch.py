@@ -10,9 +10,12 @@ from typing import Any
 
 from bff.app import House
 from bff.config import ConfigInvalid, discover
+from bff.runtime.threads import Threads
 
 STEP_MS = 10
 """Milliseconds without another change after which a save counts as finished."""
+POLL = 0.25
+"""Seconds between two looks at routes.yaml where no functions are watched."""
 LOOK_EVERY = 0.05
 """Seconds between two looks for a functions folder that is not there: it may lack parents to watch too."""
 DEBOUNCE_MS = 100
@@ -33,11 +36,38 @@ def look(path: Path) -> Seen:
 
 
 async def watch(house: House, stop: asyncio.Event, *, functions: bool, seen: Seen) -> None:
-    """Reload what changes on disk until ``stop`` is set; ``seen`` is routes.yaml as it was when read."""
+    """Reload what changes on disk until ``stop`` is set; ``seen`` is routes.yaml as it was when read.
+
+    Without functions that is one file, and looking at it is enough: it costs nothing, saves the 2 MB of a watcher,
+    and sees what a watched folder does not tell, such as the links a Kubernetes ConfigMap is mounted by.
+    """
+    if not functions:
+        await _poll_config(house, stop, seen)
+        return
     async with asyncio.TaskGroup() as group:
         group.create_task(_watch_config(house, stop, seen))
-        if functions:
-            group.create_task(_watch_functions(house, stop))
+        group.create_task(_watch_functions(house, stop))
+
+
+async def _poll_config(house: House, stop: asyncio.Event, seen: Seen) -> None:
+    thread = Threads("bff-watch", 1)  # a disk in the network may take its time to answer
+    try:
+        while not await _set_within(stop, POLL):
+            now = await thread.run(lambda: look(house.config.path))
+            while now != seen:
+                seen = now
+                await asyncio.sleep(STEP_MS / 1000)  # one save may be several changes
+                now = await thread.run(lambda: look(house.config.path))
+                if now == seen:
+                    await house.reload()
+    finally:
+        thread.close()
+
+
+async def _set_within(stop: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
 
 
 async def _watch_config(house: House, stop: asyncio.Event, seen: Seen) -> None:
@@ -62,8 +92,7 @@ async def _watch_functions(house: House, stop: asyncio.Event) -> None:
             with suppress(FileNotFoundError):  # gone between the look and the watch
                 await _watch_folder(house, root, stop)
         else:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_EVERY)
+            await _set_within(stop, LOOK_EVERY)
 
 
 async def _watch_folder(house: House, root: Path, stop: asyncio.Event) -> None:

@@ -22,8 +22,9 @@ from bff.revisions.loader import Loader, explain
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Published
+from bff.runtime.settings import Settings
 from bff.runtime.threads import Threads
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Workshop
 from bff.sdk.binding import Parameter, compile_binder
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of

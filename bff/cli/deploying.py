@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 
-from bff.app import routes_by_function, settings_of
 from bff.cli.adminclient import AdminClient
 from bff.cli.gateway import asking, function_path
 from bff.cli.moments import traffic
@@ -19,6 +18,7 @@ from bff.config.names import suggest
 from bff.errors import FunctionNotLoaded
 from bff.revisions.archive import packed
 from bff.revisions.snapshot import take
+from bff.runtime.settings import routes_by_function, settings_of
 
 ARCHIVE = "application/vnd.bff.archive"
 

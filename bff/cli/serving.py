@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -47,10 +48,19 @@ def serve(
             end=end,
         )
 
+    allow_many_sockets()
     try:
         run_blocking(main)
     except (CannotListen, StoreUnavailable) as error:
         fail(str(error), as_json=as_json)
+
+
+def allow_many_sockets() -> None:
+    """Raise the limit of open files as far as this user may. Most systems begin with 1,024, for the sake of
+    programs that use select(2); each connection is a file.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def give_up(_lost: LoopLost) -> NoReturn:

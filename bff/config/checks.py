@@ -105,6 +105,7 @@ class Checks:
         yield from self._service_names(_names(data.get("services")))
         yield from self._faults(data)
         yield from self._unknown_schemes(data)
+        yield from self._unknown_limits(data)
         if self._knows_functions:
             yield from self._unknown_functions(routes)
             yield from self._function_entries(_names(data.get("functions")))
@@ -206,11 +207,21 @@ class Checks:
     def _unknown_schemes(self, data: Mapping[str, Any]) -> Iterator[Mistake]:
         """A demand for a scheme that is not declared could never be met."""
         known = _names(data.get("auth"))
-        for place, demand in _demands(data):
+        for place, demand in _asked(data, "auth"):
             for name in _schemes_in(demand):
                 if name not in known:
                     shown = name[:80] if self._may_show(*place) else "this"
                     message = f"no scheme {shown} is declared under auth{suggest(name, known)}"
+                    yield self._at(place, message)
+
+    def _unknown_limits(self, data: Mapping[str, Any]) -> Iterator[Mistake]:
+        limits = data.get("limits")
+        known = _names(limits.get("policies")) if isinstance(limits, dict) else []
+        for place, named in _asked(data, "limits"):
+            for name in [named] if isinstance(named, str) else named if isinstance(named, list) else ():
+                if isinstance(name, str) and name not in (*known, PUBLIC):
+                    shown = name[:80] if self._may_show(*place) else "this"
+                    message = f"no limit {shown} is declared under limits.policies{suggest(name, known)}"
                     yield self._at(place, message)
 
     def _no_function(self, name: str, is_shown: bool) -> str:
@@ -242,14 +253,14 @@ def _names(section: Any) -> list[str]:
     return list(section) if isinstance(section, dict) else []
 
 
-def _demands(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
-    """Every ``auth`` that asks something of callers, and where it stands."""
+def _asked(data: Mapping[str, Any], key: str) -> Iterator[tuple[KeyPath, Any]]:
+    """Every such key of the defaults and of routes, and where it stands."""
     defaults, routes = data.get("defaults"), data.get("routes")
-    if isinstance(defaults, dict) and "auth" in defaults:
-        yield ("defaults", "auth"), defaults["auth"]
+    if isinstance(defaults, dict) and key in defaults:
+        yield ("defaults", key), defaults[key]
     for at, route in enumerate(routes if isinstance(routes, list) else ()):
-        if isinstance(route, dict) and "auth" in route:
-            yield ("routes", at, "auth"), route["auth"]
+        if isinstance(route, dict) and key in route:
+            yield ("routes", at, key), route[key]
 
 
 def _schemes_in(demand: Any) -> list[str]:

@@ -23,7 +23,10 @@ class CorsConfig(Section):
         default=("content-type",), description="Request headers a page may set."
     )
     expose: Annotated[tuple[HeaderName, ...], OneOrMany, NoDoubles] = Field(
-        default=("bff-complete", "bff-missing", "bff-revision", "server-timing", "x-request-id"),
+        default=(
+            *("bff-complete", "bff-missing", "bff-revision", "server-timing", "x-request-id"),
+            *("ratelimit", "ratelimit-policy", "retry-after"),
+        ),
         description="Response headers a page may read.",
     )
     max_age: Duration = Field(default=600.0, description="How long browsers keep a preflight's answer.")

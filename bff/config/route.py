@@ -13,6 +13,7 @@ from bff.config.cors import CorsSetting
 from bff.config.csrf import CsrfSetting
 from bff.config.fieldnames import header_name
 from bff.config.headers import SecurityHeadersSetting
+from bff.config.limits import LimitNames
 from bff.config.names import HOP_BY_HOP, METHODS, is_token
 from bff.config.pattern import Pattern
 from bff.config.rewrite import Rewrite
@@ -100,6 +101,9 @@ class RouteConfig(Section):
     auth: Demand | None = Field(
         default=None,
         description="What the route asks of its callers, instead of defaults.auth; none: nothing.",
+    )
+    limits: LimitNames | None = Field(
+        default=None, description="Rate limits by name, instead of defaults.limits; none: no limit."
     )
     cors: CorsSetting | None = Field(
         default=None,

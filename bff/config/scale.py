@@ -31,8 +31,11 @@ class ScaleConfig(Section):
     metric: Literal["concurrency", "rps"] = Field(
         default="concurrency", description="What is averaged: calls inside at a time, or calls a second."
     )
-    target: Number = Field(
-        default=100, gt=0, description="What one instance shall carry (container-concurrency-target-default)."
+    target: Number | None = Field(
+        default=None,
+        gt=0,
+        description="What one instance shall carry; unsaid, its own limit (`concurrency`) or else 100 calls at a "
+        "time, and 200 calls a second (container-concurrency-target-default, requests-per-second-target-default).",
     )
     utilization: Number = Field(
         default=70,

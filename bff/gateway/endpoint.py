@@ -29,6 +29,7 @@ from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.door import csrf
+from bff.gateway.door.limiting import Counted
 from bff.gateway.farewells import Farewells
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.onward import Hop
@@ -197,8 +198,12 @@ class Gateway:
         invocation.deadline = Deadline(invocation.started + allowed, allowed)
         sender.target = target
         invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding, sender)
+        if target.limits is not None:
+            self._told(sender, await target.limits.before(invocation))
         if target.guard is not None:
             await self._identify(target.guard, invocation, scope, table)
+        if target.limits is not None:
+            self._told(sender, await target.limits.after(invocation))
         if table.lanes is not None:
             table.lanes.enter(invocation, scope["headers"])
         await self._answered(target, invocation, sender, table, scope.get(SCOPE_KEY))
@@ -276,6 +281,14 @@ class Gateway:
             place, invocation=invocation, target=target, sender=sender, clock=self._clock, has_cors=has_cors
         )
         await passage.run(hop)
+
+    @staticmethod
+    def _told(sender: Sender, counted: Counted) -> None:
+        """Say how often the caller may still call, and refuse one call too many."""
+        fields, error = counted
+        sender.carry_too(fields)
+        if error is not None:
+            raise error
 
     async def _identify(self, guard: Guard, invocation: Invocation, scope: Scope, table: Table) -> None:
         """Find out who calls, before anything of the request is read or done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from email.utils import formatdate
 from typing import Any
 
@@ -195,6 +195,10 @@ class Sender:
     def carry(self, fields: HeaderPairs) -> None:
         """Have the answer carry these, whoever writes it, instead of what it would."""
         self._extra = fields
+
+    def carry_too(self, fields: Iterable[tuple[bytes, bytes]]) -> None:
+        """Have the answer carry these besides."""
+        self._extra = [*self._extra, *fields]
 
     def break_off(self) -> None:
         """What was begun cannot be finished: let the caller see that."""

@@ -16,6 +16,7 @@ from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
 from bff.gateway.door.carried import Carried
 from bff.gateway.door.csrf import Csrf
+from bff.gateway.door.limiting import Limiting, RouteLimits
 from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
@@ -55,6 +56,7 @@ class Target:
     guard: Guard | None = None
     carried: Carried | None = None
     csrf: Csrf | None = None
+    limits: RouteLimits | None = None
     own: OwnHandler | None = None
     cache: Policy | None = None
     static: Static | None = None
@@ -83,13 +85,23 @@ class Table:
     timeout_header: bytes = b""
 
 
-def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes | None = None) -> Table:
+def compile_table(
+    config: Config,
+    own: dict[str, OwnHandler],
+    schemes: Schemes | None = None,
+    limiting: Limiting | None = None,
+) -> Table:
     """The table of a configuration, with the gateway's own paths added where no route has them.
 
-    Without ``schemes`` nobody is asked who calls: for tools that call functions directly.
+    Without ``schemes`` nobody is asked who calls, without ``limiting`` nobody is counted: for tools that call
+    functions directly.
     """
     routes = [
-        (pattern := Pattern.parse(route.path), route.methods, _target(config, route, pattern, schemes))
+        (
+            pattern := Pattern.parse(route.path),
+            route.methods,
+            _target(config, route, pattern, schemes, limiting),
+        )
         for route in config.routes
     ]
     taken = {pattern.shape for pattern, methods, _ in routes if "GET" in methods}
@@ -102,18 +114,21 @@ def compile_table(config: Config, own: dict[str, OwnHandler], schemes: Schemes |
         router=Router.compiled(routes),
         carried=Carried(config.gateway.cors, config.defaults.security_headers),
         proxies=TrustedProxies(config.gateway.trusted_proxies),
-        lanes=Lanes(config.lanes) if config.lanes != LaneConfig() else None,
+        lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
     )
 
 
-def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None) -> Target:
+def _target(
+    config: Config, route: RouteConfig, pattern: Pattern, schemes: Schemes | None, limiting: Limiting | None
+) -> Target:
     forwarding = Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
     )
     guard = schemes.guard(config.auth_of(route)) if schemes is not None else None
+    limits = limiting.route(config.limits_of(route), route.path) if limiting is not None else None
     if route.service:
-        return _passing(config, route, pattern, forwarding, guard)
+        return _passing(config, route, pattern, forwarding, guard, limits)
     function = config.function(route.function)
     return Target(
         template=route.path,
@@ -132,11 +147,17 @@ def _target(config: Config, route: RouteConfig, pattern: Pattern, schemes: Schem
         guard=guard,
         carried=_carried(config, route),
         csrf=_csrf(config, route),
+        limits=limits,
     )
 
 
 def _passing(
-    config: Config, route: RouteConfig, pattern: Pattern, forwarding: Forwarding, guard: Guard | None
+    config: Config,
+    route: RouteConfig,
+    pattern: Pattern,
+    forwarding: Forwarding,
+    guard: Guard | None,
+    limits: RouteLimits | None,
 ) -> Target:
     service = config.services[route.service]
     rewrite = None if route.rewrite is None else Rewrite.parse(route.rewrite)
@@ -154,6 +175,7 @@ def _passing(
         guard=guard,
         carried=_carried(config, route),
         csrf=_csrf(config, route),
+        limits=limits,
     )
 
 

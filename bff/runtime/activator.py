@@ -15,7 +15,7 @@ from bff.runtime.instance import Instance
 from bff.runtime.lifecycle import State, moved
 from bff.runtime.line import Crowd, Line
 from bff.runtime.maker import Maker
-from bff.runtime.warmup import Settings
+from bff.runtime.settings import Settings
 from bff.sdk.invocation import Invocation
 from bff.signals import FirstCalled, WarmedUp, WarmUp
 

@@ -22,9 +22,10 @@ from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.line import Crowd
 from bff.runtime.lives import Live, Lives
 from bff.runtime.pool import Pool
+from bff.runtime.settings import Settings
 from bff.runtime.standing import Standing
 from bff.runtime.tally import Tally
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Workshop
 from bff.sdk.invocation import Invocation
 from bff.signals import Blockages, LoadFailed, Signals, TrafficMoved
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bff.clock import Clock, Expiry
+from bff.sdk.handler import ContractBroken
 
 GRACE = 0.5
 """Seconds a hook that was cancelled may still take to clean up, before nobody waits for it any more."""
@@ -26,6 +27,7 @@ async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) 
 
     Raises:
         HookOverran: the clock reached ``until`` first.
+        ContractBroken: it is a generator, of which nothing ran.
         BaseException: what the hook raised. A cancellation of its own making comes as RuntimeError.
 
     """
@@ -44,6 +46,10 @@ async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) 
         raise RuntimeError("it awaited something that was cancelled") from error
     if error is not None:
         raise error
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        raise ContractBroken(
+            f"{value.__name__}() is a generator, so its body never ran", remedy="take the `yield` out of it"
+        )
     return value
 
 

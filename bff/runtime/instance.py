@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from bff.runtime.threads import Threads
 from bff.sdk.binding import Binder, compile_binder
 from bff.sdk.context import Surroundings
 from bff.sdk.failures import Problem
-from bff.sdk.handler import Handler, Kind
+from bff.sdk.handler import Handler, Kind, read_hints
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer, Encoder, compile_encoder
 
@@ -37,6 +37,7 @@ class Instance:
         "_around",
         "_binders",
         "_encoder",
+        "_hints",
         "_run",
         "function",
         "handler",
@@ -63,8 +64,10 @@ class Instance:
         self._around = around
         self._binders: dict[str, Binder] = {}
         self._encoder: Encoder | None = None
+        self._hints: Mapping[str, Any] = {}
         if handler.kind is not Kind.ASGI:
-            self._encoder = compile_encoder(function, handler.call)
+            self._hints = read_hints(handler.call)
+            self._encoder = compile_encoder(function, handler.call, self._hints)
         runs: dict[Kind, Callable[[Invocation], Any]] = {
             Kind.ASYNC: self._stream if handler.streams else self._run_async,
             Kind.SYNC: self._run_sync,
@@ -94,7 +97,8 @@ class Instance:
         """
         if self._encoder is None:
             return None
-        return compile_binder(self.handler.call, path_parameters, is_async=self.handler.kind is Kind.ASYNC)
+        is_async = self.handler.kind is Kind.ASYNC
+        return compile_binder(self.handler.call, path_parameters, is_async=is_async, hints=self._hints)
 
     def reads(self, route: str) -> tuple[bytes, ...]:
         """The request's fields that the handler's arguments are made of, as a cache's selecting fields; of an

@@ -16,7 +16,8 @@ from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.isolation.limits import ProcessLimits
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.settings import Settings
+from bff.runtime.warmup import Workshop
 from bff.signals import Evicted, Signals, WarmUp, WarmUpFailed
 
 I = TypeVar("I")  # noqa: E741 - an instance, of whichever kind

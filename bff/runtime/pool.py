@@ -22,7 +22,7 @@ from bff.runtime.lifecycle import State
 from bff.runtime.line import Line
 from bff.runtime.load import Load
 from bff.runtime.maker import Maker
-from bff.runtime.warmup import Settings
+from bff.runtime.settings import Settings
 from bff.sdk.invocation import Invocation
 from bff.signals import FirstCalled, InstanceDead, WarmedUp, WarmUp
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,51 +17,18 @@ from bff.revisions.loader import Loader, Package, explain, words_of
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.runtime import hooks
-from bff.runtime.autoscaler import DEFAULT, Policy
 from bff.runtime.handlerthreads import HandlerThreads, Stuck
 from bff.runtime.hooks import HookOverran
 from bff.runtime.imports import ImportWatch
 from bff.runtime.instance import Instance
 from bff.runtime.lifespan import LifespanFailed
+from bff.runtime.settings import Settings
 from bff.runtime.threads import Threads
 from bff.sdk.call import Sender
 from bff.sdk.context import Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 from bff.sdk.invocation import Invocation
 from bff.signals import WarmUp
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What routes.yaml says about a function, resolved. Seconds; ``routes`` are (template, parameters)."""
-
-    timeout: float
-    warm_up_timeout: float
-    stop_timeout: float
-    threads: int
-    env: Mapping[str, str]
-    routes: Sequence[tuple[str, tuple[str, ...]]]
-    cancel_on_disconnect: bool
-    stream_idle_timeout: float
-    stream_timeout: float
-    scale: Policy = DEFAULT
-    concurrency: int = 0
-    isolation: str = "inline"
-    memory: int = 0
-    max_calls: int = 0
-
-    def frozen(self) -> bytes:
-        """The part that makes a revision what it is, in one spelling; the rest is live configuration."""
-        parts = {"timeout": self.timeout, "isolation": self.isolation, "concurrency": self.concurrency}
-        return json.dumps(parts, sort_keys=True).encode()
-
-    def for_revision(self, frozen: bytes) -> Settings:
-        """The same with what a revision froze, whatever routes.yaml says of that now."""
-        return self if not frozen or frozen == self.frozen() else replace(self, **json.loads(frozen))
-
-    def of_an_instance(self) -> tuple[object, ...]:
-        """The part that an instance is made with: where it changes, a new one has to be made."""
-        return (self.frozen(), self.env, self.threads, self.warm_up_timeout, self.memory, self.max_calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,47 +97,44 @@ async def warm_up(
 
     """
     began, laps, watch = workshop.clock.now(), _Laps(workshop.clock), ImportWatch(workshop.clock.now)
-    is_first, is_running = not revision.snapshot.codes, False
+    is_first, is_running, loop = not revision.snapshot.codes, False, asyncio.get_running_loop()
 
-    def build() -> tuple[Package, Handler]:
+    def build() -> Instance:
         nonlocal is_running
         is_running = True
         laps.end("queue")
         with watch:
             package = _load(revision, workshop.loader, real_paths=real_paths)
             laps.end("imports")
-            handler = _found(package, workshop.loader)
+            # Here and not on the loop, which a page's worth of models would hold up for all other routes.
+            instance = _constructed(package, settings, workshop, loop)
         laps.end("construct")
-        return package, handler
+        return instance
 
     try:
         with Expiry(workshop.clock, began + settings.warm_up_timeout):
             # A load that runs cannot be cancelled: what it makes for nobody is dropped once it is there.
-            package, handler = await workshop.loader_thread.run(
-                build, unheard=lambda made: workshop.loader.drop(made[0])
+            instance = await workshop.loader_thread.run(
+                build, unheard=lambda made: workshop.loader.drop(made.package)
             )
     except TimeoutError:
         if is_running:  # it is this load that hangs: others must not wait behind it
             workshop.loader_thread.replace()
         raise _load_overran(revision, settings, is_running=is_running) from None
     laps.end("queue")
-    try:
-        instance = _assemble(package, handler, settings, workshop)
-    except BaseException as error:
-        workshop.loader.drop(package)
-        raise _contract_failure(error, package) from error
-    laps.end("construct")
     await _start(instance, settings, workshop)
     laps.end("start")
     return instance, _measured(revision, laps, watch, is_first=is_first)
 
 
-def _found(package: Package, loader: Loader) -> Handler:
+def _constructed(
+    package: Package, settings: Settings, workshop: Workshop, loop: asyncio.AbstractEventLoop
+) -> Instance:
     try:
-        return find(package.module())
+        return _assemble(package, find(package.module()), settings, workshop, loop)
     except BaseException as error:
         failure = _contract_failure(error, package)
-        loader.drop(package)
+        workshop.loader.drop(package)
         raise failure from error
 
 
@@ -214,7 +177,13 @@ def _load(revision: Revision, loader: Loader, *, real_paths: bool) -> Package:
         ) from error
 
 
-def _assemble(package: Package, handler: Handler, settings: Settings, workshop: Workshop) -> Instance:
+def _assemble(
+    package: Package,
+    handler: Handler,
+    settings: Settings,
+    workshop: Workshop,
+    loop: asyncio.AbstractEventLoop,
+) -> Instance:
     is_sync = handler.kind is Kind.SYNC
     if settings.isolation == "thread" and not is_sync:
         raise ContractBroken(
@@ -226,7 +195,7 @@ def _assemble(package: Package, handler: Handler, settings: Settings, workshop: 
         senders=workshop.senders,
         settings=MappingProxyType(dict(settings.env)),
         logger=workshop.logger,
-        loop=asyncio.get_running_loop() if is_sync else None,
+        loop=loop if is_sync else None,
     )
     function = package.revision.function
     threads = (

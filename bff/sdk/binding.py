@@ -145,8 +145,14 @@ def _misfits(parameter: Parameter, misfit: ValidationError) -> list[dict[str, An
     ]
 
 
-def compile_binder(call: Callable[..., Any], path_parameters: tuple[str, ...], *, is_async: bool) -> Binder:
-    """Read a handler's signature once.
+def compile_binder(
+    call: Callable[..., Any],
+    path_parameters: tuple[str, ...],
+    *,
+    is_async: bool,
+    hints: Mapping[str, Any] | None = None,
+) -> Binder:
+    """Read a handler's signature once; ``hints`` are its annotations, where they were read already.
 
     Raises:
         ContractBroken: a parameter cannot be bound, or a path parameter is nobody's argument.
@@ -158,7 +164,7 @@ def compile_binder(call: Callable[..., Any], path_parameters: tuple[str, ...], *
         raise ContractBroken(
             f"the handler's signature cannot be read: {error}", line=line_of(call)
         ) from error
-    hints = read_hints(call)
+    hints = read_hints(call) if hints is None else hints
     parameters = tuple(
         _parameter(parameter, hints.get(name, inspect.Parameter.empty), path_parameters, call)
         for name, parameter in signature.parameters.items()

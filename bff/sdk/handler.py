@@ -133,6 +133,8 @@ def _asynchronous(call: Any) -> list[Any]:
 
 def _is_asgi(handle: Any) -> bool:
     """Knative func's Python contract: ``handle(scope, receive, send)`` is ASGI, any other is bound."""
+    if inspect.isfunction(handle) and handle.__code__.co_argcount != 3 and not vars(handle):
+        return False  # as nearly all are, told without the price of a whole signature
     try:
         return list(inspect.signature(handle).parameters) == ["scope", "receive", "send"]
     except (TypeError, ValueError):  # no signature can be told; the binder says so better

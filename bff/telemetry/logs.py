@@ -11,7 +11,7 @@ import traceback
 from typing import Any
 
 from bff.errors import Fault
-from bff.sdk.invocation import Invocation
+from bff.sdk.invocation import CallRecord, Invocation
 from bff.signals import (
     AdminWrite,
     ConfigApplied,
@@ -23,6 +23,8 @@ from bff.signals import (
     EndpointsChanged,
     Evicted,
     InstanceDead,
+    LimitsLost,
+    LimitsReturned,
     LoadFailed,
     LoopBlocked,
     LoopLost,
@@ -66,8 +68,8 @@ class AccessLog:
         if invocation.calls:
             fields["trace_id"] = invocation.trace.trace_id
             fields["services"] = [_call(call) for call in invocation.calls]
-            if flags := invocation.flags:
-                fields["flags"] = flags
+        if (invocation.calls or invocation.error is not None) and (flags := invocation.flags):
+            fields["flags"] = flags
         if invocation.missing:
             fields["missing"] = invocation.missing
         if invocation.error is not None:
@@ -75,13 +77,9 @@ class AccessLog:
         self._lines.write(level, "request", fields)
 
 
-def _call(call: Any) -> dict[str, Any]:
-    ended = call.ended if call.ended is not None else call.started
-    shown: dict[str, Any] = {
-        "service": call.service,
-        "status": call.status,
-        "ms": round((ended - call.started) * 1000, 3),
-    }
+def _call(call: CallRecord) -> dict[str, Any]:
+    took = 0.0 if call.ended is None else call.ended - call.started
+    shown: dict[str, Any] = {"service": call.service, "status": call.status, "ms": round(took * 1000, 3)}
     if call.error:
         shown["error"] = call.error
     if how := call.how():
@@ -123,6 +121,8 @@ class EventLog:
         signals.listen(DiscoveryFailed, self._discovery_failed)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(LimitsLost, self._limits_lost)
+        signals.listen(LimitsReturned, self._limits_returned)
         signals.listen(StoreLost, self._store_lost)
         signals.listen(StoreReturned, self._store_returned)
         signals.listen(ThreadsStuck, self._threads_stuck)
@@ -246,6 +246,13 @@ class EventLog:
 
     def _no_local_token(self, said: NoLocalToken) -> None:
         self._lines.write("warning", "no token for commands on this machine", {"why": said.why})
+
+    def _limits_lost(self, said: LimitsLost) -> None:
+        then = "calls are let in uncounted" if said.lets_in else "calls are refused"
+        self._lines.write("error", f"rate limits cannot be counted; {then}", {"why": said.why})
+
+    def _limits_returned(self, _said: LimitsReturned) -> None:
+        self._lines.write("info", "rate limits are counted again", {})
 
     def _store_lost(self, said: StoreLost) -> None:
         self._lines.write("error", "the state store is away; traffic flows on as it was", {"why": said.why})

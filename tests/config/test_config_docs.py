@@ -49,6 +49,7 @@ from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
 from bff.config.headers import SecurityHeadersConfig
+from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
@@ -61,6 +62,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
     "csrf": CsrfConfig,
+    "limits": LimitsConfig,
+    "limits.policies.NAME": LimitConfig,
     "security_headers": SecurityHeadersConfig,
     "telemetry": TelemetryConfig,
     "admin": AdminConfig,
@@ -128,7 +131,7 @@ def default_text(field: FieldInfo) -> str:
         return f"`{duration_text(default)}`"
     if isinstance(default, tuple):
         return ", ".join(f"`{item}`" for item in default)
-    is_size = isinstance(default, int) and default > 1024
+    is_size = isinstance(default, int) and default > 1024 and default % 1024 == 0
     return f"`{size_text(default)}`" if is_size else f"`{default}`"
 
 

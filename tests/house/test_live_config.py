@@ -116,6 +116,23 @@ def test_a_routes_file_that_vanishes_keeps_the_last_good_one(gateway: GatewayFac
     assert running.get("/back").status_code == 200
 
 
+def test_a_mounted_config_map_is_live_when_its_link_moves(gateway: GatewayFactory, project: Path) -> None:
+    """Kubernetes swaps a link above the file: nothing in the file's own folder changes."""
+    routes = project / "routes.yaml"
+    for version, text in (("v1", routes.read_text()), ("v2", "routes:\n- {path: /v2, function: hello}\n")):
+        (project / version).mkdir()
+        (project / version / "routes.yaml").write_text(text)
+    (project / "..data").symlink_to("v1")
+    routes.unlink()
+    routes.symlink_to("..data/routes.yaml")
+    running = gateway(project, "serve")
+    assert running.get("/hello").status_code == 200
+    (project / "..new").symlink_to("v2")
+    (project / "..new").rename(project / "..data")
+    eventually(lambda: running.get("/v2").status_code == 200)
+    assert running.get("/hello").status_code == 404
+
+
 def test_a_route_that_does_not_fit_the_live_handler_is_refused(
     gateway: GatewayFactory, project: Path
 ) -> None:

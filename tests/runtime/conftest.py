@@ -33,9 +33,10 @@ from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.publisher import Publisher
+from bff.runtime.settings import Settings
 from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Workshop
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.signals import Signal, Signals

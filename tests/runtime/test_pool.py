@@ -25,7 +25,7 @@ from bff.runtime.autoscaler import Policy
 from bff.runtime.function import Function
 from bff.runtime.maker import Maker
 from bff.runtime.pool import Pool
-from bff.runtime.warmup import Settings
+from bff.runtime.settings import Settings
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp, WarmUp

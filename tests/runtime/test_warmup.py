@@ -82,6 +82,23 @@ async def test_start_may_be_written_in_many_ways(runtime: Runtime, gate: Gate, h
 
 
 @pytest.mark.parametrize(
+    ("hook", "why"),
+    [
+        ("async def start(self): yield", "start() is a generator, so its body never ran"),
+        ("def start(self): yield", "start() is a generator, so its body never ran"),
+        ("async def ready(self): yield True", "ready() is a generator, so its body never ran"),
+    ],
+)
+async def test_a_hook_that_yields_is_told_so(runtime: Runtime, gate: Gate, hook: str, why: str) -> None:
+    """Rather than taken for one that ran."""
+    runtime.write(home=handler(hook))
+    with pytest.raises(FunctionNotLoaded) as failed:
+        await runtime.function().activate()
+    assert failed.value.why == why
+    assert failed.value.remedy == "take the `yield` out of it"
+
+
+@pytest.mark.parametrize(
     "returned", ["True", "None", "(True, 'fine')", "(True, '')", "1", "'yes'", "(None, '') and None"]
 )
 @pytest.mark.parametrize("kind", ["def", "async def"])

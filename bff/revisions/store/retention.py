@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from bff.config import Config
 from bff.revisions.store.records import Published
 
 HOUR = 3600.0
@@ -24,6 +25,17 @@ class Retention:
     since_active: float | None = 15 * HOUR
     least: int = 20
     most: int | None = 1000
+
+
+def retention_of(config: Config) -> Retention:
+    """A ``revisions`` section for the garbage collection."""
+    said = config.revisions
+    return Retention(
+        since_create=said.retain_since_create_time,
+        since_active=said.retain_since_last_active_time,
+        least=said.min_non_active_revisions,
+        most=said.max_non_active_revisions,
+    )
 
 
 def collectable(

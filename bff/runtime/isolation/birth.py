@@ -15,7 +15,8 @@ from bff.runtime.isolation import parcel
 from bff.runtime.isolation.exchange import Reply
 from bff.runtime.isolation.forkserver import ForkFailed, Forkserver
 from bff.runtime.isolation.frames import ChannelClosed, FrameTooLarge, Head
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.settings import Settings
+from bff.runtime.warmup import Workshop
 from bff.signals import WarmUp
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from bff.runtime.isolation.failures import rebuilt
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.frames import Channel, ChannelClosed, Head
 from bff.runtime.isolation.limits import ProcessLimits, private_bytes
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.settings import Settings
+from bff.runtime.warmup import Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
-from bff.runtime.warmup import Settings
+from bff.runtime.settings import Settings
 from bff.signals import WarmUp
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,12 @@ ROUTES = """\
 gateway:
   trusted_proxies: [127.0.0.1]
   cors: {origins: ["https://*.shop.example"], credentials: true, private_network: true}
+limits:
+  policies:
+    each: {requests: 3, window: 1h, per: caller}
+    from_here: {requests: 4, window: 1h, per: [address, route]}
+auth:
+  partners: {api_keys: {keys: {acme: {digest: "%(acme)s"}, bolt: {digest: "%(bolt)s"}}}}
 defaults:
   security_headers: {permissions_policy: "camera=()"}
 routes:
@@ -24,7 +31,9 @@ routes:
 - {path: /strict, methods: [POST], function: hello, csrf: {require_header: true}}
 - {path: /bare, function: hello, security_headers: none}
 - {path: /framed, function: page}
-"""
+- {path: /limited, function: hello, limits: each}
+- {path: /guarded, function: hello, limits: [each, from_here], auth: partners}
+""" % {name: f"sha256:{sha256(name.encode()).hexdigest()}" for name in ("acme", "bolt")}
 HELLO = "async def handle() -> dict[str, str]:\n    return {'hello': 'world'}\n"
 PAGE = (
     "from starlette.responses import HTMLResponse\n\n\nasync def handle() -> HTMLResponse:\n"
@@ -145,3 +154,50 @@ def test_a_functions_own_words_win(door: Running) -> None:
 def test_a_route_may_have_none(door: Running) -> None:
     headers = door.get("/bare").headers
     assert not {"x-content-type-options", "x-frame-options", "referrer-policy"} & headers.keys()
+
+
+def test_one_call_too_many_is_429_and_told_when_to_come_again(door: Running) -> None:
+    """Whose limit it is, how much is left, and the flag in the log; another address has its own."""
+    here = {"x-forwarded-for": "198.51.100.7"}
+    seen = [door.get("/limited", headers=here) for _ in range(4)]
+    assert [answer.status_code for answer in seen] == [200, 200, 200, 429]
+    assert [answer.headers["ratelimit"] for answer in seen[:3]] == [
+        '"each";r=2;t=1200',
+        '"each";r=1;t=2400',
+        '"each";r=0;t=1200',
+    ]
+    refused = seen[-1]
+    assert refused.headers["ratelimit-policy"] == '"each";q=3;w=3600'
+    assert int(refused.headers["retry-after"]) in range(1190, 1201)
+    assert refused.headers["ratelimit"] == f'"each";r=0;t={refused.headers["retry-after"]}'
+    assert (refused.json()["code"], refused.json()["violated-policies"]) == ("too-many-requests", ["each"])
+    assert "RateLimit" in door.get(refused.json()["type"]).text
+    assert door.log(status=429, route="/limited", flags="RL")["fault"] == "caller"
+    assert door.get("/limited", headers={"x-forwarded-for": "198.51.100.8"}).status_code == 200
+
+
+def test_the_subscribers_of_one_ipv6_network_share_a_limit(door: Running) -> None:
+    statuses = [
+        door.get("/limited", headers={"x-forwarded-for": f"2001:db8:7:7::{number}"}).status_code
+        for number in range(1, 5)
+    ]
+    assert statuses == [200, 200, 200, 429]
+
+
+def test_callers_are_counted_by_who_they_are_and_guessers_by_address(door: Running) -> None:
+    """Keys that are tried out are counted before they are looked at: after four, even a good one has to wait."""
+    for number in range(3):
+        from_anywhere = {"x-api-key": "acme", "x-forwarded-for": f"203.0.113.{number}"}
+        assert door.get("/guarded", headers=from_anywhere).status_code == 200
+    assert (
+        door.get("/guarded", headers={"x-api-key": "acme", "x-forwarded-for": "203.0.113.9"}).status_code
+        == 429
+    )
+    guessing = {"x-forwarded-for": "203.0.113.77"}
+    statuses = [
+        door.get("/guarded", headers={**guessing, "x-api-key": f"guess-{number}"}).status_code
+        for number in range(5)
+    ]
+    assert statuses == [401, 401, 401, 401, 429]
+    assert door.get("/guarded", headers={**guessing, "x-api-key": "bolt"}).status_code == 429
+    assert door.get("/guarded", headers={"x-api-key": "bolt"}).status_code == 200

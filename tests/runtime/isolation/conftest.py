@@ -19,8 +19,9 @@ from bff.revisions.revision import Revision
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.isolation.limits import ProcessLimits
+from bff.runtime.settings import Settings
 from bff.runtime.threads import Threads
-from bff.runtime.warmup import Settings, Workshop
+from bff.runtime.warmup import Workshop
 from bff.sdk.invocation import Forwarding, Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services.client import ServiceClient
