@@ -9,6 +9,7 @@ and ``settle`` writes the end of an attempt together with what it published.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -35,8 +36,11 @@ from bff.revisions.store.store import Store
 class Engine(Protocol):
     """What the room needs of it. All raise StoreUnavailable when it cannot be reached."""
 
-    async def enqueue(self, incoming: Sequence[Incoming], *, backlog: int) -> list[Accepted]:
-        """Store events with their deliveries, all or none; returns once that is durable.
+    async def enqueue(
+        self, incoming: Sequence[Incoming], *, backlog: int, unless_open: str = ""
+    ) -> list[Accepted]:
+        """Store events with their deliveries, all or none; returns once that is durable. Without their deliveries
+        where one of the trigger ``unless_open`` has not ended.
 
         Raises:
             BacklogFull: more than ``backlog`` deliveries would be open.
@@ -75,12 +79,16 @@ class StoreEngine:
         self.store = store
         self._commits = Commits(store)
 
-    async def enqueue(self, incoming: Sequence[Incoming], *, backlog: int) -> list[Accepted]:
+    async def enqueue(
+        self, incoming: Sequence[Incoming], *, backlog: int, unless_open: str = ""
+    ) -> list[Accepted]:
         more = sum(len(each.deliveries) for each in incoming)
 
         def verb(session: Session, now: float) -> list[Accepted] | None:
             if more and accepting.open_deliveries(session) + more > backlog:
                 return None
+            if unless_open and accepting.is_open(session, unless_open):
+                return accepting.accept(session, [replace(each, deliveries=()) for each in incoming], now)
             return accepting.accept(session, incoming, now)
 
         accepted = await self._commits.run(verb)
@@ -127,6 +135,10 @@ class StoreEngine:
         return await self._commits.run(
             lambda session, _: accepting.expire(session, before, most, calls=calls)
         )
+
+    async def newest(self, source: str) -> str | None:
+        """The greatest id of a source that is kept."""
+        return await self.store.look(lambda session, _: tending.newest(session, source))
 
     async def result(self, delivery: str) -> Result | None:
         """What was answered, if anything was."""
