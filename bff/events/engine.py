@@ -65,6 +65,9 @@ class Engine(Protocol):
     async def renew(self, holder: str, lease: float) -> frozenset[str]:
         """Keep what was taken for so many seconds more; which deliveries those are."""
 
+    async def take_over(self, own: str) -> bool:
+        """What processes of this machine had that are no more may be taken at once; whether there was any."""
+
     async def settle(self, settled: Settled) -> bool:
         """Write how an attempt ended; False when the lease was lost, and then nothing is written."""
 
@@ -124,11 +127,12 @@ class StoreEngine:
     async def hand_back(self, holder: str) -> None:
         await self._commits.run(lambda session, now: claiming.hand_back(session, holder, now))
 
-    async def take_over(self, own: str) -> None:
-        """What processes of this machine had that are no more may be taken at once."""
+    async def take_over(self, own: str) -> bool:
         holders = await self.store.look(lambda session, _: claiming.holders(session))
-        for holder in takeover.gone(holders, own):
+        gone = takeover.gone(holders, own)
+        for holder in gone:
             await self._commits.run(partial(claiming.take_over, holder=holder))
+        return bool(gone)
 
     async def expire(self, before: float, most: int, *, calls: bool = False) -> int:
         """Forget events that ended long ago, or calls; how many."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from pydantic_core import to_json
 
@@ -51,7 +50,6 @@ class Events:
         is_shared: bool,
     ) -> None:
         self.engine = StoreEngine(store)
-        self._holder = holder
         self.triggers: Mapping[str, Trigger] = {}
         self.clock = clock
         self._stamp = Stamp(clock)
@@ -93,8 +91,6 @@ class Events:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        with suppress(StoreUnavailable):  # then their leases end by themselves
-            await self.engine.take_over(self._holder)
         await self.dispatcher.run()
 
     async def schedule(self) -> None:
