@@ -49,12 +49,14 @@ from bff.config.auth import (
     JwtConfig,
     SchemeConfig,
 )
+from bff.config.calls import CallsConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
+from bff.config.static import StaticConfig
 from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
+    "routes[].static": StaticConfig,
     "scale": ScaleConfig,
     "cache": CacheConfig,
     "subset": SubsetConfig,
@@ -104,6 +107,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.discovery": DiscoveryConfig,
     "services.NAME.faults[]": FaultConfig,
     "events": EventsConfig,
+    "calls": CallsConfig,
     "triggers.NAME": TriggerConfig,
     "filter": FilterConfig,
     "delivery": DeliveryConfig,
