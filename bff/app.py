@@ -411,8 +411,7 @@ class House:
 
         A URL is a service's as it is called, or a route's: with a host, or from its first ``/`` for every host.
         """
-        store = self.cache.store
-        return (store.purge_url(url) if url else 0) + (store.purge_tag(tag) if tag else 0)
+        return (self.cache.purge_url(url) if url else 0) + (self.cache.purge_tag(tag) if tag else 0)
 
     async def preload(self) -> None:
         """Import, off the loop, what the first page view or the first command would otherwise wait for."""

@@ -127,7 +127,8 @@ class CalmWire:
             headers=headers,
             options=options,
             record=record,
-            is_repeatable=retry.may_repeat(
+            is_repeatable=idempotent is not False  # the call's own word stands above its method
+            and retry.may_repeat(
                 method,
                 headers,
                 idempotent=self._policies.is_idempotent if idempotent is None else idempotent,

@@ -14,6 +14,7 @@ from bff.services.body import Body
 from bff.services.connections import Connections, Outgoing
 from bff.services.duplex import Duplex
 from bff.services.passing import Exchange, Fields, Inform, Onward, Way
+from bff.services.retry import SAFE
 from bff.services.transport import Transport
 from bff.services.wall import translated
 
@@ -96,7 +97,7 @@ class OwnWay:
         outgoing = Outgoing(
             head + b"\r\n",
             is_head=onward.method == "HEAD",
-            is_replayable=onward.parts is None and onward.method in http1.IDEMPOTENT,
+            is_replayable=onward.parts is None and onward.method in SAFE,
         )
         outgoing.parts, outgoing.length, outgoing.is_whole = onward.parts, onward.length, False
         outgoing.watcher = _Watcher(onward.inform, may_switch=bool(onward.upgrade))
