@@ -68,7 +68,7 @@ class CalmWire:
         self._random = random
         self._timeout_header = timeout_header
         self.budget = RetryBudget(policies.budget)
-        self.bulkhead = Bulkhead(policies.bulkhead)
+        self.bulkhead = Bulkhead(policies.bulkhead.most)
         self._hedging = None if policies.hedge is None else Hedging(policies.hedge, self.budget, clock)
         self._ends_attempts = self._hedging is not None or bool(policies.retry.per_try_timeout)
 
