@@ -18,7 +18,7 @@ services:
   # They are broken by one test after the other, on purpose.
   up: {{url: "http://127.0.0.1:{port}", timeout: 1s, stream_idle_timeout: 10s, keep_alive: 1s, {never}}}
   below: {{url: "http://127.0.0.1:{port}/base/v1", headers: {{x-key: s3cret}}, {never}}}
-  hurried: {{url: "http://127.0.0.1:{port}", timeout: 150ms, stream_idle_timeout: 300ms, {never}}}
+  hurried: {{url: "http://127.0.0.1:{port}", timeout: 500ms, stream_idle_timeout: 300ms, {never}}}
   nobody: {{url: "http://127.0.0.1:{closed}", {never}}}
 routes:
 - {{path: "/c/{{rest:path}}", service: up}}
