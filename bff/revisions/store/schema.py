@@ -74,6 +74,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             delivery TEXT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, done DOUBLE PRECISION NOT NULL,
             total DOUBLE PRECISION, note TEXT NOT NULL)""",
     ),
+    (
+        """CREATE TABLE runs (
+            key TEXT PRIMARY KEY, pipeline TEXT NOT NULL, plan TEXT NOT NULL, state TEXT NOT NULL,
+            step BIGINT NOT NULL, total BIGINT NOT NULL, done BIGINT NOT NULL,
+            created DOUBLE PRECISION NOT NULL, updated DOUBLE PRECISION NOT NULL, why TEXT NOT NULL)""",
+        "CREATE INDEX runs_pipeline ON runs (pipeline, key)",
+    ),
 )
 """Each is run once, in its order, in one transaction with the note that it was."""
 
