@@ -69,6 +69,7 @@ from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 if TYPE_CHECKING:
     from bff.events.operating import Operating
     from bff.events.room import Events
+    from bff.events.stages import Stages
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
@@ -245,6 +246,14 @@ class House:
 
         return Operating(self.events)
 
+    def _stages(self) -> Stages | None:
+        """The same for pipelines."""
+        if self.events is None:
+            return None
+        from bff.events.stages import Stages
+
+        return Stages(self.events)
+
     def _deliver(self) -> None:
         """Begin to deliver events, now or with the first routes.yaml that has any."""
         self._delivers = True
@@ -380,6 +389,7 @@ class House:
             metrics=self._metrics,
             clock=self._clock,
             events=self._operating,
+            stages=self._stages,
         )
         return Office(
             house,
