@@ -165,3 +165,20 @@ def test_a_run_is_begun_watched_shown_and_resumed(
     assert operator("pipelines", "start", "p", "--data", "{").code == 2
     wrong = operator("pipelines", "start", "q")
     assert (wrong.code, "routes.yaml has no pipeline q" in wrong.err) == (1, True)
+
+
+def test_a_function_that_events_reach_needs_no_route(bff: Shell, project: Callable[..., Path]) -> None:
+    """`bff check` warns only of what nothing reaches: no route, trigger, schedule, pipeline, call or dead letter."""
+    routes = """\
+triggers: {t: {function: one, delivery: {deadLetterSink: two}}}
+schedules: {s: {cron: "0 0 1 1 *", function: three}}
+pipelines: {p: {steps: [{function: four}]}}
+calls: {functions: [five]}
+"""
+    source = "from bff import CloudEvent\nasync def handle(event: CloudEvent) -> None: ...\n"
+    folder = project(routes, **dict.fromkeys(("one", "two", "three", "four", "five", "six"), source))
+    checked = bff("check", "--config", str(folder))
+    assert checked.code == 0, checked.err
+    assert [line for line in (checked.out + checked.err).splitlines() if "no route reaches" in line] == [
+        "warning: no route reaches function six"
+    ]
