@@ -381,9 +381,7 @@ async def handle(event: CloudEvent) -> None:
 def sent_to(running: Running, number: int) -> bool:
     """Whether the gateway has acknowledged it."""
     try:
-        answer = httpx.post(
-            f"{running.public}/events", json={"n": number}, headers=attributes(number), timeout=10.0
-        )
+        answer = running.client.post("/events", json={"n": number}, headers=attributes(number))
     except httpx.HTTPError:
         return False
     return answer.status_code == 202
