@@ -234,6 +234,7 @@ class House:
                 signals=self.signals,
                 config=config,
                 is_shared=self._options.keeps_state,
+                is_draining=lambda: self.gateway.is_draining,
             )
             if self._delivers:
                 self._begin_events(self.events)
