@@ -76,8 +76,8 @@ if TYPE_CHECKING:
 YOUNG = 20_000
 """Objects that are made before the collector looks at them, instead of Python's 700."""
 
-PASSING_POLL = 1.0
-"""Seconds between looks at what still passes through a replaced service; each exchange ends by itself."""
+IN_USE_POLL = 1.0
+"""Seconds between looks at who still uses a replaced service; each of them ends by itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -425,8 +425,7 @@ class House:
 
         A URL is a service's as it is called, or a route's: with a host, or from its first ``/`` for every host.
         """
-        store = self.cache.store
-        return (store.purge_url(url) if url else 0) + (store.purge_tag(tag) if tag else 0)
+        return (self.cache.purge_url(url) if url else 0) + (self.cache.purge_tag(tag) if tag else 0)
 
     async def preload(self) -> None:
         """Import, off the loop, what the first page view or the first command would otherwise wait for."""
@@ -487,10 +486,10 @@ class House:
             raise ConfigInvalid(mistakes)
 
     async def _close_after_use(self, client: AnyClient) -> None:
-        """A replaced service's connections stay as long as a call may still run on them."""
+        """A replaced service's connections stay as long as somebody may still call it, and his calls run."""
+        while self.services.is_in_use(client):
+            await self._clock.sleep(IN_USE_POLL)
         await self._clock.sleep(client.config.timeout)
-        while client.passing:
-            await self._clock.sleep(PASSING_POLL)
         await client.aclose()
         self._replaced.discard(client)
 
