@@ -16,6 +16,7 @@ from bff.errors import FunctionNotLoaded, GatewayDraining
 from bff.runtime import hooks
 from bff.runtime.hooks import HookOverran
 from bff.runtime.instance import Instance
+from bff.runtime.lifecycle import State
 from bff.runtime.lives import Live
 from bff.sdk.handler import line_of
 
@@ -31,7 +32,9 @@ async def ask(live: Live, clock: Clock) -> None:
     await live.warm()
     inside = live.instance
     if inside is None:
-        raise GatewayDraining
+        if live.state in (State.DRAINING, State.EVICTED):
+            raise GatewayDraining
+        raise FunctionNotLoaded(live.revision.function, "its process ended as soon as it was started")
     limit = live.settings.warm_up_timeout
     said = await (said_by(inside, clock, limit) if isinstance(inside, Instance) else inside.approve(limit))
     if said is not None:

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.errors import DeadlineExceeded, FunctionNotLoaded, GatewayDraining
+from bff.measured import WarmUp
 from bff.revisions.choice import Choosing
 from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing
@@ -19,6 +20,7 @@ from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
+from bff.runtime.lifecycle import State
 from bff.runtime.line import Crowd
 from bff.runtime.lives import Live, Lives
 from bff.runtime.pool import Pool
@@ -134,11 +136,13 @@ class Function:
             OverrideUnknown: a caller who may choose asks for what is not there.
             Overloaded: too many wait already.
             GatewayDraining: the function is closed.
+            DeadlineExceeded: it is cold, and would not be warm in time.
 
         """
         while True:
             if live is None or live.instance is None:
                 self._setbacks.refuse_while_backing_off(self._key(live))
+                self._refuse_in_vain(live, invocation)
             try:
                 if live is None:
                     with self._first_callers.joined(self.name):
@@ -164,18 +168,53 @@ class Function:
             return live.revision.name
         return self._newest.name if self._newest is not None else ""
 
-    def hear_warm_up(self, revision: str, seconds: float | None) -> None:
-        """A revision's warm-up took so long, or failed (None)."""
-        self._setbacks.hear(revision, is_failure=seconds is None)
-        if seconds is not None:
-            self.tally.warmed_up(seconds)
+    def hear_warm_up(self, revision: str, warm_up: WarmUp | None) -> None:
+        """A revision was warmed, or could not be (None)."""
+        self._setbacks.hear(revision, is_failure=warm_up is None)
+        if warm_up is not None:
+            self.tally.warmed_up(warm_up)
+
+    def _refuse_in_vain(self, live: Live | None, invocation: Invocation) -> None:
+        """A caller that would be gone before a cold revision is warm is told so at once; the revision is warmed all
+        the same, for those who come after.
+
+        Raises:
+            DeadlineExceeded: that is so.
+
+        """
+        if live is None or live.state is not State.COLD:  # how far a warm-up has come, nobody knows
+            return
+        takes = self.tally.soonest(live.revision.name)
+        if invocation.remaining() < takes:
+            self._errands.begin(self._warm_for_others(live))
+            raise DeadlineExceeded(allowed=invocation.deadline.allowed, cold_for=takes)
+
+    async def _warm_for_others(self, live: Live) -> None:
+        with suppress(FunctionNotLoaded, GatewayDraining):  # whoever comes next is told
+            await live.warm()
 
     # Instances
 
-    async def keep_warm(self) -> None:
-        """Warm it although nobody called; a failure is told as a signal, and the first caller tries again."""
-        with suppress(FunctionNotLoaded, GatewayDraining):
+    async def keep_warm(self) -> bool:
+        """Warm it although nobody called; False where it failed, which is told as a signal."""
+        try:
             await self.activate()
+        except (FunctionNotLoaded, GatewayDraining):
+            return False
+        return True
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether nothing of it is warm, or about to be."""
+        return self._opening is None and all(live.state is State.COLD for live in self.lives.values())
+
+    async def dismiss(self, live: Live, instance: Inside) -> None:
+        """An instance is not alive: it gets no calls any more, and another takes its place."""
+        if isinstance(live, Pool):
+            assert isinstance(instance, ProcessInstance)
+            live.dismiss(instance)
+        else:
+            await self.remake(live)
 
     def consider(self, now: float) -> None:
         """Let instances go if the autoscaler says so."""
@@ -385,7 +424,9 @@ class Function:
     async def _remake_one(self, live: Live) -> None:
         try:
             fresh = self._activator(live.revision)
+            fresh.succeed(live)  # type: ignore[arg-type]  # of the same kind: a revision does not change its own
             await self._warmed(fresh)
+            fresh.warm_since = live.warm_since  # a new instance is no reason to stay for longer
             self.lives.replace(fresh)
         except FunctionNotLoaded as failure:
             self.tell(failure)
