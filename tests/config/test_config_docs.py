@@ -56,6 +56,8 @@ from bff.config.faults import FaultConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
+from bff.config.schedule import ScheduleConfig
+from bff.config.static import StaticConfig
 from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
+    "routes[].static": StaticConfig,
     "scale": ScaleConfig,
     "cache": CacheConfig,
     "subset": SubsetConfig,
@@ -106,6 +109,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.faults[]": FaultConfig,
     "events": EventsConfig,
     "calls": CallsConfig,
+    "schedules.NAME": ScheduleConfig,
     "triggers.NAME": TriggerConfig,
     "filter": FilterConfig,
     "delivery": DeliveryConfig,
