@@ -32,13 +32,14 @@ from bff.signals import FirstCalled, InstanceDead, WarmedUp
 class Pool:
     """Mutable state: ``_inside`` (calls by instance that takes calls), ``_parting`` (calls by instance that
     takes none any more), ``_held`` (of those calls, whose caller has left before they ended), ``_starting``, ``_stopping``, ``_line``, ``_load``, ``_memory``, ``_backoff``,
-    ``_later``, ``_is_leaving``, ``last_call``, ``warm_since``, ``last_warm_up``, ``_is_new`` (until it succeeds
-    another, it is a revision's first).
+    ``_later``, ``_is_leaving``, ``last_call``, ``warm_since``, ``last_warm_up``, ``tenure``, ``_is_new`` (until it
+    succeeds another, it is a revision's first).
     """
 
     def __init__(self, revision: Revision, settings: Settings, maker: Maker[ProcessInstance]) -> None:
         self.revision = revision
         self.settings = settings
+        self.tenure = revision.digest
         self.last_call: float | None = None
         self.warm_since: float | None = None
         self._is_new = True
