@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bff.config.auth import Demand
 from bff.config.cache import CacheSetting
+from bff.config.compression import CompressionSetting
 from bff.config.cors import CorsSetting
 from bff.config.csrf import CsrfSetting
 from bff.config.fieldnames import header_name
@@ -100,6 +101,9 @@ class RouteConfig(Section):
     auth: Demand | None = Field(
         default=None,
         description="What the route asks of its callers, instead of defaults.auth; none: nothing.",
+    )
+    compression: CompressionSetting | None = Field(
+        default=None, description="As in defaults, for this route; false: answers are sent as they are."
     )
     limits: LimitNames | None = Field(
         default=None, description="Rate limits by name, instead of defaults.limits; none: no limit."

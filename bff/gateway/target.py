@@ -14,6 +14,7 @@ from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
 from bff.gateway.door.carried import Carried
+from bff.gateway.door.codings import Compression
 from bff.gateway.door.csrf import Csrf
 from bff.gateway.door.limiting import Limiting, RouteLimits
 from bff.gateway.lanes import Lanes
@@ -55,6 +56,7 @@ class Target:
     carried: Carried | None = None
     csrf: Csrf | None = None
     limits: RouteLimits | None = None
+    compression: Compression | None = None
     own: OwnHandler | None = None
     cache: Policy | None = None
 
@@ -136,7 +138,13 @@ def _target(
         carried=_carried(config, route),
         csrf=_csrf(config, route),
         limits=limits,
+        compression=_compression(config, route),
     )
+
+
+def _compression(config: Config, route: RouteConfig) -> Compression | None:
+    said = config.compression_of(route)
+    return Compression(said) if said is not None and said.enabled else None
 
 
 def _passing(
