@@ -24,8 +24,9 @@ from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
 from bff.config.state import Place, RetentionConfig, StateUrl, place_of
 from bff.config.traffic import LaneConfig
+from bff.config.trigger import EventsConfig, Triggers
 
-_PLAIN: Final = FunctionConfig()
+_PLAIN: Final = FunctionConfig.plain()
 
 
 class Config(Section):
@@ -41,29 +42,29 @@ class Config(Section):
         default=Path("functions"), description="Where the functions are, seen from routes.yaml."
     )
     gateway: Annotated[GatewayConfig, OrEmpty] = Field(
-        default=GatewayConfig(), description="Limits of the public listener, and CORS."
+        default=GatewayConfig.plain(), description="Limits of the public listener, and CORS."
     )
     lanes: Annotated[LaneConfig, OrEmpty] = Field(
-        default=LaneConfig(), description="How a lane travels, and whose lanes are believed."
+        default=LaneConfig.plain(), description="How a lane travels, and whose lanes are believed."
     )
     telemetry: Annotated[TelemetryConfig, OrEmpty] = Field(
-        default=TelemetryConfig(), description="Logs and metrics."
+        default=TelemetryConfig.plain(), description="Logs and metrics."
     )
     admin: Annotated[AdminConfig, OrEmpty] = Field(
-        default_factory=AdminConfig, description="Who may use the admin listener."
+        default_factory=AdminConfig.plain, description="Who may use the admin listener."
     )
     state: StateUrl = Field(
         default="sqlite:///.bff/state.db",
         description="Where revisions and traffic are kept: a file seen from routes.yaml, or PostgreSQL.",
     )
     revisions: Annotated[RetentionConfig, OrEmpty] = Field(
-        default=RetentionConfig(), description="How long revisions are kept."
+        default=RetentionConfig.plain(), description="How long revisions are kept."
     )
     openapi: Annotated[OpenApiConfig, OrEmpty] = Field(
-        default=OpenApiConfig(), description="The head of /openapi.json, and whether it is public."
+        default=OpenApiConfig.plain(), description="The head of /openapi.json, and whether it is public."
     )
     defaults: Annotated[Defaults, OrEmpty] = Field(
-        default=Defaults(), description="What functions get that say nothing else."
+        default=Defaults.plain(), description="What functions get that say nothing else."
     )
     auth: Annotated[Mapping[str, SchemeConfig], AfterValidator(scheme_names), OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Ways for callers to show who they are, by name."
@@ -76,6 +77,12 @@ class Config(Section):
     )
     functions: Annotated[Mapping[str, Annotated[FunctionConfig, OrEmpty]], OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Settings of functions by name; only those that differ."
+    )
+    events: Annotated[EventsConfig, OrEmpty] | None = Field(
+        default=None, description="How events come in; absent: only through triggers that are declared."
+    )
+    triggers: Triggers = Field(
+        default_factory=no_entries, description="Which events reach which function, by name."
     )
     routes: Annotated[tuple[RouteConfig, ...], OrNone] = Field(
         default=(), description="Which paths reach which functions, or services."
@@ -150,6 +157,16 @@ class Config(Section):
         """Calls one instance may take at a time: its own limit, else ``defaults.concurrency``; 0 is none."""
         own = self.function(name).concurrency
         return self.defaults.concurrency if own is None else own
+
+    @property
+    def has_events(self) -> bool:
+        """Whether there is anything to do with events at all."""
+        return self.events is not None or bool(self.triggers)
+
+    @property
+    def events_said(self) -> EventsConfig:
+        """The ``events`` section; all defaults where there is none."""
+        return self.events or EventsConfig()
 
     def auth_of(self, route: RouteConfig) -> DemandConfig:
         """What the route asks of its callers: its own demand, else ``defaults.auth``."""

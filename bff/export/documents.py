@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 
 from pydantic_core import to_json
 
@@ -13,6 +14,7 @@ from bff.config.openapi import OpenApiConfig
 from bff.errors import FunctionNotLoaded
 from bff.export.describing import Describer, Found, Subject
 from bff.export.openapi import About, Operations, document
+from bff.export.passing import passing
 from bff.revisions.snapshot import Snapshot
 from bff.sdk.describe import Described, unread
 
@@ -74,17 +76,21 @@ def made(config: Config, found: Found) -> dict[str, object]:
 
 def _operations(config: Config, found: Found) -> Iterator[Operations]:
     for route in config.routes:
-        if route.service:
-            continue  # what passes through is the service's own to describe
-        parameters = route.pattern.parameters
-        said: Described = found.get((route.function, parameters)) or unread(parameters)
         yield Operations(
             path=route.path,
             methods=route.methods,
-            owner=route.function,
-            described=said,
+            owner=route.function or route.service,
+            described=passing(route) if route.service else _said(route, found),
             demand=config.auth_of(route),
+            passes=bool(route.service),
         )
+
+
+def _said(route: RouteConfig, found: Found) -> Described:
+    """What the function says of itself; a route that keeps its pages gives them whole."""
+    parameters = route.pattern.parameters
+    said = found.get((route.function, parameters)) or unread(parameters)
+    return said if route.cache is None else replace(said, unfolds=False)
 
 
 def about(config: OpenApiConfig) -> About:

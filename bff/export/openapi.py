@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
 from bff.config import Pattern
 from bff.config.auth import NOTHING_ASKED, DemandConfig, SchemeConfig
 from bff.config.pattern import Kind
-from bff.errors import BffError
-from bff.sdk.describe import REF, Described, Json, renamed
+from bff.export.components import OF_PAGES, OF_PASSING, OURS, UNFOLDED, fields, ours, response
+from bff.sdk.describe import Described, Json, renamed
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 """What a path item may have (OpenAPI 3.1 §4.8.9.1); other methods cannot be described."""
@@ -37,8 +36,8 @@ class About:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """One route: its methods share what the function says. ``owner`` is the function's or service's name, and
-    ``demand`` what callers have to show.
+    """One route: its methods share what the function says. ``owner`` is the function's or service's name,
+    ``demand`` what callers have to show, and ``passes`` is whether a service's own answer goes through.
     """
 
     path: str
@@ -46,6 +45,7 @@ class Operations:
     owner: str
     described: Described
     demand: DemandConfig = NOTHING_ASKED
+    passes: bool = False
 
 
 def document(
@@ -104,7 +104,7 @@ def _schema_names(routes: Sequence[Operations]) -> Mapping[str, Mapping[str, str
     """What each function's schemas are called in the document. Those that two functions describe alike are one;
     those that differ carry their function's name, whichever of the two was there first.
     """
-    seen: dict[str, list[Any]] = {}
+    seen: dict[str, list[Any]] = {name: [None] for name in OURS}
     for route in routes:
         for name, schema in route.described.schemas.items():
             kinds = seen.setdefault(name, [])
@@ -138,7 +138,8 @@ def _operation(
         told["requestBody"] = renamed(said.body, names)
     if route.demand.any:
         told["security"] = _security(route.demand)
-    told["responses"] = {**_answers(said, names), **_refusals(said)}
+    refused = {status: response(name) for status, name in _refusals(route).items()}
+    told["responses"] = {**_answers(route, names), **refused}
     return told
 
 
@@ -183,31 +184,27 @@ def _aliased(parameter: Json, aliases: Mapping[str, str]) -> Json:
     return {**parameter, "name": aliases.get(parameter["name"], parameter["name"])}
 
 
-def _answers(said: Described, names: Mapping[str, str]) -> Json:
-    answers: Json = {}
+def _answers(route: Operations, names: Mapping[str, str]) -> Json:
+    said, answers = route.described, {}
+    own = OF_PASSING if route.passes else OF_PAGES
     for status, answer in said.answers.items():
-        described = answer["description"]
+        described, content = answer["description"], answer.get("content")
         if said.missable:
             parts = ", ".join(f"`{name}`" for name in said.missable)
             described += f" Parts that may be null: {parts}; Bff-Missing names those that did not come."
-        answers[status] = {**renamed(answer, names), "description": described, "headers": _HEADERS}
+        if said.unfolds and content is not None:
+            described += " Where `Accept` prefers NDJSON or events, its parts one by one."
+            content = {**content, **UNFOLDED}
+        told = {**renamed(answer, names), "description": described, "headers": fields(own)}
+        answers[status] = told if content is None else {**told, "content": renamed(content, names)}
     return answers
 
 
-_HEADERS: Json = {
-    name: {"$ref": f"#/components/headers/{name}"}
-    for name in ("Bff-Revision", "Bff-Complete", "Bff-Missing", "Server-Timing", "X-Request-Id")
-}
-
-
-def _refusals(said: Described) -> Json:
-    refused = {
-        "4XX": {"$ref": "#/components/responses/Refused"},
-        "5XX": {"$ref": "#/components/responses/Failed"},
-    }
-    if said.validates:
-        refused = {"422": {"$ref": "#/components/responses/ValidationFailed"}, **refused}
-    return refused
+def _refusals(route: Operations) -> Mapping[str, str]:
+    """Which of our responses there are, by status."""
+    demanded = {"401": "Unauthenticated", "403": "Forbidden"} if route.demand.any else {}
+    checked = {"422": "ValidationFailed"} if route.described.validates else {}
+    return {**demanded, **checked, "4XX": "Refused", "5XX": "Failed"}
 
 
 def _components(routes: Sequence[Operations], names: Mapping[str, Mapping[str, str]]) -> Json:
@@ -215,75 +212,6 @@ def _components(routes: Sequence[Operations], names: Mapping[str, Mapping[str, s
     for route in routes:
         own = names[route.owner]
         schemas |= {own[name]: renamed(schema, own) for name, schema in route.described.schemas.items()}
-    has_validation = any(route.described.validates for route in routes)
-    return {
-        "schemas": dict(sorted({**schemas, **_problem_schemas(has_validation)}.items())),
-        "responses": _problem_responses(has_validation),
-        "headers": _header_components(),
-    }
-
-
-def _problem_schemas(has_validation: bool) -> Json:
-    problem: Json = {
-        "title": "Problem",
-        "type": "object",
-        "description": "RFC 9457. `fault` says whose it was; `retryable` whether trying again could help.",
-        "required": ["type", "title", "status", "detail", "code", "fault", "retryable"],
-        "properties": {
-            "type": {"type": "string", "format": "uri-reference", "description": "A page of ours about it."},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "code": {"type": "string", "examples": _codes()},
-            "fault": {"type": "string", "enum": ["caller", "function", "service", "gateway"]},
-            "retryable": {"type": "boolean"},
-            "instance": {"type": "string", "format": "uri"},
-        },
-    }
-    if not has_validation:
-        return {"Problem": problem}
-    texts = {name: {"type": "string"} for name in ("in", "field", "message", "type")}
-    field = {"type": "object", "required": [*texts], "properties": texts}
-    listed = {
-        "type": "object",
-        "required": ["errors"],
-        "properties": {"errors": {"type": "array", "items": field}},
-    }
-    return {"Problem": problem, "ValidationProblem": {"allOf": [{"$ref": f"{REF}Problem"}, listed]}}
-
-
-def _codes() -> list[str]:
-    """A few that every caller may meet."""
-    known = {kind.code for kind in _kinds(BffError)}
-    return sorted(known & {"not-found", "validation-failed", "deadline-exceeded", "service-unreachable"})
-
-
-def _kinds(root: type[BffError]) -> Iterator[type[BffError]]:
-    return chain([root], *(_kinds(kind) for kind in root.__subclasses__()))
-
-
-def _problem_responses(has_validation: bool) -> Json:
-    def response(description: str, schema: str) -> Json:
-        content = {"application/problem+json": {"schema": {"$ref": REF + schema}}}
-        request_id = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
-        return {"description": description, "headers": request_id, "content": content}
-
-    responses = {
-        "Refused": response("The request was refused; `code` says why.", "Problem"),
-        "Failed": response("There is no answer; `fault` says whose that is.", "Problem"),
-    }
-    if has_validation:
-        said = "Values do not fit; `errors` names each."
-        responses["ValidationFailed"] = response(said, "ValidationProblem")
-    return responses
-
-
-def _header_components() -> Json:
-    said = {
-        "Bff-Revision": "The revision that answered.",
-        "Bff-Complete": "`true`, or `false` when a part is missing.",
-        "Bff-Missing": "The missing parts by name.",
-        "Server-Timing": "Where the time went, in milliseconds (W3C Server Timing).",
-        "X-Request-Id": "The caller's, if it sent a usable one, else ours.",
-    }
-    return {name: {"description": text, "schema": {"type": "string"}} for name, text in said.items()}
+    used = {name for route in routes for name in _refusals(route).values()}
+    found = ours(used, unfolds=any(route.described.unfolds for route in routes))
+    return found | {"schemas": dict(sorted({**schemas, **found["schemas"]}.items()))}

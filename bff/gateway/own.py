@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-from bff.errors import BffError, NotFound
+from bff.errors import NotFound
 from bff.gateway.target import OwnHandler
-from bff.revisions import archive as _archive
-from bff.revisions import traffic as _traffic
-from bff.revisions.store import failures as _store
-from bff.sdk import failures as _failures
+from bff.runtime import problems
 from bff.sdk.reply import JSON, TEXT, Answer
 
 PATHS = ("/health/liveness", "/health/readiness", "/problems/{code}")
@@ -40,15 +37,7 @@ def handlers(is_ready: Callable[[], bool]) -> dict[str, OwnHandler]:
 
 def pages() -> dict[str, bytes]:
     """One page a problem, from the docstring of its error class."""
-    assert _failures, (_traffic, _archive, _store)  # imported for their error classes
     return {
-        kind.code: f"{kind.title}\nstatus {kind.status}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n".encode()
-        for kind in _kinds(BffError)
-        if "code" in vars(kind)
+        code: f"{kind.title}\nstatus {kind.status}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n".encode()
+        for code, kind in problems.known().items()
     }
-
-
-def _kinds(root: type[BffError]) -> Iterator[type[BffError]]:
-    yield root
-    for kind in root.__subclasses__():
-        yield from _kinds(kind)

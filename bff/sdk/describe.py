@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -21,7 +21,10 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from bff.sdk.binding import Binder, Parameter, compile_binder
 from bff.sdk.handler import Handler, Kind, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of
+from bff.sdk.page import Page
 from bff.sdk.reply import body_type, is_raw, item_type
+from bff.sdk.serversent import ServerSentEvent
+from bff.sdk.view import aggregate
 
 Json = dict[str, Any]
 
@@ -38,8 +41,8 @@ _OURS = re.compile(r"bff_functions_[0-9a-f]+(_\d+)?__")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
     """One handler seen from one route. ``schemas`` are named and referred to as ``#/components/schemas/NAME``;
-    ``missable`` names the parts of the answer that may be null, and ``validates`` is whether values that do not
-    fit are refused.
+    ``missable`` names the parts of the answer that may be null, ``validates`` is whether values that do not fit
+    are refused, and ``unfolds`` whether the page may be sent part by part.
     """
 
     summary: str = ""
@@ -50,6 +53,7 @@ class Described:
     schemas: Mapping[str, Json] = field(default_factory=dict)
     missable: tuple[str, ...] = ()
     validates: bool = False
+    unfolds: bool = False
 
 
 def describe(module: ModuleType, handler: Handler, path_parameters: tuple[str, ...]) -> Described:
@@ -80,6 +84,7 @@ def describe(module: ModuleType, handler: Handler, path_parameters: tuple[str, .
         schemas=schemas.named,
         missable=missable,
         validates=any(parameter.source not in ("context", "request") for parameter in binder.parameters),
+        unfolds=Page.declared(returned) is not None and _mentions(handler.call, aggregate),
     )
 
 
@@ -104,6 +109,25 @@ def _docstring(call: Callable[..., Any]) -> str | None:
     return inspect.getdoc(call) if inspect.isroutine(inspect.unwrap(call)) else None
 
 
+def _mentions(call: Callable[..., Any], wanted: Any) -> bool:
+    """Whether a handler's own code speaks of something of ours, by a name of its own or as ``bff.NAME``."""
+    inner = inspect.unwrap(call)
+    function = getattr(inner, "__func__", inner)
+    known, code = getattr(function, "__globals__", {}), getattr(function, "__code__", None)
+    names = set(_names_in(code)) if code is not None else set()
+    is_direct = any(known.get(name) is wanted for name in names)
+    return is_direct or (
+        wanted.__name__ in names and getattr(known.get("bff"), wanted.__name__, None) is wanted
+    )
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
+
+
 class _Leniently(GenerateJsonSchema):
     """What has no JSON Schema is described as anything, rather than not at all."""
 
@@ -125,7 +149,7 @@ class _Schemas:
             if parameter.adapter is not None
         ]
         item = item_type(returned)
-        shown = returned if item is None else item
+        shown = Any if item is ServerSentEvent else returned if item is None else item
         adapter = _adapter_of(shown)
         if adapter is not None:
             asked.append(("return", "serialization", adapter))
@@ -261,7 +285,11 @@ def _answers(returned: Any, schemas: _Schemas) -> tuple[Json, tuple[str, ...]]:
     if returned is None:
         return {"204": {"description": "Done; there is nothing to say."}}, ()
     content = _content(returned, schemas)
-    said = "The answer, one JSON document a line." if "application/x-ndjson" in content else "The answer."
+    said = "The answer."
+    if item_type(returned) is ServerSentEvent:
+        said = "Server-sent events, until the caller leaves or the stream's time is over."
+    elif "application/x-ndjson" in content:
+        said = "The answer, one JSON document a line; an event each where `Accept` prefers those."
     answer: Json = {"description": said, "content": content}
     missable = _missable(schemas) if "application/json" in content and item_type(returned) is None else ()
     return {"200": answer}, missable
@@ -272,8 +300,11 @@ def _content(returned: Any, schemas: _Schemas) -> Json:
     if item is not None:
         if item in (str, bytes):
             return {"text/plain" if item is str else "application/octet-stream": {}}
-        # Strictly a schema is the whole body's, but tools take a line's type from here (3.2: itemSchema).
-        return {"application/x-ndjson": {"schema": schemas.of("return")}}
+        if item is ServerSentEvent:
+            return {"text/event-stream": {"schema": {"type": "string"}}}
+        # Strictly a schema is the whole body's, but tools take an item's type from here (3.2: itemSchema).
+        line = {"schema": schemas.of("return")}
+        return {"application/x-ndjson": line, "text/event-stream": line}
     if returned is str:
         return {"text/plain": {"schema": {"type": "string"}}}
     if returned in (bytes, bytearray):

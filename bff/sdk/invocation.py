@@ -198,6 +198,7 @@ class Invocation(Signal):
     left = False
     error: BaseException | None = None
     event: Any = None
+    outbox: list[Any] | None = None  # events that are stored with the end of the delivery it works on
     incoming: Incoming | None = None
     caller: Caller = NOBODY
     phases: Mapping[str, float] | None = None
@@ -267,9 +268,9 @@ class Invocation(Signal):
             if reason:
                 self.reasons = {**self.reasons, part: reason}
 
-    def open_call(self, service: str, method: str, path: str) -> CallRecord:
-        """Begin the record of a service call."""
-        record = CallRecord(service, method, path, self.clock.now())
+    def open_call(self, service: str, method: str, path: str, now: float | None = None) -> CallRecord:
+        """Begin the record of a service call; ``now`` is the clock's, where its caller has just asked."""
+        record = CallRecord(service, method, path, self.clock.now() if now is None else now)
         if self.calls is None:
             self.calls = []
         if len(self.calls) < MAX_CALLS:

@@ -11,7 +11,7 @@ import traceback
 from typing import Any
 
 from bff.errors import Fault
-from bff.sdk.invocation import Invocation
+from bff.sdk.invocation import CallRecord, Invocation
 from bff.signals import (
     AdminWrite,
     ConfigApplied,
@@ -21,6 +21,7 @@ from bff.signals import (
     EndpointEjected,
     EndpointReturned,
     EndpointsChanged,
+    EventDied,
     Evicted,
     InstanceDead,
     LimitsLost,
@@ -77,13 +78,9 @@ class AccessLog:
         self._lines.write(level, "request", fields)
 
 
-def _call(call: Any) -> dict[str, Any]:
-    ended = call.ended if call.ended is not None else call.started
-    shown: dict[str, Any] = {
-        "service": call.service,
-        "status": call.status,
-        "ms": round((ended - call.started) * 1000, 3),
-    }
+def _call(call: CallRecord) -> dict[str, Any]:
+    took = 0.0 if call.ended is None else call.ended - call.started
+    shown: dict[str, Any] = {"service": call.service, "status": call.status, "ms": round(took * 1000, 3)}
     if call.error:
         shown["error"] = call.error
     if how := call.how():
@@ -135,6 +132,7 @@ class EventLog:
         signals.listen(LoopLost, self._loop_lost)
         signals.listen(AdminWrite, self._admin_write)
         signals.listen(NoLocalToken, self._no_local_token)
+        signals.listen(EventDied, self._event_died)
         signals.listen(Unexpected, self._unexpected)
 
     def _revision_ready(self, said: RevisionReady) -> None:
@@ -263,6 +261,10 @@ class EventLog:
 
     def _store_returned(self, _said: StoreReturned) -> None:
         self._lines.write("info", "the state store is back", {})
+
+    def _event_died(self, said: EventDied) -> None:
+        fields = {"function": said.function, "trigger": said.trigger, "event_key": said.event}
+        self._lines.write("error", "event is dead", {**fields, "attempts": said.attempts, "why": said.why})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)

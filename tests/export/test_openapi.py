@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
+from bff.config import RouteConfig
 from bff.config.auth import DemandConfig, SchemeConfig
 from bff.export.openapi import METHODS, About, Operations, document
+from bff.export.passing import passing
+from bff.runtime import problems
 from bff.sdk.describe import Described
 
 PAGE: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -179,6 +182,9 @@ def test_what_callers_have_to_show_is_told() -> None:
     whole = made(*routes, schemes=configs)
     assert whole["security"] == []
     assert "security" not in whole["paths"]["/open"]["get"]
+    assert set(whole["paths"]["/open"]["get"]["responses"]) == {"200", "4XX", "5XX"}
+    assert set(whole["paths"]["/one"]["get"]["responses"]) == {"200", "401", "403", "4XX", "5XX"}
+    assert "WWW-Authenticate" in whole["components"]["responses"]["Unauthenticated"]["headers"]
     assert whole["paths"]["/one"]["get"]["security"] == [{"users": ["pay"]}]
     assert whole["paths"]["/any"]["get"]["security"] == [{"partners": []}, {"mesh": []}, {}]
     assert whole["components"]["securitySchemes"] == {
@@ -186,3 +192,58 @@ def test_what_callers_have_to_show_is_told() -> None:
         "partners": {"type": "apiKey", "in": "header", "name": "x-key"},
         "users": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     }
+
+
+def test_what_passes_through_is_told_plainly() -> None:
+    """Path, methods and what is asked of callers; that the rest is the service's to describe."""
+    config = RouteConfig(path="/shop/{rest:path}", service="shop")
+    through = Operations(
+        path=config.path, methods=config.methods, owner="shop", described=passing(config), passes=True
+    )
+    item = made(through)["paths"]["/shop/{rest}"]
+    assert set(item) == set(METHODS)
+    assert "unread" in item["post"]["description"]
+    assert item["get"]["parameters"][0]["description"] == "May hold slashes."
+    assert set(item["get"]["responses"]) == {"default", "4XX", "5XX"}
+    assert set(item["get"]["responses"]["default"]["headers"]) == {"X-Request-Id"}
+    assert item["post"]["requestBody"]["content"] == {"*/*": {}}
+    assert "requestBody" not in item["get"]
+
+
+def test_a_page_that_may_unfold_has_its_records_beside_it() -> None:
+    whole = made(route("/a", said=described(PAGE, unfolds=True)))
+    content = whole["paths"]["/a"]["get"]["responses"]["200"]["content"]
+    assert set(content) == {"application/json", "application/x-ndjson", "text/event-stream"}
+    assert {"UnfoldingPart", "UnfoldingEnd"} <= set(whole["components"]["schemas"])
+    assert "UnfoldingPart" not in made(route("/a", said=described(PAGE)))["components"]["schemas"]
+
+
+def test_a_model_that_is_called_like_one_of_ours_carries_its_functions_name() -> None:
+    said = Described(answers={"200": {"description": "The answer."}}, schemas={"Problem": PAGE})
+    schemas = made(route("/a", owner="maths", said=said))["components"]["schemas"]
+    assert schemas["maths.Problem"] == PAGE
+    assert schemas["Problem"]["title"] == "Problem"
+
+
+def test_every_kind_of_problem_is_named_with_its_page() -> None:
+    told = made()["components"]["schemas"]["Problem"]["x-problems"]
+    assert [each["code"] for each in told] == list(problems.of_calls())
+    assert {each["type"] for each in told} == {f"/problems/{code}" for code in problems.of_calls()}
+    assert {each["status"] for each in told if each["code"] == "not-found"} == {404}
+
+
+def test_five_hundred_routes_are_told_in_one_document() -> None:
+    """How long that takes is the benchmark's to say."""
+    routes = [
+        route(
+            f"/api/{number}/{{id}}",
+            "GET",
+            "POST",
+            owner=f"f{number}",
+            said=described(PAGE, parameters=in_path("id")),
+        )
+        for number in range(500)
+    ]
+    whole = document(routes, About())
+    assert len(_ids(whole)) == 1000
+    assert set(whole["components"]["schemas"]) == {"Page", "Problem"}

@@ -13,11 +13,16 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+import bff
+from bff import aggregate
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.context import Context
 from bff.sdk.describe import Described, describe, unread
 from bff.sdk.handler import ContractBroken, find
 from bff.sdk.parameters import Body, Cookie, File, Form, Header, Query
+from bff.sdk.serversent import ServerSentEvent
+
+LINES = ("application/x-ndjson", "text/event-stream")
 
 
 class Wanted(BaseModel):
@@ -203,8 +208,9 @@ def test_forms_say_which_encodings_can_carry_them() -> None:
         (
             AsyncIterator[Part],
             "200",
-            {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/Part"}}},
+            {kind: {"schema": {"$ref": "#/components/schemas/Part"}} for kind in LINES},
         ),
+        (AsyncIterator[ServerSentEvent], "200", {"text/event-stream": {"schema": {"type": "string"}}}),
         (AsyncIterator[str], "200", {"text/plain": {}}),
         (AsyncIterator[bytes], "200", {"application/octet-stream": {}}),
         (None, "204", None),
@@ -268,3 +274,28 @@ def test_of_what_cannot_be_asked_the_path_is_told() -> None:
     said = unread(("a", "b"))
     assert [parameter["name"] for parameter in said.parameters] == ["a", "b"]
     assert "could not be loaded" in said.description
+
+
+def test_a_page_whose_handler_aggregates_it_may_unfold() -> None:
+    """Told from its code: by the name it was imported as, through the package, and in a function inside."""
+
+    async def by_name() -> Page:
+        return await aggregate(Page, head=Part(name="a"))
+
+    async def through_the_package() -> Page | None:
+        return await bff.aggregate(Page, head=Part(name="a"))
+
+    async def inside() -> Page:
+        async def make() -> Page:
+            return await aggregate(Page, head=Part(name="a"))
+
+        return await make()
+
+    async def whole() -> Page:
+        return Page(head=Part(name="a"), notices=None)
+
+    async def no_page() -> dict[str, Any]:
+        return dict(await aggregate(dict, head=1))
+
+    assert [described(call).unfolds for call in (by_name, through_the_package, inside)] == [True] * 3
+    assert [described(call).unfolds for call in (whole, no_page)] == [False] * 2

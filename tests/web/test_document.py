@@ -43,7 +43,7 @@ def test_the_types_beside_the_example_are_what_the_functions_say(tools: Path, tm
     assert written.read_text() == (EXAMPLE / "src" / "api.d.ts").read_text()
 
 
-def test_a_running_gateway_gives_out_the_same_document(
+def test_a_running_gateway_gives_out_the_same_document_whose_problem_pages_are_there(
     document: Path, gateway: GatewayFactory, request: pytest.FixtureRequest
 ) -> None:
     import json
@@ -54,3 +54,6 @@ def test_a_running_gateway_gives_out_the_same_document(
     running = gateway(folder, "serve")
     told = httpx.get(f"{running.public}/openapi.json", trust_env=False, timeout=30).json()
     assert told == json.loads(document.read_text())
+    pages = told["components"]["schemas"]["Problem"]["x-problems"]
+    with httpx.Client(base_url=running.public, trust_env=False, timeout=30) as client:
+        assert {client.get(page["type"]).status_code for page in pages} == {200}

@@ -8,7 +8,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,23 +60,53 @@ def key() -> RSAKey:
     return RSAKey.generate_key(2048, parameters={"kid": "one"})
 
 
+Serve = Callable[..., Running]
+
+
 @pytest.fixture
-def served(
-    site: str, holidays: Demo, others: Demo, key: RSAKey, gateway: GatewayFactory, tmp_path: Path
-) -> Running:
+def serve(site: str, others: Demo, key: RSAKey, gateway: GatewayFactory, tmp_path: Path) -> Serve:
     jwks = tmp_path / "jwks.json"
     jwks.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
-    return gateway(
-        EXAMPLE,
-        "serve",
-        env={
-            "PAGE_ORIGIN": site,
-            "JWKS": str(jwks),
-            "AIRPORTS_URL": others.urls["airports"],
-            "CLOCKS_URL": others.urls["clocks"],
-            "HOLIDAYS_URL": holidays.urls["holidays"],
-        },
-    )
+    env = {
+        "PAGE_ORIGIN": site,
+        "JWKS": str(jwks),
+        "AIRPORTS_URL": others.urls["airports"],
+        "CLOCKS_URL": others.urls["clocks"],
+    }
+    return lambda **more: gateway(EXAMPLE, "serve", env={**env, **more})
+
+
+@pytest.fixture
+def served(serve: Serve, holidays: Demo) -> Running:
+    return serve(HOLIDAYS_URL=holidays.urls["holidays"])
+
+
+class Gate(http.server.BaseHTTPRequestHandler):
+    """A holidays service that answers when it is let."""
+
+    opened = threading.Event()
+
+    def do_GET(self) -> None:
+        self.opened.wait(30)
+        body = json.dumps([{"date": "2027-04-27", "name": "King's Day", "local_name": "Koningsdag"}]).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def slow_holidays() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gate) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        Gate.opened.set()
+        server.shutdown()
+        thread.join()
 
 
 def token(key: RSAKey, **claims: object) -> str:
@@ -101,6 +131,23 @@ def test_members_are_refused_without_a_token_and_served_with_one(
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#name")).to_contain_text("Amsterdam")
     expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_the_page_is_there_before_its_slowest_part(
+    page: Page, site: str, serve: Serve, slow_holidays: str
+) -> None:
+    """The airport is shown while the holidays are still on their way; then they come into the same page."""
+    served = serve(HOLIDAYS_URL=slow_holidays, HOLIDAYS_TIMEOUT="9s")
+    page.goto(f"{site}/?gateway={served.public}")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#name")).to_contain_text("Amsterdam")
+    expect(page.locator("#page")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#holidays li")).to_have_count(0)
+
+    Gate.opened.set()
+    expect(page.locator("#holidays li")).to_have_text(["2027-04-27: King's Day"])
+    expect(page.locator("#page")).to_have_attribute("aria-busy", "false")
+    expect(page.get_by_role("status")).to_be_hidden()
 
 
 def test_every_route_can_be_tried_on_the_docs_page(page: Page, served: Running) -> None:

@@ -14,7 +14,8 @@ export interface paths {
         /**
          * The arrivals page: where you land, what time it is there, and which days the shops will be closed
          * @description One page view over three services, asked side by side. Airport and clock are required, the holidays are not:
-         *     when their service fails the page is shown without them and says so (``Bff-Missing: holidays``).
+         *     when their service fails the page is shown without them and says so (``Bff-Missing: holidays``). A caller that asks
+         *     for ``application/x-ndjson`` sees each part as soon as it is there.
          *
          *     ``trouble`` is for demonstration: make the holidays service fail (503, cut, html or hang).
          */
@@ -37,7 +38,8 @@ export interface paths {
         /**
          * The arrivals page: where you land, what time it is there, and which days the shops will be closed
          * @description One page view over three services, asked side by side. Airport and clock are required, the holidays are not:
-         *     when their service fails the page is shown without them and says so (``Bff-Missing: holidays``).
+         *     when their service fails the page is shown without them and says so (``Bff-Missing: holidays``). A caller that asks
+         *     for ``application/x-ndjson`` sees each part as soon as it is there.
          *
          *     ``trouble`` is for demonstration: make the holidays service fail (503, cut, html or hang).
          */
@@ -200,6 +202,34 @@ export interface components {
              */
             dst: boolean;
         };
+        /**
+         * UnfoldingEnd
+         * @description The last record; an answer without one was cut.
+         */
+        UnfoldingEnd: {
+            complete: boolean;
+            missing: string[];
+            /** @description Why parts are missing, by their paths in the page. */
+            errors?: {
+                [key: string]: Record<string, never>;
+            };
+            problem?: components["schemas"]["Problem"];
+        };
+        /**
+         * UnfoldingPart
+         * @description A member of the page; without `value` it is not in the page after all.
+         */
+        UnfoldingPart: {
+            /** @description The member's name. */
+            part: string;
+            /** @description As it stands in the whole page. */
+            value?: unknown;
+            /**
+             * @description The value stands in for what did not come.
+             * @constant
+             */
+            missing?: true;
+        };
         ValidationProblem: components["schemas"]["Problem"] & {
             errors: {
                 in: string;
@@ -224,6 +254,29 @@ export interface components {
         Failed: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Nobody is known by this request. */
+        Unauthenticated: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The caller is known, and lacks a scope or role. */
+        Forbidden: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                 [name: string]: unknown;
             };
             content: {
@@ -254,6 +307,10 @@ export interface components {
         "Server-Timing": string;
         /** @description The caller's, if it sent a usable one, else ours. */
         "X-Request-Id": string;
+        /** @description Seconds after which trying again may help (RFC 9110 §10.2.3). */
+        "Retry-After": string;
+        /** @description The ways to say who calls (RFC 9110 §11.6.1). */
+        "WWW-Authenticate": string;
     };
     pathItems: never;
 }
@@ -273,7 +330,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer. Parts that may be null: `clock`, `holidays`; Bff-Missing names those that did not come. */
+            /** @description The answer. Parts that may be null: `clock`, `holidays`; Bff-Missing names those that did not come. Where `Accept` prefers NDJSON or events, its parts one by one. */
             200: {
                 headers: {
                     "Bff-Revision": components["headers"]["Bff-Revision"];
@@ -285,6 +342,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Arrival"];
+                    "application/x-ndjson": components["schemas"]["UnfoldingPart"] | components["schemas"]["UnfoldingEnd"];
+                    "text/event-stream": components["schemas"]["UnfoldingPart"] | components["schemas"]["UnfoldingEnd"];
                 };
             };
             422: components["responses"]["ValidationFailed"];
@@ -306,7 +365,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The answer. Parts that may be null: `clock`, `holidays`; Bff-Missing names those that did not come. */
+            /** @description The answer. Parts that may be null: `clock`, `holidays`; Bff-Missing names those that did not come. Where `Accept` prefers NDJSON or events, its parts one by one. */
             200: {
                 headers: {
                     "Bff-Revision": components["headers"]["Bff-Revision"];
@@ -318,8 +377,12 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Arrival"];
+                    "application/x-ndjson": components["schemas"]["UnfoldingPart"] | components["schemas"]["UnfoldingEnd"];
+                    "text/event-stream": components["schemas"]["UnfoldingPart"] | components["schemas"]["UnfoldingEnd"];
                 };
             };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["ValidationFailed"];
             "4XX": components["responses"]["Refused"];
             "5XX": components["responses"]["Failed"];

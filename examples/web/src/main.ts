@@ -1,6 +1,9 @@
-import { Refused, get } from "./client.js";
+import { Refused, get, type Get, type Json } from "./client.js";
+import { unfold } from "./unfold.js";
 
 const GATEWAY = new URLSearchParams(location.search).get("gateway") ?? "http://localhost:8000";
+const ARRIVAL = "/api/arrival/{country}/{code}";
+type Arrival = Json<Get<typeof ARRIVAL>>;
 
 function element(id: string): HTMLElement {
   const found = document.getElementById(id);
@@ -12,21 +15,27 @@ async function show(form: HTMLFormElement): Promise<void> {
   const given = new FormData(form);
   const where = { country: String(given.get("country")), code: String(given.get("code")) };
   const token = String(given.get("token")).trim();
+  element("page").ariaBusy = "true";
   const { page, missing } = new URLSearchParams(location.search).has("members")
     ? await get(GATEWAY, "/api/members/arrival/{country}/{code}", where, token)
-    : await get(GATEWAY, "/api/arrival/{country}/{code}", where);
+    : await unfold(GATEWAY, ARRIVAL, where, draw);
+  draw(page);
+  element("missing").textContent = `Not here at the moment: ${missing.join(", ")}.`;
+  element("missing").hidden = missing.length === 0;
+  element("page").ariaBusy = "false";
+}
 
-  element("name").textContent = `${page.airport.name}, ${page.airport.city}`;
-  element("clock").textContent = page.clock
-    ? `It is ${page.clock.local_time.slice(11, 16)} there (${page.clock.utc_offset}).`
+/** Draw as much of the page as there is. */
+function draw({ airport, clock, holidays }: Partial<Arrival>): void {
+  element("name").textContent = airport ? `${airport.name}, ${airport.city}` : "";
+  element("clock").textContent = clock
+    ? `It is ${clock.local_time.slice(11, 16)} there (${clock.utc_offset}).`
     : "";
-  element("holidays").replaceChildren(...(page.holidays ?? []).map((day) => {
+  element("holidays").replaceChildren(...(holidays ?? []).map((day) => {
     const line = document.createElement("li");
     line.textContent = `${day.date}: ${day.name}`;
     return line;
   }));
-  element("missing").textContent = `Not here at the moment: ${missing.join(", ")}.`;
-  element("missing").hidden = missing.length === 0;
   element("page").hidden = false;
 }
 
