@@ -121,6 +121,9 @@ class RouteConfig(Section):
     timeout: Duration | None = Field(
         default=None, description="Shortens the function's or the service's timeout on this route."
     )
+    length_required: Flag = Field(
+        default=False, description="Whether bodies must say their length; those in chunks are 411."
+    )
     max_body: Size | None = Field(
         default=None, description="Largest request body, instead of gateway.max_body."
     )

@@ -47,6 +47,7 @@ class Target:
     withheld: frozenset[bytes] = frozenset()
     timeout: float = 10.0
     max_body: int = 0
+    length_required: bool = False
     forwarding: Forwarding = NO_FORWARDING
     cancel_on_disconnect: bool = False
     stream_idle_timeout: float = 300.0
@@ -146,6 +147,7 @@ def _target(
         function=route.function,
         timeout=config.timeout_of(route),
         max_body=config.max_body_of(route),
+        length_required=route.length_required,
         forwarding=forwarding if forwarding != Forwarding() else NO_FORWARDING,
         cancel_on_disconnect=function.cancel_on_disconnect,
         stream_idle_timeout=function.stream_idle_timeout,
@@ -184,6 +186,7 @@ def _passing(
         withheld=_read_here(config),
         timeout=config.timeout_of(route),
         max_body=config.max_body_of(route),
+        length_required=route.length_required,
         forwarding=forwarding,
         cancel_on_disconnect=True,
         stream_idle_timeout=service.stream_idle_timeout,

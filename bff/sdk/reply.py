@@ -94,6 +94,11 @@ class Encoder:
         # pydantic writes any object for a model, as far as their attributes agree: `{}` for a stranger.
         self._validates = self._adapter is not None and _names_records(annotation)
 
+    @property
+    def says_json(self) -> bool:
+        """Whether every answer is JSON, whatever the handler returns."""
+        return self._adapter is not None
+
     def encode(self, result: Any) -> Answer:
         """The answer for what the handler returned.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,6 +34,8 @@ routes:
 - {path: "/big/{size}", function: big, compression: true, cache: {ttl: 60s}}
 - {path: /flowing, function: flowing, compression: {streams: true}}
 - {path: /still, function: flowing, compression: true}
+- {path: /posted, methods: [POST], function: posted}
+- {path: /measured, methods: [POST], function: posted, length_required: true}
 - {path: /limited, function: hello, limits: each}
 - {path: /guarded, function: hello, limits: [each, from_here], auth: partners}
 """ % {name: f"sha256:{sha256(name.encode()).hexdigest()}" for name in ("acme", "bolt")}
@@ -50,6 +52,7 @@ async def handle(wait: str) -> AsyncIterator[dict[str, str]]:
         await asyncio.sleep(0.01)
     yield {"word": "second"}
 """
+POSTED = "async def handle(body: dict[str, int]) -> dict[str, int]:\n    return body\n"
 HELLO = "async def handle() -> dict[str, str]:\n    return {'hello': 'world'}\n"
 PAGE = (
     "from starlette.responses import HTMLResponse\n\n\nasync def handle() -> HTMLResponse:\n"
@@ -63,7 +66,7 @@ COOKIE = {"cookie": "session=1"}
 def door(
     module_gateway: GatewayFactory, module_project: Callable[[Mapping[str, str | bytes]], Path]
 ) -> Running:
-    functions = {"hello": HELLO, "page": PAGE, "big": BIG, "flowing": FLOWING}
+    functions = {"hello": HELLO, "page": PAGE, "big": BIG, "flowing": FLOWING, "posted": POSTED}
     files = {f"functions/{name}.py": text for name, text in functions.items()}
     return module_gateway(module_project({"routes.yaml": ROUTES, **files}), "serve")
 
@@ -267,3 +270,71 @@ def test_streams_are_left_alone_unless_told(door: Running, tmp_path: Path) -> No
     answer = door.get("/still", params={"wait": str(go_on)})
     assert "content-encoding" not in answer.headers
     assert answer.text.count("word") == 2
+
+
+@pytest.mark.parametrize(
+    ("accepted", "status"),
+    [
+        ("*/*", 200),
+        ("application/json", 200),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", 200),
+        ("application/*", 200),
+        ("application/json;q=0.1", 200),
+        ("application/problem+json", 200),
+        ("text/event-stream", 200),
+        ("", 200),
+        ("text/html", 406),
+        ("application/xml;q=0.9", 406),
+        ("application/json;q=0", 406),
+        ("*/*;q=0", 406),
+        ("application/json;q=0, */*", 406),
+        ("nonsense", 406),
+    ],
+)
+def test_who_takes_no_json_is_told_before_anything_is_done(door: Running, accepted: str, status: int) -> None:
+    answer = door.get("/hello", headers={"accept": accepted})
+    assert answer.status_code == status
+    if status == 406:
+        assert (answer.json()["code"], answer.json()["fault"]) == ("not-acceptable", "caller")
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_page_of_another_kind_is_not_negotiated(door: Running) -> None:
+    """Nobody knows beforehand what a function that returns a Response will answer."""
+    assert door.get("/framed", headers={"accept": "image/png"}).status_code == 200
+
+
+def test_a_route_may_want_to_know_lengths(door: Running) -> None:
+    def in_chunks() -> Iterator[bytes]:
+        yield b'{"a": 1}'
+
+    json = {"content-type": "application/json"}
+    refused = door.client.post("/measured", content=in_chunks(), headers=json)
+    assert (refused.status_code, refused.json()["code"]) == (411, "length-required")
+    assert door.client.post("/measured", content=b'{"a": 1}', headers=json).json() == {"a": 1}
+    assert door.client.post("/posted", content=in_chunks(), headers=json).json() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("coding", "status"), [("gzip", 415), ("br, gzip", 415), ("identity", 200), ("", 200)]
+)
+def test_a_body_in_a_coding_is_415_and_told_what_is_read(door: Running, coding: str, status: int) -> None:
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    answer = door.client.post("/posted", content=b'{"a": 1}', headers=headers)
+    assert answer.status_code == status
+    if status == 415:
+        assert answer.json()["code"] == "unsupported-coding"
+        assert answer.headers["accept-encoding"] == "identity"
+
+
+def test_every_problem_of_the_door_has_a_page(door: Running) -> None:
+    """`type` is a place on the gateway that explains it."""
+    for code in (
+        *("bad-request", "unauthenticated", "forbidden", "cross-site", "not-found", "method-not-allowed"),
+        *("not-acceptable", "head-timed-out", "body-timed-out", "length-required", "body-too-large"),
+        *("target-too-long", "unsupported-media-type", "unsupported-coding", "validation-failed"),
+        *("too-many-requests", "head-too-large", "too-many-connections", "limits-unavailable"),
+    ):
+        page = door.get(f"/problems/{code}")
+        assert page.status_code == 200
+        assert page.text.splitlines()[1].startswith("status ")
