@@ -19,6 +19,7 @@ from bff.config.names import HOP_BY_HOP, METHODS, is_token
 from bff.config.pattern import Pattern
 from bff.config.rewrite import Rewrite
 from bff.config.section import Flag, LowerCased, NoDoubles, OneOrMany, Section, wrong
+from bff.config.static import StaticConfig
 from bff.config.units import Duration, Size
 
 _SENT_BY_US = frozenset({"forwarded", "x-forwarded-for", "traceparent", "x-request-id"})
@@ -141,9 +142,17 @@ class RouteConfig(Section):
         is_open = isinstance(data, dict) and data.get("service") and "methods" not in data
         return {**data, "methods": METHODS} if is_open else data
 
+    respond_async: Flag = Field(
+        default=False,
+        description="Whether `Prefer: respond-async` is heeded: 202 at once, the answer later (RFC 7240).",
+    )
     errors: Flag = Field(
         default=False,
         description="Whether an incomplete JSON object tells in a member errors why parts are missing.",
+    )
+
+    static: StaticConfig | None = Field(
+        default=None, description="Members that the route's JSON object has from here, and when."
     )
 
     @cached_property

@@ -41,6 +41,7 @@ from bff.gateway.routecache import RouteCache, Shelf
 from bff.gateway.sender import DateField, Sender
 from bff.gateway.target import Door, Table, Target
 from bff.runtime.invoker import Invoker
+from bff.sdk.accept import prefers_async
 from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.invocation import Incoming, Invocation
 from bff.services.cache import Cache
@@ -224,13 +225,15 @@ class Gateway:
         try:
             if target.door is not None:
                 await self._knock(target.door, invocation, sender)
+            elif target.later is not None and _prefers_async(invocation):
+                await self._knock(target.later, invocation, sender)
             elif target.service:
                 await self._pass(invocation, sender, table, target)
             elif target.cache is None or self._cache is None:
-                await self._invoker.invoke(invocation, sender.answer)
+                await self._invoker.invoke(invocation, target.with_static(sender.answer, invocation))
             else:
                 shelf = self._cache.shelf(target.cache, invocation, sender, target)
-                await self._through(shelf, invocation)
+                await self._through(shelf, invocation, target)
         finally:
             if connection is not None:
                 connection.on_left = None
@@ -241,13 +244,16 @@ class Gateway:
                 answer = await door(invocation)
         except TimeoutError:
             raise DeadlineExceeded(allowed=invocation.deadline.allowed) from None
-        await sender.whole(answer, is_page=False)
+        if answer.stream is not None:
+            await sender.answer(answer)
+        else:
+            await sender.whole(answer, is_page=False)
 
-    async def _through(self, shelf: Shelf, invocation: Invocation) -> None:
+    async def _through(self, shelf: Shelf, invocation: Invocation, target: Target) -> None:
         """Answer from the store, or run the function and keep what it answers."""
         invocation.shelf = shelf
         try:
-            await self._invoker.invoke(invocation, shelf.respond)
+            await self._invoker.invoke(invocation, target.with_static(shelf.respond, invocation))
         except BffError as failure:
             if not await shelf.stood_in(failure):
                 raise
@@ -330,6 +336,8 @@ class Gateway:
             pass
         elif sender.started:
             sender.break_off()
+        elif (stand_in := sender.target.instead_of(error, invocation)) is not None:
+            await sender.answer(stand_in)
         elif self._dev is not None:
             await self._dev.answer(error, scope, invocation, sender)
         else:
@@ -370,6 +378,10 @@ def _is_in_a_task() -> bool:
         return asyncio.current_task() is not None
     except RuntimeError:  # no loop runs
         return False
+
+
+def _prefers_async(invocation: Invocation) -> bool:
+    return invocation.incoming is not None and prefers_async(invocation.incoming.scope["headers"])
 
 
 def _leave(invocation: Invocation, task: asyncio.Task[Any], finishes: bool) -> None:

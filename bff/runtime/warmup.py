@@ -12,6 +12,7 @@ from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded
+from bff.measured import WarmUp
 from bff.revisions import snapshot
 from bff.revisions.loader import Loader, Package, explain, words_of
 from bff.revisions.revision import Revision
@@ -25,10 +26,9 @@ from bff.runtime.lifespan import LifespanFailed
 from bff.runtime.settings import Settings
 from bff.runtime.threads import Threads
 from bff.sdk.call import Sender
-from bff.sdk.context import Publish, Surroundings
+from bff.sdk.context import Progress, Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 from bff.sdk.invocation import Invocation
-from bff.signals import WarmUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,16 @@ class Workshop:
     senders: Callable[[], Mapping[str, Sender]]
     logger: Callable[[Invocation], Any]
     stuck: Stuck = field(default_factory=Stuck)
+    new_code_thread: Threads | None = None
     publish: Publish | None = None
+    progress: Progress | None = None
+
+    def for_new_code(self) -> Workshop:
+        """The same, for code that never served: a deploy that takes its time to be imported stands in nobody's
+        way, neither a rollback's nor a cold start's.
+        """
+        thread = self.new_code_thread
+        return self if thread is None else replace(self, loader_thread=thread)
 
 
 PHASES = ("queue", "read", "compile", "imports", "construct", "start")
@@ -198,6 +207,7 @@ def _assemble(
         logger=workshop.logger,
         loop=loop if is_sync else None,
         publish=workshop.publish,
+        progress=workshop.progress,
     )
     function = package.revision.function
     threads = (

@@ -38,6 +38,12 @@ def takes_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return ranges > 0 or any(weight > 0 for weight in named)
 
 
+def prefers_async(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the caller would rather be told at once that the answer comes later (RFC 7240 §4.1)."""
+    said = b",".join(value for name, value in headers if name == b"prefer").lower()
+    return any(each.partition(b";")[0].strip() == b"respond-async" for each in said.split(b","))
+
+
 def _weighed(option: str) -> tuple[str, float]:
     kind, *parameters = (each.strip() for each in option.split(";"))
     weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")

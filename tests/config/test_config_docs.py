@@ -49,6 +49,7 @@ from bff.config.auth import (
     JwtConfig,
     SchemeConfig,
 )
+from bff.config.calls import CallsConfig
 from bff.config.compression import CompressionConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
@@ -56,6 +57,7 @@ from bff.config.faults import FaultConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
+from bff.config.static import StaticConfig
 from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
+    "routes[].static": StaticConfig,
     "scale": ScaleConfig,
     "cache": CacheConfig,
     "subset": SubsetConfig,
@@ -106,6 +109,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.discovery": DiscoveryConfig,
     "services.NAME.faults[]": FaultConfig,
     "events": EventsConfig,
+    "calls": CallsConfig,
     "triggers.NAME": TriggerConfig,
     "filter": FilterConfig,
     "delivery": DeliveryConfig,

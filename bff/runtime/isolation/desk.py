@@ -65,6 +65,8 @@ class Desk:
         if kind == "missing" and invocation is not None:
             for part in head["parts"]:
                 invocation.mark_missing(part, head["reasons"].get(part, {}))
+        elif kind == "progress" and invocation is not None and self._workshop.progress is not None:
+            self._workshop.progress(invocation, head["done"], head["total"], head["note"])
         elif kind == "log" and head["level"] in _LEVELS:
             self._log(head, invocation)
 
@@ -124,6 +126,8 @@ def _options(head: Mapping[str, Any], body: bytes) -> SendOptions:
         options["timeout"] = head["timeout"]
     if head["idempotent"] is not None:
         options["idempotent"] = head["idempotent"]
+    if head["stale"] is not None:
+        options["stale"] = head["stale"]
     if "params" in head:
         options["params"] = [(name, value) for name, value in head["params"]]
     if "has_body" in head:
