@@ -327,6 +327,7 @@ async def test_an_empty_stream_says_what_it_would_have_been(declared: Any, kind:
     assert answer.stream.framing.content_type == (b"content-type", kind)
 
 
+@pytest.mark.anyio
 async def test_closing_a_stream_closes_the_handlers_generator() -> None:
     """A caller who leaves in the middle lets the handler's ``finally`` run."""
     ends: list[str] = []
