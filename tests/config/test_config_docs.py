@@ -50,11 +50,13 @@ from bff.config.auth import (
     SchemeConfig,
 )
 from bff.config.calls import CallsConfig
+from bff.config.compression import CompressionConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
+from bff.config.pipeline import PipelineConfig, StepConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.schedule import ScheduleConfig
 from bff.config.static import StaticConfig
@@ -68,6 +70,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "The file itself": Config,
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
+    "compression": CompressionConfig,
     "csrf": CsrfConfig,
     "limits": LimitsConfig,
     "limits.policies.NAME": LimitConfig,
@@ -109,6 +112,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.faults[]": FaultConfig,
     "events": EventsConfig,
     "calls": CallsConfig,
+    "pipelines.NAME": PipelineConfig,
+    "step": StepConfig,
     "schedules.NAME": ScheduleConfig,
     "triggers.NAME": TriggerConfig,
     "filter": FilterConfig,
