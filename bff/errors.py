@@ -97,7 +97,8 @@ class CrossSite(BffError):
 
     A call is refused if the browser says that it comes from another site (``Sec-Fetch-Site``, or ``Origin`` that
     is not the host which is called) and that origin is not allowed, or if the route demands ``X-CSRF: 1`` and the
-    call does not have it. Calls without cookies, and GET and HEAD, are never refused.
+    call does not have it. Calls without cookies, and GET and HEAD, are never refused; but a WebSocket is, cookies
+    or not, if the page that opens it is of another origin which is not allowed.
     """
 
     code, title = "cross-site", "This may be another site's call"
@@ -112,9 +113,27 @@ class CrossSite(BffError):
         )
 
     @classmethod
+    def socket(cls) -> CrossSite:
+        """The page that opens a WebSocket is of another origin."""
+        return cls(
+            "A page of another origin opens this WebSocket: open it from a page of this one, or have the origin "
+            "listed under cors or csrf of the route."
+        )
+
+    @classmethod
     def header(cls) -> CrossSite:
         """The header is missing that no form can send."""
         return cls("The call carries cookies, and this route wants the header `X-CSRF: 1` with them.")
+
+
+class UpgradeRequired(BffError):
+    """Here is a WebSocket, and the request offers none, or of another version (RFC 9110 §15.5.22, RFC 6455 §4.4)."""
+
+    code, title = "upgrade-required", "Here is a WebSocket"
+    status, fault = 426, Fault.CALLER
+
+    def headers(self) -> Mapping[str, str]:
+        return {"upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13"}
 
 
 class KeysUnavailable(BffError):

@@ -30,7 +30,6 @@ from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.door import csrf
 from bff.gateway.door.limiting import Counted
-from bff.gateway.farewells import Farewells
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.onward import Hop
 from bff.gateway.options import answer_options, carried_by, is_preflight
@@ -41,6 +40,7 @@ from bff.gateway.sender import DateField, Sender
 from bff.gateway.target import Table, Target
 from bff.runtime.invoker import Invoker
 from bff.sdk.failures import ServiceUnreachable
+from bff.sdk.farewells import Farewells
 from bff.sdk.invocation import Incoming, Invocation
 from bff.services.cache import Cache
 from bff.services.pool import AnyClient
@@ -187,10 +187,8 @@ class Gateway:
             await answer_options(scope, sender, table, origin)
             return
         invocation.function = target.function
-        if target.csrf is not None and (method not in csrf.SAFE or OFFER_KEY in scope):
-            peer = scope.get("client")
-            is_vouched = peer is not None and table.proxies.trusts(peer[0])
-            target.csrf.check(scope["headers"], is_vouched=is_vouched)
+        if method not in csrf.SAFE or OFFER_KEY in scope:
+            self._refuse_foreign_pages(target, scope, table)
         allowed, peer = target.timeout, scope.get("client")
         if peer:
             patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
@@ -207,6 +205,14 @@ class Gateway:
         if table.lanes is not None:
             table.lanes.enter(invocation, scope["headers"])
         await self._answered(target, invocation, sender, table, scope.get(SCOPE_KEY))
+
+    @staticmethod
+    def _refuse_foreign_pages(target: Target, scope: Scope, table: Table) -> None:
+        """A call that may change something, or opens a WebSocket, comes from a page that may make it."""
+        check = target.handshake if OFFER_KEY in scope and target.handshake is not None else target.csrf
+        if check is not None:
+            peer = scope.get("client")
+            check.check(scope["headers"], is_vouched=peer is not None and table.proxies.trusts(peer[0]))
 
     async def _answered(
         self,

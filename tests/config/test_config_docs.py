@@ -48,6 +48,7 @@ from bff.config.auth import (
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
+from bff.config.function import WebSocketConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
@@ -79,6 +80,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "defaults": Defaults,
     "services.NAME": ServiceConfig,
     "functions.NAME": FunctionConfig,
+    "functions.NAME.websocket": WebSocketConfig,
     "routes[]": RouteConfig,
     "scale": ScaleConfig,
     "cache": CacheConfig,
