@@ -8,6 +8,7 @@ from benchmarks import startup
 from benchmarks.caller import Caller, all_cold
 from benchmarks.figures import Series
 from benchmarks.outcome import Effort, Outcome, Table, spread
+from benchmarks.processes import at_rest
 from benchmarks.projects import HELLO, PAGE, names, project
 from benchmarks.servers import LOAD_CORE, Running, on_core, running
 
@@ -30,6 +31,7 @@ def measure(effort: Effort) -> Outcome:
         on_core(LOAD_CORE),
         running(who.gateway("bff", config, path="/health/liveness")) as run,
     ):
+        at_rest(run.process.pid)
         first = {kind: colds(run, of) for kind, of in (("hello", hellos), ("page", pages))}
         again: dict[str, list[float]] = {"hello": [], "page": []}
         for _ in range(effort.evictions):

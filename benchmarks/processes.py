@@ -1,6 +1,7 @@
 """What /proc tells about a process tree: its members, its CPU seconds, its memory."""
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +35,21 @@ def cpu_seconds(pids: list[int]) -> float:
             fields = stat(pid)
             total += int(fields[11]) + int(fields[12])
     return total / TICKS
+
+
+def at_rest(root: int, *, quiet: float = 0.3, within: float = 20.0) -> None:
+    """Return once the tree has used no CPU for a while: what follows a start by itself is over then.
+
+    Raises:
+        TimeoutError: it goes on and on.
+
+    """
+    ends, used = time.monotonic() + within, -1.0
+    while (now := cpu_seconds(tree(root))) != used:
+        if time.monotonic() > ends:
+            raise TimeoutError(f"process {root} is still busy after {within:g} s")
+        used = now
+        time.sleep(quiet)
 
 
 def resident_bytes(pids: list[int]) -> int:

@@ -68,18 +68,16 @@ FAN_OUT = 0.85
 
 
 class Deadline:
-    """An instant by which an invocation must have answered, and how long it was given in the first place."""
+    """An instant by which an invocation must have answered, and how long it was given in the first place;
+    ``of_calls`` is the one by which its service calls must have ended.
+    """
 
-    __slots__ = ("allowed", "at")
+    __slots__ = ("allowed", "at", "of_calls")
 
     def __init__(self, at: float, allowed: float) -> None:
         self.at = at
         self.allowed = allowed
-
-    @property
-    def of_calls(self) -> float:
-        """The instant by which service calls must have ended."""
-        return self.at - (1.0 - FAN_OUT) * self.allowed
+        self.of_calls = at - (1.0 - FAN_OUT) * allowed
 
     def __repr__(self) -> str:
         return f"<Deadline at {self.at:.3f}, {self.allowed:g} s allowed>"

@@ -24,7 +24,7 @@ from bff.config.service import ServiceConfig
 from bff.config.state import Place, RetentionConfig, StateUrl, place_of
 from bff.config.traffic import LaneConfig
 
-_PLAIN: Final = FunctionConfig()
+_PLAIN: Final = FunctionConfig.plain()
 
 
 class Config(Section):
@@ -40,29 +40,29 @@ class Config(Section):
         default=Path("functions"), description="Where the functions are, seen from routes.yaml."
     )
     gateway: Annotated[GatewayConfig, OrEmpty] = Field(
-        default=GatewayConfig(), description="Limits of the public listener, and CORS."
+        default=GatewayConfig.plain(), description="Limits of the public listener, and CORS."
     )
     lanes: Annotated[LaneConfig, OrEmpty] = Field(
-        default=LaneConfig(), description="How a lane travels, and whose lanes are believed."
+        default=LaneConfig.plain(), description="How a lane travels, and whose lanes are believed."
     )
     telemetry: Annotated[TelemetryConfig, OrEmpty] = Field(
-        default=TelemetryConfig(), description="Logs and metrics."
+        default=TelemetryConfig.plain(), description="Logs and metrics."
     )
     admin: Annotated[AdminConfig, OrEmpty] = Field(
-        default_factory=AdminConfig, description="Who may use the admin listener."
+        default_factory=AdminConfig.plain, description="Who may use the admin listener."
     )
     state: StateUrl = Field(
         default="sqlite:///.bff/state.db",
         description="Where revisions and traffic are kept: a file seen from routes.yaml, or PostgreSQL.",
     )
     revisions: Annotated[RetentionConfig, OrEmpty] = Field(
-        default=RetentionConfig(), description="How long revisions are kept."
+        default=RetentionConfig.plain(), description="How long revisions are kept."
     )
     openapi: Annotated[OpenApiConfig, OrEmpty] = Field(
-        default=OpenApiConfig(), description="The head of /openapi.json, and whether it is public."
+        default=OpenApiConfig.plain(), description="The head of /openapi.json, and whether it is public."
     )
     defaults: Annotated[Defaults, OrEmpty] = Field(
-        default=Defaults(), description="What functions get that say nothing else."
+        default=Defaults.plain(), description="What functions get that say nothing else."
     )
     auth: Annotated[Mapping[str, SchemeConfig], AfterValidator(scheme_names), OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Ways for callers to show who they are, by name."

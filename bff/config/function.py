@@ -34,7 +34,7 @@ class Defaults(Section):
     warm_up_timeout: Duration = Field(
         default=10.0, description="How long importing and starting may take (AWS Lambda's init phase)."
     )
-    scale: ScaleConfig = Field(default=ScaleConfig(), description="How many instances, and how long.")
+    scale: ScaleConfig = Field(default=ScaleConfig.plain(), description="How many instances, and how long.")
     concurrency: Count = Field(
         default=0,
         ge=0,
@@ -46,10 +46,11 @@ class Defaults(Section):
     )
     limits: LimitNames = Field(default=(), description="Rate limits by name that count on every route.")
     csrf: CsrfSetting = Field(
-        default=CsrfConfig(), description="How calls with cookies from other sites' pages are refused."
+        default=CsrfConfig.plain(), description="How calls with cookies from other sites' pages are refused."
     )
     security_headers: SecurityHeadersSetting = Field(
-        default=SecurityHeadersConfig(), description="Fields of answers that tell browsers to be careful."
+        default=SecurityHeadersConfig.plain(),
+        description="Fields of answers that tell browsers to be careful.",
     )
 
 
@@ -111,10 +112,10 @@ class FunctionConfig(Section):
         default=None, description="What its first warm-up may take; `bff check --cold` holds it to that."
     )
     traffic: Annotated[TrafficConfig, OrEmpty] = Field(
-        default=TrafficConfig(), description="Which revision a call gets where several are live."
+        default=TrafficConfig.plain(), description="Which revision a call gets where several are live."
     )
     release: Annotated[ReleaseConfig, OrEmpty] = Field(
-        default=ReleaseConfig(), description="How a new revision comes to have all calls."
+        default=ReleaseConfig.plain(), description="How a new revision comes to have all calls."
     )
     lane: Label | None = Field(
         default=None,

@@ -41,7 +41,7 @@ class RetriesConfig(Section):
         default=1.0, description="Longest Retry-After that is waited for; a longer one is handed over."
     )
     budget: Annotated[BudgetConfig, OrEmpty] = Field(
-        default=BudgetConfig(), description="What retries and hedges may add to the load."
+        default=BudgetConfig.plain(), description="What retries and hedges may add to the load."
     )
 
 

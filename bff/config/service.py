@@ -176,16 +176,16 @@ class ServiceConfig(Section):
         default=False, description="Whether every call of it may be sent twice, POST and the like included."
     )
     retries: Annotated[RetriesConfig, OrEmpty] = Field(
-        default=RetriesConfig(), description="Which failed calls are sent again."
+        default=RetriesConfig.plain(), description="Which failed calls are sent again."
     )
     hedge: HedgeConfig | None = Field(
         default=None, description="A second attempt beside an unusually slow one; absent: none."
     )
     outlier_detection: Annotated[OutlierConfig, OrEmpty] = Field(
-        default=OutlierConfig(), description="When an endpoint is left alone, and for how long."
+        default=OutlierConfig.plain(), description="When an endpoint is left alone, and for how long."
     )
     balance: Annotated[Balance, OrEmpty] = Field(
-        default=BalanceConfig(), description="Which endpoint gets the next call."
+        default=BalanceConfig.plain(), description="Which endpoint gets the next call."
     )
     faults: Annotated[tuple[FaultConfig, ...], OrNone] = Field(
         default=(), description="Faults made on purpose; refused unless gateway.allow_faults."

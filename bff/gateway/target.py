@@ -109,7 +109,7 @@ def compile_table(
         router=Router.compiled(routes),
         carried=Carried(config.gateway.cors, config.defaults.security_headers),
         proxies=TrustedProxies(config.gateway.trusted_proxies),
-        lanes=Lanes(config.lanes) if config.lanes != LaneConfig() else None,
+        lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
     )
 

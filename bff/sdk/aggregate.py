@@ -110,17 +110,23 @@ class _Team:
             self._running += 1
             run = part.run if isinstance(part, _LIGHT) else None
             if run is not None:
-                member = RunningPart(run(), self._one_ended, self._loop)
+                member = RunningPart(run(), self._part_ended, self._loop)
                 self._members.append(member)
                 member.start(starter)
             else:
                 task = self._loop.create_task(_run(part))
                 self._members.append(task)
-                task.add_done_callback(self._one_ended)
+                task.add_done_callback(self._task_ended)
 
-    def _one_ended(self, member: Any) -> None:
+    def _task_ended(self, task: asyncio.Task[Any]) -> None:
+        self._one_ended(None if task.cancelled() else task.exception())
+
+    def _part_ended(self, part: RunningPart[Any]) -> None:
+        self._one_ended(part.error)
+
+    def _one_ended(self, failure: BaseException | None) -> None:
         self._running -= 1
-        if not member.cancelled() and (failure := member.exception()) is not None:
+        if failure is not None and not isinstance(failure, asyncio.CancelledError):
             self._failures.append(failure)
         elif self._running:
             return

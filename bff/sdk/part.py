@@ -21,7 +21,7 @@ class RunningPart(Generic[T]):
     :class:`bff.clock.Expiry` need it (docs.python.org, "Extending asyncio": a third-party task).
 
     Mutable state: what it waits for (``_fut_waiter``, Task's own name), cancellations asked for (``_cancels``)
-    and not yet delivered (``_must_cancel``), what is to be ``_thrown`` next, and in the end ``_result`` or ``_error``.
+    and not yet delivered (``_must_cancel``), what is to be ``_thrown`` next, and in the end ``_result`` or ``error``.
     """
 
     __slots__ = (
@@ -30,13 +30,13 @@ class RunningPart(Generic[T]):
         "_context",
         "_coroutine",
         "_ended",
-        "_error",
         "_fut_waiter",
         "_is_done",
         "_loop",
         "_must_cancel",
         "_result",
         "_thrown",
+        "error",
     )
 
     _result: T
@@ -52,7 +52,7 @@ class RunningPart(Generic[T]):
         self._loop = loop
         self._context = copy_context()
         self._fut_waiter: Any = None
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
         self._thrown: BaseException | None = None
         self._cancels = 0
         self._is_done = self._must_cancel = False
@@ -71,11 +71,11 @@ class RunningPart(Generic[T]):
 
     def cancelled(self) -> bool:
         """Whether it ended by a cancellation."""
-        return self._is_done and isinstance(self._error, asyncio.CancelledError)
+        return self._is_done and isinstance(self.error, asyncio.CancelledError)
 
     def exception(self) -> BaseException | None:
         """What it raised."""
-        return self._error
+        return self.error
 
     def result(self) -> T:
         """What it returned.
@@ -84,8 +84,8 @@ class RunningPart(Generic[T]):
             BaseException: what it raised.
 
         """
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         return self._result
 
     def get_coro(self) -> Coroutine[Any, Any, T]:
@@ -131,25 +131,28 @@ class RunningPart(Generic[T]):
         except BaseException as error:
             self._end(error)
         else:
-            self._wait_for(waited_for)
+            if getattr(waited_for, "_asyncio_future_blocking", None):  # what marks a future that is awaited
+                self._wait_for(waited_for)
+            else:
+                self._wait_a_turn(waited_for)
         finally:
             _leave_task(self._loop, self)  # type: ignore[arg-type]
             del thrown
 
     def _wait_for(self, future: Any) -> None:
-        if getattr(future, "_asyncio_future_blocking", None):  # what marks a future that is awaited
-            future._asyncio_future_blocking = False  # noqa: SLF001
-            future.add_done_callback(self._step, context=self._context)
-            self._fut_waiter = future
-            if self._must_cancel and future.cancel():
-                self._must_cancel = False
-            return
+        future._asyncio_future_blocking = False  # noqa: SLF001
+        future.add_done_callback(self._step, context=self._context)
+        self._fut_waiter = future
+        if self._must_cancel and future.cancel():
+            self._must_cancel = False
+
+    def _wait_a_turn(self, future: Any) -> None:
         if future is not None:  # None is asyncio.sleep(0)'s
             self._thrown = RuntimeError(f"a part waits for something that is no future: {future!r}")
         self._loop.call_soon(self._step, context=self._context)
 
     def _end(self, error: BaseException | None) -> None:
-        self._error = error
+        self.error = error
         self._is_done = True
         self._ended(self)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import is_dataclass
 from enum import IntEnum
 from typing import Any, get_args, get_origin
@@ -38,6 +39,9 @@ _OWN_WORDS = (
     "Error serializing to JSON: ValueError: Maximum serialization depth exceeded",
 )
 """How pydantic's sentences begin that speak of types only; its others may quote a value."""
+_ANY_DICT = (dict, dict[str, Any])
+_ANY_LIST = (list, list[Any])
+"""Return types that say nothing of what is inside: there is nothing to check."""
 _STREAMS = (AsyncIterable, Iterable)
 
 
@@ -73,7 +77,15 @@ class Answer:
 class Encoder:
     """Makes answers of one handler's results. Immutable after construction. ``page`` is the declared model, if any."""
 
-    __slots__ = ("_adapter", "_framing", "_function", "_none_is_value", "_validates", "page")
+    __slots__ = (
+        "_adapter",
+        "_anything_in",
+        "_framing",
+        "_function",
+        "_none_is_value",
+        "_validates",
+        "page",
+    )
 
     def __init__(self, function: str, annotation: Any) -> None:
         annotation = body_type(annotation)
@@ -83,6 +95,7 @@ class Encoder:
         is_open = annotation is inspect.Signature.empty or annotation is Any
         self._none_is_value = not is_open and type(None) in get_args(annotation)
         self._adapter = None if is_open or is_raw(annotation) else adapter_of(annotation)
+        self._anything_in = dict if annotation in _ANY_DICT else list if annotation in _ANY_LIST else None
         # pydantic writes any object for a model, as far as their attributes agree: `{}` for a stranger.
         self._validates = self._adapter is not None and _names_records(annotation)
 
@@ -120,6 +133,9 @@ class Encoder:
 
     def _json(self, value: Any) -> bytes:
         adapter = self._adapter
+        if type(value) is self._anything_in:
+            with suppress(TypeError):  # then it holds what is pydantic's to write or to refuse
+                return orjson.dumps(value, option=BUILTINS_ONLY)
         try:
             if adapter is None:
                 return _plain_json(value)
@@ -188,16 +204,16 @@ class StreamedItems:
             await close()
 
 
-# What orjson writes otherwise than pydantic is left to pydantic.
-_BUILTINS_ONLY = (
+BUILTINS_ONLY = (
     orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
+"""What orjson is told: whatever it would write otherwise than pydantic is left to pydantic."""
 
 
 def _plain_json(value: Any) -> bytes:
     """JSON of builtin types by the fastest writer, and of anything else by pydantic."""
     try:
-        return orjson.dumps(value, option=_BUILTINS_ONLY)
+        return orjson.dumps(value, option=BUILTINS_ONLY)
     except TypeError:  # another type, a key that is no text, an integer beyond 64 bits, half a surrogate pair
         return to_json(value, by_alias=True, inf_nan_mode="null")
 

@@ -11,7 +11,8 @@ import asyncio
 import concurrent.futures
 import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 from bff.sdk.call import NOTHING, Adapters, Call, Sender, SendOptions
 from bff.sdk.failures import UnknownService
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 E = TypeVar("E")
 _OPTIONS = SendOptions.__optional_keys__
+_NO_OPTIONS: SendOptions = cast("SendOptions", MappingProxyType({}))
 
 
 class _Verb(Protocol):
@@ -132,7 +134,9 @@ class Service:
 
         def get(self, path: str, **asked: Any) -> Call[Any]:
             """A GET."""
-            return self.request("GET", path, **asked)
+            if asked:
+                return self.request("GET", path, **asked)
+            return Call(self._sender, self._invocation, self._adapters, "GET", path, options=_NO_OPTIONS)
 
         def post(self, path: str, **asked: Any) -> Call[Any]:
             """A POST."""

@@ -127,6 +127,8 @@ class Breaker:
 
     def enter(self, now: float) -> int:
         """Let one call in, which :meth:`admits` or panic allowed. The epoch to hand back with its outcome."""
+        if self.state is State.CLOSED:
+            return self.epoch
         if self.is_due(now):
             self._move(Event.WAITED, now)
         if self.state is State.HALF_OPEN:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
@@ -66,6 +66,7 @@ class ServiceClient:
         self._clock = clock
         self._make_transport = make_transport
         self._max_answer = max_answer
+        self._timeout = config.timeout
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._cache = cache
         self._around = surroundings or Surroundings()
@@ -93,14 +94,20 @@ class ServiceClient:
 
         """
         now = self._clock.now()
-        allowed = self._allowed(invocation.deadline.of_calls - now, options)
+        remaining = invocation.deadline.of_calls - now
+        if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
+            raise ServiceTimedOut(self.name, 0.0)
+        allowed = min(self._timeout, remaining)
+        if options and (asked := options.get("timeout")) is not None:
+            allowed = min(allowed, asked)
         if not _NOTHING_SPECIAL.fullmatch(path):
             self._check_path(path)
-        record = invocation.open_call(self.name, method, path)
+        record = invocation.open_call(self.name, method, path, now)
         record.until = now + allowed
         try:
             with Expiry(self._clock, record.until):
-                response = await self._answer(invocation, method, path, options, record)
+                wire = self._wire or await self._connected()
+                response = await self._answer(wire, invocation, method, path, options, record)
         except BaseException as error:
             failure = self._noted(error, record, allowed)
             if failure is error:
@@ -116,40 +123,39 @@ class ServiceClient:
             response.relayed = self.relays_credentials(invocation)
         return response
 
-    async def _answer(
-        self, invocation: Invocation, method: str, path: str, options: SendOptions, record: CallRecord
-    ) -> ServiceResponse:
+    def _answer(
+        self,
+        wire: Wire,
+        invocation: Invocation,
+        method: str,
+        path: str,
+        options: SendOptions,
+        record: CallRecord,
+    ) -> Awaitable[ServiceResponse]:
         """By the cache, by a flight of somebody else's, or over the wire."""
         caller = forward.derived(invocation, options.get("headers") or NOTHING)
-        headers = self._headers(invocation, caller, record)
-        wire = self._wire or await self._connected()
+        if not _OF_THE_MESSAGE.isdisjoint(caller):
+            names = ", ".join(sorted(_OF_THE_MESSAGE & caller.keys()))
+            raise BadServiceCall(self.name, f"{names} is for the client itself to set")
+        if self._around.heeds_fault_header:
+            record.fault = asked_by(invocation, self.name)  # what its caller wants to go wrong, in dev
+        write = partial(forward.fields, invocation, caller, self._own)
         sharing = self._sharing
         if sharing is None:
-            return await wire.exchange(method, path, headers, options, record)
+            return wire.exchange(method, path, write(), options, record)
         if invocation.lane:  # its label travels along, and may lead to another answer
             caller = {**caller, ":lane": invocation.lane}
-        question = sharing.question(wire, method, path, headers, caller, options, record)
+        question = sharing.question(wire, method, path, write, caller, options, record)
         # What is spoilt on purpose is for who asked for it alone.
         if method in sharing.METHODS and _BODIES.isdisjoint(options) and not record.fault:
-            return await sharing.answer(question, invocation, record)
-        return await sharing.send(question, invocation)
-
-    def _headers(
-        self, invocation: Invocation, caller: Mapping[str, str], record: CallRecord
-    ) -> dict[str, str]:
-        """What the call carries; in dev, what its caller wants to go wrong is put into the record."""
-        if self._around.heeds_fault_header:
-            record.fault = asked_by(invocation, self.name)
-        headers = forward.fields(invocation, caller, self._own, trace.new_span_id())
-        if not _OF_THE_MESSAGE.isdisjoint(headers):
-            names = ", ".join(sorted(_OF_THE_MESSAGE & headers.keys()))
-            raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-        return headers
+            return sharing.answer(question, invocation, record)
+        return sharing.send(question, invocation)
 
     def _note_part(self, invocation: Invocation, response: ServiceResponse, record: CallRecord) -> None:
         """What this answer says of caching, for the page that is made of it."""
-        part = self._part_of(response, record.started, self._clock)
-        invocation.parts = part if invocation.parts is None else invocation.parts.and_also(part)
+        part, before = self._part_of(response, record.started, self._clock), invocation.parts
+        if part is not before:  # most say nothing, one like the other
+            invocation.parts = part if before is None else before.and_also(part)
 
     def _noted(self, error: BaseException, record: CallRecord, allowed: float) -> BaseException:
         """Write into the record why there is no answer; gives the failure that the function is told."""
@@ -161,14 +167,6 @@ class ServiceClient:
         record.error = error.code if isinstance(error, ServiceError) else type(error).__name__
         record.flag(error.flag if isinstance(error, BffError) else "")
         return error
-
-    def _allowed(self, remaining: float, options: SendOptions) -> float:
-        """Seconds this call may take: the least of call, service, and what the deadline leaves for calls."""
-        if remaining < TIMER_ERROR:  # less than that cannot be told from nothing
-            raise ServiceTimedOut(self.name, 0.0)
-        allowed = min(self.config.timeout, remaining)
-        asked = options.get("timeout") if options else None
-        return allowed if asked is None else min(allowed, asked)
 
     def _check_path(self, path: str) -> None:
         """It stays below the service's URL: a caller's text in it must not lead anywhere else."""

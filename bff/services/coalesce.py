@@ -31,7 +31,7 @@ class Flight(Generic[T]):
     outcome: T
 
     def __init__(self) -> None:
-        self._waiters: list[asyncio.Future[None]] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
         self._part: RunningPart[None] | None = None
         self.failure: BaseException | None = None
         self.has_landed = self.is_abandoned = False
@@ -40,7 +40,7 @@ class Flight(Generic[T]):
     @property
     def is_wanted(self) -> bool:
         """Whether anybody waits for it besides who runs it."""
-        return any(not waiter.done() for waiter in self._waiters or ())
+        return any(not waiter.done() for waiter in self._waiters)
 
     async def wait(self) -> T:
         """Its outcome, for one who joined. The last one to leave a flight that nobody runs ends it.
@@ -50,23 +50,22 @@ class Flight(Generic[T]):
 
         """
         if not self.has_landed:
-            await self._landing()
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                if not self.has_landed:
+                    self._left(waiter)
         if self.failure is not None:
             raise twin(self.failure)
         return self.outcome
 
-    async def _landing(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        if self._waiters is None:
-            self._waiters = []
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.remove(waiter)
-            if self._part is not None and not self._waiters and not self.has_landed:
-                self.is_abandoned = True
-                self._part.cancel()
+    def _left(self, waiter: asyncio.Future[None]) -> None:
+        self._waiters.remove(waiter)
+        if self._part is not None and not self._waiters:
+            self.is_abandoned = True
+            self._part.cancel()
 
     def land(self, outcome: T) -> None:
         """Tell everybody the outcome."""
@@ -81,7 +80,7 @@ class Flight(Generic[T]):
 
     def _tell(self) -> None:
         self.has_landed = True
-        for waiter in self._waiters or ():
+        for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -109,7 +108,7 @@ class Flight(Generic[T]):
                     await asyncio.sleep(0)
 
     def __repr__(self) -> str:
-        return f"<Flight {'landed' if self.has_landed else 'under way'}: {len(self._waiters or ())} waiting>"
+        return f"<Flight {'landed' if self.has_landed else 'under way'}: {len(self._waiters)} waiting>"
 
 
 class Flights(Generic[T]):
@@ -126,37 +125,33 @@ class Flights(Generic[T]):
         return None if flight is None or flight.is_abandoned else flight
 
     def begin(self, key: Hashable) -> Flight[T]:
-        """A new flight for this key; whoever begins one runs it, by :meth:`led`."""
+        """A new flight for this key; whoever begins one runs it, and says how it ended: it :meth:`landed`, or
+        :meth:`failed`.
+        """
         flight: Flight[T] = Flight()
         self._by_key[key] = flight
         return flight
 
-    async def led(
+    def landed(self, key: Hashable, flight: Flight[T], outcome: T) -> None:
+        """Who runs it has its outcome, which is told to all who have joined."""
+        self._end(key, flight)
+        flight.land(outcome)
+
+    def failed(
         self,
         key: Hashable,
         flight: Flight[T],
-        work: Coroutine[Any, Any, T],
+        failure: BaseException,
         carry_on: Callable[[], Coroutine[Any, Any, T]],
-    ) -> T:
-        """Run a flight, for whoever began it: its outcome is told to all who join meanwhile. If the one who
-        runs it is cancelled while others wait, ``carry_on`` makes what is to be run instead.
-
-        Raises:
-            Exception: what the work raised.
-
+    ) -> None:
+        """Who runs it has failed. If he was cancelled while others wait, ``carry_on`` makes what is to be run
+        instead.
         """
-        try:
-            outcome = await work
-        except BaseException as failure:
-            if isinstance(failure, asyncio.CancelledError) and flight.is_wanted:
-                flight.carry_on(carry_on(), lambda _: self._end(key, flight))
-            else:
-                self._end(key, flight)
-                flight.crash(failure)
-            raise
-        self._end(key, flight)
-        flight.land(outcome)
-        return outcome
+        if isinstance(failure, asyncio.CancelledError) and flight.is_wanted:
+            flight.carry_on(carry_on(), lambda _: self._end(key, flight))
+        else:
+            self._end(key, flight)
+            flight.crash(failure)
 
     def _end(self, key: Hashable, flight: Flight[T]) -> None:
         """It is no longer there to be joined."""

@@ -26,15 +26,12 @@ def derived(invocation: Invocation, given: Mapping[str, str]) -> dict[str, str]:
     return carried
 
 
-def fields(
-    invocation: Invocation, derived: Mapping[str, str], own: Mapping[str, str], span_id: str
-) -> dict[str, str]:
-    """The fields of one call made under ``span_id``, the later winning over the earlier: the derived ones, who
-    asks, and the service's own.
+def fields(invocation: Invocation, derived: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """The fields of one call, the later winning over the earlier: the derived ones, who asks (under a new span id),
+    and the service's own.
     """
     carried = dict(derived)
-    context: trace.TraceContext = invocation.trace
-    carried["traceparent"] = context.child(span_id)
+    carried["traceparent"] = invocation.trace.child(trace.new_span_id())
     carried["x-request-id"] = invocation.request_id
     if invocation.client:
         carried["x-forwarded-for"] = invocation.client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -25,18 +25,31 @@ class Exchanges(Protocol):
 class Question:
     """A call: where to, with what, and which of its fields were derived from a caller's.
 
-    Mutable state: ``caller``, narrowed once; ``_rest``, an exchange that was begun by somebody else.
+    ``write`` makes all of its fields, which who shares somebody else's flight seldom needs. Mutable state:
+    ``caller``, narrowed once; ``_headers``, once they are written; ``_rest``, an exchange that was begun by somebody
+    else.
     """
 
-    __slots__ = ("_base", "_options", "_path", "_record", "_rest", "_wire", "caller", "headers", "method")
+    __slots__ = (
+        "_base",
+        "_headers",
+        "_options",
+        "_path",
+        "_record",
+        "_rest",
+        "_wire",
+        "_write",
+        "caller",
+        "method",
+    )
 
     def __init__(
         self,
-        wire: Exchanges,
         base: str,
+        wire: Exchanges,
         method: str,
         path: str,
-        headers: Mapping[str, str],
+        write: Callable[[], Mapping[str, str]],
         caller: Mapping[str, str],
         options: SendOptions,
         record: CallRecord,
@@ -46,11 +59,19 @@ class Question:
         self._base = base
         self.method = method
         self._path = path
-        self.headers = headers
+        self._write = write
+        self._headers: Mapping[str, str] | None = None
         self.caller = caller
         self._options = options
         self._record = record
         self._rest = rest
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """All fields it is sent with, names in lower case."""
+        if self._headers is None:
+            self._headers = self._write()
+        return self._headers
 
     def flight_key(self) -> Hashable:
         """What must be the same to share a flight."""
@@ -90,11 +111,11 @@ class Question:
         record = CallRecord(self._record.service, self.method, self._path, self._record.started)
         record.until = until
         return Question(
-            self._wire,
             self._base,
+            self._wire,
             method or self.method,
             self._path,
-            headers,
+            lambda: headers,
             self.caller,
             self._options,
             record,

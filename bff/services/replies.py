@@ -19,7 +19,6 @@ from bff.services.fields import Pair
 from bff.services.freshness import Received
 from bff.services.response import ServiceResponse
 
-_SAYING = (b"\ncache-control:", b"\nexpires:", b"\nset-cookie:")
 _REGISTERED = frozenset(HTTPStatus)
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length"})
 Ask = Callable[[], httpx.Request]
@@ -35,10 +34,8 @@ def fields_of(response: ServiceResponse) -> list[Pair]:
 def part_of(response: ServiceResponse, asked: float, clock: Clock) -> Parts:
     """What it says of caching. Most say nothing, which is seen without reading a field."""
     head = response.__dict__.get("_head")
-    if head is not None:
-        head = head.lower()
-        if not any(name in head for name in _SAYING):
-            return SILENT
+    if head is not None and _says_nothing(head.lower()):
+        return SILENT
     received = Received(
         status=response.status_code,
         fields=fields_of(response),
@@ -47,6 +44,10 @@ def part_of(response: ServiceResponse, asked: float, clock: Clock) -> Parts:
         wall=clock.wall(),
     )
     return part_of_answer(received)
+
+
+def _says_nothing(head: bytes) -> bool:
+    return b"\ncache-control:" not in head and b"\nexpires:" not in head and b"\nset-cookie:" not in head
 
 
 def whole_of(response: ServiceResponse) -> Whole:
@@ -67,9 +68,12 @@ def response_of(whole: Whole, *, service: str, ask: Ask) -> ServiceResponse:
 
 def twin_of(response: ServiceResponse, *, ask: Ask) -> ServiceResponse:
     """Another caller's response to the same answer."""
-    head = response.__dict__.get("_head")
+    known = response.__dict__
+    head = known.get("_head")
     if head is None:
         lines = b"".join([b"%b: %b\r\n" % pair for pair in response.headers.raw])
         phrase = response.extensions.get("reason_phrase", b"")
         head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (response.status_code, phrase, lines)
-    return ServiceResponse.of(response.status_code, head, response.content, service=response.service, ask=ask)
+    return ServiceResponse.of(
+        response.status_code, head, known["_content"], service=response.service, ask=ask
+    )

@@ -12,11 +12,8 @@ import asyncio
 from collections.abc import Hashable, Mapping
 from functools import partial
 
-from cachetools import LRUCache
-
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
-from bff.sdk.call import SendOptions
 from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.services import directives, memo, replies
@@ -24,7 +21,7 @@ from bff.services.cache import Cache
 from bff.services.coalesce import Flight, Flights
 from bff.services.fields import SAFE, Pair, joined, members
 from bff.services.keeping import Keeping
-from bff.services.question import Exchanges, Landed, Question
+from bff.services.question import Landed, Question
 from bff.services.response import ServiceResponse
 from bff.services.stored import selecting
 
@@ -45,27 +42,15 @@ class Sharing:
         self, name: str, config: ServiceConfig, *, own: Mapping[str, str], cache: Cache | None, clock: Clock
     ) -> None:
         self._name = name
-        self._base = config.url.rstrip("/")
         self._timeout = config.timeout
         self._coalesces = config.coalesce
         self._own = own
         self._clock = clock
         self._keeping = Keeping.of(name, config, cache=cache, clock=clock)
         self._flights: Flights[Landed] = Flights()
-        self._unshared: LRUCache[Hashable, bool] = LRUCache(_MOST_UNSHARED)
-
-    def question(
-        self,
-        wire: Exchanges,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        caller: Mapping[str, str],
-        options: SendOptions,
-        record: CallRecord,
-    ) -> Question:
-        """A call as it is passed on here; see :class:`Question`."""
-        return Question(wire, self._base, method, path, headers, caller, options, record)
+        self._unshared: dict[Hashable, None] = {}
+        self.question = partial(Question, config.url.rstrip("/"))
+        """Makes a call as it is passed on here; see :class:`Question`."""
 
     async def answer(self, question: Question, invocation: Invocation, record: CallRecord) -> ServiceResponse:
         """The answer, from wherever it may come.
@@ -88,25 +73,21 @@ class Sharing:
             response = self._keeping.from_store(question, record)
             if response is not None:
                 return response
-        if not self._coalesces or (self._unshared and key in self._unshared):
+        if not self._coalesces or key in self._unshared:
             return await self._alone(key, question, record)
         flight = self._flights.find(key)
-        if flight is None:
-            return await self._lead(key, question, invocation, record)
-        return await self._follow(flight, key, question, invocation, record)
-
-    async def _lead(
-        self, key: Hashable, question: Question, invocation: Invocation, record: CallRecord
-    ) -> ServiceResponse:
-        """By a flight that others may join, run here."""
+        if flight is not None:
+            return await self._follow(flight, key, question, invocation, record)
         flight = record.flight = self._flights.begin(key)
         memo.remember(invocation, self._name, key, flight)
         try:
-            landed = await self._flights.led(
-                key, flight, self._fetch(question), partial(self._carried_on, flight, question)
-            )
+            landed = await self._fetch(question)
+        except BaseException as failure:
+            self._flights.failed(key, flight, failure, partial(self._carried_on, flight, question))
+            raise
         finally:
             record.flight = None
+        self._flights.landed(key, flight, landed)
         record.cached = landed.cached
         return landed.response
 
@@ -130,7 +111,7 @@ class Sharing:
         """By somebody else's, if its answer turns out to be for us too."""
         landed = await self._landing(flight)
         if not _may_be_shared(landed, question):
-            self._unshared[key] = True  # the next ones need not wait in vain
+            self._remember_unshared(key)
             return await self._alone(key, question, record)
         record.cached, record.coalesced = landed.cached, True
         memo.remember(invocation, self._name, key, flight)
@@ -139,9 +120,16 @@ class Sharing:
     async def _alone(self, key: Hashable, question: Question, record: CallRecord) -> ServiceResponse:
         landed = await self._fetch(question)
         if key in self._unshared and not _is_for_one(replies.fields_of(landed.response)):
-            del self._unshared[key]
+            self._unshared.pop(key, None)
         record.cached = landed.cached
         return landed.response
+
+    def _remember_unshared(self, key: Hashable) -> None:
+        """The next ones need not wait in vain."""
+        self._unshared.pop(key, None)
+        self._unshared[key] = None
+        if len(self._unshared) > _MOST_UNSHARED:
+            del self._unshared[next(iter(self._unshared))]
 
     async def _landing(self, flight: Flight[Landed]) -> Landed:
         try:
@@ -198,8 +186,8 @@ def _may_be_shared(landed: Landed, question: Question) -> bool:
         fields = replies.fields_of(landed.response)
         landed.varies_by = None if _is_for_one(fields) else members(joined(fields, b"vary") or b"")
         landed.is_read = True
-    if landed.varies_by is None:
-        return False
+    if not landed.varies_by:
+        return landed.varies_by is not None
     return all(_sent(landed.sent, name) == _sent(question.headers, name) for name in landed.varies_by)
 
 

@@ -11,9 +11,13 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TextIO
 
+import orjson
 from pydantic_core import to_json
+
+from bff.sdk.reply import BUILTINS_ONLY
 
 PATIENCE = 0.05
 """Seconds a line may wait for company."""
@@ -85,9 +89,21 @@ class Lines:
 
 
 def _json_line(level: str, event: str, fields: Mapping[str, Any]) -> bytes:
-    now = time.time()
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+    milliseconds = int(time.time() * 1000)
+    stamp = f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
     line = {"time": stamp, "level": level, "event": event, **fields}
+    try:
+        return orjson.dumps(line, option=BUILTINS_ONLY | orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # what only pydantic or repr can write
+        return _any_line(line)
+
+
+@lru_cache(maxsize=1)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+
+
+def _any_line(line: Mapping[str, Any]) -> bytes:
     try:
         return to_json(line, fallback=repr, inf_nan_mode="null") + b"\n"
     except ValueError:  # half a surrogate pair somewhere: no UTF-8 can hold it, and no line may be lost

@@ -11,7 +11,7 @@ import traceback
 from typing import Any
 
 from bff.errors import Fault
-from bff.sdk.invocation import Invocation
+from bff.sdk.invocation import CallRecord, Invocation
 from bff.signals import (
     AdminWrite,
     ConfigApplied,
@@ -77,13 +77,9 @@ class AccessLog:
         self._lines.write(level, "request", fields)
 
 
-def _call(call: Any) -> dict[str, Any]:
-    ended = call.ended if call.ended is not None else call.started
-    shown: dict[str, Any] = {
-        "service": call.service,
-        "status": call.status,
-        "ms": round((ended - call.started) * 1000, 3),
-    }
+def _call(call: CallRecord) -> dict[str, Any]:
+    took = 0.0 if call.ended is None else call.ended - call.started
+    shown: dict[str, Any] = {"service": call.service, "status": call.status, "ms": round(took * 1000, 3)}
     if call.error:
         shown["error"] = call.error
     if how := call.how():

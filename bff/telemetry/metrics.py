@@ -6,12 +6,10 @@ carries no path at all, and a function has so many parts and no more.
 
 from __future__ import annotations
 
-from typing import Any
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from bff.sdk.invocation import Invocation
+from bff.sdk.invocation import CallRecord, Invocation
 from bff.signals import (
     FIRST_CALL,
     ConfigRejected,
@@ -29,6 +27,7 @@ from bff.signals import (
     WarmUp,
     WarmUpFailed,
 )
+from bff.telemetry.durations import DurationHistogram, Durations
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _WARM_UP_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
@@ -39,18 +38,17 @@ MAX_PARTS = 20
 
 
 class Metrics:
-    """Mutable state: the registry's series, ``_children`` that spares looking them up by label, ``_longest`` by
-    function and revision, ``_parts`` by function, and ``_counted``: by function, the failure that was last
-    counted as a warm-up's.
+    """Mutable state: the registry's series, ``_longest`` by function and revision, ``_parts`` by function, and
+    ``_counted``: by function, the failure that was last counted as a warm-up's.
     """
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        self._requests = Histogram(
+        self._requests = DurationHistogram(
             "bff_request_duration_seconds",
             "Time from the parsed head to the sent answer.",
             _LABELS,
-            buckets=BUCKETS,
+            bounds=BUCKETS,
             registry=registry,
         )
         self._incomplete = Counter(
@@ -59,11 +57,11 @@ class Metrics:
             ("function", "part"),
             registry=registry,
         )
-        self._service_calls = Histogram(
+        self._service_calls = DurationHistogram(
             "bff_service_call_duration_seconds",
             "Time of calls to services.",
             ("service", "outcome"),
-            buckets=BUCKETS,
+            bounds=BUCKETS,
             registry=registry,
         )
         self._warm_ups = Histogram(
@@ -113,7 +111,6 @@ class Metrics:
             registry=registry,
         )
         self._shares: dict[str, frozenset[str]] = {}
-        self._children: dict[tuple[Any, ...], Any] = {}
         self._longest: dict[tuple[str, str], float] = {}
         self._parts: dict[str, set[str]] = {}
         self._counted: dict[str, str] = {}
@@ -143,28 +140,28 @@ class Metrics:
             self._traffic.labels(said.function, revision).set(percent)
 
     def _invocation(self, invocation: Invocation) -> None:
-        method = invocation.method
-        key = (invocation.route, method, invocation.status, invocation.function, invocation.revision)
-        child = self._children.get(key)
-        if child is None:
-            child = self._child(key)
-        child.observe(invocation.ended - invocation.started)
-        if invocation.missing:
-            for part in invocation.missing:
-                self._incomplete.labels(invocation.function, self._part(invocation.function, part)).inc()
+        key = (
+            *(invocation.route, invocation.method, invocation.status),
+            *(invocation.function, invocation.revision),
+        )
+        series = self._requests.known(key) or self._series_of(*key)
+        series.observe(invocation.ended - invocation.started)
+        for part in invocation.missing or ():
+            self._incomplete.labels(invocation.function, self._part(invocation.function, part)).inc()
         for call in invocation.calls or ():
-            outcome = call.error or ("ok" if call.status is not None and call.status < 400 else "refused")
-            self._service_calls.labels(call.service, outcome).observe(
-                (call.ended or call.started) - call.started
-            )
+            self._call(call)
 
-    def _child(self, key: tuple[Any, ...]) -> Any:
-        route, method, status, function, revision = key
-        label = method if method in _METHODS else "other"
-        child = self._requests.labels(route, label, str(status), function, revision)
-        if label == method:
-            self._children[key] = child
-        return child
+    def _series_of(self, route: str, method: str, status: int, function: str, revision: str) -> Durations:
+        is_usual = method in _METHODS  # else anybody could make up methods, and keys with them
+        key = (route, method, status, function, revision) if is_usual else None
+        label = method if is_usual else "other"
+        return self._requests.series(route, label, str(status), function, revision, key=key)
+
+    def _call(self, call: CallRecord) -> None:
+        outcome = call.error or ("ok" if call.status is not None and call.status < 400 else "refused")
+        key = (call.service, outcome)
+        series = self._service_calls.known(key) or self._service_calls.series(*key, key=key)
+        series.observe((call.ended or call.started) - call.started)
 
     def _observe(self, warm_up: WarmUp, *phases: str) -> None:
         is_first_ever = "true" if warm_up.is_first_ever else "false"

@@ -23,6 +23,7 @@ from bff.config import (
     load,
 )
 from bff.config.names import suggest
+from bff.config.section import Section
 
 if TYPE_CHECKING:
     from tests.config.conftest import Project
@@ -228,3 +229,19 @@ def test_a_thousand_functions_load_in_one_pass(project: Project) -> None:
     config = project.load("routes:\n" + routes)
     assert len(config.routes) == 1000
     assert config.routes[999].function == "f999"
+
+
+def empty(section: type[Section]) -> Section | None:
+    try:
+        return section()
+    except ValidationError:  # it asks for a key, or for one of several
+        return None
+
+
+@pytest.mark.parametrize(
+    "section",
+    [each for each in sorted(Section.__subclasses__(), key=lambda each: each.__name__) if empty(each)],
+)
+def test_a_plain_section_is_what_an_empty_one_is(section: type[Section]) -> None:
+    """It is made without a validator, so nothing checks its defaults but this. Only the whole is always read."""
+    assert section is Config or section.plain() == section()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bff.sdk.failures import ServiceUnreachable
-from bff.services.coalesce import Flights
+from bff.services.coalesce import Flight, Flights
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(20)]
 
@@ -35,12 +35,23 @@ class Exchange:
         return "answer"
 
 
+async def led(flights: Flights[str], flight: Flight[str], exchange: Exchange) -> str:
+    """What whoever begins a flight does."""
+    try:
+        outcome = await exchange.run()
+    except BaseException as failure:
+        flights.failed("key", flight, failure, exchange.run)
+        raise
+    flights.landed("key", flight, outcome)
+    return outcome
+
+
 def ask(flights: Flights[str], exchange: Exchange) -> asyncio.Task[str]:
     async def caller() -> str:
         flight = flights.find("key")
         if flight is not None:
             return await flight.wait()
-        return await flights.led("key", flights.begin("key"), exchange.run(), exchange.run)
+        return await led(flights, flights.begin("key"), exchange)
 
     return asyncio.ensure_future(caller())
 
@@ -64,7 +75,7 @@ async def test_who_comes_after_the_landing_may_still_have_the_outcome() -> None:
     flights, exchange = Flights[str](), Exchange()
     exchange.gate.set()
     flight = flights.begin("key")
-    assert await flights.led("key", flight, exchange.run(), exchange.run) == "answer"
+    assert await led(flights, flight, exchange) == "answer"
     assert flights.find("key") is None
     assert await flight.wait() == "answer"
 
