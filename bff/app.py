@@ -30,7 +30,7 @@ from bff.gateway.devpage import DevPage
 from bff.gateway.door.limiting import Limiting
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
-from bff.gateway.target import OwnHandler, compile_table
+from bff.gateway.target import OwnHandler, Table, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
 from bff.revisions.snapshot import Snapshot
@@ -54,6 +54,8 @@ from bff.runtime.settings import Settings, routes_by_function, settings_of
 from bff.runtime.shelf import Shelf
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop
+from bff.sdk.cloudevent import CloudEvent
+from bff.sdk.failures import NoEvents
 from bff.sdk.invocation import Invocation
 from bff.services import fetching
 from bff.services.cache import Cache
@@ -65,6 +67,8 @@ from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 
 if TYPE_CHECKING:
+    from bff.events.operating import Operating
+    from bff.events.room import Events
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
@@ -137,6 +141,7 @@ class House:
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines),
             stuck=Stuck(self.signals.emit),
+            publish=self._publish,
         )
         self.invoker = Invoker(clock=self._clock)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
@@ -148,8 +153,12 @@ class House:
         self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._replaced: set[AnyClient] = set()
+        self._name = f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self.events: Events | None = None
+        self._delivers = False
+        self._meet_events(config)
         self.gateway = Gateway(
-            compile_table(config, self._own_paths(config), self._schemes, self._limiting),
+            self._table(config),
             invoker=self.invoker,
             services=lambda: self.services.clients,
             clock=self._clock,
@@ -176,10 +185,9 @@ class House:
             signals=self.signals,
         )
 
-        gateway = f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}"
         self.releases = Releases(
-            StoreLedger(self.mover, gateway=gateway, functions=lambda: self.invoker.functions),
-            holder=gateway,
+            StoreLedger(self.mover, gateway=self._name, functions=lambda: self.invoker.functions),
+            holder=self._name,
             config=lambda function: self.config.function(function).release,
             clock=self._clock,
             signals=self.signals,
@@ -197,12 +205,66 @@ class House:
         self._later(self.keeper.run())
         self._ready_to_fork(self.config)
         self._warm_minimum()
+        if not self._options.keeps_state:
+            self._deliver()
 
     def keep_up(self) -> None:
         """Publish the folder and follow the store, once nobody waits for the start any more."""
         if self._options.keeps_state:
             self._later(self.follower.run())
             self._later(self.releases.run())
+            self._deliver()
+
+    def _meet_events(self, config: Config) -> None:
+        """Make the events room when it is first asked for; who never declares one does not pay for importing it."""
+        if self.events is not None:
+            self.events.configure(config)
+        elif config.has_events:
+            from bff.events.room import Events
+
+            self.events = Events(
+                self.store,
+                holder=self._name,
+                invoker=self.invoker,
+                clock=self._clock,
+                signals=self.signals,
+                config=config,
+                is_shared=self._options.keeps_state,
+            )
+            if self._delivers:
+                self._begin_events(self.events)
+
+    def _operating(self) -> Operating | None:
+        """What operators may do with events, where there are any."""
+        if self.events is None:
+            return None
+        from bff.events.operating import Operating
+
+        return Operating(self.events)
+
+    def _deliver(self) -> None:
+        """Begin to deliver events, now or with the first routes.yaml that has any."""
+        self._delivers = True
+        if self.events is not None:
+            self._begin_events(self.events)
+
+    def _begin_events(self, events: Events) -> None:
+        self._later(events.run())
+        self._later(events.tidy())
+
+    async def _publish(self, invocation: Invocation, event: CloudEvent) -> None:
+        if self.events is None:
+            raise NoEvents
+        await self.events.publish(invocation, event)
+
+    def _table(self, config: Config) -> Table:
+        return compile_table(
+            config,
+            self._own_paths(config),
+            self._schemes,
+            self._limiting,
+            events=None if self.events is None else self.events.receive,
+        )
 
     def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
         is_open = self._options.dev or config.openapi.public
@@ -295,6 +357,7 @@ class House:
             is_ready=lambda: not self.gateway.is_draining,
             metrics=self._metrics,
             clock=self._clock,
+            events=self._operating,
         )
         return Office(
             house,
@@ -359,7 +422,8 @@ class House:
         self._ready_to_fork(config)
         self._warm_minimum()
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
-        self.gateway.table = compile_table(config, self._own_paths(config), self._schemes, self._limiting)
+        self._meet_events(config)
+        self.gateway.table = self._table(config)
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
@@ -416,6 +480,8 @@ class House:
 
     async def close(self) -> None:
         """End every instance and every connection."""
+        if self.events is not None:
+            await self.events.stop(self.config.gateway.drain_timeout)
         for task in list(self._closing):
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)

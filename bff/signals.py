@@ -384,6 +384,17 @@ class StoreReturned(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventDied(Signal):
+    """An event could not be delivered: after so many attempts, or because no further one could end better."""
+
+    event: str
+    trigger: str
+    function: str
+    attempts: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsLost(Signal):
     """Calls cannot be counted where several gateways count them; ``lets_in`` tells what happens to them."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bff.clock import Clock
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Published, ReleaseState, TrafficState
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
+
+if TYPE_CHECKING:
+    from bff.events.operating import Operating
 
 
 class Desk(Protocol):
@@ -75,7 +78,9 @@ Exposition = Callable[[], tuple[bytes, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the operations work on. ``metrics`` is None where they are off."""
+    """What the operations work on. ``metrics`` is None where they are off, ``events`` gives None where routes.yaml
+    has none.
+    """
 
     functions: Functions
     store: Store
@@ -86,3 +91,4 @@ class House:
     is_ready: Callable[[], bool]
     metrics: Exposition | None
     clock: Clock
+    events: Callable[[], Operating | None] = lambda: None

@@ -8,6 +8,7 @@ from bff.admin import openapi
 from bff.admin.caching import Caching
 from bff.admin.deploying import Deploying
 from bff.admin.desk import House
+from bff.admin.events import Events
 from bff.admin.health import Health
 from bff.admin.moving import Moving
 from bff.admin.operation import Operation
@@ -29,6 +30,7 @@ def operations(house: House) -> list[Operation]:
             *Moving(functions=functions, desk=house.desk).operations(),
             *Releases(functions=functions, store=store, clock=clock, is_ready=house.is_ready).operations(),
             *Caching(house.purge).operations(),
+            *Events(house.events).operations(),
             *Tokens(store=store, clock=clock).operations(),
         ]
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bff.cli import remote
+from bff.cli import eventful, remote
 from bff.cli.options import GATEWAY, ROUTES, ConfigOption, GatewayOption, JsonOption
 
 app = typer.Typer(
@@ -181,6 +181,8 @@ def invoke(
 
 
 app.add_typer(remote.app)
+app.add_typer(eventful.events, name="events")
+app.add_typer(eventful.triggers, name="triggers")
 export = typer.Typer(no_args_is_help=True, help="Write what other tools take away: openapi, typescript.")
 app.add_typer(export, name="export")
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="A file; else standard output.")]

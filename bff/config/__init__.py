@@ -25,6 +25,7 @@ from bff.config.scale import ScaleConfig
 from bff.config.service import ServiceConfig, SubsetConfig
 from bff.config.state import Place, RetentionConfig
 from bff.config.traffic import LaneConfig, ReleaseConfig, RuleConfig, StickyConfig, TrafficConfig
+from bff.config.trigger import DeliveryConfig, EventsConfig, FilterConfig, TriggerConfig
 
 
 def json_schema() -> dict[str, Any]:
@@ -41,6 +42,9 @@ __all__ = [
     "ConfigInvalid",
     "CorsConfig",
     "Defaults",
+    "DeliveryConfig",
+    "EventsConfig",
+    "FilterConfig",
     "FunctionConfig",
     "GatewayConfig",
     "LaneConfig",
@@ -59,6 +63,7 @@ __all__ = [
     "TelemetryConfig",
     "TextMatch",
     "TrafficConfig",
+    "TriggerConfig",
     "TrustConfig",
     "discover",
     "json_schema",

@@ -23,6 +23,7 @@ from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
 from bff.config.state import Place, RetentionConfig, StateUrl, place_of
 from bff.config.traffic import LaneConfig
+from bff.config.trigger import EventsConfig, Triggers
 
 _PLAIN: Final = FunctionConfig.plain()
 
@@ -75,6 +76,12 @@ class Config(Section):
     )
     functions: Annotated[Mapping[str, Annotated[FunctionConfig, OrEmpty]], OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Settings of functions by name; only those that differ."
+    )
+    events: Annotated[EventsConfig, OrEmpty] | None = Field(
+        default=None, description="How events come in; absent: only through triggers that are declared."
+    )
+    triggers: Triggers = Field(
+        default_factory=no_entries, description="Which events reach which function, by name."
     )
     routes: Annotated[tuple[RouteConfig, ...], OrNone] = Field(
         default=(), description="Which paths reach which functions, or services."
@@ -149,6 +156,16 @@ class Config(Section):
         """Calls one instance may take at a time: its own limit, else ``defaults.concurrency``; 0 is none."""
         own = self.function(name).concurrency
         return self.defaults.concurrency if own is None else own
+
+    @property
+    def has_events(self) -> bool:
+        """Whether there is anything to do with events at all."""
+        return self.events is not None or bool(self.triggers)
+
+    @property
+    def events_said(self) -> EventsConfig:
+        """The ``events`` section; all defaults where there is none."""
+        return self.events or EventsConfig()
 
     def auth_of(self, route: RouteConfig) -> DemandConfig:
         """What the route asks of its callers: its own demand, else ``defaults.auth``."""

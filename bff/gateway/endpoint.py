@@ -37,7 +37,7 @@ from bff.gateway.passthrough import Passage
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.routecache import RouteCache, Shelf
 from bff.gateway.sender import DateField, Sender
-from bff.gateway.target import Table, Target
+from bff.gateway.target import Door, Table, Target
 from bff.runtime.invoker import Invoker
 from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.farewells import Farewells
@@ -229,7 +229,9 @@ class Gateway:
             finishes = invocation.method not in _SAFE and not target.cancel_on_disconnect
             connection.on_left = partial(_leave, invocation, task, finishes)
         try:
-            if target.service:
+            if target.door is not None:
+                await self._knock(target.door, invocation, sender)
+            elif target.service:
                 await self._pass(invocation, sender, table, target)
             elif target.cache is None or self._cache is None:
                 await self._invoker.invoke(invocation, sender.answer)
@@ -239,6 +241,14 @@ class Gateway:
         finally:
             if connection is not None:
                 connection.on_left = None
+
+    async def _knock(self, door: Door, invocation: Invocation, sender: Sender) -> None:
+        try:
+            with Expiry(self._clock, invocation.deadline.at):
+                answer = await door(invocation)
+        except TimeoutError:
+            raise DeadlineExceeded(allowed=invocation.deadline.allowed) from None
+        await sender.whole(answer, is_page=False)
 
     async def _through(self, shelf: Shelf, invocation: Invocation) -> None:
         """Answer from the store, or run the function and keep what it answers."""

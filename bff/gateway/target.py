@@ -21,11 +21,13 @@ from bff.gateway.door.limiting import Limiting, RouteLimits
 from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
-from bff.sdk.invocation import NO_FORWARDING, Forwarding
+from bff.sdk.invocation import NO_FORWARDING, Forwarding, Invocation
 from bff.sdk.reply import Answer
 from bff.services.freshness import Policy, policy_of
 
 OwnHandler = Callable[[Any], Awaitable[Answer]]
+Door = Callable[[Invocation], Awaitable[Answer]]
+"""Answers a request that is not a function's: the whole of it, its body too."""
 
 
 def _as_it_is(path: bytes) -> bytes:
@@ -34,9 +36,9 @@ def _as_it_is(path: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A route's function and limits; seconds and bytes. ``own`` is set for the gateway's own paths, ``service``,
-    ``asked`` and ``withheld`` (fields that stay here) for what passes through. ``carried`` is set where it is not
-    the whole table's.
+    """A route's function and limits; seconds and bytes. ``own`` and ``door`` are set for the gateway's own paths,
+    ``service``, ``asked`` and ``withheld`` (fields that stay here) for what passes through. ``carried`` is set
+    where it is not the whole table's.
     """
 
     template: str
@@ -62,6 +64,7 @@ class Target:
     csrf: Csrf | None = None
     limits: RouteLimits | None = None
     own: OwnHandler | None = None
+    door: Door | None = None
     cache: Policy | None = None
 
 
@@ -85,6 +88,8 @@ def compile_table(
     own: dict[str, OwnHandler],
     schemes: Schemes | None = None,
     limiting: Limiting | None = None,
+    *,
+    events: Door | None = None,
 ) -> Table:
     """The table of a configuration, with the gateway's own paths added where no route has them.
 
@@ -105,12 +110,27 @@ def compile_table(
         for path, handler in own.items()
         if (pattern := Pattern.parse(path)).shape not in taken
     ]
+    if events is not None and config.events_said.path is not None:
+        routes.append((Pattern.parse(config.events_said.path), ("POST",), _events(config, events, schemes)))
     return Table(
         router=Router.compiled(routes),
         carried=Carried(config.gateway.cors, config.defaults.security_headers),
         proxies=TrustedProxies(config.gateway.trusted_proxies),
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
+    )
+
+
+def _events(config: Config, door: Door, schemes: Schemes | None) -> Target:
+    """Where the public listener takes events."""
+    said = config.events_said
+    demand = config.defaults.auth if said.auth is None else said.auth
+    return Target(
+        template=said.path or "",
+        door=door,
+        timeout=config.defaults.timeout,
+        max_body=config.gateway.max_body if said.max_body is None else said.max_body,
+        guard=schemes.guard(demand) if schemes is not None else None,
     )
 
 

@@ -56,6 +56,8 @@ class Settings:
 def routes_by_function(config: Config) -> Routes:
     """Every function's routes."""
     found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for name, trigger in config.triggers.items():
+        found.setdefault(trigger.function, []).append((f"trigger {name}", ()))
     for route in config.routes:
         if not route.service:
             found.setdefault(route.function, []).append((route.path, Pattern.parse(route.path).parameters))

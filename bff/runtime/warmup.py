@@ -25,7 +25,7 @@ from bff.runtime.lifespan import LifespanFailed
 from bff.runtime.settings import Settings
 from bff.runtime.threads import Threads
 from bff.sdk.call import Sender
-from bff.sdk.context import Surroundings
+from bff.sdk.context import Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 from bff.sdk.invocation import Invocation
 from bff.signals import WarmUp
@@ -41,6 +41,7 @@ class Workshop:
     senders: Callable[[], Mapping[str, Sender]]
     logger: Callable[[Invocation], Any]
     stuck: Stuck = field(default_factory=Stuck)
+    publish: Publish | None = None
 
 
 PHASES = ("queue", "read", "compile", "imports", "construct", "start")
@@ -196,6 +197,7 @@ def _assemble(
         settings=MappingProxyType(dict(settings.env)),
         logger=workshop.logger,
         loop=loop if is_sync else None,
+        publish=workshop.publish,
     )
     function = package.revision.function
     threads = (

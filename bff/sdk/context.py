@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bff.sdk.call import Adapters, Sender
@@ -11,16 +11,19 @@ from bff.sdk.caller import Caller
 from bff.sdk.service import Service, Services, SyncService
 
 if TYPE_CHECKING:
+    from bff.sdk.cloudevent import CloudEvent
     from bff.sdk.invocation import Invocation
     from bff.sdk.request import BoundedRequest
 
 S = TypeVar("S", Service, SyncService)
+Publish = Callable[["Invocation", "CloudEvent"], Awaitable[None]]
+"""Takes an event that a function publishes; returns once it is stored, or will be with what it works on."""
 
 
 class Surroundings:
     """What all invocations of one instance share: made at warm-up, gone at eviction."""
 
-    __slots__ = ("adapters", "logger", "loop", "senders", "settings")
+    __slots__ = ("adapters", "logger", "loop", "publish", "senders", "settings")
 
     def __init__(
         self,
@@ -29,7 +32,9 @@ class Surroundings:
         settings: Mapping[str, str],
         logger: Callable[[Invocation], Any],
         loop: asyncio.AbstractEventLoop | None = None,
+        publish: Publish | None = None,
     ) -> None:
+        self.publish = publish
         self.senders = senders
         self.settings = settings
         self.logger = logger
@@ -131,8 +136,37 @@ class Context(_AnyContext[Service]):
 
     __slots__ = ()
 
+    async def publish(self, type: str, data: Any = None, **attributes: Any) -> str:  # noqa: A002 - its name in CloudEvents
+        """Publish a CloudEvent, and get its id: ``await ctx.publish("order.paid", {"id": 7}, subject="7")``.
+
+        ``data`` is bytes, or whatever JSON can be made of, models included. ``attributes`` are ``subject``,
+        ``source`` (``/functions/NAME`` unless told), ``id``, ``time``, ``datacontenttype``, ``dataschema`` and
+        extensions. In a function that handles an event it is stored together with the end of that, or not at
+        all; elsewhere it is stored when this returns.
+
+        Raises:
+            ValueError: it breaks the specification; every violation is named.
+            NoEvents: routes.yaml has neither triggers nor an events section.
+            StoreUnavailable, BacklogFull: it could not be stored.
+
+        """
+        from bff.sdk.publishing import event_of, publish
+
+        return await publish(
+            self.invocation, self._around.publish, event_of(self.invocation, type, data, attributes)
+        )
+
 
 class SyncContext(_AnyContext[SyncService]):
     """The context of a plain ``def`` handler, which runs in a thread. Its service calls block."""
 
     __slots__ = ()
+
+    def publish(self, type: str, data: Any = None, **attributes: Any) -> str:  # noqa: A002 - its name in CloudEvents
+        """The same as :meth:`Context.publish`; it blocks until the event is stored."""
+        from bff.sdk.publishing import event_of, publish
+
+        assert self._around.loop is not None
+        event = event_of(self.invocation, type, data, attributes)
+        publishing = publish(self.invocation, self._around.publish, event)
+        return asyncio.run_coroutine_threadsafe(publishing, self._around.loop).result()

@@ -201,6 +201,7 @@ class Invocation(Signal):
     left = False
     error: BaseException | None = None
     event: Any = None
+    outbox: list[Any] | None = None  # events that are stored with the end of the delivery it works on
     incoming: Incoming | None = None
     caller: Caller = NOBODY
     phases: Mapping[str, float] | None = None

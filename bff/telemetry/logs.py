@@ -21,6 +21,7 @@ from bff.signals import (
     EndpointEjected,
     EndpointReturned,
     EndpointsChanged,
+    EventDied,
     Evicted,
     InstanceDead,
     LimitsLost,
@@ -131,6 +132,7 @@ class EventLog:
         signals.listen(LoopLost, self._loop_lost)
         signals.listen(AdminWrite, self._admin_write)
         signals.listen(NoLocalToken, self._no_local_token)
+        signals.listen(EventDied, self._event_died)
         signals.listen(Unexpected, self._unexpected)
 
     def _revision_ready(self, said: RevisionReady) -> None:
@@ -259,6 +261,10 @@ class EventLog:
 
     def _store_returned(self, _said: StoreReturned) -> None:
         self._lines.write("info", "the state store is back", {})
+
+    def _event_died(self, said: EventDied) -> None:
+        fields = {"function": said.function, "trigger": said.trigger, "event_key": said.event}
+        self._lines.write("error", "event is dead", {**fields, "attempts": said.attempts, "why": said.why})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)

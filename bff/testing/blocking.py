@@ -77,6 +77,10 @@ class Client(httpx.Client):
         """The record of every call so far, in the order they ended: phases, service calls, what was missing."""
         return self._way.invocations
 
+    def deliver(self, within: float = 30 * 86_400.0) -> float:
+        """See :meth:`bff.testing.AsyncClient.deliver`."""
+        return self._over.wait(self._way.deliver, within, what="deliver()")
+
     def call(self, function: str, **options: Any) -> httpx.Response:
         """Call a function by its name, whatever its routes: arguments as ``params``, a body as ``json``."""
         return self.request(*direct(function, self._way.functions, options), **options)

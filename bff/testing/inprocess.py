@@ -18,6 +18,7 @@ from bff.gateway.endpoint import Gateway
 from bff.gateway.target import compile_table
 from bff.sdk.invocation import Invocation
 from bff.telemetry.lines import open_lines
+from bff.testing.clock import ManualClock
 from bff.testing.stubs import StubServices
 
 ORIGIN = "http://testserver"
@@ -53,6 +54,7 @@ class Insider(httpx.AsyncBaseTransport):
     def __init__(self, house: House, stubs: StubServices, clock: Clock) -> None:
         self.invocations: list[Invocation] = []
         self.clock = clock
+        self._house = house
         self.functions = frozenset(house.config.functions_found)
         self._stubs = stubs
         self._public = httpx.ASGITransport(app=Whole(house.gateway))
@@ -62,6 +64,22 @@ class Insider(httpx.AsyncBaseTransport):
     def _remember(self, invocation: Invocation) -> None:
         if len(self.invocations) < MOST_INVOCATIONS:
             self.invocations.append(invocation)
+
+    async def deliver(self, within: float) -> float:
+        """See :meth:`AsyncClient.deliver`."""
+        events = self._house.events
+        if events is None:
+            raise LookupError("routes.yaml has neither triggers nor an events section")
+        passed = 0.0
+        while (seconds := await events.dispatcher.quiet()) is not None and passed + seconds <= within:
+            passed += seconds
+            events.dispatcher.wake()
+            if isinstance(self.clock, ManualClock):
+                await self.clock.leap(seconds)
+            else:
+                await self.clock.sleep(seconds)
+            events.dispatcher.wake()
+        return passed
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         transport = self._direct if request.url.host == "functions" else self._public
@@ -100,6 +118,17 @@ class AsyncClient(httpx.AsyncClient):
     def invocations(self) -> list[Invocation]:
         """The record of every call so far, in the order they ended: phases, service calls, what was missing."""
         return self._inside.invocations
+
+    async def deliver(self, within: float = 30 * 86_400.0) -> float:
+        """Have every event delivered that is stored, and every retry made: where the clock is a ManualClock, it leaps to
+        each one's time, so that days of retries take milliseconds. Returns the seconds that passed on it once
+        nothing is open any more, or nothing that becomes due ``within`` so many seconds.
+
+        Raises:
+            LookupError: routes.yaml has neither triggers nor an events section.
+
+        """
+        return await self._inside.deliver(within)
 
     async def call(self, function: str, **options: Any) -> httpx.Response:
         """Call a function by its name, whatever its routes: arguments as ``params``, a body as ``json``."""

@@ -18,6 +18,9 @@ from bff.config import (
     Config,
     CorsConfig,
     Defaults,
+    DeliveryConfig,
+    EventsConfig,
+    FilterConfig,
     FunctionConfig,
     GatewayConfig,
     LaneConfig,
@@ -33,6 +36,7 @@ from bff.config import (
     TelemetryConfig,
     TextMatch,
     TrafficConfig,
+    TriggerConfig,
     TrustConfig,
     json_schema,
 )
@@ -101,6 +105,10 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.endpoints[]": EndpointConfig,
     "services.NAME.discovery": DiscoveryConfig,
     "services.NAME.faults[]": FaultConfig,
+    "events": EventsConfig,
+    "triggers.NAME": TriggerConfig,
+    "filter": FilterConfig,
+    "delivery": DeliveryConfig,
 }
 
 

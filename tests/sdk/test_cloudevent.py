@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bff.errors import BadRequest
-from bff.sdk.cloudevent import CloudEvent, from_http, is_json
+from bff.errors import BadRequest, UnsupportedMediaType
+from bff.sdk.cloudevent import (
+    CloudEvent,
+    all_from_http,
+    checked,
+    document_of,
+    from_http,
+    is_json,
+    to_http,
+)
 
 REQUIRED = {"id": "1", "source": "/shop", "type": "order.paid", "specversion": "1.0"}
 
@@ -238,3 +247,153 @@ def test_whatever_comes_is_an_event_or_a_400(fields: dict[str, Any], body: bytes
     ):
         with contextlib.suppress(BadRequest):
             assert isinstance(attempt(), CloudEvent)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"subject": "a\u0000b"}, "subject has a character"),
+        ({"subject": "a\u0085b"}, "subject has a character"),
+        ({"subject": "a\ufdd0b"}, "subject has a character"),
+        ({"subject": "a\U0001ffffb"}, "subject has a character"),
+        ({"tenant": "a\u001fb"}, "tenant has a character"),
+        ({"weight": 2**31}, "weight is an integer of more than 32 bits"),
+        ({"weight": -(2**31) - 1}, "weight is an integer of more than 32 bits"),
+        ({"source": "not a reference"}, "source 'not a reference' is not a URI-reference"),
+        ({"source": "/a#b#c"}, "is not a URI-reference"),
+        ({"source": "/a%zz"}, "is not a URI-reference"),
+        ({"dataschema": "/relative"}, "dataschema '/relative' is not an absolute URI"),
+        ({"datacontenttype": "json"}, "datacontenttype 'json' is not a media type"),
+        ({"datacontenttype": "a/b; c"}, "is not a media type"),
+        ({"data_base64": "AA==", "data": 1, "id": ""}, "both data and data_base64; id is missing"),
+    ],
+)
+def test_what_sdks_let_pass_is_refused(change: dict[str, Any], why: str) -> None:
+    """The type system and the forms that the specification gives attributes (§2, §3.1)."""
+    with pytest.raises(BadRequest, match=re.escape(why)):
+        structured({**REQUIRED, **change})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66"},
+        {"source": "/cloudevents/spec/pull/123#1"},
+        {"source": "1-555-123-4567"},
+        {"weight": 2**31 - 1},
+        {"weight": -(2**31)},
+        {"subject": "ü €😀"},
+        {"datacontenttype": 'text/plain; charset="utf-8"; x=y'},
+        {"dataschema": "https://example.com/schema?v=1"},
+    ],
+)
+def test_what_the_specification_allows_is_taken(change: dict[str, Any]) -> None:
+    """Its own examples among them (§3.1.1)."""
+    assert structured({**REQUIRED, **change})
+
+
+def test_a_field_in_double_quotes_is_unescaped_first() -> None:
+    """HTTP binding §3.1.3.2."""
+    assert binary({**REQUIRED, "subject": '"a \\"b\\" %41"'}).subject == 'a "b" A'
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ([(b"ce-id", b"2")], "ce-id stands twice"),
+        ([(b"ce-datacontenttype", b"text/plain")], "datacontenttype travels as Content-Type"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(fields: list[tuple[bytes, bytes]], why: str) -> None:
+    """No attribute is taken from one of two places."""
+    given = [(f"ce-{name}".encode(), value.encode()) for name, value in REQUIRED.items()]
+    with pytest.raises(BadRequest, match=why):
+        from_http(given + fields, b"")
+
+
+def batch(documents: Any, *, most: int = 10) -> list[CloudEvent]:
+    body = documents if isinstance(documents, bytes) else json.dumps(documents).encode()
+    return all_from_http([(b"content-type", b"application/cloudevents-batch+json")], body, most=most)
+
+
+def test_a_batch_is_a_list_of_events() -> None:
+    """JSON format §4; an empty one is a batch too."""
+    assert [event.id for event in batch([{**REQUIRED, "id": str(n)} for n in range(3)])] == ["0", "1", "2"]
+    assert batch([]) == []
+
+
+def test_one_event_is_read_where_batches_are() -> None:
+    """Whoever takes batches takes the other two modes."""
+    assert [event.id for event in all_from_http(*_binary(), most=1)] == ["1"]
+    kind = [(b"content-type", b"application/cloudevents+json")]
+    assert [event.id for event in all_from_http(kind, json.dumps(REQUIRED).encode(), most=1)] == ["1"]
+
+
+def _binary() -> tuple[list[tuple[bytes, bytes]], bytes]:
+    return [(f"ce-{name}".encode(), value.encode()) for name, value in REQUIRED.items()], b""
+
+
+def test_every_violation_in_a_batch_is_told_with_its_place() -> None:
+    """All or none: nobody has to find the second mistake with the second try."""
+    with pytest.raises(BadRequest) as refused:
+        batch([REQUIRED, {**REQUIRED, "id": ""}, 5, {**REQUIRED, "time": "now", "source": ""}])
+    assert str(refused.value) == (
+        "These are not CloudEvents: event 1: id is missing / event 2: a structured CloudEvent is a JSON object"
+        " / event 3: source is missing; time 'now' is not as RFC 3339 has it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("documents", "why"),
+    [(REQUIRED, "a JSON array"), (b"[", "not JSON"), ([REQUIRED] * 11, "at most 10 events")],
+)
+def test_what_is_no_batch_is_refused(documents: Any, why: str) -> None:
+    """With what it should be."""
+    with pytest.raises(BadRequest, match=why):
+        batch(documents)
+
+
+@pytest.mark.parametrize("kind", ["application/cloudevents+avro", "application/cloudevents-batch+json"])
+def test_a_format_that_is_not_read_is_415(kind: str) -> None:
+    """A handler of one event takes no batch; nobody takes Avro."""
+    with pytest.raises(UnsupportedMediaType, match="as ce-"):
+        from_http([(b"content-type", kind.encode())], b"[]")
+
+
+EVENTS = st.builds(
+    CloudEvent,
+    id=st.text(st.characters(categories=("L", "N", "P", "Zs")), min_size=1, max_size=9),
+    source=st.sampled_from(["/shop", "urn:x", "a%20b"]),
+    type=st.sampled_from(["order.paid", 'quo"te', "100 %"]),
+    subject=st.none() | st.text(st.characters(categories=("L", "S")), min_size=1, max_size=9),
+    data=st.none() | st.binary(min_size=1, max_size=9),
+    extensions=st.dictionaries(st.sampled_from(["tenant", "a1"]), st.sampled_from(["x", "ä ö"]), max_size=2),
+)
+
+
+@given(EVENTS)
+def test_what_is_written_is_read_again(event: CloudEvent) -> None:
+    """In both modes, whatever the attributes hold; extensions that nobody knows stay."""
+    assert from_http(*to_http(event)) == event
+    kind = [(b"content-type", b"application/cloudevents+json")]
+    assert from_http(kind, json.dumps(document_of(event)).encode()) == event
+
+
+def test_data_of_json_travels_as_json() -> None:
+    """Without a content type JSON is meant (JSON format §3.1)."""
+    event = CloudEvent(**REQUIRED, data={"a": [1, True]})
+    headers, body = to_http(event)
+    assert (b"content-type", b"application/json") in headers
+    assert json.loads(body) == {"a": [1, True]}
+    text = CloudEvent(
+        **REQUIRED, data="plain", datacontenttype="text/plain", extensions={"n": 5, "yes": True}
+    )
+    headers, body = to_http(text)
+    assert (body, (b"ce-n", b"5") in headers, (b"ce-yes", b"true") in headers) == (b"plain", True, True)
+
+
+def test_an_event_made_by_hand_is_held_to_the_specification() -> None:
+    """All of its violations at once."""
+    assert checked(CloudEvent(**REQUIRED)).id == "1"
+    with pytest.raises(ValueError, match="id is missing; dataschema 'x' is not an absolute URI"):
+        checked(CloudEvent(**{**REQUIRED, "id": "", "dataschema": "x"}))

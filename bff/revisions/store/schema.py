@@ -40,6 +40,32 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             id BIGINT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
             target TEXT NOT NULL, status BIGINT NOT NULL, detail TEXT NOT NULL)""",
     ),
+    (
+        # Keys begin with the time, so that their order is that of acceptance; ``due`` is when a delivery may be
+        # taken: of one that waits its not-before, of one that runs the end of its holder's lease.
+        """CREATE TABLE events (
+            key TEXT PRIMARY KEY, source TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL,
+            subject TEXT NOT NULL, accepted DOUBLE PRECISION NOT NULL, triggers TEXT NOT NULL,
+            document BYTEA NOT NULL, UNIQUE (source, id))""",
+        "CREATE INDEX events_accepted ON events (accepted)",
+        """CREATE TABLE deliveries (
+            key TEXT PRIMARY KEY, event TEXT NOT NULL, trigger_name TEXT NOT NULL, function TEXT NOT NULL,
+            is_letter BIGINT NOT NULL, state TEXT NOT NULL, is_open BIGINT NOT NULL,
+            due DOUBLE PRECISION NOT NULL, attempts BIGINT NOT NULL, base BIGINT NOT NULL, holder TEXT NOT NULL,
+            lane TEXT NOT NULL, updated DOUBLE PRECISION NOT NULL)""",
+        "CREATE INDEX deliveries_due ON deliveries (is_open, due, key)",
+        "CREATE INDEX deliveries_event ON deliveries (event)",
+        "CREATE INDEX deliveries_state ON deliveries (state, key)",
+        "CREATE INDEX deliveries_lane ON deliveries (lane, key) WHERE lane <> '' AND is_open = 1",
+        """CREATE TABLE attempts (
+            delivery TEXT NOT NULL, number BIGINT NOT NULL, began DOUBLE PRECISION NOT NULL,
+            ended DOUBLE PRECISION, status BIGINT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL,
+            revision TEXT NOT NULL, gateway TEXT NOT NULL, PRIMARY KEY (delivery, number))""",
+        "CREATE TABLE pauses (trigger_name TEXT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, who TEXT NOT NULL)",
+        # One row that who takes deliveries holds meanwhile: gateways take turns, and none waits for another's row.
+        "CREATE TABLE claims (id BIGINT PRIMARY KEY, at BIGINT NOT NULL)",
+        "INSERT INTO claims (id, at) VALUES (1, 0)",
+    ),
 )
 """Each is run once, in its order, in one transaction with the note that it was."""
 

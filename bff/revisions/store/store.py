@@ -196,6 +196,14 @@ class Store:
         """The newest lines of the audit log first; ``before`` is the id to go on from."""
         return await self._read(lambda session: access.audited(session, limit, before))
 
+    async def look(self, verb: Callable[[Session, float], T]) -> T:
+        """What a verb of another room reads, in one transaction, on the store's thread."""
+        return await self._read(lambda session: verb(session, self._database.wall(session)))
+
+    async def write(self, verb: Callable[[Session, float], T]) -> T:
+        """What a verb of another room does, all or nothing; ``now`` is the time that all gateways share."""
+        return await self._write(verb)
+
     async def close(self) -> None:
         """Let the database go, once what waits has been done."""
         if not self._is_closed:

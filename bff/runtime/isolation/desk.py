@@ -11,15 +11,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 
-from bff.errors import CallerLeft
+from bff.errors import BadRequest, CallerLeft
 from bff.runtime.isolation.exchange import Reply
 from bff.runtime.isolation.frames import Head
 from bff.runtime.isolation.whole import texts
 from bff.runtime.warmup import Workshop
 from bff.sdk.call import Sender, SendOptions
-from bff.sdk.failures import ServiceTimedOut, UnknownService
+from bff.sdk.cloudevent import from_document
+from bff.sdk.failures import NoEvents, ServiceTimedOut, UnknownService
 from bff.sdk.invocation import Invocation
 
 _LEVELS = frozenset({"debug", "info", "warning", "error"})
@@ -35,6 +37,7 @@ class Desk:
         self._answers: dict[str, Callable[[Head, bytes], Awaitable[Reply]]] = {
             "serve": self._serve,
             "read": self._read,
+            "publish": self._publish,
         }
 
     async def answer(self, _number: int, kind: str, head: Head, body: bytes) -> Reply:
@@ -86,6 +89,20 @@ class Desk:
             return Reply(body=await invocation.incoming.body())
         except ClientDisconnect:
             raise CallerLeft from None
+
+    async def _publish(self, head: Head, body: bytes) -> Reply:
+        invocation, publish = self.inside.get(head["i"]), self._workshop.publish
+        if invocation is None:
+            raise CallerLeft
+        event, wrong = from_document(from_json(body))
+        if event is None or publish is None:
+            raise (
+                NoEvents
+                if event is not None
+                else BadRequest(f"This is not a CloudEvent: {'; '.join(wrong)}.")
+            )
+        await publish(invocation, event)
+        return Reply()
 
     async def _serve(self, head: Head, body: bytes) -> Reply:
         invocation, senders = self.inside.get(head["i"]), self._workshop.senders()

@@ -13,6 +13,8 @@ from bff.runtime.isolation.frames import Head
 from bff.runtime.isolation.whole import octets
 from bff.sdk.call import Sender, SendOptions
 from bff.sdk.caller import NOBODY, Caller
+from bff.sdk.cloudevent import CloudEvent, document_of
+from bff.sdk.context import Publish
 from bff.sdk.invocation import Incoming, Invocation
 from bff.telemetry.lines import LEVELS
 from bff.telemetry.logs import FunctionLogs
@@ -42,6 +44,7 @@ class RemoteInvocation(Invocation):
         self.client = head["client"]
         self.caller = caller_of(head["caller"])
         self.deadline = Deadline(now + head["remaining"], head["allowed"])
+        self.outbox = [] if head["delivers"] else None
         if head["http"] is not None:
             self.incoming = _incoming(head["http"], Body(question, exchange))
 
@@ -62,6 +65,7 @@ def told(invocation: Invocation) -> Head:
         "caller": told_of(invocation.caller),
         "remaining": invocation.deadline.at - now,
         "allowed": invocation.deadline.allowed,
+        "delivers": invocation.outbox is not None,
         "http": None if invocation.incoming is None else _told_request(invocation.incoming),
     }
 
@@ -239,3 +243,17 @@ def logger_for(exchange: Exchange) -> Callable[[Invocation], Any]:
         return FunctionLogs(lines)(invocation)
 
     return logger
+
+
+def publisher_for(exchange: Exchange) -> Publish:
+    """Makes ``ctx.publish``: the gateway stores what is published, or keeps it for the end of the delivery."""
+
+    async def publish(invocation: Invocation, event: CloudEvent) -> None:
+        from pydantic_core import to_json
+
+        assert isinstance(invocation, RemoteInvocation)
+        if invocation.outbox is not None:
+            invocation.outbox.append(event)  # what the ids of further ones are counted by
+        await exchange.ask("publish", {"i": invocation.question}, to_json(document_of(event)))
+
+    return publish

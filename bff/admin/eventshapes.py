@@ -1,0 +1,125 @@
+"""What the admin API takes and gives about events."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bff.admin.shapes import Body, Moment, Shape
+
+
+class SentShape(Shape):
+    """An event that was taken in."""
+
+    key: str
+    new: bool = Field(description="False: its source and id were known already, and nothing was stored.")
+
+
+class AttemptShape(Shape):
+    """One attempt; `ended` is absent while it runs, or when its gateway ended first."""
+
+    number: int
+    began: Moment
+    ended: Moment | None
+    status: int
+    code: str
+    detail: str
+    revision: str
+    gateway: str
+
+
+class DeliveryShape(Shape):
+    """An event on its way to one trigger's function."""
+
+    key: str
+    trigger: str
+    function: str
+    dead_letter: bool = Field(description="Whether it takes a dead letter to its sink.")
+    state: str
+    attempts: int
+    updated: Moment
+    not_before: Moment | None = Field(description="When it is tried next, of one that waits.")
+
+
+class TriedShape(DeliveryShape):
+    """A delivery with its attempts."""
+
+    tries: list[AttemptShape]
+
+
+class EventShape(Shape):
+    """An event with its deliveries."""
+
+    key: str
+    id: str
+    source: str
+    type: str
+    subject: str | None
+    accepted: Moment
+    deliveries: list[DeliveryShape]
+
+
+class WholeEventShape(EventShape):
+    """An event with everything that became of it; `event` is the event itself in structured mode."""
+
+    event: dict[str, Any]
+    deliveries: list[TriedShape]  # type: ignore[assignment]
+
+
+class DecisionShape(Shape):
+    """What a trigger says about an event, and what became of its delivery."""
+
+    trigger: str
+    matched: bool
+    why_not: str | None = Field(description="The clause that failed.")
+    paused: bool
+    delivery: TriedShape | None
+
+
+class ExplanationShape(Shape):
+    """Why an event went where it went."""
+
+    key: str
+    id: str
+    source: str
+    type: str
+    subject: str | None
+    accepted: Moment
+    as_then: bool = Field(
+        description="Whether the triggers of now are those that decided on it when it came."
+    )
+    triggers: list[DecisionShape]
+
+
+class TriggerShape(Shape):
+    """A trigger, and how many deliveries it has in each state."""
+
+    name: str
+    function: str
+    paused: bool
+    paused_by: str | None
+    waiting: int
+    running: int
+    delivered: int
+    dead: int
+    cancelled: int
+
+
+class CountShape(Shape):
+    """How many it were."""
+
+    count: int
+
+
+class RedriveBody(Body):
+    """Whose dead and cancelled deliveries shall begin anew."""
+
+    trigger: str
+
+
+class PurgeEventsBody(Body):
+    """Which events to forget: those of which no delivery is open and one is in this state."""
+
+    state: Literal["delivered", "dead", "cancelled"]
+    trigger: str = ""

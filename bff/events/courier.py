@@ -1,0 +1,152 @@
+"""One attempt: an event as the HTTP request that Knative would send, through the one door to every function.
+
+So every shape of function can take events, in whatever it is isolated by: a handler of CloudEvents gets the event, one
+with a model for its body gets the data, an application the whole request. It is a POST in binary mode, with the
+delivery's key as ``Idempotency-Key``, the same in every attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from bff.clock import Clock, Deadline, Expiry
+from bff.errors import BffError, DeadlineExceeded, Fault
+from bff.events import answered
+from bff.events.answered import Whole
+from bff.events.broker import MOST_ERROR_DATA, Outcome
+from bff.events.records import Claimed
+from bff.runtime.invoker import Invoker
+from bff.sdk.cloudevent import CloudEvent, to_http
+from bff.sdk.invocation import Incoming, Invocation
+from bff.sdk.reply import Answer
+from bff.signals import Signals
+
+DEFAULT_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted:
+    """How it went, on which revision, and what the function published meanwhile."""
+
+    outcome: Outcome
+    revision: str
+    published: tuple[CloudEvent, ...] = ()
+
+
+class Body:
+    """A request's body that is all there. Mutable state: ``_is_read``."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._is_read = False
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """As ASGI has it."""
+        if self._is_read:
+            return {"type": "http.disconnect"}
+        self._is_read = True
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+
+class Courier:
+    """Immutable."""
+
+    def __init__(self, invoker: Invoker, *, clock: Clock, signals: Signals) -> None:
+        self._invoker = invoker
+        self._clock = clock
+        self._signals = signals
+
+    async def attempt(self, claimed: Claimed, event: CloudEvent, timeout: float | None) -> Attempted:
+        """Run the function once. Cancelling it cancels the handler."""
+        invocation = self._invocation(claimed, event, timeout)
+        heard: list[Whole] = []
+
+        async def respond(answer: Answer) -> None:
+            with Expiry(self._clock, invocation.deadline.at):
+                heard.append(await answered.read(answer, invocation, most=MOST_ERROR_DATA))
+
+        try:
+            await self._invoker.invoke(invocation, respond)
+            outcome = _said(heard[0])
+        except TimeoutError:
+            invocation.error = DeadlineExceeded(allowed=invocation.deadline.allowed)
+            outcome = _failed(invocation.error)
+        except BffError as error:
+            invocation.error = error
+            outcome = _failed(error)
+        invocation.status = outcome.status
+        invocation.ended = self._clock.now()
+        assert invocation.incoming is not None
+        await invocation.incoming.close()
+        self._signals.emit(invocation)
+        published = tuple(invocation.outbox or ()) if outcome.is_good else ()
+        return Attempted(outcome=outcome, revision=invocation.revision, published=published)
+
+    def _invocation(self, claimed: Claimed, event: CloudEvent, timeout: float | None) -> Invocation:
+        now = self._clock.now()
+        traceparent = event.extensions.get("traceparent")  # CloudEvents' distributed tracing extension
+        invocation = Invocation(
+            request_id=claimed.key,
+            method="POST",
+            clock=self._clock,
+            started=now,
+            traceparent=traceparent.encode() if isinstance(traceparent, str) else None,
+        )
+        invocation.route = f"trigger {claimed.trigger}"
+        invocation.function = claimed.function
+        invocation.outbox = []
+        function = self._invoker.functions.get(claimed.function)
+        own = function.settings.timeout if function is not None else DEFAULT_TIMEOUT
+        allowed = own if timeout is None else timeout
+        invocation.deadline = Deadline(now + allowed, allowed)
+        invocation.incoming = request_of(event, claimed)
+        return invocation
+
+
+def request_of(event: CloudEvent, claimed: Claimed) -> Incoming:
+    """The event as a POST in binary mode."""
+    headers, body = to_http(event)
+    headers += [
+        (b"idempotency-key", claimed.key.encode()),
+        (b"bff-attempt", b"%d" % claimed.tries),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": None,
+        "server": None,
+    }
+    return Incoming(scope, Body(body).receive, {}, max(len(body), 1))
+
+
+def _said(whole: Whole) -> Outcome:
+    if 200 <= whole.status < 300:
+        return Outcome(status=whole.status)
+    text = whole.body.decode("utf-8", "replace")
+    return Outcome(
+        status=whole.status,
+        code="function-answered",
+        detail=f"The function answered {whole.status}.",
+        data=text,
+        retry_after=whole.field(b"retry-after"),
+    )
+
+
+def _failed(error: BffError) -> Outcome:
+    # A contract that the event does not meet is told as 4xx, and no further attempt would change it.
+    retry_after = {name.lower(): value for name, value in error.headers().items()}.get("retry-after", "")
+    status = error.status
+    if error.fault is not Fault.CALLER and status < 500:
+        status = 500
+    return Outcome(status=status, code=error.code, detail=str(error), retry_after=retry_after)

@@ -1,0 +1,237 @@
+"""Takes deliveries that are due, has them made, and writes down how they ended.
+
+What is tried again, when, and what is dead is the broker's to say; this loop obeys. It wakes by an event of this
+gateway's own, by the clock when the next one is due, and looks once a second where other gateways share the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from bff.clock import Clock
+from bff.config import DeliveryConfig
+from bff.events import broker
+from bff.events.broker import Retry, Trigger
+from bff.events.courier import Attempted, Courier
+from bff.events.engine import Engine
+from bff.events.records import Claimed, Incoming, Settled, State, Wanted
+from bff.events.stamping import Stamp
+from bff.revisions.store.failures import StoreUnavailable
+from bff.sdk.cloudevent import CloudEvent
+from bff.signals import EventDied, Signals, Unexpected
+
+LEASE = 15.0
+"""Seconds a delivery stays with a gateway that says nothing: that long after a machine has died at most, another
+one takes over what it had."""
+RENEWS_EVERY = LEASE / 3
+LOOKS_EVERY = 1.0
+"""Seconds between two looks at a store that other gateways write to as well."""
+AGAIN_AFTER = 1.0
+"""Seconds until a store that could not be reached is asked again."""
+_POLICY = DeliveryConfig()
+
+
+class Dispatcher:
+    """Mutable state: ``_running`` (the tasks, by delivery), ``_busy`` (how many of each trigger), ``_is_hinted``
+    and ``_wakes`` (something may be due), ``_quiet`` and ``_next_in`` (nothing runs or could be taken, until then),
+    ``capacity``, ``is_stopping``.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        holder: str,
+        courier: Courier,
+        stamp: Stamp,
+        triggers: Callable[[], Mapping[str, Trigger]],
+        clock: Clock,
+        signals: Signals,
+        is_shared: bool,
+        capacity: int,
+    ) -> None:
+        self.capacity = capacity
+        self.is_stopping = False
+        self._engine = engine
+        self._holder = holder
+        self._courier = courier
+        self._stamp = stamp
+        self._triggers = triggers
+        self._clock = clock
+        self._signals = signals
+        self._is_shared = is_shared
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._busy: Counter[str] = Counter()
+        self._is_hinted = True
+        self._wakes = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._next_in: float | None = None
+
+    def wake(self) -> None:
+        """Something may be due now."""
+        self._is_hinted = True
+        self._quiet.clear()
+        self._wakes.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            while True:
+                self._wakes.clear()
+                self._quiet.clear()
+                self._next_in = await self._look()
+                if not self._running and self._next_in != 0.0 and not self._wakes.is_set():
+                    self._quiet.set()
+                await self._wait(self._next_in)
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def quiet(self) -> float | None:
+        """Return once nothing runs and nothing could be taken: seconds until something can, None for never."""
+        await self._quiet.wait()
+        return self._next_in
+
+    async def _look(self) -> float | None:
+        """Take what there is room for; seconds until it is worth looking again, None for when something wakes us."""
+        free = self.capacity - len(self._running)
+        if free <= 0 or self.is_stopping:
+            return None
+        hinted, self._is_hinted = self._is_hinted, False
+        try:
+            taken = await self._engine.take(self._wanted(free), looks_first=not hinted)
+        except StoreUnavailable:
+            return AGAIN_AFTER
+        except Exception as error:
+            self._signals.emit(Unexpected(where="events", error=error))
+            return AGAIN_AFTER
+        for claimed in taken.claimed:
+            self._begin(claimed)
+        if taken.claimed:
+            self._is_hinted = True
+            return 0.0
+        if not self._is_shared:
+            return taken.next_in
+        return LOOKS_EVERY if taken.next_in is None else min(taken.next_in, LOOKS_EVERY)
+
+    async def _wait(self, seconds: float | None) -> None:
+        if seconds == 0.0:
+            return
+        timer = None
+        if seconds is not None:
+            timer = self._clock.call_at(self._clock.now() + seconds, self._wakes.set)
+        try:
+            await self._wakes.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _wanted(self, free: int) -> Wanted:
+        limited = {name: each.concurrency for name, each in self._triggers().items() if each.concurrency}
+        rooms = {name: max(0, most - self._busy[name]) for name, most in limited.items()}
+        return Wanted(holder=self._holder, free=free, lease=LEASE, rooms=rooms)
+
+    def _begin(self, claimed: Claimed) -> None:
+        self._busy[claimed.trigger] += 1
+        task = asyncio.create_task(self._deliver(claimed))
+        self._running[claimed.key] = task
+        task.add_done_callback(lambda ended: self._end(claimed, ended))
+
+    def _end(self, claimed: Claimed, task: asyncio.Task[None]) -> None:
+        self._busy[claimed.trigger] -= 1
+        if self._running.get(claimed.key) is task:
+            del self._running[claimed.key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._signals.emit(Unexpected(where="events", error=error))
+        self.wake()
+
+    async def _deliver(self, claimed: Claimed) -> None:
+        event = self._stamp.read(claimed.document)
+        trigger = self._triggers().get(claimed.trigger)
+        policy = _POLICY if trigger is None or claimed.is_letter else trigger.delivery
+        attempted = await self._courier.attempt(claimed, event, policy.timeout)
+        await self._settle(claimed, event, policy, attempted)
+
+    async def _settle(
+        self, claimed: Claimed, event: CloudEvent, policy: DeliveryConfig, attempted: Attempted
+    ) -> None:
+        """Write down what follows; a store that is away is asked again for as long as the lease may last."""
+        until = self._clock.now() + LEASE
+        settled = self._settled(claimed, event, policy, attempted)
+        while True:
+            try:
+                is_ours = await self._engine.settle(settled)
+            except StoreUnavailable:
+                if self._clock.now() >= until:
+                    return  # whoever takes it next tries again: at least once
+                await self._clock.sleep(AGAIN_AFTER)
+            else:
+                break
+        if is_ours and settled.state is State.DEAD:
+            said = attempted.outcome
+            self._signals.emit(
+                EventDied(
+                    event=claimed.event,
+                    trigger=claimed.trigger,
+                    function=claimed.function,
+                    attempts=claimed.tries,
+                    why=said.detail,
+                )
+            )
+
+    def _settled(
+        self, claimed: Claimed, event: CloudEvent, policy: DeliveryConfig, attempted: Attempted
+    ) -> Settled:
+        now = self._clock.wall()
+        after = broker.after(attempted.outcome, claimed.tries, policy, now)
+        state, delay = State.DELIVERED, 0.0
+        published = tuple(map(self._stamp.incoming, attempted.published))
+        if isinstance(after, Retry):
+            state, delay = State.WAITING, after.at - now  # by the store's clock, which gateways share
+        elif after is broker.DEAD:
+            state = State.DEAD
+            published = self._letters(claimed, event, policy, attempted)
+        return Settled(
+            claimed=claimed,
+            holder=self._holder,
+            outcome=attempted.outcome,
+            state=state,
+            delay=delay,
+            revision=attempted.revision,
+            published=published,
+        )
+
+    def _letters(
+        self, claimed: Claimed, event: CloudEvent, policy: DeliveryConfig, attempted: Attempted
+    ) -> tuple[Incoming, ...]:
+        if not policy.dead_letter_sink or claimed.is_letter:
+            return ()
+        letter = broker.dead_letter(event, attempted.outcome, f"/functions/{claimed.function}")
+        return (self._stamp.letter(letter, claimed, policy.dead_letter_sink),)
+
+    async def _renew(self) -> None:
+        while True:
+            await self._clock.sleep(RENEWS_EVERY)
+            if self._running:
+                with suppress(StoreUnavailable):
+                    await self._engine.renew(self._holder, LEASE)
+
+    async def stop(self, within: float) -> None:
+        """Take nothing more, let what runs end for so long, and give the rest back."""
+        self.is_stopping = True
+        if self._running:
+            waiting = asyncio.gather(*self._running.values(), return_exceptions=True)
+            timer = self._clock.call_at(self._clock.now() + within, waiting.cancel)
+            with suppress(asyncio.CancelledError):
+                await waiting
+            timer.cancel()
+        with suppress(StoreUnavailable):
+            await self._engine.hand_back(self._holder)
+
+    def __repr__(self) -> str:
+        return f"<Dispatcher: {len(self._running)} of {self.capacity} running>"

@@ -1,0 +1,140 @@
+"""The seam to whatever keeps deliveries, and the one that we use: tables in the state store.
+
+In memory, in a file or on PostgreSQL it is the same code, by what ``state`` names; on a clock that a test moves, a
+day of retries takes milliseconds. Another engine would have to keep these promises and no others: what
+``enqueue`` returned from is on the disk, an event is kept once, ``take`` gives a delivery to one holder at a time,
+and ``settle`` writes the end of an attempt together with what it published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+from bff.errors import BacklogFull
+from bff.events import accepting, claiming, takeover, tending
+from bff.events.claiming import Taken
+from bff.events.commits import Commits
+from bff.events.records import Accepted, Delivery, Incoming, Kept, Settled, Shown, Sought, Wanted
+from bff.revisions.store.database import Session
+from bff.revisions.store.store import Store
+
+
+class Engine(Protocol):
+    """What the room needs of it. All raise StoreUnavailable when it cannot be reached."""
+
+    async def enqueue(self, incoming: Sequence[Incoming], *, backlog: int) -> list[Accepted]:
+        """Store events with their deliveries, all or none; returns once that is durable.
+
+        Raises:
+            BacklogFull: more than ``backlog`` deliveries would be open.
+
+        """
+
+    async def status(self, key: str) -> Shown | None:
+        """An event with everything that became of it."""
+
+    async def list(self, sought: Sought) -> Sequence[tuple[Kept, tuple[Delivery, ...]]]:
+        """Events, the newest first."""
+
+    async def cancel(self, event: str) -> int:
+        """End what is open of an event; how many deliveries that were."""
+
+    async def redrive(self, sought: Sought) -> int:
+        """Begin anew what is dead or cancelled; how many deliveries that were."""
+
+    async def take(self, wanted: Wanted, *, looks_first: bool) -> Taken:
+        """Take what is due and has room, for the time of a lease."""
+
+    async def renew(self, holder: str, lease: float) -> None:
+        """Keep what was taken for so many seconds more."""
+
+    async def settle(self, settled: Settled) -> bool:
+        """Write how an attempt ended; False when the lease was lost, and then nothing is written."""
+
+    async def hand_back(self, holder: str) -> None:
+        """Give back what was taken and not settled."""
+
+
+class StoreEngine:
+    """Everything that changes is in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._commits = Commits(store)
+
+    async def enqueue(self, incoming: Sequence[Incoming], *, backlog: int) -> list[Accepted]:
+        more = sum(len(each.deliveries) for each in incoming)
+
+        def verb(session: Session, now: float) -> list[Accepted] | None:
+            if more and accepting.open_deliveries(session) + more > backlog:
+                return None
+            return accepting.accept(session, incoming, now)
+
+        accepted = await self._commits.run(verb)
+        if accepted is None:
+            raise BacklogFull(backlog)
+        return accepted
+
+    async def status(self, key: str) -> Shown | None:
+        return await self.store.look(lambda session, _: tending.shown(session, key))
+
+    async def list(self, sought: Sought) -> Sequence[tuple[Kept, tuple[Delivery, ...]]]:
+        return await self.store.look(lambda session, _: tending.listed(session, sought))
+
+    async def cancel(self, event: str) -> int:
+        return await self._commits.run(lambda session, now: tending.cancel(session, event, now))
+
+    async def redrive(self, sought: Sought) -> int:
+        return await self._commits.run(lambda session, now: tending.redrive(session, sought, now))
+
+    async def take(self, wanted: Wanted, *, looks_first: bool) -> Taken:
+        if looks_first:  # a write that changes nothing would still cost a round trip to the disk
+            seen = await self.store.look(lambda session, now: claiming.peek(session, wanted, now))
+            if seen.next_in != 0.0:
+                return seen
+        return await self._commits.run(lambda session, now: claiming.take(session, wanted, now))
+
+    async def renew(self, holder: str, lease: float) -> None:
+        await self._commits.run(lambda session, now: claiming.renew(session, holder, now + lease))
+
+    async def settle(self, settled: Settled) -> bool:
+        return await self._commits.run(lambda session, now: claiming.settle(session, settled, now))
+
+    async def hand_back(self, holder: str) -> None:
+        await self._commits.run(lambda session, now: claiming.hand_back(session, holder, now))
+
+    async def take_over(self, own: str) -> None:
+        """What processes of this machine had that are no more may be taken at once."""
+        holders = await self.store.look(lambda session, _: claiming.holders(session))
+        for holder in takeover.gone(holders, own):
+            await self._commits.run(partial(claiming.take_over, holder=holder))
+
+    async def expire(self, before: float, most: int) -> int:
+        """Forget events that ended long ago; how many."""
+        return await self._commits.run(lambda session, _: accepting.expire(session, before, most))
+
+    async def purge(self, sought: Sought) -> int:
+        """Forget events by what became of them; how many."""
+        return await self._commits.run(lambda session, _: tending.purge(session, sought))
+
+    async def paused(self) -> dict[str, tuple[float, str]]:
+        """The triggers that are paused: since when, and by whom."""
+        return await self.store.look(lambda session, _: tending.paused(session))
+
+    async def pause(self, trigger: str, who: str) -> None:
+        """Deliver nothing for a trigger until it is resumed."""
+        await self._commits.run(lambda session, now: tending.pause(session, trigger, who, now))
+
+    async def resume(self, trigger: str) -> None:
+        """Deliver again."""
+        await self._commits.run(lambda session, _: tending.resume(session, trigger))
+
+    async def counts(self) -> dict[tuple[str, str], int]:
+        """How many deliveries each trigger has in each state."""
+        return await self.store.look(lambda session, _: tending.counts(session))
+
+    async def close(self) -> None:
+        """Return when everything that was asked for is written."""
+        await self._commits.close()

@@ -1,0 +1,155 @@
+"""What is kept of events and their deliveries, as frozen values. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bff.events.broker import Outcome
+from bff.sdk.cloudevent import CloudEvent
+
+
+class State(StrEnum):
+    """Of a delivery. Waiting and running are open; the others are where it ends."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+OPEN = frozenset({State.WAITING, State.RUNNING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A delivery to make: to ``function``, for ``trigger``; ``is_letter`` when it takes a dead letter to its sink."""
+
+    trigger: str
+    function: str
+    lane: str = ""
+    is_letter: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """An event to store with its deliveries, all or nothing. ``key`` is ours, ``triggers`` who decided."""
+
+    key: str
+    event: CloudEvent
+    document: bytes
+    triggers: str
+    deliveries: tuple[Planned, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What became of one: ``is_new`` is false where the same id of the same source had been there before."""
+
+    key: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that is ours until its lease ends. ``attempt`` counts from 1, ``tries`` since it was redriven."""
+
+    key: str
+    event: str
+    trigger: str
+    function: str
+    is_letter: bool
+    attempt: int
+    tries: int
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which deliveries a gateway has room for: ``free`` in all, and ``rooms`` by trigger where that is limited."""
+
+    holder: str
+    free: int
+    lease: float
+    rooms: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """How an attempt ended and what follows: ``delay`` is the seconds until the next one; ``published`` is stored
+    with it.
+    """
+
+    claimed: Claimed
+    holder: str
+    outcome: Outcome
+    state: State
+    delay: float
+    revision: str
+    published: tuple[Incoming, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt. ``ended`` None: it runs, or its gateway ended first."""
+
+    number: int
+    began: float
+    ended: float | None
+    status: int
+    code: str
+    detail: str
+    revision: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How a delivery stands. ``due`` is not before when it is tried again, of one that waits."""
+
+    key: str
+    event: str
+    trigger: str
+    function: str
+    is_letter: bool
+    state: State
+    due: float
+    attempts: int
+    updated: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An event as it is kept. ``document`` is the event in structured mode."""
+
+    key: str
+    source: str
+    id: str
+    type: str
+    subject: str
+    accepted: float
+    triggers: str
+    document: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An event with everything that became of it."""
+
+    event: Kept
+    deliveries: tuple[Delivery, ...]
+    attempts: Mapping[str, tuple[Attempt, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Which events to list: the newest first, older than ``before`` (a key); "" for any."""
+
+    limit: int = 50
+    before: str = ""
+    type: str = ""
+    source: str = ""
+    trigger: str = ""
+    state: str = ""

@@ -1,0 +1,174 @@
+"""The events room put together: what comes in, what is delivered, what operators ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from pydantic_core import to_json
+
+from bff.clock import Clock
+from bff.config import Config
+from bff.config.names import suggest
+from bff.errors import GatewayDraining, NoSuchEvent, NoSuchTrigger
+from bff.events import broker
+from bff.events.broker import Decision, Trigger
+from bff.events.courier import Courier
+from bff.events.dispatcher import Dispatcher
+from bff.events.engine import StoreEngine
+from bff.events.records import Accepted, Shown
+from bff.events.stamping import Stamp
+from bff.revisions.store.failures import StoreUnavailable
+from bff.revisions.store.store import Store
+from bff.runtime.invoker import Invoker
+from bff.sdk.cloudevent import CloudEvent, all_from_http
+from bff.sdk.invocation import Invocation
+from bff.sdk.reply import JSON, Answer
+from bff.signals import Signals
+
+EXPIRES_EVERY = 60.0
+"""Seconds between two looks for events that may be forgotten."""
+MOST_EXPIRED = 500
+"""Events forgotten in one transaction."""
+
+
+class Events:
+    """Mutable state: ``_config`` and ``triggers``, replaced whole when routes.yaml changes."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        holder: str,
+        invoker: Invoker,
+        clock: Clock,
+        signals: Signals,
+        config: Config,
+        is_shared: bool,
+    ) -> None:
+        self.engine = StoreEngine(store)
+        self._holder = holder
+        self.triggers: Mapping[str, Trigger] = {}
+        self._clock = clock
+        self._stamp = Stamp(clock)
+        self.dispatcher = Dispatcher(
+            self.engine,
+            holder=holder,
+            courier=Courier(invoker, clock=clock, signals=signals),
+            stamp=self._stamp,
+            triggers=lambda: self.triggers,
+            clock=clock,
+            signals=signals,
+            is_shared=is_shared,
+            capacity=config.events_said.concurrency,
+        )
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Obey a routes.yaml from now on; deliveries that are stored keep their functions."""
+        triggers = broker.triggers_of(config.triggers)
+        self._config = config.events_said
+        self.triggers = {each.name: each for each in triggers}
+        self._stamp.triggers, self._stamp.digest = triggers, broker.digest_of(config.triggers)
+        self.dispatcher.capacity = self._config.concurrency
+        self.dispatcher.wake()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        with suppress(StoreUnavailable):  # then their leases end by themselves
+            await self.engine.take_over(self._holder)
+        await self.dispatcher.run()
+
+    async def tidy(self) -> None:
+        """Forget what is older than ``events.retention``, again and again, until cancelled."""
+        while True:
+            await self._clock.sleep(EXPIRES_EVERY)
+            await self.expire()
+
+    async def expire(self) -> int:
+        """Forget what may be forgotten now; how many events that were."""
+        gone = 0
+        try:
+            while more := await self.engine.expire(self._clock.wall() - self._config.retention, MOST_EXPIRED):
+                gone += more
+        except StoreUnavailable:
+            return gone  # another time
+        return gone
+
+    async def accept(self, events: Sequence[CloudEvent]) -> list[Accepted]:
+        """Store events with a delivery for each trigger that matches; all or none.
+
+        Raises:
+            BacklogFull, StoreUnavailable: nothing was stored, as far as can be told.
+            GatewayDraining: the gateway is stopping.
+
+        """
+        if self.dispatcher.is_stopping:
+            raise GatewayDraining
+        incoming = list(map(self._stamp.incoming, events))
+        accepted = await self.engine.enqueue(incoming, backlog=self._config.backlog)
+        self.dispatcher.wake()
+        return accepted
+
+    async def receive(self, invocation: Invocation) -> Answer:
+        """What the public listener answers to events: 202 once they are on the disk.
+
+        Raises:
+            BadRequest: they are not CloudEvents; every violation is named.
+            BodyTooLarge, UnsupportedMediaType, BacklogFull, StoreUnavailable: nothing was stored.
+
+        """
+        incoming = invocation.incoming
+        assert incoming is not None
+        headers, body = incoming.scope["headers"], await incoming.body()
+        accepted = await self.accept(all_from_http(headers, body, most=self._config.batch))
+        told = {"events": [{"key": each.key, "new": each.is_new} for each in accepted]}
+        return Answer(202, [JSON], to_json(told))
+
+    async def publish(self, invocation: Invocation, event: CloudEvent) -> None:
+        """An event of a function's own: with the end of its attempt where it is delivering one, at once elsewhere.
+
+        Raises:
+            BacklogFull, StoreUnavailable: it was not stored.
+
+        """
+        if invocation.outbox is not None:
+            invocation.outbox.append(event)
+        else:
+            await self.accept([event])
+
+    async def shown(self, key: str) -> Shown:
+        """An event with everything that became of it.
+
+        Raises:
+            NoSuchEvent: none is kept under this key or id.
+
+        """
+        found = await self.engine.status(key)
+        if found is None:
+            raise NoSuchEvent(key)
+        return found
+
+    def decisions(self, event: CloudEvent) -> list[Decision]:
+        """What each trigger of now says about an event."""
+        return broker.decide(event, tuple(self.triggers.values()))
+
+    def decided_as_now(self, shown: Shown) -> bool:
+        """Whether the triggers of now are those that decided on the event when it came."""
+        return shown.event.triggers == self._stamp.digest
+
+    def known(self, trigger: str) -> str:
+        """The name, when there is such a trigger.
+
+        Raises:
+            NoSuchTrigger: there is none; with the name that was probably meant.
+
+        """
+        if trigger not in self.triggers:
+            raise NoSuchTrigger(trigger, suggest(trigger, self.triggers))
+        return trigger
+
+    async def stop(self, within: float) -> None:
+        """Take nothing more, let what runs end for so many seconds, and give the rest back."""
+        await self.dispatcher.stop(within)
+        await self.engine.close()

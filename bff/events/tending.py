@@ -1,0 +1,158 @@
+"""What operators ask of events and do with them: plain functions inside somebody's transaction."""
+
+from __future__ import annotations
+
+from bff.events import accepting
+from bff.events.records import Attempt, Delivery, Kept, Shown, Sought, State
+from bff.revisions.store.database import Row, Session, row
+
+_KEPT = "SELECT e.key, e.source, e.id, e.type, e.subject, e.accepted, e.triggers"
+_DELIVERY = (
+    "SELECT key, event, trigger_name, function, is_letter, state, due, attempts, updated FROM deliveries"
+)
+_ATTEMPT = (
+    "SELECT delivery, number, began, ended, status, code, detail, revision, gateway FROM attempts"
+    " WHERE delivery IN (SELECT key FROM deliveries WHERE event = ?) ORDER BY number"
+)
+
+
+def listed(session: Session, sought: Sought) -> list[tuple[Kept, tuple[Delivery, ...]]]:
+    """The newest events that are as sought, each with its deliveries."""
+    sql, values = _listing(sought)
+    found = [Kept(**dict(zip(_NAMES, each, strict=True))) for each in session.rows(sql, *values)]
+    return [(each, _deliveries(session, each.key)) for each in found]
+
+
+_NAMES = ("key", "source", "id", "type", "subject", "accepted", "triggers")
+
+
+def _listing(sought: Sought) -> tuple[str, list[object]]:
+    where, values = ["e.key < ?"], list[object]([sought.before or "~"])
+    for column, value in (("e.type", sought.type), ("e.source", sought.source)):
+        if value:
+            where.append(f"{column} = ?")
+            values.append(value)
+    inner = [
+        (name, value) for name, value in (("trigger_name", sought.trigger), ("state", sought.state)) if value
+    ]
+    if inner:
+        so = " AND ".join(f"d.{name} = ?" for name, _ in inner)
+        where.append(f"EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.key AND {so})")  # noqa: S608
+        values += [value for _, value in inner]
+    sql = f"{_KEPT} FROM events e WHERE {' AND '.join(where)} ORDER BY e.key DESC LIMIT ?"
+    return sql, [*values, sought.limit]
+
+
+def shown(session: Session, key: str) -> Shown | None:
+    """An event with everything that became of it; by its key, or by its id where only one source has that."""
+    found = session.rows(f"{_KEPT}, e.document FROM events e WHERE e.key = ?", key)
+    if not found:
+        found = session.rows(f"{_KEPT}, e.document FROM events e WHERE e.id = ? LIMIT 2", key)
+    if len(found) != 1:
+        return None
+    kept = Kept(**dict(zip((*_NAMES, "document"), found[0], strict=True)))
+    attempts: dict[str, list[Attempt]] = {}
+    for delivery, *rest in session.rows(_ATTEMPT, kept.key):
+        attempts.setdefault(delivery, []).append(Attempt(**dict(zip(_OF_ATTEMPT, rest, strict=True))))
+    return Shown(
+        event=kept,
+        deliveries=_deliveries(session, kept.key),
+        attempts={delivery: tuple(each) for delivery, each in attempts.items()},
+    )
+
+
+_OF_ATTEMPT = ("number", "began", "ended", "status", "code", "detail", "revision", "gateway")
+
+
+def _deliveries(session: Session, event: str) -> tuple[Delivery, ...]:
+    return tuple(_delivery(each) for each in session.rows(f"{_DELIVERY} WHERE event = ? ORDER BY key", event))
+
+
+def _delivery(found: Row) -> Delivery:
+    key, event, trigger, function, is_letter, state, due, attempts, updated = found
+    return Delivery(
+        key=key,
+        event=event,
+        trigger=trigger,
+        function=function,
+        is_letter=bool(is_letter),
+        state=State(state),
+        due=due,
+        attempts=attempts,
+        updated=updated,
+    )
+
+
+def delivery(session: Session, key: str) -> Delivery | None:
+    """How one delivery stands."""
+    found = row(session, f"{_DELIVERY} WHERE key = ?", key)
+    return _delivery(found) if found else None
+
+
+def cancel(session: Session, event: str, now: float) -> int:
+    """End what is open of an event; an attempt under way is not heard any more."""
+    return len(
+        session.rows(
+            "UPDATE deliveries SET state = ?, is_open = 0, holder = '', updated = ?"
+            " WHERE event = ? AND is_open = 1 RETURNING key",
+            *(State.CANCELLED, now, event),
+        )
+    )
+
+
+def redrive(session: Session, sought: Sought, now: float) -> int:
+    """Let dead and cancelled deliveries begin anew, their attempts counted from none: of one event
+    (``sought.before`` is its key), or of a trigger, at most ``limit``.
+    """
+    column, value = ("event", sought.before) if sought.before else ("trigger_name", sought.trigger)
+    keys = [
+        found[0]
+        for found in session.rows(
+            f"SELECT key FROM deliveries WHERE {column} = ? AND state IN ('dead', 'cancelled')"  # noqa: S608
+            " ORDER BY key LIMIT ?",
+            *(value, sought.limit),
+        )
+    ]
+    for key in keys:
+        session.rows(
+            "UPDATE deliveries SET state = ?, is_open = 1, due = ?, base = attempts, updated = ? WHERE key = ?",
+            *(State.WAITING, now, now, key),
+        )
+    return len(keys)
+
+
+def purge(session: Session, sought: Sought) -> int:
+    """Forget events of which no delivery is open and one is in this state, of this trigger if one is named."""
+    found = session.rows(
+        "SELECT DISTINCT event FROM deliveries d WHERE d.state = ? AND (? = '' OR d.trigger_name = ?)"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.event = d.event AND o.is_open = 1) LIMIT ?",
+        *(sought.state, sought.trigger, sought.trigger, sought.limit),
+    )
+    keys = [each[0] for each in found]
+    for key in keys:
+        accepting.forget(session, key)
+    return len(keys)
+
+
+def paused(session: Session) -> dict[str, tuple[float, str]]:
+    """The triggers that are paused: since when, and by whom."""
+    return {name: (at, who) for name, at, who in session.rows("SELECT trigger_name, at, who FROM pauses")}
+
+
+def pause(session: Session, trigger: str, who: str, now: float) -> None:
+    """Deliver nothing for a trigger until it is resumed; what matches is stored."""
+    session.rows(
+        "INSERT INTO pauses (trigger_name, at, who) VALUES (?, ?, ?) ON CONFLICT (trigger_name) DO NOTHING",
+        *(trigger, now, who),
+    )
+
+
+def resume(session: Session, trigger: str) -> None:
+    """Deliver again, what has waited first."""
+    session.rows("DELETE FROM pauses WHERE trigger_name = ?", trigger)
+
+
+def counts(session: Session) -> dict[tuple[str, str], int]:
+    """How many deliveries each trigger has in each state."""
+    sql = "SELECT trigger_name, state, COUNT(*) FROM deliveries GROUP BY trigger_name, state"
+    return {(trigger, state): count for trigger, state, count in session.rows(sql)}

@@ -1,0 +1,121 @@
+"""Events from the terminal: sent, listed, explained, begun anew, thrown away; triggers paused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import eventually
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Ran, Shell
+
+ROUTES = """\
+triggers:
+  mail: {function: mail, filters: [{exact: {type: paid}}], delivery: {retry: 1, backoffDelay: PT0S}}
+  other: {function: mail, filters: [{exact: {$.plan: pro}}]}
+"""
+MAIL = """\
+from pathlib import Path
+from bff import CloudEvent
+
+async def handle(event: CloudEvent) -> None:
+    if not Path("HERE/mail-is-up").exists():
+        raise RuntimeError("mail is down")
+"""
+
+
+class Operator:
+    """Somebody at a terminal beside a running gateway."""
+
+    def __init__(self, shell: Shell, admin: str, folder: Path) -> None:
+        self._shell = shell
+        self._admin = admin
+        self.folder = folder
+
+    def __call__(self, *args: str) -> Ran:
+        return self._shell(*args, BFF_ADMIN=self._admin)
+
+    def states(self, key: str) -> dict[str, str]:
+        told = self("events", "show", key, "--json").json
+        return {each["trigger"]: each["state"] for each in told["deliveries"]}
+
+
+@pytest.fixture
+def operator(
+    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any], tmp_path: Path
+) -> Operator:
+    folder = project(ROUTES, mail=MAIL.replace("HERE", str(tmp_path)))
+    return Operator(bff, gateway(folder).admin, tmp_path)
+
+
+def test_a_dead_event_is_found_explained_and_begun_anew(operator: Operator) -> None:
+    """The whole night: what died, why, on which attempt; mail comes back; it is delivered."""
+    sent = operator("events", "send", "paid", "--data", '{"plan": "free"}', "--id", "7", "-x", "tenant=t1")
+    assert (sent.code, sent.err) == (0, ""), sent.err
+    key = sent.out.strip()
+    eventually(lambda: operator.states(key) == {"mail": "dead"}, every=0.1)
+    again = operator("events", "send", "paid", "--id", "7")
+    assert (again.out.strip(), "was there already" in again.err) == (key, True)
+
+    listed = operator("events", "list", "--state", "dead")
+    assert "mail: dead (2)" in listed.out
+    assert operator("events", "list", "--state", "waiting", "--json").json == []
+    told = operator("events", "explain", "7").out
+    assert told.startswith("paid 7 of /bff/cli")
+    assert "mail -> mail: dead" in told
+    assert "2. " in told
+    assert "500 function-failed: Function mail raised an error." in told
+    assert "other: no delivery; exact: $.plan is 'free', not 'pro'" in told
+    shown = operator("events", "show", key)
+    assert json.loads(shown.out)["tenant"] == "t1"
+
+    (operator.folder / "mail-is-up").touch()
+    assert operator("events", "redrive", key).err == "1 deliveries: redrive\n"
+    eventually(lambda: operator.states(key) == {"mail": "delivered"}, every=0.1)
+    assert operator("events", "redrive", key, "--json").json == {"count": 0}
+    purged = operator("events", "purge", "--state", "delivered", "--trigger", "mail")
+    assert purged.err == "1 events are forgotten\n"
+    gone = operator("events", "show", key)
+    assert (gone.code, f"No event {key} is kept" in gone.err) == (1, True)
+
+
+def test_a_paused_trigger_keeps_what_matches(operator: Operator) -> None:
+    """Until it is resumed; a waiting delivery can be cancelled."""
+    (operator.folder / "mail-is-up").touch()
+    assert operator("triggers", "pause", "mail").err == "trigger mail is paused: what matches is stored\n"
+    kept, dropped = (operator("events", "send", "paid").out.strip() for _ in range(2))
+    (mail, _) = operator("triggers", "list", "--json").json
+    assert (mail["paused_by"], mail["waiting"]) == ("local", 2)
+    assert "by local" in operator("triggers", "list").out
+    assert operator("events", "cancel", dropped, "--json").json == {"count": 1}
+    operator("triggers", "resume", "mail")
+    eventually(lambda: operator.states(kept) == {"mail": "delivered"}, every=0.1)
+    assert operator.states(dropped) == {"mail": "cancelled"}
+    wrong = operator("triggers", "pause", "mial")
+    assert (wrong.code, "did you mean mail?" in wrong.err) == (1, True)
+
+
+def test_what_cannot_be_done_says_why(operator: Operator) -> None:
+    """2 for what was written wrong, 1 for what the gateway refuses."""
+    for args, code, why in (
+        (("events", "send", "paid", "--data", "{"), 2, "--data is not JSON"),
+        (("events", "send", "paid", "-x", "tenant"), 2, "NAME=VALUE"),
+        (("events", "send", "paid", "-x", "Tenant=1"), 1, "not lower-case"),
+        (("events", "redrive"), 2, "either an event or a --trigger"),
+        (("events", "purge", "--state", "open"), 1, "state"),
+    ):
+        ran = operator(*args)
+        assert (ran.code, why in ran.err) == (code, True), ran.err
+
+
+def test_a_gateway_without_events_says_so(
+    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any]
+) -> None:
+    running = gateway(project("routes: []\n", mail=MAIL))
+    ran = bff("events", "list", BFF_ADMIN=running.admin)
+    assert (ran.code, "This gateway has no events" in ran.err) == (1, True)
