@@ -23,8 +23,8 @@ from bff.cli.output import config_at, fail, say, show
 from bff.config import Config
 from bff.config.names import suggest
 from bff.errors import FunctionNotLoaded
+from bff.measured import WarmUp
 from bff.runtime.function import Function
-from bff.signals import WarmUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

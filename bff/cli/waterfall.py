@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from bff.cli.output import print_table
-from bff.signals import Import, Imported, WarmUp
+from bff.measured import Import, Imported, WarmUp
 
 WIDTH = 32
 """Characters of the longest bar."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bff.errors import GatewayDraining
+from bff.measured import WarmUp
 from bff.revisions.revision import Revision
 from bff.runtime.autoscaler import Memory, Seen, decide
 from bff.runtime.instance import Instance
@@ -17,7 +18,7 @@ from bff.runtime.line import Crowd, Line
 from bff.runtime.maker import Maker
 from bff.runtime.settings import Settings
 from bff.sdk.invocation import Invocation
-from bff.signals import FirstCalled, WarmedUp, WarmUp
+from bff.signals import FirstCalled, WarmedUp
 
 
 class Activator:

@@ -1,4 +1,4 @@
-"""Which modules ran while a function was loaded, and what each cost: a tree of :class:`~bff.signals.Imported`.
+"""Which modules ran while a function was loaded, and what each cost: a tree of :class:`~bff.measured.Imported`.
 
 A finder before all others puts a stopwatch around every module that its own thread imports while it watches;
 when a module runs it has the loader it would have had. Modules that were there before cost nothing and do
@@ -17,8 +17,8 @@ from contextlib import suppress
 from types import FrameType, ModuleType
 from typing import Any
 
+from bff.measured import Imported
 from bff.revisions.loader import PREFIX
-from bff.signals import Imported
 
 
 class _Running:

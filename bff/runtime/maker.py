@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from bff.clock import Clock
 from bff.errors import FunctionNotLoaded
+from bff.measured import WarmUp
 from bff.revisions.revision import Revision
 from bff.runtime import warmup
 from bff.runtime.instance import Instance
@@ -18,7 +19,7 @@ from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.isolation.limits import ProcessLimits
 from bff.runtime.settings import Settings
 from bff.runtime.warmup import Workshop
-from bff.signals import Evicted, Signals, WarmUp, WarmUpFailed
+from bff.signals import Evicted, Signals, WarmUpFailed
 
 I = TypeVar("I")  # noqa: E741 - an instance, of whichever kind
 RealPaths = Callable[[Revision], bool]

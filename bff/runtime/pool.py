@@ -14,6 +14,7 @@ from functools import partial
 
 from bff.clock import Timer
 from bff.errors import GatewayDraining
+from bff.measured import WarmUp
 from bff.revisions.revision import Revision
 from bff.runtime.autoscaler import Memory, Metric, Seen, decide
 from bff.runtime.backoff import Backoff
@@ -24,7 +25,7 @@ from bff.runtime.load import Load
 from bff.runtime.maker import Maker
 from bff.runtime.settings import Settings
 from bff.sdk.invocation import Invocation
-from bff.signals import FirstCalled, InstanceDead, WarmedUp, WarmUp
+from bff.signals import FirstCalled, InstanceDead, WarmedUp
 
 
 class Pool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded
+from bff.measured import WarmUp
 from bff.revisions import snapshot
 from bff.revisions.loader import Loader, Package, explain, words_of
 from bff.revisions.revision import Revision
@@ -28,7 +29,6 @@ from bff.sdk.call import Sender
 from bff.sdk.context import Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 from bff.sdk.invocation import Invocation
-from bff.signals import WarmUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

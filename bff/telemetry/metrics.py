@@ -9,9 +9,9 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from bff.measured import FIRST_CALL, WarmUp
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.signals import (
-    FIRST_CALL,
     ConfigRejected,
     Evicted,
     FirstCalled,
@@ -24,7 +24,6 @@ from bff.signals import (
     ThreadsStuck,
     TrafficMoved,
     WarmedUp,
-    WarmUp,
     WarmUpFailed,
 )
 from bff.telemetry.durations import DurationHistogram, Durations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bff.cli import waterfall
-from bff.signals import Imported, WarmUp
+from bff.measured import Imported, WarmUp
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell

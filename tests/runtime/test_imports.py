@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bff.measured import Imported
 from bff.revisions import snapshot
 from bff.revisions.loader import Loader
 from bff.revisions.revision import Revision
 from bff.runtime.imports import ImportWatch
-from bff.signals import Imported
 
 Packages = Callable[..., Path]
 

@@ -20,6 +20,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bff.errors import DeadlineExceeded, FunctionCrashed, FunctionNotLoaded, GatewayDraining
+from bff.measured import WarmUp
 from bff.revisions.revision import Revision
 from bff.runtime.autoscaler import Policy
 from bff.runtime.function import Function
@@ -28,7 +29,7 @@ from bff.runtime.pool import Pool
 from bff.runtime.settings import Settings
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer
-from bff.signals import Evicted, WarmedUp, WarmUp
+from bff.signals import Evicted, WarmedUp
 from bff.testing import ManualClock
 from bff.testing.clock import settle
 from tests.runtime.conftest import Runtime, running, until

@@ -11,7 +11,8 @@ import pytest
 
 from bff.app import House, Options, compose
 from bff.config import load
-from bff.signals import FIRST_CALL, FirstCalled, WarmedUp, WarmUp
+from bff.measured import FIRST_CALL, WarmUp
+from bff.signals import FirstCalled, WarmedUp
 
 PHASES = ["queue", "read", "compile", "imports", "construct", "start"]
 HOME = """

@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
+from bff.measured import Imported, WarmUp
 from bff.signals import (
     Culprit,
     FirstCalled,
-    Imported,
     LoopBlocked,
     LoopLost,
     LoopReturned,
     Signals,
     ThreadsStuck,
     WarmedUp,
-    WarmUp,
 )
 from bff.telemetry.lines import Lines
 from bff.telemetry.logs import EventLog

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bff.clock import Expiry
 from bff.errors import FunctionNotLoaded
+from bff.measured import WarmUp
 from bff.revisions.loader import Loader, Package
 from bff.revisions.revision import Revision
 from bff.runtime.isolation import parcel
@@ -17,7 +18,6 @@ from bff.runtime.isolation.forkserver import ForkFailed, Forkserver
 from bff.runtime.isolation.frames import ChannelClosed, FrameTooLarge, Head
 from bff.runtime.settings import Settings
 from bff.runtime.warmup import Workshop
-from bff.signals import WarmUp
 
 if TYPE_CHECKING:
     from bff.runtime.isolation.instance import ProcessInstance

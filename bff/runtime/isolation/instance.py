@@ -17,6 +17,7 @@ from functools import partial
 
 from bff.clock import Expiry, Timer
 from bff.errors import FunctionCrashed, FunctionFailed, GatewayDraining, OutOfMemory
+from bff.measured import WarmUp
 from bff.revisions.loader import Package
 from bff.revisions.revision import Revision
 from bff.runtime.isolation import birth, remote, whole
@@ -31,7 +32,6 @@ from bff.runtime.warmup import Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer
-from bff.signals import WarmUp
 
 GRACE = 1.0
 """Seconds beyond a limit that the process keeps itself, before it is not believed any more."""

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from bff.measured import WarmUp
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.runtime.settings import Settings
-from bff.signals import WarmUp
 
 
 @cache

@@ -13,6 +13,7 @@ import pytest
 from bff.clock import Deadline, Expiry, SystemClock
 from bff.config import ServiceConfig
 from bff.errors import DeadlineExceeded, FunctionNotLoaded
+from bff.measured import WarmUp
 from bff.revisions import snapshot
 from bff.revisions.loader import Loader
 from bff.revisions.revision import Revision
@@ -25,7 +26,6 @@ from bff.runtime.warmup import Workshop
 from bff.sdk.invocation import Forwarding, Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services.client import ServiceClient
-from bff.signals import WarmUp
 from bff.telemetry.logs import FunctionLogs
 from tests.conftest import write
 
