@@ -30,7 +30,7 @@ from bff.gateway.devpage import DevPage
 from bff.gateway.door.limiting import Limiting
 from bff.gateway.endpoint import Gateway
 from bff.gateway.protocol import HeadLimits
-from bff.gateway.target import OwnHandler, Table, compile_table
+from bff.gateway.target import Doors, OwnHandler, Table, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
 from bff.revisions.snapshot import Snapshot
@@ -142,6 +142,7 @@ class House:
             logger=FunctionLogs(lines),
             stuck=Stuck(self.signals.emit),
             publish=self._publish,
+            progress=self._progress,
         )
         self.invoker = Invoker(clock=self._clock)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
@@ -257,13 +258,31 @@ class House:
             raise NoEvents
         await self.events.publish(invocation, event)
 
+    def _doors(self) -> Doors | None:
+        if self.events is None:
+            return None
+        from bff.events.calls import Calls
+
+        calls = Calls(self.events, self._clock)
+        return Doors(
+            events=self.events.receive,
+            ask=calls.ask,
+            status=calls.status,
+            result=calls.result,
+            cancel=calls.cancel,
+        )
+
+    def _progress(self, invocation: Invocation, done: float, total: float | None, note: str) -> None:
+        if self.events is not None:
+            self.events.progressing.tell(invocation, done, total, note)
+
     def _table(self, config: Config) -> Table:
         return compile_table(
             config,
             self._own_paths(config),
             self._schemes,
             self._limiting,
-            events=None if self.events is None else self.events.receive,
+            doors=self._doors(),
         )
 
     def _own_paths(self, config: Config) -> dict[str, OwnHandler]:

@@ -420,6 +420,39 @@ class NoSuchEvent(BffError):
         super().__init__(f"No event {key[:80]} is kept, or several are; `bff events list` shows their keys.")
 
 
+class NoSuchCall(BffError):
+    """No asynchronous call of this id is kept, or it is somebody else's, or nothing came of it."""
+
+    code, title = "no-such-call", "There is no such call"
+    status, fault = 404, Fault.CALLER
+
+    def __init__(self) -> None:
+        super().__init__("No call of this id is kept for this caller, or nothing came of it.")
+
+
+class CallOpen(BffError):
+    """The asynchronous call has not ended yet, so there is no answer."""
+
+    code, title = "call-open", "The call has not ended yet"
+    status, fault, retryable = 409, Fault.CALLER, True
+
+    def __init__(self) -> None:
+        super().__init__("The call has not ended yet; its status says how far it is.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
+
+
+class CallConflict(BffError):
+    """An Idempotency-Key was used before, with another request (draft-ietf-httpapi-idempotency-key-header §2.7)."""
+
+    code, title = "call-conflict", "The key belongs to another request"
+    status, fault = 422, Fault.CALLER
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another request; take a new one.")
+
+
 class NoSuchTrigger(BffError):
     """routes.yaml declares no trigger of this name."""
 

@@ -27,6 +27,7 @@ _MOST_SUGGESTIONS = 20  # comparing a name with 10,000 others takes milliseconds
 _OF_FUNCTIONS_ONLY = {
     "forward_headers": "a service's route hands on every header; remove it (cookies go by forward_cookies)",
     "cache": "nothing is kept of what passes through; remove it, or let a function answer",
+    "respond_async": "what passes through is not stored; remove it, or let a function answer",
     "errors": "what passes through has no parts; remove it, or let a function answer",
 }
 _OF_SERVICES_ONLY = {"rewrite": "a function reads its path itself; only a service's route can be rewritten"}
@@ -109,6 +110,7 @@ class Checks:
             yield from self._unknown_functions(routes)
             yield from self._function_entries(_names(data.get("functions")))
             yield from self._subscribers(data.get("triggers"))
+            yield from self._called_later(data.get("calls"))
 
     def _conflicts(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
         first: dict[tuple[str, str], SeenRoute] = {}
@@ -199,6 +201,14 @@ class Checks:
             ):
                 if isinstance(function, str) and function and function not in self._found:
                     yield self._at(path, self._no_function(function, self._may_show(*path)))
+
+    def _called_later(self, calls: Any) -> Iterator[Mistake]:
+        """Functions that may be called asynchronously by their names."""
+        named = calls.get("functions") if isinstance(calls, dict) else None
+        for at, name in enumerate([named] if isinstance(named, str) else named or ()):
+            path: KeyPath = ("calls", "functions") if isinstance(named, str) else ("calls", "functions", at)
+            if isinstance(name, str) and name not in self._found:
+                yield self._at(path, self._no_function(name, self._may_show(*path)))
 
     def _service_names(self, names: Iterable[str]) -> Iterator[Mistake]:
         for name in names:

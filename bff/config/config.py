@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from bff.config.admin import AdminConfig
 from bff.config.auth import DemandConfig, SchemeConfig, scheme_names
+from bff.config.calls import CallsConfig
 from bff.config.cors import CorsConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.function import Defaults, FunctionConfig
@@ -79,6 +80,9 @@ class Config(Section):
     )
     events: Annotated[EventsConfig, OrEmpty] | None = Field(
         default=None, description="How events come in; absent: only through triggers that are declared."
+    )
+    calls: Annotated[CallsConfig, OrEmpty] | None = Field(
+        default=None, description="Asynchronous calls; absent: every call is answered by its own answer."
     )
     triggers: Triggers = Field(
         default_factory=no_entries, description="Which events reach which function, by name."
@@ -160,7 +164,17 @@ class Config(Section):
     @property
     def has_events(self) -> bool:
         """Whether there is anything to do with events at all."""
-        return self.events is not None or bool(self.triggers)
+        return self.events is not None or bool(self.triggers) or self.has_calls
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a function may be called now and answer later."""
+        return self.calls is not None or any(route.respond_async for route in self.routes)
+
+    @property
+    def calls_said(self) -> CallsConfig:
+        """The ``calls`` section; all defaults where there is none."""
+        return self.calls or CallsConfig()
 
     @property
     def events_said(self) -> EventsConfig:

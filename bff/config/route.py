@@ -134,6 +134,10 @@ class RouteConfig(Section):
         is_open = isinstance(data, dict) and data.get("service") and "methods" not in data
         return {**data, "methods": METHODS} if is_open else data
 
+    respond_async: Flag = Field(
+        default=False,
+        description="Whether `Prefer: respond-async` is heeded: 202 at once, the answer later (RFC 7240).",
+    )
     errors: Flag = Field(
         default=False,
         description="Whether an incomplete JSON object tells in a member errors why parts are missing.",

@@ -145,7 +145,8 @@ class TriggerConfig(Section):
     )
 
 
-def _path(text: str) -> str:
+def plain_path(text: str) -> str:
+    """A path without parameters, or an error."""
     try:
         pattern = Pattern.parse(text)
     except ValueError as error:
@@ -158,7 +159,7 @@ def _path(text: str) -> str:
 class EventsConfig(Section):
     """How events come in, and how many may be on their way."""
 
-    path: Annotated[str, AfterValidator(_path)] | None = Field(
+    path: Annotated[str, AfterValidator(plain_path)] | None = Field(
         default=None, description="Where the public listener takes events, such as /events; absent: nowhere."
     )
     auth: Demand | None = Field(

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from bff.events.records import Accepted, Incoming, State
 from bff.revisions.store.database import Session, row
 
+CALL = "bff.call"
+"""The type of an event that is an asynchronous call."""
+
 _EVENT = (
     "INSERT INTO events (key, source, id, type, subject, accepted, triggers, document)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, id) DO NOTHING RETURNING key"
@@ -47,10 +50,11 @@ def _accepted(session: Session, incoming: Incoming, now: float) -> Accepted:
     return Accepted(key=key, is_new=True)
 
 
-def expire(session: Session, before: float, most: int) -> int:
-    """Forget events that were accepted before then and have no open delivery, oldest first."""
+def expire(session: Session, before: float, most: int, *, calls: bool = False) -> int:
+    """Forget events that were accepted before then and have no open delivery, oldest first; or ``calls``."""
+    kind = "=" if calls else "<>"
     found = session.rows(
-        "SELECT e.key FROM events e WHERE e.accepted < ? AND NOT EXISTS"
+        f"SELECT e.key FROM events e WHERE e.type {kind} '{CALL}' AND e.accepted < ? AND NOT EXISTS"  # noqa: S608
         " (SELECT 1 FROM deliveries d WHERE d.event = e.key AND d.is_open = 1) ORDER BY e.accepted LIMIT ?",
         *(before, most),
     )
@@ -61,6 +65,10 @@ def expire(session: Session, before: float, most: int) -> int:
 
 def forget(session: Session, key: str) -> None:
     """Everything about an event goes."""
-    session.rows("DELETE FROM attempts WHERE delivery IN (SELECT key FROM deliveries WHERE event = ?)", key)
+    for table in ("attempts", "results", "progress"):
+        session.rows(
+            f"DELETE FROM {table} WHERE delivery IN (SELECT key FROM deliveries WHERE event = ?)",  # noqa: S608
+            key,
+        )
     session.rows("DELETE FROM deliveries WHERE event = ?", key)
     session.rows("DELETE FROM events WHERE key = ?", key)

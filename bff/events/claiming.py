@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bff.events import accepting
+from bff.events import accepting, keeping
 from bff.events.records import OPEN, Claimed, Settled, State, Wanted
 from bff.revisions.store.database import Row, Session
 
@@ -102,9 +102,12 @@ def _next_in(session: Session, now: float) -> float | None:
     return None if at is None else max(0.0, float(at) - now)
 
 
-def renew(session: Session, holder: str, until: float) -> None:
-    """What the holder works on stays its own until then."""
-    session.rows("UPDATE deliveries SET due = ? WHERE holder = ? AND state = 'running'", until, holder)
+def renew(session: Session, holder: str, until: float) -> frozenset[str]:
+    """What the holder works on stays its own until then; which deliveries that are: others it has lost."""
+    kept = session.rows(
+        "UPDATE deliveries SET due = ? WHERE holder = ? AND state = 'running' RETURNING key", until, holder
+    )
+    return frozenset(key for (key,) in kept)
 
 
 def holders(session: Session) -> list[str]:
@@ -137,6 +140,8 @@ def settle(session: Session, settled: Settled, now: float) -> bool:
         *(claimed.key, claimed.attempt),
     )
     accepting.accept(session, settled.published, now)
+    if settled.result is not None:
+        keeping.keep(session, claimed.key, settled.result)
     return True
 
 

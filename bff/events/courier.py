@@ -20,7 +20,7 @@ from bff.events.records import Claimed
 from bff.runtime.invoker import Invoker
 from bff.sdk.cloudevent import CloudEvent, to_http
 from bff.sdk.invocation import Incoming, Invocation
-from bff.sdk.reply import Answer
+from bff.sdk.reply import Answer, HeaderPairs
 from bff.signals import Signals
 
 DEFAULT_TIMEOUT = 10.0
@@ -33,6 +33,7 @@ class Attempted:
     outcome: Outcome
     revision: str
     published: tuple[CloudEvent, ...] = ()
+    whole: Whole | None = None
 
 
 class Body:
@@ -59,49 +60,74 @@ class Courier:
         self._signals = signals
 
     async def attempt(self, claimed: Claimed, event: CloudEvent, timeout: float | None) -> Attempted:
-        """Run the function once. Cancelling it cancels the handler."""
-        invocation = self._invocation(claimed, event, timeout)
+        """Deliver an event once. Cancelling it cancels the handler."""
+        traceparent = event.extensions.get("traceparent")  # CloudEvents' distributed tracing extension
+        invocation = self.invocation(
+            claimed,
+            route=f"trigger {claimed.trigger}",
+            incoming=request_of(event, claimed),
+            timeout=timeout,
+            traceparent=traceparent if isinstance(traceparent, str) else "",
+        )
+        return await self.run(invocation, most=MOST_ERROR_DATA)
+
+    async def run(self, invocation: Invocation, *, most: int) -> Attempted:
+        """Run the function once, and read so many bytes of its answer. Cancelling it cancels the handler."""
         heard: list[Whole] = []
 
         async def respond(answer: Answer) -> None:
             with Expiry(self._clock, invocation.deadline.at):
-                heard.append(await answered.read(answer, invocation, most=MOST_ERROR_DATA))
+                heard.append(await answered.read(answer, invocation, most=most))
 
         try:
             await self._invoker.invoke(invocation, respond)
             outcome = _said(heard[0])
         except TimeoutError:
-            invocation.error = DeadlineExceeded(allowed=invocation.deadline.allowed)
-            outcome = _failed(invocation.error)
+            heard.clear()
+            outcome = self._failed(DeadlineExceeded(allowed=invocation.deadline.allowed), invocation)
         except BffError as error:
-            invocation.error = error
-            outcome = _failed(error)
+            heard.clear()
+            outcome = self._failed(error, invocation)
         invocation.status = outcome.status
         invocation.ended = self._clock.now()
         assert invocation.incoming is not None
         await invocation.incoming.close()
         self._signals.emit(invocation)
         published = tuple(invocation.outbox or ()) if outcome.is_good else ()
-        return Attempted(outcome=outcome, revision=invocation.revision, published=published)
+        whole = heard[0] if heard else None
+        return Attempted(outcome=outcome, revision=invocation.revision, published=published, whole=whole)
 
-    def _invocation(self, claimed: Claimed, event: CloudEvent, timeout: float | None) -> Invocation:
+    @staticmethod
+    def _failed(error: BffError, invocation: Invocation) -> Outcome:
+        invocation.error = error
+        return _failed(error)
+
+    def invocation(
+        self,
+        claimed: Claimed,
+        *,
+        route: str,
+        incoming: Incoming,
+        timeout: float | None,
+        traceparent: str = "",
+    ) -> Invocation:
+        """An invocation that works on a delivery."""
         now = self._clock.now()
-        traceparent = event.extensions.get("traceparent")  # CloudEvents' distributed tracing extension
         invocation = Invocation(
             request_id=claimed.key,
-            method="POST",
+            method=incoming.scope["method"],
             clock=self._clock,
             started=now,
-            traceparent=traceparent.encode() if isinstance(traceparent, str) else None,
+            traceparent=traceparent.encode() or None,
         )
-        invocation.route = f"trigger {claimed.trigger}"
+        invocation.route = route
         invocation.function = claimed.function
         invocation.outbox = []
         function = self._invoker.functions.get(claimed.function)
         own = function.settings.timeout if function is not None else DEFAULT_TIMEOUT
         allowed = own if timeout is None else timeout
         invocation.deadline = Deadline(now + allowed, allowed)
-        invocation.incoming = request_of(event, claimed)
+        invocation.incoming = incoming
         return invocation
 
 
@@ -113,7 +139,12 @@ def request_of(event: CloudEvent, claimed: Claimed) -> Incoming:
         (b"bff-attempt", b"%d" % claimed.tries),
         (b"content-length", b"%d" % len(body)),
     ]
-    scope = {
+    return Incoming(scope_of(headers), Body(body).receive, {}, max(len(body), 1))
+
+
+def scope_of(headers: HeaderPairs, **more: Any) -> dict[str, Any]:
+    """A request as ASGI has it; a POST to ``/`` unless ``more`` says otherwise."""
+    return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
@@ -126,8 +157,8 @@ def request_of(event: CloudEvent, claimed: Claimed) -> Incoming:
         "headers": headers,
         "client": None,
         "server": None,
+        **more,
     }
-    return Incoming(scope, Body(body).receive, {}, max(len(body), 1))
 
 
 def _said(whole: Whole) -> Outcome:

@@ -15,6 +15,7 @@ from bff.clock import Clock
 from bff.config import DeliveryConfig
 from bff.events import broker
 from bff.events.broker import Retry, Trigger
+from bff.events.calling import PREFIX, Calling, result_of
 from bff.events.courier import Attempted, Courier
 from bff.events.engine import Engine
 from bff.events.records import Claimed, Incoming, Settled, State, Wanted
@@ -46,6 +47,7 @@ class Dispatcher:
         *,
         holder: str,
         courier: Courier,
+        calling: Calling,
         stamp: Stamp,
         triggers: Callable[[], Mapping[str, Trigger]],
         clock: Clock,
@@ -58,6 +60,7 @@ class Dispatcher:
         self._engine = engine
         self._holder = holder
         self._courier = courier
+        self._calling = calling
         self._stamp = stamp
         self._triggers = triggers
         self._clock = clock
@@ -152,6 +155,10 @@ class Dispatcher:
 
     async def _deliver(self, claimed: Claimed) -> None:
         event = self._stamp.read(claimed.document)
+        if claimed.trigger.startswith(PREFIX):
+            attempted = await self._calling.attempt(claimed, event)
+            await self._settle(claimed, event, self._calling.policy, attempted)
+            return
         trigger = self._triggers().get(claimed.trigger)
         policy = _POLICY if trigger is None or claimed.is_letter else trigger.delivery
         attempted = await self._courier.attempt(claimed, event, policy.timeout)
@@ -204,6 +211,7 @@ class Dispatcher:
             delay=delay,
             revision=attempted.revision,
             published=published,
+            result=result_of(attempted) if claimed.trigger.startswith(PREFIX) else None,
         )
 
     def _letters(
@@ -218,8 +226,17 @@ class Dispatcher:
         while True:
             await self._clock.sleep(RENEWS_EVERY)
             if self._running:
+                before = dict(self._running)
                 with suppress(StoreUnavailable):
-                    await self._engine.renew(self._holder, LEASE)
+                    kept = await self._engine.renew(self._holder, LEASE)
+                    for key in before.keys() - kept:
+                        before[key].cancel()  # cancelled by somebody, or another gateway's by now
+
+    def cancel(self, delivery: str) -> None:
+        """Stop working on a delivery, if this gateway does: nobody hears how it ends."""
+        task = self._running.get(delivery)
+        if task is not None:
+            task.cancel()
 
     async def stop(self, within: float) -> None:
         """Take nothing more, let what runs end for so long, and give the rest back."""

@@ -8,15 +8,26 @@ and ``settle`` writes the end of an attempt together with what it published.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from bff.errors import BacklogFull
-from bff.events import accepting, claiming, takeover, tending
+from bff.events import accepting, claiming, keeping, takeover, tending
 from bff.events.claiming import Taken
 from bff.events.commits import Commits
-from bff.events.records import Accepted, Delivery, Incoming, Kept, Settled, Shown, Sought, Wanted
+from bff.events.records import (
+    Accepted,
+    Delivery,
+    Incoming,
+    Kept,
+    Progress,
+    Result,
+    Settled,
+    Shown,
+    Sought,
+    Wanted,
+)
 from bff.revisions.store.database import Session
 from bff.revisions.store.store import Store
 
@@ -47,8 +58,8 @@ class Engine(Protocol):
     async def take(self, wanted: Wanted, *, looks_first: bool) -> Taken:
         """Take what is due and has room, for the time of a lease."""
 
-    async def renew(self, holder: str, lease: float) -> None:
-        """Keep what was taken for so many seconds more."""
+    async def renew(self, holder: str, lease: float) -> frozenset[str]:
+        """Keep what was taken for so many seconds more; which deliveries those are."""
 
     async def settle(self, settled: Settled) -> bool:
         """Write how an attempt ended; False when the lease was lost, and then nothing is written."""
@@ -96,8 +107,8 @@ class StoreEngine:
                 return seen
         return await self._commits.run(lambda session, now: claiming.take(session, wanted, now))
 
-    async def renew(self, holder: str, lease: float) -> None:
-        await self._commits.run(lambda session, now: claiming.renew(session, holder, now + lease))
+    async def renew(self, holder: str, lease: float) -> frozenset[str]:
+        return await self._commits.run(lambda session, now: claiming.renew(session, holder, now + lease))
 
     async def settle(self, settled: Settled) -> bool:
         return await self._commits.run(lambda session, now: claiming.settle(session, settled, now))
@@ -111,9 +122,23 @@ class StoreEngine:
         for holder in takeover.gone(holders, own):
             await self._commits.run(partial(claiming.take_over, holder=holder))
 
-    async def expire(self, before: float, most: int) -> int:
-        """Forget events that ended long ago; how many."""
-        return await self._commits.run(lambda session, _: accepting.expire(session, before, most))
+    async def expire(self, before: float, most: int, *, calls: bool = False) -> int:
+        """Forget events that ended long ago, or calls; how many."""
+        return await self._commits.run(
+            lambda session, _: accepting.expire(session, before, most, calls=calls)
+        )
+
+    async def result(self, delivery: str) -> Result | None:
+        """What was answered, if anything was."""
+        return await self.store.look(lambda session, _: keeping.result(session, delivery))
+
+    async def tell(self, told: Mapping[str, Progress]) -> None:
+        """How far these deliveries are."""
+        await self._commits.run(lambda session, _: keeping.tell(session, told))
+
+    async def progress(self, delivery: str) -> Progress | None:
+        """How far a delivery said that it is."""
+        return await self.store.look(lambda session, _: keeping.progress(session, delivery))
 
     async def purge(self, sought: Sought) -> int:
         """Forget events by what became of them; how many."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from bff.events.broker import Outcome
 from bff.sdk.cloudevent import CloudEvent
+from bff.sdk.reply import HeaderPairs
 
 
 class State(StrEnum):
@@ -77,6 +78,26 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """An answer that is kept; ``is_cut`` when there was more of it than may be."""
+
+    status: int
+    headers: HeaderPairs
+    body: bytes
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a function says that it is: so much of ``total``, None where that is not known."""
+
+    at: float
+    done: float
+    total: float | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """How an attempt ended and what follows: ``delay`` is the seconds until the next one; ``published`` is stored
     with it.
@@ -89,6 +110,7 @@ class Settled:
     delay: float
     revision: str
     published: tuple[Incoming, ...] = ()
+    result: Result | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,12 @@ from bff.config.names import suggest
 from bff.errors import GatewayDraining, NoSuchEvent, NoSuchTrigger
 from bff.events import broker
 from bff.events.broker import Decision, Trigger
+from bff.events.calling import Calling
 from bff.events.courier import Courier
 from bff.events.dispatcher import Dispatcher
 from bff.events.engine import StoreEngine
-from bff.events.records import Accepted, Shown
+from bff.events.progressing import Progressing
+from bff.events.records import Accepted, Planned, Shown
 from bff.events.stamping import Stamp
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.store import Store
@@ -51,10 +53,14 @@ class Events:
         self.triggers: Mapping[str, Trigger] = {}
         self._clock = clock
         self._stamp = Stamp(clock)
+        courier = Courier(invoker, clock=clock, signals=signals)
+        self.calling = Calling(courier, config)
+        self.progressing = Progressing(self.engine, clock)
         self.dispatcher = Dispatcher(
             self.engine,
             holder=holder,
-            courier=Courier(invoker, clock=clock, signals=signals),
+            courier=courier,
+            calling=self.calling,
             stamp=self._stamp,
             triggers=lambda: self.triggers,
             clock=clock,
@@ -68,6 +74,7 @@ class Events:
         """Obey a routes.yaml from now on; deliveries that are stored keep their functions."""
         triggers = broker.triggers_of(config.triggers)
         self._config = config.events_said
+        self.calling.configure(config)
         self.triggers = {each.name: each for each in triggers}
         self._stamp.triggers, self._stamp.digest = triggers, broker.digest_of(config.triggers)
         self.dispatcher.capacity = self._config.concurrency
@@ -89,8 +96,10 @@ class Events:
         """Forget what may be forgotten now; how many events that were."""
         gone = 0
         try:
-            while more := await self.engine.expire(self._clock.wall() - self._config.retention, MOST_EXPIRED):
-                gone += more
+            for seconds, calls in ((self._config.retention, False), (self.calling.config.retention, True)):
+                before = self._clock.wall() - seconds
+                while more := await self.engine.expire(before, MOST_EXPIRED, calls=calls):
+                    gone += more
         except StoreUnavailable:
             return gone  # another time
         return gone
@@ -107,6 +116,20 @@ class Events:
             raise GatewayDraining
         incoming = list(map(self._stamp.incoming, events))
         accepted = await self.engine.enqueue(incoming, backlog=self._config.backlog)
+        self.dispatcher.wake()
+        return accepted
+
+    async def plan(self, event: CloudEvent, planned: tuple[Planned, ...], digest: str) -> Accepted:
+        """Store an event with these deliveries, whatever triggers say; ``digest`` is kept with it.
+
+        Raises:
+            BacklogFull, StoreUnavailable, GatewayDraining: as :meth:`accept`.
+
+        """
+        if self.dispatcher.is_stopping:
+            raise GatewayDraining
+        incoming = self._stamp.planned(event, planned, digest)
+        (accepted,) = await self.engine.enqueue([incoming], backlog=self._config.backlog)
         self.dispatcher.wake()
         return accepted
 
@@ -171,4 +194,5 @@ class Events:
     async def stop(self, within: float) -> None:
         """Take nothing more, let what runs end for so many seconds, and give the rest back."""
         await self.dispatcher.stop(within)
+        await self.progressing.close()
         await self.engine.close()

@@ -52,6 +52,13 @@ class Stamp:
         own = replace(letter, id=f"{letter.id}.{claimed.key}.{claimed.attempt}")
         return self._made(own, (Planned(trigger=claimed.trigger, function=sink, is_letter=True),))
 
+    def planned(self, event: CloudEvent, planned: tuple[Planned, ...], digest: str) -> Incoming:
+        """An event whose deliveries are known, under a key that nobody can guess."""
+        from dataclasses import replace
+
+        made = self._made(event, planned)
+        return replace(made, key=f"{made.key}{secrets.token_hex(16)}", triggers=digest)
+
     def _made(self, event: CloudEvent, planned: tuple[Planned, ...]) -> Incoming:
         return Incoming(
             key=self._keys.fresh(),

@@ -39,6 +39,7 @@ from bff.gateway.routecache import RouteCache, Shelf
 from bff.gateway.sender import DateField, Sender
 from bff.gateway.target import Door, Table, Target
 from bff.runtime.invoker import Invoker
+from bff.sdk.accept import prefers_async
 from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.farewells import Farewells
 from bff.sdk.invocation import Incoming, Invocation
@@ -231,6 +232,8 @@ class Gateway:
         try:
             if target.door is not None:
                 await self._knock(target.door, invocation, sender)
+            elif target.later is not None and _prefers_async(invocation):
+                await self._knock(target.later, invocation, sender)
             elif target.service:
                 await self._pass(invocation, sender, table, target)
             elif target.cache is None or self._cache is None:
@@ -248,7 +251,10 @@ class Gateway:
                 answer = await door(invocation)
         except TimeoutError:
             raise DeadlineExceeded(allowed=invocation.deadline.allowed) from None
-        await sender.whole(answer, is_page=False)
+        if answer.stream is not None:
+            await sender.answer(answer)
+        else:
+            await sender.whole(answer, is_page=False)
 
     async def _through(self, shelf: Shelf, invocation: Invocation) -> None:
         """Answer from the store, or run the function and keep what it answers."""
@@ -367,6 +373,10 @@ def _is_in_a_task() -> bool:
         return asyncio.current_task() is not None
     except RuntimeError:  # no loop runs
         return False
+
+
+def _prefers_async(invocation: Invocation) -> bool:
+    return invocation.incoming is not None and prefers_async(invocation.incoming.scope["headers"])
 
 
 def _leave(invocation: Invocation, task: asyncio.Task[Any], finishes: bool) -> None:

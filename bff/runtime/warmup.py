@@ -26,7 +26,7 @@ from bff.runtime.lifespan import LifespanFailed
 from bff.runtime.settings import Settings
 from bff.runtime.threads import Threads
 from bff.sdk.call import Sender
-from bff.sdk.context import Publish, Surroundings
+from bff.sdk.context import Progress, Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 from bff.sdk.invocation import Invocation
 
@@ -42,6 +42,7 @@ class Workshop:
     logger: Callable[[Invocation], Any]
     stuck: Stuck = field(default_factory=Stuck)
     publish: Publish | None = None
+    progress: Progress | None = None
 
 
 PHASES = ("queue", "read", "compile", "imports", "construct", "start")
@@ -198,6 +199,7 @@ def _assemble(
         logger=workshop.logger,
         loop=loop if is_sync else None,
         publish=workshop.publish,
+        progress=workshop.progress,
     )
     function = package.revision.function
     threads = (

@@ -25,6 +25,12 @@ def streamed(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return best if weight > 0 and weight >= whole else None
 
 
+def prefers_async(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the caller would rather be told at once that the answer comes later (RFC 7240 §4.1)."""
+    said = b",".join(value for name, value in headers if name == b"prefer").lower()
+    return any(each.partition(b";")[0].strip() == b"respond-async" for each in said.split(b","))
+
+
 def _weighed(option: str) -> tuple[str, float]:
     kind, *parameters = (each.strip() for each in option.split(";"))
     weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")

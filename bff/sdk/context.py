@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bff.sdk.request import BoundedRequest
 
 S = TypeVar("S", Service, SyncService)
+Progress = Callable[["Invocation", float, "float | None", str], None]
+"""Takes how far a function says that it is; on the event loop."""
 Publish = Callable[["Invocation", "CloudEvent"], Awaitable[None]]
 """Takes an event that a function publishes; returns once it is stored, or will be with what it works on."""
 
@@ -23,7 +25,7 @@ Publish = Callable[["Invocation", "CloudEvent"], Awaitable[None]]
 class Surroundings:
     """What all invocations of one instance share: made at warm-up, gone at eviction."""
 
-    __slots__ = ("adapters", "logger", "loop", "publish", "senders", "settings")
+    __slots__ = ("adapters", "logger", "loop", "progress", "publish", "senders", "settings")
 
     def __init__(
         self,
@@ -33,8 +35,10 @@ class Surroundings:
         logger: Callable[[Invocation], Any],
         loop: asyncio.AbstractEventLoop | None = None,
         publish: Publish | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.publish = publish
+        self.progress = progress
         self.senders = senders
         self.settings = settings
         self.logger = logger
@@ -136,6 +140,14 @@ class Context(_AnyContext[Service]):
 
     __slots__ = ()
 
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Say how far an asynchronous call is, for whoever waits for it: ``ctx.progress(3, 10, "resized")``.
+
+        It never waits, and costs nothing where nobody could ask: in a call that is answered at once.
+        """
+        if self._around.progress is not None:
+            self._around.progress(self.invocation, done, total, note)
+
     async def publish(self, type: str, data: Any = None, **attributes: Any) -> str:  # noqa: A002 - its name in CloudEvents
         """Publish a CloudEvent, and get its id: ``await ctx.publish("order.paid", {"id": 7}, subject="7")``.
 
@@ -161,6 +173,12 @@ class SyncContext(_AnyContext[SyncService]):
     """The context of a plain ``def`` handler, which runs in a thread. Its service calls block."""
 
     __slots__ = ()
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """The same as :meth:`Context.progress`, from a thread."""
+        if self._around.progress is not None and self._around.loop is not None:
+            said = (self.invocation, done, total, note)
+            self._around.loop.call_soon_threadsafe(self._around.progress, *said)
 
     def publish(self, type: str, data: Any = None, **attributes: Any) -> str:  # noqa: A002 - its name in CloudEvents
         """The same as :meth:`Context.publish`; it blocks until the event is stored."""

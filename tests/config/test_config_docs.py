@@ -49,6 +49,7 @@ from bff.config.auth import (
     JwtConfig,
     SchemeConfig,
 )
+from bff.config.calls import CallsConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
@@ -106,6 +107,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.discovery": DiscoveryConfig,
     "services.NAME.faults[]": FaultConfig,
     "events": EventsConfig,
+    "calls": CallsConfig,
     "triggers.NAME": TriggerConfig,
     "filter": FilterConfig,
     "delivery": DeliveryConfig,

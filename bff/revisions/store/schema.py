@@ -66,6 +66,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE claims (id BIGINT PRIMARY KEY, at BIGINT NOT NULL)",
         "INSERT INTO claims (id, at) VALUES (1, 0)",
     ),
+    (
+        """CREATE TABLE results (
+            delivery TEXT PRIMARY KEY, status BIGINT NOT NULL, headers TEXT NOT NULL, body BYTEA NOT NULL,
+            is_cut BIGINT NOT NULL)""",
+        """CREATE TABLE progress (
+            delivery TEXT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, done DOUBLE PRECISION NOT NULL,
+            total DOUBLE PRECISION, note TEXT NOT NULL)""",
+    ),
 )
 """Each is run once, in its order, in one transaction with the note that it was."""
 

@@ -27,7 +27,13 @@ from bff.runtime.isolation import limits, parcel
 from bff.runtime.isolation.contract import refuse_streaming
 from bff.runtime.isolation.exchange import Exchange, Reply
 from bff.runtime.isolation.frames import BlockingChannel, Head
-from bff.runtime.isolation.remote import RemoteInvocation, RemoteSenders, logger_for, publisher_for
+from bff.runtime.isolation.remote import (
+    RemoteInvocation,
+    RemoteSenders,
+    logger_for,
+    progress_for,
+    publisher_for,
+)
 from bff.runtime.isolation.threads import PatientThreads, TellingThreads
 from bff.runtime.isolation.whole import replied
 from bff.runtime.warmup import Workshop
@@ -131,6 +137,7 @@ class Child:
             senders=lambda: self._senders.by_name,
             logger=logger_for(self.exchange),
             publish=publisher_for(self.exchange),
+            progress=progress_for(self.exchange),
         )
         try:
             instance, warmed = await warmup.warm_up(

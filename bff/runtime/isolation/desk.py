@@ -65,6 +65,8 @@ class Desk:
         if kind == "missing" and invocation is not None:
             for part in head["parts"]:
                 invocation.mark_missing(part, head["reasons"].get(part, {}))
+        elif kind == "progress" and invocation is not None and self._workshop.progress is not None:
+            self._workshop.progress(invocation, head["done"], head["total"], head["note"])
         elif kind == "log" and head["level"] in _LEVELS:
             self._log(head, invocation)
 

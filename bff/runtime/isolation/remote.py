@@ -14,7 +14,7 @@ from bff.runtime.isolation.whole import octets
 from bff.sdk.call import Sender, SendOptions
 from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cloudevent import CloudEvent, document_of
-from bff.sdk.context import Publish
+from bff.sdk.context import Progress, Publish
 from bff.sdk.invocation import Incoming, Invocation
 from bff.telemetry.lines import LEVELS
 from bff.telemetry.logs import FunctionLogs
@@ -257,3 +257,15 @@ def publisher_for(exchange: Exchange) -> Publish:
         await exchange.ask("publish", {"i": invocation.question}, to_json(document_of(event)))
 
     return publish
+
+
+def progress_for(exchange: Exchange) -> Progress:
+    """Makes ``ctx.progress``: a word that the gateway writes down."""
+
+    def progress(invocation: Invocation, done: float, total: float | None, note: str) -> None:
+        assert isinstance(invocation, RemoteInvocation)
+        if invocation.outbox is not None:
+            said = {"i": invocation.question, "done": done, "total": total, "note": note}
+            exchange.note("progress", said)
+
+    return progress
