@@ -4,26 +4,20 @@ Each server runs under a sampling profiler (sampled.py) with the usual load on i
 its share of the samples times the CPU time a request took, scaled to the machine where bare uvicorn costs 22.
 """
 
-import json
-import signal
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from benchmarks import catalogue as who
 from benchmarks import documents
 from benchmarks.aggregate import behind
 from benchmarks.figures import UVICORN_MICROSECONDS, Series
-from benchmarks.load import Plan, Window, window
+from benchmarks.load import Plan, Window
 from benchmarks.outcome import Effort, Outcome, Table, spread
-from benchmarks.servers import Running, Server, running
+from benchmarks.servers import Server
 from benchmarks.upstream import upstream
+from benchmarks.watched import SAMPLER, watched
 
-SAMPLER = Path(__file__).resolve().with_name("sampled.py")
 CALLS = 3  # services the aggregate calls
-PATIENCE = 5.0
 
 # By file, the longest that fits; a file nobody names (asyncio's, a function's own) is its caller's.
 ROOMS = {
@@ -104,33 +98,15 @@ def measure(effort: Effort) -> Outcome:
 
 
 def profiled(server: Server, number: int, plan: Plan) -> Profile:
-    with tempfile.TemporaryDirectory() as folder:
-        samples = Path(folder) / "samples.json"
-        python, _, *module = server.argv
-        argv, env = (python, str(SAMPLER), *module), {**server.env, "SAMPLES": str(samples)}
-        with running(replace(server, argv=argv, env=env)) as run:
-            window(run, number, replace(plan, seconds=1))  # dropped
-            run.process.send_signal(signal.SIGUSR1)
-            seen = window(run, number, plan)
-            return profile(seen, counted(run, samples))
-
-
-def counted(run: Running, samples: Path) -> dict[str, int]:
-    """How many samples fell into each row."""
-    run.process.send_signal(signal.SIGUSR2)
-    deadline = time.perf_counter() + PATIENCE
-    while not samples.exists():
-        if time.perf_counter() > deadline:
-            raise run.failed("wrote no samples")
-        time.sleep(0.01)
+    seen, stacks = watched(SAMPLER, server, number, plan)
     counts: dict[str, int] = {}
-    for stack, count in json.loads(samples.read_text()):
+    for stack, count in stacks:
         counts[row_of(stack)] = counts.get(row_of(stack), 0) + count
-    return counts
+    return profile(seen, counts)
 
 
 def row_of(stack: Sequence[str]) -> str:
-    """The row of a stack of files, innermost first; what nobody claims is the server's."""
+    """The row of a stack of files and functions, innermost first; what nobody claims is the server's."""
     for file in stack:
         fitting = [part for part in ROOMS if part in file]
         if fitting:

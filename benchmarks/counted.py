@@ -1,7 +1,7 @@
 """Run a module as `python -m` would, and count which Python functions are entered: python counted.py MODULE [ARGUMENT …].
 
 A coroutine is entered once for each of its steps, so that awaiting through many frames shows. SIGUSR1 begins anew,
-SIGUSR2 writes the counts to the file that COUNTS names. Counts do not depend on what else the machine does; the
+SIGUSR2 writes the counts to the file that TOLD names. Counts do not depend on what else the machine does; the
 times, which are written too, are distorted by the counting and good for an order only.
 """
 
@@ -25,7 +25,7 @@ def begin(_number: int, _frame: FrameType | None) -> None:
 
 def write(_number: int, _frame: FrameType | None) -> None:
     profile.disable()
-    file = Path(os.environ["COUNTS"])
+    file = Path(os.environ["TOLD"])
     unfinished = file.with_suffix(".part")
     entered = [each for each in profile.getstats() if not isinstance(each.code, str)]
     rows = [

@@ -37,7 +37,7 @@ def render(results: Results, facts: Mapping[str, str], effort: Effort, now: date
     for outcome in results.values():
         if isinstance(outcome, Outcome):
             for table in outcome.tables:
-                parts += _titled(table)
+                parts += titled(table)
     parts += ["## Versions", _table(("what", "version"), list(facts.items()))]
     return "\n\n".join(parts) + "\n"
 
@@ -104,7 +104,7 @@ def _reasons(results: Results) -> list[str]:
     ]
 
 
-def _titled(table: Table) -> list[str]:
+def titled(table: Table) -> list[str]:
     return [f"## {table.title}", _table(table.head, table.rows), *([table.note] if table.note else [])]
 
 

@@ -1,7 +1,7 @@
 """Run a module as `python -m` would, and count where its CPU time goes: python sampled.py MODULE [ARGUMENT …].
 
 A profiling timer interrupts it each millisecond of CPU time; who runs then is looked up outward from the
-innermost frame, as file:function. SIGUSR1 begins anew, SIGUSR2 writes the counts to the file that SAMPLES names. It costs
+innermost frame, as file:function. SIGUSR1 begins anew, SIGUSR2 writes the counts to the file that TOLD names. It costs
 about 1 %, and unlike a tracing profiler it slows no function more than another.
 """
 
@@ -33,7 +33,7 @@ def begin(_number: int, _frame: FrameType | None) -> None:
 
 
 def write(_number: int, _frame: FrameType | None) -> None:
-    file = Path(os.environ["SAMPLES"])
+    file = Path(os.environ["TOLD"])
     unfinished = file.with_suffix(".part")
     taken = list(stacks.items())  # in one step: the next sample may come while they are written
     unfinished.write_text(json.dumps([[list(stack), count] for stack, count in taken]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import budget, catalogue
+from benchmarks import budget, catalogue, watched
 from benchmarks.budget import Profile, row_of
 from benchmarks.figures import GOALS
 from benchmarks.load import Plan
@@ -48,7 +48,7 @@ def test_rows_are_scaled_to_the_machine_of_the_budget():
 
 def test_a_sampled_server_tells_where_its_time_went(monkeypatch):
     """The rows of a real server under load add up to what it took."""
-    monkeypatch.setattr(budget, "window", lambda run, number, plan: _asked(run))
+    monkeypatch.setattr(watched, "window", lambda run, number, plan, callers: _asked(run))
     found = budget.profiled(catalogue.BFF_BARE, 0, Plan(seconds=1))
     assert found.whole == pytest.approx(sum(found.rows.values()))
     assert found.rows["protocol"] > 0

@@ -287,6 +287,81 @@ async def test_the_system_clock_is_the_real_time() -> None:
         await asyncio.Event().wait()
 
 
+async def rung(clock: SystemClock, after: float = 0.0) -> None:
+    """Return once every timer set so far for that many seconds from now has rung."""
+    done = asyncio.Event()
+    clock.call_at(clock.now() + after, done.set)
+    async with asyncio.timeout(10):
+        await done.wait()
+
+
+async def test_timers_ring_in_the_order_of_their_instants() -> None:
+    """Whatever the order in which they were set; equal instants in that of their setting."""
+    clock, heard = SystemClock(), list[str]()
+    now = clock.now()
+    for name, at in (("c", 0.03), ("a", 0.01), ("b", 0.02), ("b, too", 0.02)):
+        clock.call_at(now + at, heard.append, name)
+    await rung(clock, 0.04)
+    assert heard == ["a", "b", "b, too", "c"]
+
+
+async def test_a_cancelled_timer_never_rings_and_is_not_kept() -> None:
+    """Ten thousand deadlines that did not come leave next to nothing behind; those that stay ring."""
+    clock, heard = SystemClock(), list[int]()
+    staying = clock.call_at(clock.now() + 0.05, heard.append, 0)
+    for number in range(1, 10_001):
+        clock.call_at(clock.now() + number % 7, heard.append, number).cancel()
+    timers = repr(clock._timers)
+    assert timers.startswith("<_Timers: 1 to come")
+    assert int(timers.split()[-2]) <= 101
+    await rung(clock, 0.06)
+    assert heard == [0]
+    staying.cancel()  # it has rung: nothing to forget, and nothing is counted twice
+    assert "0 to come" in repr(clock._timers)
+
+
+async def test_a_timer_that_fails_stops_no_other() -> None:
+    """Its failure is told as the loop tells those of its own timers."""
+    clock, told, heard = SystemClock(), list[Any](), list[str]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+    clock.call_at(clock.now(), lambda: 1 / 0)
+    clock.call_at(clock.now(), heard.append, "next")
+    await rung(clock, 0.01)
+    assert heard == ["next"]
+    assert [type(error) for error in told] == [ZeroDivisionError]
+
+
+async def test_a_timer_may_set_and_cancel_others() -> None:
+    """Also those that are due in the same turn."""
+    clock, heard = SystemClock(), list[str]()
+    now = clock.now()
+
+    def first() -> None:
+        victim.cancel()
+        clock.call_at(now, heard.append, "set late, due at once")
+
+    clock.call_at(now, first)
+    victim = clock.call_at(now, heard.append, "cancelled in time")
+    await rung(clock, 0.02)
+    assert heard == ["set late, due at once"]
+
+
+def test_one_clock_serves_two_loops() -> None:
+    """Timers ring on the loop they were set on, though it is another one's turn to set."""
+    clock, heard = SystemClock(), list[str]()
+    one, two = asyncio.new_event_loop(), asyncio.new_event_loop()
+
+    async def set_one(name: str) -> None:
+        clock.call_at(clock.now() + 0.01, heard.append, name)
+
+    for loop, name in ((one, "one"), (two, "two"), (one, "one again")):
+        loop.run_until_complete(set_one(name))
+    for loop in (one, two):
+        loop.run_until_complete(asyncio.sleep(0.05))
+        loop.close()
+    assert sorted(heard) == ["one", "one again", "two"]
+
+
 def test_a_threads_cpu_can_be_asked_for_from_another() -> None:
     """It grows while that thread computes and stands still while it waits, whoever asks."""
     made: list[Any] = []
