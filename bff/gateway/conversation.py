@@ -7,8 +7,8 @@ The head of the request was read, routed and authenticated like any other before
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
-from contextlib import suppress
+from collections.abc import MutableMapping, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,7 @@ class Conversation:
         self._has_begun = self._is_over = False
         self._refusal: Problem | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._goodbyes: Sequence[tuple[Farewells, int, str]] = ()
         self._heard = self._said = self._ends = 0.0
 
     async def run(self, answer: Answer, house: Farewells) -> None:
@@ -85,10 +86,13 @@ class Conversation:
         assert answer.farewells is not None
         self._accept = handshake.agreed(self._scope["headers"])
         self._expiry = Expiry(self._clock, self._invocation.deadline.at)
-        with (
-            house.told(partial(self._close, closing.GOING_AWAY, "the gateway ends")),
-            answer.farewells.told(partial(self._close, closing.SERVICE_RESTART, "there is a new revision")),
-        ):
+        self._goodbyes = (
+            (house, closing.GOING_AWAY, "the gateway ends"),
+            (answer.farewells, closing.SERVICE_RESTART, "there is a new revision"),
+        )
+        with ExitStack() as told:
+            for farewells, code, reason in self._goodbyes:
+                told.enter_context(farewells.told(partial(self._close, code, reason)))
             try:
                 with self._expiry:
                     await answer.response(self._as_asgi(), self._receive, self._send)
@@ -167,6 +171,9 @@ class Conversation:
         self._invocation.deadline = Deadline(self._ends, allowed)
         self._expiry.move(self._ends + PARTING)
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch())]
+        for farewells, code, reason in self._goodbyes:
+            if farewells.has_been_said:  # while the handler thought about it
+                self._close(code, reason)
 
     async def _say(self, message: Message) -> None:
         if self._is_over or self._frames is None or self._duplex is None or not self._frames.is_open:

@@ -6,6 +6,8 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -284,6 +286,38 @@ def test_a_new_revision_takes_over_and_the_old_one_is_let_go(gateway: GatewayFac
         assert talk.recv(20) == "two"
         assert talk.response is not None
         assert talk.response.headers["bff-revision"] == "talk-dev-2"
+
+
+def test_an_agreement_during_a_goodbye_ends_at_once(gateway: GatewayFactory, tmp_path: Any) -> None:
+    """The handler was still thinking when its revision was replaced."""
+    thinking = """
+        import asyncio
+        from pathlib import Path
+
+        async def connect(ws):
+            Path({note!r}).touch()
+            while not Path({note!r} + ".go").exists():
+                await asyncio.sleep(0.01)
+            await ws.accept()
+            await ws.receive_text()
+        """
+    note = tmp_path / "note"
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "routes.yaml").write_text("routes:\n- {path: /talk, function: talk}\n")
+    save(tmp_path / "functions" / "talk.py", thinking.format(note=str(note)))
+    served = gateway(tmp_path, "dev")
+
+    def replace() -> None:
+        eventually(note.exists)
+        save(tmp_path / "functions" / "talk.py", FUNCTIONS.format(version="two"))
+        served.log("revision live", revision="talk-dev-2")
+        Path(f"{note}.go").touch()
+
+    with ThreadPoolExecutor(1) as beside:
+        replaced = beside.submit(replace)
+        with talking(served) as talk:
+            assert ended(talk) == (1012, "there is a new revision")
+        replaced.result(30)
 
 
 def test_a_process_function_cannot_have_one(gateway: GatewayFactory, tmp_path: Any) -> None:
