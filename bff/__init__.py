@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bff.sdk.context import SyncContext as SyncContext
     from bff.sdk.failures import Problem as Problem
     from bff.sdk.failures import ServiceError as ServiceError
+    from bff.sdk.missing import MayMiss as MayMiss
     from bff.sdk.parameters import Body as Body
     from bff.sdk.parameters import Cookie as Cookie
     from bff.sdk.parameters import File as File
@@ -43,6 +44,7 @@ _HOME = {
     "File": "parameters",
     "Form": "parameters",
     "Header": "parameters",
+    "MayMiss": "missing",
     "Path": "parameters",
     "Problem": "failures",
     "Query": "parameters",

@@ -48,6 +48,12 @@ def _kind(text: str) -> str:
     return text
 
 
+NAMELESS = frozenset({"dns", "srv", "kubernetes"})
+"""Kinds of discovery that tell addresses and nothing else: all of them are DNS."""
+
+Labels = Annotated[Mapping[str, str], OrEmpty, *FROZEN]
+
+
 class EndpointConfig(Section):
     """One address of a service."""
 
@@ -55,6 +61,9 @@ class EndpointConfig(Section):
         description="host:port; without a port, the one of the service's URL."
     )
     weight: Number = Field(default=1, gt=0, le=10_000, description="Its share, relative to the others'.")
+    labels: Labels = Field(
+        default_factory=no_entries, description="What tells it apart, for subsets; version: v2, say."
+    )
 
 
 Endpoint = Annotated[EndpointConfig, Also(_address_alone, "string"), BeforeValidator(_address_alone)]

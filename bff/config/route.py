@@ -18,6 +18,7 @@ from bff.config.names import HOP_BY_HOP, METHODS, is_token
 from bff.config.pattern import Pattern
 from bff.config.rewrite import Rewrite
 from bff.config.section import Flag, LowerCased, NoDoubles, OneOrMany, Section, wrong
+from bff.config.static import StaticConfig
 from bff.config.units import Duration, Size
 
 _SENT_BY_US = frozenset({"forwarded", "x-forwarded-for", "traceparent", "x-request-id"})
@@ -141,6 +142,10 @@ class RouteConfig(Section):
     errors: Flag = Field(
         default=False,
         description="Whether an incomplete JSON object tells in a member errors why parts are missing.",
+    )
+
+    static: StaticConfig | None = Field(
+        default=None, description="Members that the route's JSON object has from here, and when."
     )
 
     @cached_property

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bff.config.cache import CacheSetting
 from bff.config.conditions import Conditions
-from bff.config.endpoints import DiscoveryConfig, Endpoint
+from bff.config.endpoints import NAMELESS, DiscoveryConfig, Endpoint, Labels
 from bff.config.faults import FaultConfig
 from bff.config.fieldnames import header_name
 from bff.config.names import HOP_BY_HOP
@@ -107,7 +107,13 @@ class SubsetConfig(Section):
     A call goes to the first subset whose lane it travels in, else to the first whose rule it meets, else by weight.
     """
 
-    url: Annotated[str, AfterValidator(service_url)] = Field(description="Base URL, as a service's.")
+    url: Annotated[str, AfterValidator(service_url)] | None = Field(
+        default=None, description="Base URL, as a service's; or else labels."
+    )
+    labels: Labels = Field(
+        default_factory=no_entries,
+        description="What its endpoints are told apart by, among those listed or discovered.",
+    )
     lanes: Annotated[tuple[Label, ...], OneOrMany, NoDoubles] = Field(
         default=(), description="Lanes whose calls it gets, beside the one of its own name."
     )
@@ -117,6 +123,12 @@ class SubsetConfig(Section):
     weight: Count = Field(
         default=0, ge=0, le=100, description="Percent of the other calls; what is left goes to `url`."
     )
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> SubsetConfig:
+        if (self.url is None) == (not self.labels):
+            raise wrong("is told by its url, or by the labels of its endpoints: write one of them")
+        return self
 
 
 def _weights_fit(subsets: Mapping[str, SubsetConfig]) -> Mapping[str, SubsetConfig]:
@@ -204,6 +216,19 @@ class ServiceConfig(Section):
         names = [endpoint.address for endpoint in self.endpoints]
         if len(set(names)) != len(names):
             raise wrong("lists the same endpoint twice; give it a weight instead")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_known(self) -> ServiceConfig:
+        told = [name for name, subset in self.subsets.items() if subset.labels]
+        if not told:
+            return self
+        if self.discovery is None and not self.endpoints:
+            raise wrong("tells subsets by labels, and has neither endpoints nor discovery that have some")
+        if self.discovery is not None and self.discovery.type in NAMELESS:
+            raise wrong(
+                "tells subsets by labels, which DNS has none of; give each subset a url", hint=f": {told[0]}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -237,10 +237,10 @@ class Gateway:
             elif target.service:
                 await self._pass(invocation, sender, table, target)
             elif target.cache is None or self._cache is None:
-                await self._invoker.invoke(invocation, sender.answer)
+                await self._invoker.invoke(invocation, target.with_static(sender.answer, invocation))
             else:
                 shelf = self._cache.shelf(target.cache, invocation, sender, target)
-                await self._through(shelf, invocation)
+                await self._through(shelf, invocation, target)
         finally:
             if connection is not None:
                 connection.on_left = None
@@ -256,11 +256,11 @@ class Gateway:
         else:
             await sender.whole(answer, is_page=False)
 
-    async def _through(self, shelf: Shelf, invocation: Invocation) -> None:
+    async def _through(self, shelf: Shelf, invocation: Invocation, target: Target) -> None:
         """Answer from the store, or run the function and keep what it answers."""
         invocation.shelf = shelf
         try:
-            await self._invoker.invoke(invocation, shelf.respond)
+            await self._invoker.invoke(invocation, target.with_static(shelf.respond, invocation))
         except BffError as failure:
             if not await shelf.stood_in(failure):
                 raise
@@ -343,6 +343,8 @@ class Gateway:
             pass
         elif sender.started:
             sender.break_off()
+        elif (stand_in := sender.target.instead_of(error, invocation)) is not None:
+            await sender.answer(stand_in)
         elif self._dev is not None:
             await self._dev.answer(error, scope, invocation, sender)
         else:

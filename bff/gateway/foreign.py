@@ -14,12 +14,12 @@ from starlette.responses import Response
 
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import BodyTooLarge, CallerLeft, FunctionFailed
-from bff.gateway.target import Target
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer, HeaderPairs
 
 if TYPE_CHECKING:
     from bff.gateway.sender import Sender
+    from bff.gateway.target import Target
 
 Message = MutableMapping[str, Any]
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2

@@ -90,7 +90,7 @@ class RouteCache:
         invocation.shelf = keeper = Refresh(self, asked, invocation)
         # After a failure the stale page goes on as long as it may, and whoever comes next tries again.
         with suppress(BffError, TimeoutError):
-            await self._invoke(invocation, keeper.keep)
+            await self._invoke(invocation, target.with_static(keeper.keep, invocation))
         assert invocation.incoming is not None
         await invocation.incoming.close()
 

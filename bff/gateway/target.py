@@ -11,7 +11,7 @@ from bff.config.auth import DemandConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
-from bff.errors import CrossSite
+from bff.errors import BffError, CrossSite
 from bff.gateway import rawpath
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
@@ -22,6 +22,7 @@ from bff.gateway.door.limiting import Limiting, RouteLimits
 from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
+from bff.gateway.static import Respond, Static
 from bff.sdk.invocation import NO_FORWARDING, Forwarding, Invocation
 from bff.sdk.reply import Answer
 from bff.services.freshness import Policy, policy_of
@@ -79,6 +80,15 @@ class Target:
     door: Door | None = None
     later: Door | None = None
     cache: Policy | None = None
+    static: Static | None = None
+
+    def with_static(self, respond: Respond, invocation: Invocation) -> Respond:
+        """What hears the function's answer, the route's own data added to that."""
+        return respond if self.static is None else self.static.before(respond, invocation)
+
+    def instead_of(self, failure: BffError, invocation: Invocation) -> Answer | None:
+        """What the route answers although this went wrong; mostly nothing."""
+        return None if self.static is None else self.static.instead_of(failure, invocation)
 
 
 NOWHERE = Target(template="")
@@ -205,6 +215,7 @@ def _target(
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
         tells_errors=route.errors,
+        static=None if route.static is None else Static(route.static),
         later=doors.ask if doors is not None and route.respond_async else None,
         guard=guard,
         carried=_carried(config, route),

@@ -12,12 +12,16 @@ from types import ModuleType
 from typing import Any
 
 from bff.clock import Clock
-from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.errors import FunctionNotLoaded
 from bff.runtime import hooks
 from bff.runtime.hooks import HookOverran
 from bff.runtime.instance import Instance
+from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lives import Live
 from bff.sdk.handler import line_of
+
+MOST_TRIES = 3
+"""Instances that may end before they are asked."""
 
 
 async def ask(live: Live, clock: Clock) -> None:
@@ -28,10 +32,7 @@ async def ask(live: Live, clock: Clock) -> None:
         GatewayDraining: it went meanwhile.
 
     """
-    await live.warm()
-    inside = live.instance
-    if inside is None:
-        raise GatewayDraining
+    inside = await _inside(live)
     limit = live.settings.warm_up_timeout
     said = await (said_by(inside, clock, limit) if isinstance(inside, Instance) else inside.approve(limit))
     if said is not None:
@@ -44,6 +45,17 @@ async def ask(live: Live, clock: Clock) -> None:
             where=f"{place}:{line}" if line else place,
             remedy="its `check()` decides whether it may get traffic: mend what it found, and deploy again",
         )
+
+
+async def _inside(live: Live) -> Instance | ProcessInstance:
+    """A warm instance. A process may end as soon as it is warm; then another one is asked."""
+    for _ in range(MOST_TRIES):
+        await live.warm()
+        if live.instance is not None:
+            return live.instance
+    raise FunctionNotLoaded(
+        live.revision.function, "its process ends before it can be asked whether it is fit"
+    )
 
 
 async def said_by(instance: Instance, clock: Clock, limit: float) -> tuple[str, int | None] | None:

@@ -41,8 +41,16 @@ class Workshop:
     senders: Callable[[], Mapping[str, Sender]]
     logger: Callable[[Invocation], Any]
     stuck: Stuck = field(default_factory=Stuck)
+    new_code_thread: Threads | None = None
     publish: Publish | None = None
     progress: Progress | None = None
+
+    def for_new_code(self) -> Workshop:
+        """The same, for code that never served: a deploy that takes its time to be imported stands in nobody's
+        way, neither a rollback's nor a cold start's.
+        """
+        thread = self.new_code_thread
+        return self if thread is None else replace(self, loader_thread=thread)
 
 
 PHASES = ("queue", "read", "compile", "imports", "construct", "start")

@@ -23,7 +23,8 @@ T = TypeVar("T")
 
 class SendOptions(TypedDict, total=False):
     """What a call may carry, as in httpx. ``timeout`` is in seconds and can only shorten the service's;
-    ``idempotent`` says that it may reach the service twice, whatever routes.yaml says.
+    ``idempotent`` says that it may reach the service twice, whatever routes.yaml says; ``stale`` that nobody shall be
+    asked: only what the cache has is wanted, until so many seconds after its freshness ended.
     """
 
     params: Any
@@ -34,6 +35,7 @@ class SendOptions(TypedDict, total=False):
     files: Any
     timeout: float
     idempotent: bool
+    stale: float
 
 
 class Sender(Protocol):
@@ -73,6 +75,9 @@ class Adapters:
             adapter = self._by_type[kind] = TypeAdapter(kind)
         return adapter
 
+
+EVER = 2.0**31
+"""Seconds: as long as HTTP counts (RFC 9111 §1.2.2)."""
 
 NOTHING: Mapping[int, Any] = {}
 """``errors=`` of a call that gives no status a meaning of its own."""
@@ -133,6 +138,28 @@ class Call(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         return self.run().__await__()
+
+    def stale(self, within: float = EVER) -> Call[T]:
+        """Another call, for what the cache has of this one: nobody is asked, so it costs no time.
+
+            news = ctx.services.notices.get("/notices", into=list[str])
+            notices = await fallback(news, news.stale(within=3600), [])
+
+        ``within`` is seconds after the freshness of what is kept has ended. Where nothing is kept, not as young as
+        that, or the service says ``must-revalidate``, it fails as a call of a service does.
+        """
+        options: SendOptions = {**self._options, "stale": within}
+        return Call(
+            self._sender,
+            self._invocation,
+            self._adapters,
+            self._method,
+            self._path,
+            options=options,
+            into=self._into,
+            check=self._check,
+            errors=self._errors,
+        )
 
     async def run(self) -> T:
         """Send it, check it, and give what was asked for.

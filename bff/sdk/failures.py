@@ -100,6 +100,16 @@ class ServiceOverloaded(ServiceError):
         return {"retry-after": "1"}
 
 
+class NothingKept(ServiceError):
+    """The call wanted what the cache has (``stale``), and it has nothing that may be used (RFC 9111 §5.2.1.7)."""
+
+    code, title = "nothing-kept", "No answer of a service behind this page is kept"
+    status = 504
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service, "was not asked, and no answer of it is kept that could be used")
+
+
 class ServiceTimedOut(ServiceError):
     """The service did not answer within the call's time: the least of call, service and deadline."""
 

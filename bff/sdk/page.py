@@ -11,6 +11,7 @@ import typing
 from typing import Any, Protocol, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import from_json, to_json
 
 
@@ -74,8 +75,13 @@ class Page:
 
 def member_name(page: Any, name: str) -> str:
     """What a part is called in the page's JSON."""
-    field = getattr(page, "model_fields", {}).get(name)
-    return str(getattr(field, "serialization_alias", None) or name)
+    return str(getattr(field_of(page, name), "serialization_alias", None) or name)
+
+
+def field_of(page: Any, name: str) -> FieldInfo | None:
+    """The field that a keyword of the model's constructor fills, called by its name or its alias."""
+    fields: dict[str, FieldInfo] = getattr(page, "model_fields", {})
+    return fields.get(name) or next((each for each in fields.values() if each.alias == name), None)
 
 
 def _empty(kind: type[BaseModel]) -> BaseModel:

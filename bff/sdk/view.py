@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from bff.sdk import accept
-from bff.sdk.aggregate import as_member, gather
+from bff.sdk.aggregate import as_member, gather, optional
 from bff.sdk.invocation import Invocation, current
+from bff.sdk.missing import missable
 from bff.sdk.page import Parts, member_name
 
 T = TypeVar("T")
@@ -25,7 +26,8 @@ async def aggregate(page: Callable[..., T], /, **parts: Any) -> T:
         )
 
     What is no awaitable is taken as it is. ``optional`` and ``fallback`` mark a part missing under its member's
-    name, unless they name one themselves.
+    name, unless they name one themselves; the part of a member that the model declares as :data:`bff.MayMiss` is
+    optional without being wrapped.
 
     Where ``page`` is the model that the handler declares to return, a caller whose ``Accept`` prefers
     ``application/x-ndjson`` or ``text/event-stream`` is sent each part as it comes, and at the end whatever is
@@ -45,6 +47,8 @@ async def aggregate(page: Callable[..., T], /, **parts: Any) -> T:
 
 
 def _part(page: Any, name: str, part: Awaitable[Any], shown: Parts | None) -> Awaitable[Any]:
+    if (field := missable(page, name)) is not None:
+        part = optional(part, field.get_default(call_default_factory=True, validated_data={}))
     tell = None if shown is None else partial(shown.part, name)
     return as_member(member_name(page, name), part, tell)
 

@@ -13,12 +13,13 @@ from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
 from bff.errors import BffError
 from bff.sdk.call import SendOptions
-from bff.sdk.failures import BadServiceCall, BadServicePath, ServiceError, ServiceTimedOut
+from bff.sdk.failures import BadServiceCall, BadServicePath, NothingKept, ServiceError, ServiceTimedOut
 from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
 from bff.services.faultheader import asked_by
 from bff.services.following import Following, Surroundings
 from bff.services.paths import climbs
+from bff.services.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     import httpx
@@ -60,6 +61,7 @@ class ServiceClient:
         max_answer: int = MAX_ANSWER,
         cache: Cache | None = None,
         surroundings: Surroundings | None = None,
+        selection: Selection = EVERYTHING,
     ) -> None:
         self.name = name
         self.config = config
@@ -70,6 +72,7 @@ class ServiceClient:
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
         self._cache = cache
         self._around = surroundings or Surroundings()
+        self._selection = selection
         self._following: Following | None = None
         self._wire: Wire | None = None
         self._sharing: Sharing | None = None
@@ -142,10 +145,14 @@ class ServiceClient:
         write = partial(forward.fields, invocation, caller, self._own)
         sharing = self._sharing
         if sharing is None:
+            if "stale" in options:
+                raise NothingKept(self.name)
             return wire.exchange(method, path, write(), options, record)
         if invocation.lane:  # its label travels along, and may lead to another answer
             caller = {**caller, ":lane": invocation.lane}
         question = sharing.question(wire, method, path, write, caller, options, record)
+        if "stale" in options:
+            return sharing.kept(question, record, options["stale"])
         # What is spoilt on purpose is for who asked for it alone.
         if method in sharing.METHODS and _BODIES.isdisjoint(options) and not record.fault:
             return sharing.answer(question, invocation, record)
@@ -203,7 +210,12 @@ class ServiceClient:
         self._part_of = part_of
         if self.config.coalesce or self.config.cache is not None:
             self._sharing = Sharing(
-                self.name, self.config, own=self._own, cache=self._cache, clock=self._clock
+                self.name,
+                self.config,
+                own=self._own,
+                cache=self._cache,
+                clock=self._clock,
+                subset=self._selection.subset,
             )
         self._wire, endpoints = way_of(
             self.name,
@@ -213,9 +225,10 @@ class ServiceClient:
             clock=self._clock,
             max_answer=self._max_answer,
             found=found,
+            selection=self._selection,
         )
         if self._following is not None:
-            self._following.lead(endpoints.update)
+            self._following.lead(lambda addresses: endpoints.update(self._selection.of(addresses)))
 
     def _below(self) -> httpx.AsyncBaseTransport:
         if self._transport is None:

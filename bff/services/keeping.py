@@ -30,10 +30,11 @@ _IDENTITY = frozenset({"traceparent", "x-request-id", "x-forwarded-for"})
 _NOWHERE = ((b"content-length", b"0"),)
 
 
-def _space(name: str, config: ServiceConfig) -> str:
+def _space(name: str, config: ServiceConfig, subset: str) -> str:
     """Where its answers are kept: apart for each set of headers that routes.yaml sends, since a service may tell
-    by them whose data it gives, and a reload may change them.
+    by them whose data it gives, and a reload may change them; and for each subset, which may have the same URL.
     """
+    name = f"{name} {subset}" if subset else name
     sent = sorted((key.lower(), value.get_secret_value()) for key, value in config.headers.items())
     if not sent:
         return f"service {name}"
@@ -55,11 +56,13 @@ class Keeping:
         self._refreshing: dict[Key, asyncio.Task[None]] = {}
 
     @classmethod
-    def of(cls, name: str, config: ServiceConfig, *, cache: Cache | None, clock: Clock) -> Keeping | None:
+    def of(
+        cls, name: str, config: ServiceConfig, *, cache: Cache | None, clock: Clock, subset: str = ""
+    ) -> Keeping | None:
         """What routes.yaml wants for this service."""
         if config.cache is None or cache is None:
             return None
-        policy, space = policy_of(config.cache), _space(name, config)
+        policy, space = policy_of(config.cache), _space(name, config, subset)
         return cls(name, policy, timeout=config.timeout, cache=cache, clock=clock, space=space)
 
     def from_store(self, question: Question, record: CallRecord) -> ServiceResponse | None:

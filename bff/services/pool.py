@@ -12,6 +12,7 @@ from bff.config import ServiceConfig
 from bff.services import lean_httpx
 from bff.services.client import ServiceClient
 from bff.services.following import TIMEOUT_HEADER, Surroundings
+from bff.services.selection import EVERYTHING, Selection
 from bff.services.subsets import Subsets
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ class ServicePool:
     def _client(self, name: str, config: ServiceConfig) -> AnyClient:
         return Subsets(name, config, self._one_place) if config.subsets else self._one_place(name, config)
 
-    def _one_place(self, name: str, config: ServiceConfig) -> ServiceClient:
+    def _one_place(
+        self, name: str, config: ServiceConfig, selection: Selection = EVERYTHING
+    ) -> ServiceClient:
         return ServiceClient(
             name,
             config,
@@ -70,6 +73,7 @@ class ServicePool:
             make_transport=self._given or self._make,
             cache=self._cache,
             surroundings=self._around,
+            selection=selection,
         )
 
     def _make(self, name: str, config: ServiceConfig) -> httpx.AsyncBaseTransport:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -72,6 +72,10 @@ class Question:
         if self._headers is None:
             self._headers = self._write()
         return self._headers
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """These fields are no caller's after all."""
+        self.caller = {name: value for name, value in self.caller.items() if name not in names}
 
     def flight_key(self) -> Hashable:
         """What must be the same to share a flight."""

@@ -14,7 +14,7 @@ from functools import partial
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
-from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
+from bff.sdk.failures import NothingKept, ServiceConnectionLost, ServiceTimedOut
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.services import directives, memo, replies
 from bff.services.cache import Cache
@@ -39,18 +39,42 @@ class Sharing:
     METHODS = SHARED
 
     def __init__(
-        self, name: str, config: ServiceConfig, *, own: Mapping[str, str], cache: Cache | None, clock: Clock
+        self,
+        name: str,
+        config: ServiceConfig,
+        *,
+        own: Mapping[str, str],
+        cache: Cache | None,
+        clock: Clock,
+        subset: str = "",
     ) -> None:
         self._name = name
         self._timeout = config.timeout
         self._coalesces = config.coalesce
         self._own = own
         self._clock = clock
-        self._keeping = Keeping.of(name, config, cache=cache, clock=clock)
+        self._keeping = Keeping.of(name, config, cache=cache, clock=clock, subset=subset)
         self._flights: Flights[Landed] = Flights()
         self._unshared: dict[Hashable, None] = {}
         self.question = partial(Question, config.url.rstrip("/"))
         """Makes a call as it is passed on here; see :class:`Question`."""
+
+    async def kept(self, question: Question, record: CallRecord, within: float) -> ServiceResponse:
+        """What the store has, until ``within`` seconds after its freshness; nobody is asked.
+
+        Raises:
+            NothingKept: it has nothing, or nothing that may be used.
+
+        """
+        if self._keeping is not None and question.method in SHARED:
+            if question.caller and self._own:
+                question.leave_out(self._own)
+            asked = {"cache-control": f"only-if-cached, max-stale={max(0, int(within))}"}
+            asking = question.with_headers({**question.headers, **asked}, until=record.until)
+            response = self._keeping.from_store(asking, record)
+            if response is not None and record.cached:
+                return response
+        raise NothingKept(self._name)
 
     async def answer(self, question: Question, invocation: Invocation, record: CallRecord) -> ServiceResponse:
         """The answer, from wherever it may come.
@@ -60,9 +84,7 @@ class Sharing:
 
         """
         if question.caller and self._own:  # what routes.yaml itself sends is the same for everybody
-            question.caller = {
-                name: value for name, value in question.caller.items() if name not in self._own
-            }
+            question.leave_out(self._own)
         key = question.flight_key()
         if invocation.memo is not None and not _wants_news(question):
             flight = memo.recalled(invocation, self._name, key)

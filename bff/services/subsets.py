@@ -12,17 +12,21 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from bff.config import ServiceConfig
+from bff.config.service import SubsetConfig
 from bff.sdk.asked import Facts, conditions_of, fields_of, meets
 from bff.sdk.call import SendOptions
 from bff.sdk.invocation import Invocation
 from bff.sdk.spread import PERCENT, Spread
 from bff.services.client import ServiceClient
+from bff.services.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     import httpx
 
 _OF_THE_URL: Mapping[str, Any] = {"subsets": {}, "endpoints": (), "discovery": None}
-"""What says where a service's own URL leads; a subset is where its URL says."""
+"""What says where a service's own URL leads; a subset with a URL is where that says."""
+
+Make = Callable[[str, ServiceConfig, Selection], ServiceClient]
 
 
 class Subsets:
@@ -30,14 +34,11 @@ class Subsets:
 
     __slots__ = ("_bounds", "_by_lane", "_places", "_rules", "_spread", "_wanted", "config", "name")
 
-    def __init__(
-        self, name: str, config: ServiceConfig, make: Callable[[str, ServiceConfig], ServiceClient]
-    ) -> None:
+    def __init__(self, name: str, config: ServiceConfig, make: Make) -> None:
         self.name = name
         self.config = config
         subsets = {
-            subset: make(name, config.model_copy(update={"url": each.url, **_OF_THE_URL}))
-            for subset, each in config.subsets.items()
+            subset: _place(name, config, subset, each, make) for subset, each in config.subsets.items()
         }
         self._by_lane = {
             lane: subsets[subset]
@@ -52,7 +53,8 @@ class Subsets:
         self._wanted = fields_of(condition for conditions, _ in self._rules for condition in conditions)
         weighted = [(each.weight, subsets[subset]) for subset, each in config.subsets.items() if each.weight]
         self._bounds = [reached * PERCENT for reached in accumulate(weight for weight, _ in weighted)]
-        rest = make(name, config.model_copy(update={"subsets": {}}))
+        labelled = tuple(each.labels for each in config.subsets.values() if each.labels)
+        rest = make(name, config.model_copy(update={"subsets": {}}), Selection(others=labelled))
         self._places = [*(place for _, place in weighted), rest]
         self._spread = Spread(f"service {name}")
 
@@ -100,3 +102,10 @@ class Subsets:
 
     def __repr__(self) -> str:
         return f"<Subsets of {self.name}: {', '.join(self.config.subsets)}>"
+
+
+def _place(name: str, config: ServiceConfig, subset: str, asked: SubsetConfig, make: Make) -> ServiceClient:
+    if asked.labels:
+        place = config.model_copy(update={"subsets": {}})
+        return make(name, place, Selection(subset=subset, labels=asked.labels))
+    return make(name, config.model_copy(update={"url": asked.url, **_OF_THE_URL}), EVERYTHING)

@@ -19,6 +19,7 @@ from bff.services.faults import FaultyWire, of_config
 from bff.services.following import Surroundings, port_of
 from bff.services.policies import policies
 from bff.services.resolver import Address
+from bff.services.selection import EVERYTHING, Selection
 from bff.services.transport import wire_of
 from bff.services.wire import Wire
 
@@ -34,11 +35,12 @@ def way_of(
     clock: Clock,
     max_answer: int,
     found: Sequence[Address] = (),
+    selection: Selection = EVERYTHING,
 ) -> tuple[Wire, EndpointSet]:
     """The outermost wire, and the endpoints below it, which discovery may change.
 
     ``found`` are the endpoints that discovery knows already; without any, they are those of routes.yaml, or the
-    one that the URL names.
+    one that the URL names; of these the ones that are selected.
     """
     listed = listed_in(config)
     url = httpx.URL(config.url)
@@ -50,7 +52,7 @@ def way_of(
     endpoints = EndpointSet(
         service, asked, make_wire, clock=clock, random=around.random, tell=partial(around.moved, service)
     )
-    endpoints.update(found or listed or (Address(host=url.host, port=port_of(config.url)),))
+    endpoints.update(selection.of(found or listed or (Address(host=url.host, port=port_of(config.url)),)))
     header = around.timeout_header
     calm = CalmWire(service, asked, endpoints, clock=clock, random=around.random, timeout_header=header)
     return calm, endpoints
@@ -86,5 +88,12 @@ def listed_in(config: ServiceConfig) -> tuple[Address, ...]:
     found = []
     for endpoint in config.endpoints:
         host, own_port = split_address(endpoint.address)
-        found.append(Address(host=host, port=own_port or port, weight=float(endpoint.weight)))
+        found.append(
+            Address(
+                host=host,
+                port=own_port or port,
+                weight=float(endpoint.weight),
+                labels=dict(endpoint.labels),
+            )
+        )
     return tuple(found)

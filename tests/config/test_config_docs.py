@@ -57,6 +57,7 @@ from bff.config.function import WebSocketConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
+from bff.config.static import StaticConfig
 from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "functions.NAME": FunctionConfig,
     "functions.NAME.websocket": WebSocketConfig,
     "routes[]": RouteConfig,
+    "routes[].static": StaticConfig,
     "scale": ScaleConfig,
     "cache": CacheConfig,
     "subset": SubsetConfig,

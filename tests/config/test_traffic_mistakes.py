@@ -86,7 +86,13 @@ def test_a_functions_mistakes(project: Project, text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("subsets: {v2: {}}", "services.s.subsets.v2.url: is missing"),
+        ("subsets: {v2: {}}", "services.s.subsets.v2: this is told by its url, or by the labels"),
+        ("subsets: {v2: {url: 'http://x', labels: {a: b}}}", "write one of them"),
+        ("subsets: {v2: {labels: {a: b}}}", "has neither endpoints nor discovery that have some"),
+        (
+            "discovery: {type: srv, name: x}, subsets: {v2: {labels: {a: b}}}",
+            "which DNS has none of; give each subset a url: v2",
+        ),
         ("subsets: {V2: {url: 'http://x'}}", "is not a label"),
         ("subsets: {v2: {url: 'ftp://x'}}", "services.s.subsets.v2.url: a service's URL begins with http"),
         (

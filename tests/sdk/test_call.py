@@ -110,7 +110,9 @@ async def test_each_verb_sends_its_method(users: Users, verb: str) -> None:
 
 async def test_an_option_that_does_not_exist_is_said_so(users: Users) -> None:
     """A typo in an option is never dropped in silence."""
-    with pytest.raises(TypeError, match=r"no option parms, retries; it has content, data.*params, timeout"):
+    with pytest.raises(
+        TypeError, match=r"no option parms, retries; it has content, data.*params, stale, timeout"
+    ):
         users(Scripted()).get("/", parms={"a": 1}, retries=3)  # type: ignore[call-overload]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from bff import aggregate, fallback, gather, optional
+from bff import MayMiss, aggregate, fallback, gather, optional
 from bff.sdk.invocation import Invocation, current
 from bff.sdk.page import Page, Parts
 
@@ -137,3 +137,36 @@ async def test_otherwise_it_goes_out_whole(call: Invocation, why: str) -> None:
     assert await aggregate(kind, user=given("Ada"))
     assert (told.asked, told.parts) == ([], [])
     assert call.varies is (why in ("head", "not asked"))
+
+
+class Front(BaseModel):
+    user: str
+    notices: MayMiss[list[str]]
+    designs: MayMiss[list[str]] = ["none yet"]
+    orders: MayMiss[int] = Field(alias="order_count", serialization_alias="orderCount")
+
+
+async def test_the_model_says_what_may_be_missing(call: Invocation) -> None:
+    """A service's failure leaves the member's own default, without a wrapper; whatever is there stays."""
+    front = await aggregate(
+        Front, user=given("Ada"), notices=late(), designs=late(), order_count=fallback(late(), late())
+    )
+    assert (front.notices, front.designs, front.orders) == (None, ["none yet"], None)
+    assert call.missing == ["notices", "designs", "orderCount"]
+    front = await aggregate(Front, user=given("Ada"), notices=given(["one"]))
+    assert (front.notices, front.designs) == (["one"], ["none yet"])
+
+
+async def test_a_member_that_is_not_said_to_be_missing_is_required(call: Invocation) -> None:
+    with pytest.raises(TimeoutError):
+        await aggregate(Front, user=late(), notices=given(["one"]))
+
+
+def test_the_schema_says_it_to_who_reads_pages() -> None:
+    """In the serialization's schema, which OpenAPI has; the others have no such word."""
+    members = Front.model_json_schema(mode="serialization")["properties"]
+    assert {name for name, told in members.items() if told.get("x-bff-may-be-missing")} == {
+        "notices",
+        "designs",
+        "orderCount",
+    }

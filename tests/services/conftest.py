@@ -20,7 +20,7 @@ from bff.sdk.service import Service
 from bff.services.cache import Cache
 from bff.services.client import ServiceClient
 from bff.services.transport import Transports
-from tests.services.discovery.conftest import nameserver  # noqa: F401  (a fixture)
+from tests.services.discovery.conftest import nameserver, registry  # noqa: F401  (fixtures)
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ import pytest
 
 from bff.clock import Clock, SystemClock
 from bff.config import ServiceConfig
-from bff.sdk.aggregate import gather
+from bff.errors import Fault
+from bff.sdk.aggregate import fallback, gather, optional
 from bff.sdk.call import Adapters
-from bff.sdk.failures import ServiceAnswered, ServiceConnectionLost, ServiceTimedOut
-from bff.sdk.invocation import Invocation
+from bff.sdk.failures import NothingKept, ServiceAnswered, ServiceConnectionLost, ServiceTimedOut
+from bff.sdk.invocation import Invocation, current
 from bff.sdk.service import Service
 from bff.services import memo
 from bff.services.cache import Cache
@@ -576,3 +577,51 @@ async def test_who_leaves_before_a_connection_is_there_takes_nobody_along(shop: 
     leading.cancel()
     assert await waiting == 1
     assert open_shop.calls == 1
+
+
+# Whatever is kept, and nobody asked
+
+
+async def test_a_chain_goes_on_with_what_the_cache_has(shop: Open) -> None:
+    """However old, unless a time is said; nobody is asked for it, and the failure of the call before is not in its way."""
+    clock = ManualClock()
+    opened = await shop(clock=clock, cache={"ttl": "10s"})
+    page = opened.page()
+    assert await page.get("/a", into=dict) == {"call": 1}
+    await clock.advance(3600)
+    opened.origin.status = 503
+    page = opened.page()
+    news = page.get("/a", into=dict)
+    assert await fallback(news, news.stale(), {}) == {"call": 1}
+    assert opened.calls == 2
+    record = (page.invocation.calls or [])[-1]
+    assert (record.cached, record.attempts) == ("stale", 0)
+    assert page.invocation.complete
+    young = page.get("/a", into=dict)
+    current.set(page.invocation)
+    assert await fallback(young, young.stale(within=60), {}) == {}
+    assert page.invocation.missing == ["users"]
+
+
+@pytest.mark.parametrize("config", [{}, {"cache": {"ttl": "10s"}}, {"coalesce": False}])
+async def test_where_nothing_is_kept_nobody_is_asked_either(shop: Open, config: Any) -> None:
+    """With a cache that has nothing, and without any: a failure as a service's, which a chain goes on from."""
+    opened = await shop(**config)
+    page = opened.page()
+    with pytest.raises(NothingKept) as failure:
+        await page.get("/a").stale()
+    assert (failure.value.status, failure.value.fault) == (504, Fault.SERVICE)
+    assert await optional(page.get("/a").stale(), "omitted") == "omitted"
+    assert opened.calls == 0
+
+
+async def test_what_must_be_revalidated_is_no_stand_in(shop: Open) -> None:
+    """The service's own word (RFC 9111 §5.2.2.2)."""
+    clock = ManualClock()
+    opened = await shop(clock=clock, cache=True)
+    opened.origin.fields = {"cache_control": "max-age=10, must-revalidate"}
+    await opened.number()
+    assert (await opened.page().get("/a").stale()).json() == {"call": 1}
+    await clock.advance(20)
+    with pytest.raises(NothingKept):
+        await opened.page().get("/a").stale()

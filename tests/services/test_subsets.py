@@ -72,7 +72,7 @@ def test_a_subset_is_where_its_url_says() -> None:
         stock = Subsets(
             "stock",
             config,
-            lambda name, each: ServiceClient(name, each, clock=SystemClock(), make_transport=None),  # type: ignore[arg-type]
+            lambda name, each, _: ServiceClient(name, each, clock=SystemClock(), make_transport=None),  # type: ignore[arg-type]
         )
         canary, base = stock.of(asked("canary")).config, stock.of(asked()).config
         assert (canary.endpoints, canary.discovery) == ((), None)

@@ -126,6 +126,8 @@ def _options(head: Mapping[str, Any], body: bytes) -> SendOptions:
         options["timeout"] = head["timeout"]
     if head["idempotent"] is not None:
         options["idempotent"] = head["idempotent"]
+    if head["stale"] is not None:
+        options["stale"] = head["stale"]
     if "params" in head:
         options["params"] = [(name, value) for name, value in head["params"]]
     if "has_body" in head:

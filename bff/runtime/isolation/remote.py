@@ -163,7 +163,7 @@ async def _encoded(options: SendOptions) -> tuple[Head, bytes]:
     import httpx
 
     headers = {_text(name): _text(value) for name, value in (options.get("headers") or {}).items()}
-    head: Head = {name: options.get(name) for name in ("timeout", "idempotent")}
+    head: Head = {name: options.get(name) for name in ("timeout", "idempotent", "stale")}
     head["headers"] = headers
     if options.get("params") is not None:
         head["params"] = httpx.QueryParams(options["params"]).multi_items()
