@@ -254,6 +254,7 @@ class House:
     def _begin_events(self, events: Events) -> None:
         self._later(events.run())
         self._later(events.tidy())
+        self._later(events.schedule())
 
     async def _publish(self, invocation: Invocation, event: CloudEvent) -> None:
         if self.events is None:

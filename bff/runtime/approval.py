@@ -68,9 +68,7 @@ async def said_by(instance: Instance, clock: Clock, limit: float) -> tuple[str, 
     except HookOverran:
         why = f"check() did not end within {limit:g} s"
     except Exception as error:
-        why = f"check() raised {type(error).__name__}: {error}"
-    except SystemExit:
-        why = "check() wanted to exit"
+        why = f"check() raised {hooks.told(error)}"
     return None if why is None else (why, line_of(check))
 
 

@@ -105,7 +105,7 @@ async def test_admission_loads_and_moves_nothing(runtime: Runtime, clock: Manual
         (version(2, "def check(): raise ValueError('no stock')"), "check() raised ValueError: no stock"),
         (version(2, "async def check(): return False, 'no stock'"), "check() said no: no stock"),
         (version(2, "def check(): return False"), "check() said no"),
-        (version(2, "def check(): raise SystemExit"), "check() wanted to exit"),
+        (version(2, "def check(): raise SystemExit"), "check() raised SystemExit"),
     ],
 )
 async def test_what_cannot_serve_is_not_admitted(runtime: Runtime, source: str, why: str | None) -> None:
