@@ -455,22 +455,22 @@ class House:
     async def _check_against_live(self, config: Config) -> None:
         """Every routed revision must fit the routes it is about to get.
 
-        One that is cold is warmed for that, if the routes changed and other revisions have traffic too: they
-        are the older ones, which nobody has in mind who writes for the newest.
+        One that is cold is warmed for that where its routes changed, and under ``serve`` also one that nobody has
+        called yet: in ``dev`` its text may be about to change, too.
         """
         routes, present = routes_by_function(config), routes_by_function(self.config)
         mistakes = []
         for name, function in self.invoker.functions.items():
-            changed = routes.get(name) != present.get(name)
+            wanted = routes.get(name, [])
+            is_changed = bool(wanted) and wanted != present.get(name)
+            may_warm = is_changed and (function.live is not None or not self._options.dev)
             mistakes += [
                 Mistake(
                     file=str(config.path),
                     message=f"route {route} does not fit {revision}, which has traffic of {name}: {broken}; "
                     "keep the old route beside the new one until that revision has none",
                 )
-                async for revision, route, broken in misfits(
-                    function.lives, routes.get(name, []), may_warm=changed
-                )
+                async for revision, route, broken in misfits(function, wanted, may_warm=may_warm)
             ]
         if mistakes:
             raise ConfigInvalid(mistakes)
