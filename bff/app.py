@@ -69,14 +69,15 @@ from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 if TYPE_CHECKING:
     from bff.events.operating import Operating
     from bff.events.room import Events
+    from bff.events.stages import Stages
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
 YOUNG = 20_000
 """Objects that are made before the collector looks at them, instead of Python's 700."""
 
-PASSING_POLL = 1.0
-"""Seconds between looks at what still passes through a replaced service; each exchange ends by itself."""
+IN_USE_POLL = 1.0
+"""Seconds between looks at who still uses a replaced service; each of them ends by itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -245,6 +246,14 @@ class House:
 
         return Operating(self.events)
 
+    def _stages(self) -> Stages | None:
+        """The same for pipelines."""
+        if self.events is None:
+            return None
+        from bff.events.stages import Stages
+
+        return Stages(self.events)
+
     def _deliver(self) -> None:
         """Begin to deliver events, now or with the first routes.yaml that has any."""
         self._delivers = True
@@ -380,6 +389,7 @@ class House:
             metrics=self._metrics,
             clock=self._clock,
             events=self._operating,
+            stages=self._stages,
         )
         return Office(
             house,
@@ -414,8 +424,7 @@ class House:
 
         A URL is a service's as it is called, or a route's: with a host, or from its first ``/`` for every host.
         """
-        store = self.cache.store
-        return (store.purge_url(url) if url else 0) + (store.purge_tag(tag) if tag else 0)
+        return (self.cache.purge_url(url) if url else 0) + (self.cache.purge_tag(tag) if tag else 0)
 
     async def preload(self) -> None:
         """Import, off the loop, what the first page view or the first command would otherwise wait for."""
@@ -476,10 +485,10 @@ class House:
             raise ConfigInvalid(mistakes)
 
     async def _close_after_use(self, client: AnyClient) -> None:
-        """A replaced service's connections stay as long as a call may still run on them."""
+        """A replaced service's connections stay as long as somebody may still call it, and his calls run."""
+        while self.services.is_in_use(client):
+            await self._clock.sleep(IN_USE_POLL)
         await self._clock.sleep(client.config.timeout)
-        while client.passing:
-            await self._clock.sleep(PASSING_POLL)
         await client.aclose()
         self._replaced.discard(client)
 

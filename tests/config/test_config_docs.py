@@ -56,6 +56,7 @@ from bff.config.faults import FaultConfig
 from bff.config.function import WebSocketConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
+from bff.config.pipeline import PipelineConfig, StepConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.schedule import ScheduleConfig
 from bff.config.static import StaticConfig
@@ -111,6 +112,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.faults[]": FaultConfig,
     "events": EventsConfig,
     "calls": CallsConfig,
+    "pipelines.NAME": PipelineConfig,
+    "step": StepConfig,
     "schedules.NAME": ScheduleConfig,
     "triggers.NAME": TriggerConfig,
     "filter": FilterConfig,
