@@ -29,6 +29,7 @@ from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.door import csrf
+from bff.gateway.door.failures import LengthRequired
 from bff.gateway.door.limiting import Counted
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.onward import Hop
@@ -189,7 +190,7 @@ class Gateway:
             return
         invocation.function = target.function
         if method not in csrf.SAFE or OFFER_KEY in scope:
-            self._refuse_foreign_pages(target, scope, table)
+            self._refuse_unsafe(target, scope, table)
         allowed, peer = target.timeout, scope.get("client")
         if peer:
             patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
@@ -208,12 +209,16 @@ class Gateway:
         await self._answered(target, invocation, sender, table, scope.get(SCOPE_KEY))
 
     @staticmethod
-    def _refuse_foreign_pages(target: Target, scope: Scope, table: Table) -> None:
-        """A call that may change something, or opens a WebSocket, comes from a page that may make it."""
+    def _refuse_unsafe(target: Target, scope: Scope, table: Table) -> None:
+        """A call that may change something, or opens a WebSocket, comes from a page that may make it, and tells
+        its length where that is asked for.
+        """
         check = target.handshake if OFFER_KEY in scope and target.handshake is not None else target.csrf
         if check is not None:
             peer = scope.get("client")
             check.check(scope["headers"], is_vouched=peer is not None and table.proxies.trusts(peer[0]))
+        if target.length_required and any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+            raise LengthRequired
 
     async def _answered(
         self,
@@ -325,7 +330,7 @@ class Gateway:
     def _blamed(self, error: BaseException, invocation: Invocation) -> BffError:
         """A stranger among the errors: the function's while it answers (a stream, an app), else ours."""
         if invocation.function and isinstance(error, TimeoutError):
-            return DeadlineExceeded(allowed=invocation.deadline.allowed, waiting_for=invocation.waiting_for())
+            return invocation.too_late()
         failure = (
             FunctionFailed(invocation.function) if invocation.revision else BffError("The gateway failed.")
         )
