@@ -41,17 +41,18 @@ from bff.revisions.store.store import Store
 from bff.runtime.fitting import misfits
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
-from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.keeper import Keeper
 from bff.runtime.ledger import StoreLedger
+from bff.runtime.loaderthreads import LoaderThreads
 from bff.runtime.loopguard import LoopGuard
 from bff.runtime.mover import Mover
 from bff.runtime.publisher import Publisher
 from bff.runtime.releases import Releases
 from bff.runtime.settings import Settings, routes_by_function, settings_of
 from bff.runtime.shelf import Shelf
+from bff.runtime.stuck import Stuck
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop
 from bff.sdk.cloudevent import CloudEvent
@@ -115,8 +116,10 @@ class House:
                 heeds_fault_header=options.dev,
             ),
         )
-        self._loader_thread = Threads("bff-loader", 1)
-        self._new_code_thread = Threads("bff-loader-new", 1)
+        stuck = Stuck(self.signals.emit)
+        self._loader_thread = LoaderThreads("bff-loader", clock=self._clock, stuck=stuck)
+        self._reader_thread = Threads("bff-reader", 1)
+        self._new_code_thread = LoaderThreads("bff-loader-new", clock=self._clock, stuck=stuck)
         self._store_thread = Threads("bff-store", 1)
         self._forkserver = Forkserver()
         self.store = Store(
@@ -127,7 +130,7 @@ class House:
         )
         self.publisher = Publisher(
             self.store,
-            shelf=Shelf(self.store, root=config.folder.resolve(), thread=self._loader_thread),
+            shelf=Shelf(self.store, root=config.folder.resolve(), thread=self._reader_thread),
             clock=self._clock,
             signals=self.signals,
             dev=options.dev,
@@ -139,9 +142,10 @@ class House:
             clock=self._clock,
             loader=loader,
             loader_thread=self._loader_thread,
+            reader_thread=self._reader_thread,
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines),
-            stuck=Stuck(self.signals.emit),
+            stuck=stuck,
             new_code_thread=self._new_code_thread,
             publish=self._publish,
             progress=self._progress,
@@ -427,7 +431,7 @@ class House:
         """Read routes.yaml again and make it live whole, or keep the last good one; True when it is live."""
         try:
             # Parsing is work for a thread; a large file must not stop the loop.
-            config = await self._loader_thread.run(
+            config = await self._reader_thread.run(
                 lambda: load(self.config.path, environ=self._options.environ)
             )
             await self._check_against_live(config)
@@ -518,6 +522,7 @@ class House:
             await self.store.close()
         self._store_thread.close()
         self._loader_thread.close()
+        self._reader_thread.close()
         self._new_code_thread.close()
         self._describer.close()
         self.lines.flush()

@@ -99,8 +99,8 @@ class Evicted(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadsStuck(Signal):
-    """So many threads of a synchronous handler go on now although nobody waits for them: one more than before,
-    or one fewer.
+    """So many threads of a function's module or synchronous handler go on now although nobody waits for them: one
+    more than before, or one fewer.
     """
 
     function: str
@@ -111,7 +111,7 @@ class ThreadsStuck(Signal):
     def remedy(self) -> str:
         """What its author can do."""
         return (
-            "give what the handler waits for a timeout, or set `isolation: process` for "
+            "give what it waits for a timeout, or set `isolation: process` for "
             f"{self.function} in routes.yaml: a process can be killed, a thread cannot"
         )
 

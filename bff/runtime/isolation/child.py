@@ -130,10 +130,12 @@ class Child:
         self._senders.hear(head["services"])
         revision, settings = parcel.unpacked(head, body)
         place = f"{revision.snapshot.root.name}/{revision.snapshot.modules[revision.function]}"
+        thread = TellingThreads("bff-loader", 1, told=lambda: self.exchange.note("loaded", {}))
         self._workshop = Workshop(
             clock=self._clock,
             loader=self._loader,
-            loader_thread=TellingThreads("bff-loader", 1, told=lambda: self.exchange.note("loaded", {})),
+            loader_thread=thread,
+            reader_thread=thread,  # the gateway has read and compiled everything
             senders=lambda: self._senders.by_name,
             logger=logger_for(self.exchange),
             publish=publisher_for(self.exchange),

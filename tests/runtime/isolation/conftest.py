@@ -76,6 +76,7 @@ class Yard:
             clock=self.clock,
             loader=loader,
             loader_thread=self.threads,
+            reader_thread=self.threads,
             senders=lambda: self.senders,
             logger=FunctionLogs(lines),
         )
