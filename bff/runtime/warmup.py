@@ -290,10 +290,14 @@ async def _ask_ready(instance: Instance, clock: Clock, until: float) -> None:
         raise ContractBroken(f"ready() said that it is not ready{f': {why}' if why else ''}")
 
 
-async def stop(instance: Instance, workshop: Workshop, limit: float) -> str | None:
-    """Run the handler's ``stop`` and drop every trace of it; why ``stop`` failed, or None."""
+async def stop(
+    instance: Instance, workshop: Workshop, limit: float, *, until: float | None = None
+) -> str | None:
+    """Run the handler's ``stop`` and drop every trace of it; why ``stop`` failed, or None. ``until`` is said
+    where some of the limit has passed already.
+    """
     clock = workshop.clock
-    until = clock.now() + limit
+    until = clock.now() + limit if until is None else until
     stops = [getattr(instance.handler.owner, "stop", None)]
     if instance.lifespan is not None:
         stops.append(instance.lifespan.stop)
