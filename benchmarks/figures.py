@@ -138,7 +138,7 @@ GOALS = (
     _goal("cycles.growth", "10,000 warm-evict cycles of ten functions: RSS growth", "≤", 2, "%"),
     _goal(
         "overhead.call",
-        "Runtime's own part of a warm inline call (activator, limiter, signals)",
+        "Runtime's own part of a warm inline call (activator, limiter, timer, signals)",
         "≤",
         15,
         "µs",
