@@ -42,7 +42,7 @@ from bff.runtime.fitting import misfits
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
 from bff.runtime.invoker import Invoker
-from bff.runtime.isolation.forkserver import Forkserver
+from bff.runtime.isolation.forkserver import ForkFailed, Forkserver
 from bff.runtime.keeper import Keeper
 from bff.runtime.ledger import StoreLedger
 from bff.runtime.loaderthreads import LoaderThreads
@@ -316,8 +316,12 @@ class House:
 
     def _ready_to_fork(self, config: Config) -> None:
         """Start the forkserver ahead of the first call, where there is a process function at all."""
-        if any(function.isolation == "process" for function in config.functions.values()):
+        if self._forks(config):
             self._later(self._forkserver.start())
+
+    @staticmethod
+    def _forks(config: Config) -> bool:
+        return any(function.isolation == "process" for function in config.functions.values())
 
     def _warm_minimum(self) -> None:
         """Functions with ``scale: {min: 1}`` are warm before anybody calls, and again after a reload."""
@@ -426,6 +430,15 @@ class House:
         if self.services.clients:
             await thread.run(self.services.preload)
         thread.close()
+
+    async def come_to_rest(self) -> None:
+        """Return when this is as a gateway that has been there for a while: what it imports early is imported, and
+        where functions have processes one more can be forked at once.
+        """
+        await self.preload()
+        if self._forks(self.config):
+            with suppress(ForkFailed):  # whoever wants a process is told why there is none
+                await self._forkserver.rehearse()
 
     async def reload(self) -> bool:
         """Read routes.yaml again and make it live whole, or keep the last good one; True when it is live."""
