@@ -70,14 +70,15 @@ from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 if TYPE_CHECKING:
     from bff.events.operating import Operating
     from bff.events.room import Events
+    from bff.events.stages import Stages
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
 YOUNG = 20_000
 """Objects that are made before the collector looks at them, instead of Python's 700."""
 
-PASSING_POLL = 1.0
-"""Seconds between looks at what still passes through a replaced service; each exchange ends by itself."""
+IN_USE_POLL = 1.0
+"""Seconds between looks at who still uses a replaced service; each of them ends by itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -249,6 +250,14 @@ class House:
 
         return Operating(self.events)
 
+    def _stages(self) -> Stages | None:
+        """The same for pipelines."""
+        if self.events is None:
+            return None
+        from bff.events.stages import Stages
+
+        return Stages(self.events)
+
     def _deliver(self) -> None:
         """Begin to deliver events, now or with the first routes.yaml that has any."""
         self._delivers = True
@@ -258,6 +267,7 @@ class House:
     def _begin_events(self, events: Events) -> None:
         self._later(events.run())
         self._later(events.tidy())
+        self._later(events.schedule())
 
     async def _publish(self, invocation: Invocation, event: CloudEvent) -> None:
         if self.events is None:
@@ -387,6 +397,7 @@ class House:
             metrics=self._metrics,
             clock=self._clock,
             events=self._operating,
+            stages=self._stages,
         )
         return Office(
             house,
@@ -421,8 +432,7 @@ class House:
 
         A URL is a service's as it is called, or a route's: with a host, or from its first ``/`` for every host.
         """
-        store = self.cache.store
-        return (store.purge_url(url) if url else 0) + (store.purge_tag(tag) if tag else 0)
+        return (self.cache.purge_url(url) if url else 0) + (self.cache.purge_tag(tag) if tag else 0)
 
     async def preload(self) -> None:
         """Import, off the loop, what the first page view or the first command would otherwise wait for."""
@@ -471,31 +481,31 @@ class House:
     async def _check_against_live(self, config: Config) -> None:
         """Every routed revision must fit the routes it is about to get.
 
-        One that is cold is warmed for that, if the routes changed and other revisions have traffic too: they
-        are the older ones, which nobody has in mind who writes for the newest.
+        One that is cold is warmed for that where its routes changed, and under ``serve`` also one that nobody has
+        called yet: in ``dev`` its text may be about to change, too.
         """
         routes, present = routes_by_function(config), routes_by_function(self.config)
         mistakes = []
         for name, function in self.invoker.functions.items():
-            changed = routes.get(name) != present.get(name)
+            wanted = routes.get(name, [])
+            is_changed = bool(wanted) and wanted != present.get(name)
+            may_warm = is_changed and (function.live is not None or not self._options.dev)
             mistakes += [
                 Mistake(
                     file=str(config.path),
                     message=f"route {route} does not fit {revision}, which has traffic of {name}: {broken}; "
                     "keep the old route beside the new one until that revision has none",
                 )
-                async for revision, route, broken in misfits(
-                    function.lives, routes.get(name, []), may_warm=changed
-                )
+                async for revision, route, broken in misfits(function, wanted, may_warm=may_warm)
             ]
         if mistakes:
             raise ConfigInvalid(mistakes)
 
     async def _close_after_use(self, client: AnyClient) -> None:
-        """A replaced service's connections stay as long as a call may still run on them."""
+        """A replaced service's connections stay as long as somebody may still call it, and his calls run."""
+        while self.services.is_in_use(client):
+            await self._clock.sleep(IN_USE_POLL)
         await self._clock.sleep(client.config.timeout)
-        while client.passing:
-            await self._clock.sleep(PASSING_POLL)
         await client.aclose()
         self._replaced.discard(client)
 

@@ -18,13 +18,15 @@ from bff.config.gateway import GatewayConfig, TelemetryConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitsConfig
 from bff.config.openapi import OpenApiConfig
+from bff.config.pipeline import PipelineConfig
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
+from bff.config.schedule import Schedules
 from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
 from bff.config.state import Place, RetentionConfig, StateUrl, place_of
 from bff.config.traffic import LaneConfig
-from bff.config.trigger import EventsConfig, Triggers
+from bff.config.trigger import EventsConfig, TriggerName, Triggers
 
 _PLAIN: Final = FunctionConfig.plain()
 
@@ -86,6 +88,12 @@ class Config(Section):
     )
     triggers: Triggers = Field(
         default_factory=no_entries, description="Which events reach which function, by name."
+    )
+    schedules: Schedules = Field(
+        default_factory=no_entries, description="Functions that run by the clock, by name."
+    )
+    pipelines: Annotated[Mapping[TriggerName, PipelineConfig], OrEmpty, *FROZEN] = Field(
+        default_factory=no_entries, description="Functions that hand on to each other, by name."
     )
     routes: Annotated[tuple[RouteConfig, ...], OrNone] = Field(
         default=(), description="Which paths reach which functions, or services."
@@ -164,7 +172,8 @@ class Config(Section):
     @property
     def has_events(self) -> bool:
         """Whether there is anything to do with events at all."""
-        return self.events is not None or bool(self.triggers) or self.has_calls
+        offline = self.triggers or self.schedules or self.pipelines
+        return self.events is not None or bool(offline) or self.has_calls
 
     @property
     def has_calls(self) -> bool:

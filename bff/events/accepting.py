@@ -25,6 +25,12 @@ def open_deliveries(session: Session) -> int:
     return int(session.rows("SELECT COUNT(*) FROM deliveries WHERE is_open = 1")[0][0])
 
 
+def is_open(session: Session, trigger: str) -> bool:
+    """Whether a delivery of this trigger has not ended."""
+    sql = "SELECT 1 FROM deliveries WHERE trigger_name = ? AND is_open = 1 LIMIT 1"
+    return bool(session.rows(sql, trigger))
+
+
 def accept(session: Session, incoming: Iterable[Incoming], now: float) -> list[Accepted]:
     """Store events with their deliveries; one that is there already stays as it is, and gets no second delivery."""
     return [_accepted(session, each, now) for each in incoming]
@@ -55,7 +61,9 @@ def expire(session: Session, before: float, most: int, *, calls: bool = False) -
     kind = "=" if calls else "<>"
     found = session.rows(
         f"SELECT e.key FROM events e WHERE e.type {kind} '{CALL}' AND e.accepted < ? AND NOT EXISTS"  # noqa: S608
-        " (SELECT 1 FROM deliveries d WHERE d.event = e.key AND d.is_open = 1) ORDER BY e.accepted LIMIT ?",
+        " (SELECT 1 FROM deliveries d WHERE d.event = e.key AND d.is_open = 1) AND NOT EXISTS"
+        " (SELECT 1 FROM runs r WHERE r.state = 'running' AND (r.key = e.key OR"
+        " e.source = '/pipelines/' || r.pipeline || '/' || r.key)) ORDER BY e.accepted LIMIT ?",
         *(before, most),
     )
     for (key,) in found:
@@ -71,4 +79,6 @@ def forget(session: Session, key: str) -> None:
             key,
         )
     session.rows("DELETE FROM deliveries WHERE event = ?", key)
+    session.rows("DELETE FROM results WHERE delivery = ?", key)
+    session.rows("DELETE FROM runs WHERE key = ?", key)
     session.rows("DELETE FROM events WHERE key = ?", key)
