@@ -26,10 +26,11 @@ from bff.config import Config, ConfigInvalid, Mistake, Place, load
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
+from bff.gateway.crowd import Crowd
 from bff.gateway.devpage import DevPage
 from bff.gateway.door.limiting import Limiting
 from bff.gateway.endpoint import Gateway
-from bff.gateway.protocol import HeadLimits
+from bff.gateway.limits import HeadLimits
 from bff.gateway.target import Doors, OwnHandler, Table, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
@@ -103,7 +104,9 @@ class House:
         self.config = config
         self.lines = lines
         self.signals = Signals()
-        self.limits = HeadLimits(config.gateway.max_head, config.gateway.head_timeout)
+        self.limits = HeadLimits.of(config.gateway)
+        self.crowd = Crowd(config.gateway.max_connections, config.gateway.max_connections_per_address)
+        self.crowd.is_exempt = lambda address: self.gateway.table.proxies.trusts(address)
         self._options = options
         self._clock = options.clock or SystemClock()
         self.cache = Cache(clock=self._clock, store=CacheStore(config.gateway.cache_size))
@@ -469,7 +472,9 @@ class House:
         self._limiting.configure(config.limits)
         self._ready_to_fork(config)
         self._warm_minimum()
-        self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
+        self.limits.take_over(HeadLimits.of(config.gateway))
+        self.crowd.most = config.gateway.max_connections
+        self.crowd.most_each = config.gateway.max_connections_per_address
         self._meet_events(config)
         self.gateway.table = self._table(config)
         self._replaced.update(replaced)
