@@ -53,6 +53,7 @@ from bff.config.calls import CallsConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
+from bff.config.headerrules import HeaderRulesConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
@@ -90,6 +91,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "scale": ScaleConfig,
     "cache": CacheConfig,
     "subset": SubsetConfig,
+    "header rules": HeaderRulesConfig,
     "traffic": TrafficConfig,
     "rule": RuleConfig,
     "conditions": Conditions,
