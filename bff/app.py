@@ -116,6 +116,7 @@ class House:
             ),
         )
         self._loader_thread = Threads("bff-loader", 1)
+        self._new_code_thread = Threads("bff-loader-new", 1)
         self._store_thread = Threads("bff-store", 1)
         self._forkserver = Forkserver()
         self.store = Store(
@@ -141,6 +142,7 @@ class House:
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines),
             stuck=Stuck(self.signals.emit),
+            new_code_thread=self._new_code_thread,
             publish=self._publish,
             progress=self._progress,
         )
@@ -252,6 +254,7 @@ class House:
     def _begin_events(self, events: Events) -> None:
         self._later(events.run())
         self._later(events.tidy())
+        self._later(events.schedule())
 
     async def _publish(self, invocation: Invocation, event: CloudEvent) -> None:
         if self.events is None:
@@ -516,6 +519,7 @@ class House:
             await self.store.close()
         self._store_thread.close()
         self._loader_thread.close()
+        self._new_code_thread.close()
         self._describer.close()
         self.lines.flush()
 

@@ -401,6 +401,16 @@ class NoSuchEvent(BffError):
         super().__init__(f"No event {key[:80]} is kept, or several are; `bff events list` shows their keys.")
 
 
+class NoSuchSchedule(BffError):
+    """routes.yaml declares no schedule of this name."""
+
+    code, title = "no-such-schedule", "There is no such schedule"
+    status, fault = 404, Fault.CALLER
+
+    def __init__(self, name: str, known: str) -> None:
+        super().__init__(f"routes.yaml has no schedule {name[:80]}{known or '.'}")
+
+
 class NoSuchCall(BffError):
     """No asynchronous call of this id is kept, or it is somebody else's, or nothing came of it."""
 

@@ -281,6 +281,15 @@ class NoLocalToken(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FolderPassedOver(Signal):
+    """A gateway started with files of an earlier revision in its folder, which it leaves at that: ``serving`` goes on."""
+
+    function: str
+    revision: str
+    serving: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreLost(Signal):
     """The state store cannot be used; traffic flows on as it was, and changes are refused."""
 

@@ -56,6 +56,7 @@ def _told(kept: Published, state: TrafficState) -> dict[str, Any]:
         "percent": sum(target.percent for target in own),
         "tags": [target.tag for target in own if target.tag],
         "latest": kept.name == state.latest,
+        "taken_back": kept.condemned or None,
     }
 
 

@@ -12,7 +12,6 @@ from bff.admin.shapes import PublishedShape
 from bff.errors import BadRequest, BodyTooLarge, NotFound
 from bff.revisions.archive import MAX_PACKED, ArchiveInvalid
 from bff.revisions.store.failures import StoreUnavailable
-from bff.revisions.store.store import Store
 
 ARCHIVE = "application/vnd.bff.archive"
 """What :mod:`bff.revisions.archive` packs."""
@@ -22,10 +21,9 @@ LONGEST_NOTE = 500
 class Deploying:
     """The page that takes archives. Immutable."""
 
-    def __init__(self, *, functions: Functions, desk: Desk, store: Store) -> None:
+    def __init__(self, *, functions: Functions, desk: Desk) -> None:
         self._functions = functions
         self._desk = desk
-        self._store = store
 
     def operations(self) -> list[Operation]:
         """The one there is."""
@@ -43,6 +41,7 @@ class Deploying:
                 query=(
                     Query(name="note", says="Why; for the listing."),
                     Query(name="tag", says="A tag that shall lead to it."),
+                    Query(name="again", says="true: release it although a release took it back.", kind=bool),
                     Query(
                         name="traffic", says="false: no calls, whatever the release policy says.", kind=bool
                     ),
@@ -69,14 +68,16 @@ class Deploying:
             note=note,
             tag=asked.query.get("tag", ""),
             no_traffic=not asked.query.get("traffic", True),
+            again=asked.query.get("again", False),
             who=asked.who.name,
         )
-        state, release = await self._store.traffic(name), await self._store.release(name)
+        # All of it as it was written down: what is asked of the store after that may fail, and nothing has.
+        published = made.published
         answer = PublishedShape(
-            revision=catalogue.revision(made, state),
-            new=made.is_new,
-            traffic=catalogue.traffic(state),
-            release=catalogue.release(release).release,
+            revision=catalogue.revision(published, made.traffic),
+            new=published.is_new,
+            traffic=catalogue.traffic(made.traffic),
+            release=catalogue.release(made.release).release,
         )
-        where = f"/v1/functions/{name}/revisions/{made.name}"
-        return shown(answer, status=201 if made.is_new else 200, location=where)
+        where = f"/v1/functions/{name}/revisions/{published.name}"
+        return shown(answer, status=201 if published.is_new else 200, location=where)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bff.clock import Clock
 from bff.revisions.snapshot import Snapshot
-from bff.revisions.store.records import Published, ReleaseState, TrafficState
+from bff.revisions.store.records import Deployed, Published, ReleaseState, TrafficState
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
 
@@ -24,9 +24,19 @@ class Desk(Protocol):
     """
 
     async def deploy(
-        self, function: str, archive: bytes, *, note: str, tag: str, no_traffic: bool, who: str
-    ) -> Published:
-        """Publish the files of an archive; FunctionNotLoaded when they cannot serve."""
+        self,
+        function: str,
+        archive: bytes,
+        *,
+        note: str,
+        tag: str,
+        no_traffic: bool,
+        again: bool,
+        who: str,
+    ) -> Deployed:
+        """Publish the files of an archive; FunctionNotLoaded when they cannot serve. ``again`` releases what a
+        release took back.
+        """
 
     async def move(
         self, function: str, traffic: Traffic, *, expected: int | None, who: str, why: str

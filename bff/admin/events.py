@@ -11,13 +11,14 @@ from bff.admin.eventshapes import (
     ExplanationShape,
     PurgeEventsBody,
     RedriveBody,
+    ScheduleShape,
     SentShape,
     TriggerShape,
     WholeEventShape,
 )
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
-from bff.errors import BacklogFull, BadRequest, NoSuchEvent, NoSuchTrigger, NotFound
+from bff.errors import BacklogFull, BadRequest, NoSuchEvent, NoSuchSchedule, NoSuchTrigger, NotFound
 from bff.revisions.store.failures import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -43,7 +44,13 @@ class Events:
 
     def operations(self) -> list[Operation]:
         """All of them."""
-        return [*self._reads(), *self._of_one(), *self._of_many(), *self._of_triggers()]
+        return [
+            *self._reads(),
+            *self._of_one(),
+            *self._of_many(),
+            *self._of_triggers(),
+            *self._of_schedules(),
+        ]
 
     def _reads(self) -> list[Operation]:
         return [
@@ -166,11 +173,35 @@ class Events:
             for verb, (run, says) in said.items()
         ]
 
+    def _of_schedules(self) -> list[Operation]:
+        return [
+            Operation(
+                name="listSchedules",
+                method="GET",
+                path="/v1/schedules",
+                says="Every schedule, when it ran and when it will.",
+                run=self._schedules,
+                answer=list[ScheduleShape],
+                refusals=(NotFound,),
+            ),
+            Operation(
+                name="runSchedule",
+                method="POST",
+                path="/v1/schedules/{name}/run",
+                says="Run a schedule now, beside its times; 202 once its event is on the disk.",
+                run=self._run,
+                scope=Scope.WRITE,
+                answer=SentShape,
+                status=202,
+                refusals=(NotFound, NoSuchSchedule, BacklogFull, StoreUnavailable),
+            ),
+        ]
+
     def _desk(self) -> Operating:
         operating = self._operating()
         if operating is None:
             raise NotFound(
-                "This gateway has no events: routes.yaml has neither triggers nor an events section."
+                "This gateway has no events: routes.yaml has no triggers, schedules, calls or events."
             )
         return operating
 
@@ -201,6 +232,12 @@ class Events:
 
     async def _purge(self, asked: Asked) -> Reply:
         return shown(CountShape(count=await self._desk().purge(asked.body.state, asked.body.trigger)))
+
+    async def _schedules(self, _: Asked) -> Reply:
+        return shown([ScheduleShape(**each) for each in await self._desk().schedules()])
+
+    async def _run(self, asked: Asked) -> Reply:
+        return shown(SentShape(**await self._desk().run(asked.params["name"])), status=202)
 
     async def _pause(self, asked: Asked) -> Reply:
         await self._desk().pause(asked.params["name"], asked.who.name)

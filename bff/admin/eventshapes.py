@@ -106,6 +106,17 @@ class TriggerShape(Shape):
     cancelled: int
 
 
+class ScheduleShape(Shape):
+    """A schedule, when it ran and when it will."""
+
+    name: str
+    function: str
+    cron: str
+    time_zone: str
+    next: Moment
+    last: Moment | None
+
+
 class CountShape(Shape):
     """How many it were."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -15,6 +16,7 @@ from typing import Protocol
 from bff.clock import Clock
 from bff.config.admin import AdminConfig
 from bff.revisions.store.access import hashed
+from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.records import Token
 
 NOTED_EVERY = 60.0
@@ -92,7 +94,8 @@ class Keyring:
         if kept is None:
             return None
         if self._clock.wall() - kept.used > NOTED_EVERY:
-            await self._book.touch_token(kept.id)
+            with suppress(StoreUnavailable):  # whoever only reads needs no store that can be written
+                await self._book.touch_token(kept.id)
         return Who(name=kept.name, scopes=kept.scopes)
 
     async def is_configured(self) -> bool:

@@ -26,7 +26,7 @@ def operations(house: House) -> list[Operation]:
             *Reading(
                 functions=functions, store=store, unpack=house.unpack, describe=house.describe
             ).operations(),
-            *Deploying(functions=functions, desk=house.desk, store=store).operations(),
+            *Deploying(functions=functions, desk=house.desk).operations(),
             *Moving(functions=functions, desk=house.desk).operations(),
             *Releases(functions=functions, store=store, clock=clock, is_ready=house.is_ready).operations(),
             *Caching(house.purge).operations(),

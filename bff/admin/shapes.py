@@ -120,6 +120,9 @@ class RevisionShape(Shape):
     percent: int = Field(description="Its share of the calls now.")
     tags: list[str]
     latest: bool
+    taken_back: Moment | None = Field(
+        default=None, description="When its release took it back, unless it had all calls since."
+    )
 
 
 class FileShape(Shape):

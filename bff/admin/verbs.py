@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bff.errors import NotFound
 from bff.revisions.plan import Deploy
-from bff.revisions.store.records import Change, Published, ReleaseState, TrafficState
+from bff.revisions.store.records import Change, Deployed, ReleaseState, TrafficState
 from bff.revisions.traffic import Traffic
 from bff.runtime.function import Function
 from bff.runtime.mover import Mover
@@ -20,11 +20,18 @@ class Verbs:
         self._functions = functions
 
     async def deploy(
-        self, function: str, archive: bytes, *, note: str, tag: str, no_traffic: bool, who: str
-    ) -> Published:
-        wish = Deploy(who=who, note=note, tag=tag, no_traffic=no_traffic)
-        published, _ = await self._mover.deploy(self._of(function), archive, wish)
-        return published
+        self,
+        function: str,
+        archive: bytes,
+        *,
+        note: str,
+        tag: str,
+        no_traffic: bool,
+        again: bool,
+        who: str,
+    ) -> Deployed:
+        wish = Deploy(who=who, note=note, tag=tag, no_traffic=no_traffic, again=again)
+        return await self._mover.deploy(self._of(function), archive, wish)
 
     async def move(
         self, function: str, traffic: Traffic, *, expected: int | None, who: str, why: str

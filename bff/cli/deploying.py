@@ -29,6 +29,7 @@ def deploy(
     note: str,
     tag: str,
     has_traffic: bool,
+    again: bool,
     admin: str,
     config: Path,
     as_json: bool,
@@ -42,7 +43,12 @@ def deploy(
     }
     if not archives:
         fail(f"there are no functions in {read.folder}; `bff new NAME` writes one", as_json=as_json)
-    query = {"note": note, "tag": tag, "traffic": "" if has_traffic else "false"}
+    query = {
+        "note": note,
+        "tag": tag,
+        "traffic": "" if has_traffic else "false",
+        "again": "true" if again else "",
+    }
     asked = {key: value for key, value in query.items() if value}
     with asking(admin, config, as_json=as_json) as gateway:
         made = [_sent(gateway, each, content, asked, as_json=as_json) for each, content in archives.items()]
@@ -79,3 +85,6 @@ def _tell(made: dict[str, Any]) -> None:
     say(f"{what}; traffic: {traffic(made['traffic']['traffic'])}")
     if made["release"] is not None:
         say(told({"function": made["revision"]["name"], "release": made["release"]}))
+    is_running = made["release"] is not None and made["release"]["state"] in ("running", "paused")
+    if made["revision"]["taken_back"] and not is_running:
+        say("a release took it back before: `bff deploy NAME --again` releases it once more")

@@ -9,6 +9,7 @@ import typer
 from bff.cli.options import GATEWAY, ROUTES, ConfigOption, GatewayOption, JsonOption
 
 events = typer.Typer(no_args_is_help=True, help="Send, list, explain and redrive events.")
+schedules = typer.Typer(no_args_is_help=True, help="List schedules, and run one now.")
 triggers = typer.Typer(no_args_is_help=True, help="List, pause and resume triggers.")
 
 KeyArgument = Annotated[
@@ -169,3 +170,26 @@ def resume(
     from bff.cli.events import stay
 
     stay(name, "resume", admin=admin, config=config, as_json=json)
+
+
+@schedules.command("list")
+def list_schedules(
+    admin: GatewayOption = GATEWAY, config: ConfigOption = ROUTES, json: JsonOption = False
+) -> None:
+    """List the schedules, when they ran and when they will."""
+    from bff.cli.events import schedules
+
+    schedules(admin=admin, config=config, as_json=json)
+
+
+@schedules.command()
+def run(
+    name: Annotated[str, typer.Argument(help="The schedule's name.")],
+    admin: GatewayOption = GATEWAY,
+    config: ConfigOption = ROUTES,
+    json: JsonOption = False,
+) -> None:
+    """Run a schedule now, beside its times."""
+    from bff.cli.events import run
+
+    run(name, admin=admin, config=config, as_json=json)

@@ -74,7 +74,8 @@ def _went(event: dict[str, Any]) -> str:
         f"{each['trigger']}: {each['state']}" + (f" ({each['attempts']})" if each["attempts"] > 1 else "")
         for each in event["deliveries"]
     ]
-    return ", ".join(said) or "no trigger matched"
+    nothing = "the run before had not ended" if event["type"] == "bff.schedule" else "no trigger matched"
+    return ", ".join(said) or nothing
 
 
 def show_event(key: str, *, admin: str, config: Path, as_json: bool) -> None:
@@ -136,6 +137,33 @@ def change(verb: str, key: str, body: dict[str, str], *, admin: str, config: Pat
     else:
         what = "events are forgotten" if verb == "purge" else f"deliveries: {verb}"
         say(f"{told['count']} {what}")
+
+
+def schedules(*, admin: str, config: Path, as_json: bool) -> None:
+    """Print the schedules, when they ran and when they will."""
+    with asking(admin, config, as_json=as_json) as gateway:
+        found = gateway.get("/v1/schedules").value
+    if as_json:
+        show(found)
+        return
+    rows = (
+        [
+            *(each["name"], each["function"], each["cron"], each["time_zone"]),
+            *(moment(each["last"]) if each["last"] else "", moment(each["next"])),
+        ]
+        for each in found
+    )
+    print_table(("schedule", "function", "cron", "time zone", "last", "next"), rows)
+
+
+def run(name: str, *, admin: str, config: Path, as_json: bool) -> None:
+    """Run a schedule now, and print the key of its event."""
+    with asking(admin, config, as_json=as_json) as gateway:
+        sent = gateway.write("POST", f"/v1/schedules/{quote(name, safe='')}/run").value
+    if as_json:
+        show(sent)
+    else:
+        typer.echo(sent["key"])
 
 
 def triggers(*, admin: str, config: Path, as_json: bool) -> None:

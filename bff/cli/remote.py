@@ -26,6 +26,9 @@ def deploy(
     no_traffic: Annotated[
         bool, typer.Option("--no-traffic", help="No calls, whatever the release policy says.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Release it although a release took it back before.")
+    ] = False,
     admin: GatewayOption = GATEWAY,
     config: ConfigOption = ROUTES,
     json: JsonOption = False,
@@ -33,7 +36,16 @@ def deploy(
     """Publish a function's files as a new revision, which gets traffic by the release policy."""
     from bff.cli.deploying import deploy
 
-    deploy(name, note=note, tag=tag, has_traffic=not no_traffic, admin=admin, config=config, as_json=json)
+    deploy(
+        name,
+        note=note,
+        tag=tag,
+        has_traffic=not no_traffic,
+        again=again,
+        admin=admin,
+        config=config,
+        as_json=json,
+    )
 
 
 @app.command()

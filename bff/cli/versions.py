@@ -26,6 +26,9 @@ def versions(name: str, *, admin: str, config: Path, as_json: bool) -> None:
 
 def _row(kept: dict[str, Any]) -> list[str]:
     share = f"{kept['percent']} %" if kept["percent"] else ""
-    name = f"{kept['name']} (latest)" if kept["latest"] else kept["name"]
+    marks = [
+        mark for mark, is_so in (("latest", kept["latest"]), ("taken back", kept["taken_back"])) if is_so
+    ]
+    name = f"{kept['name']} ({', '.join(marks)})" if marks else kept["name"]
     times = moment(kept["created"])
     return [name, share, " ".join(kept["tags"]), times, kept["author"], kept["origin"], kept["note"]]

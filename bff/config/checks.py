@@ -113,7 +113,8 @@ class Checks:
         if self._knows_functions:
             yield from self._unknown_functions(routes)
             yield from self._function_entries(_names(data.get("functions")))
-            yield from self._subscribers(data.get("triggers"))
+            yield from self._subscribers("triggers", data.get("triggers"))
+            yield from self._subscribers("schedules", data.get("schedules"))
             yield from self._called_later(data.get("calls"))
 
     def _conflicts(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
@@ -192,16 +193,16 @@ class Checks:
             if name not in self._found:
                 yield self._at(("functions", name), self._no_function(name, True), is_key=True)
 
-    def _subscribers(self, triggers: Any) -> Iterator[Mistake]:
-        """Functions that triggers name, and those that get their dead letters."""
+    def _subscribers(self, section: str, triggers: Any) -> Iterator[Mistake]:
+        """Functions that triggers or schedules name, and those that get their dead letters."""
         for name, trigger in triggers.items() if isinstance(triggers, dict) else ():
             if not isinstance(trigger, dict):
                 continue
             delivery = trigger.get("delivery")
             sink = delivery.get("deadLetterSink") if isinstance(delivery, dict) else None
             for path, function in (
-                (("triggers", name, "function"), trigger.get("function")),
-                (("triggers", name, "delivery", "deadLetterSink"), sink),
+                ((section, name, "function"), trigger.get("function")),
+                ((section, name, "delivery", "deadLetterSink"), sink),
             ):
                 if isinstance(function, str) and function and function not in self._found:
                     yield self._at(path, self._no_function(function, self._may_show(*path)))

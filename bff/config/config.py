@@ -20,6 +20,7 @@ from bff.config.limits import LimitsConfig
 from bff.config.openapi import OpenApiConfig
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
+from bff.config.schedule import Schedules
 from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
 from bff.config.state import Place, RetentionConfig, StateUrl, place_of
@@ -86,6 +87,9 @@ class Config(Section):
     )
     triggers: Triggers = Field(
         default_factory=no_entries, description="Which events reach which function, by name."
+    )
+    schedules: Schedules = Field(
+        default_factory=no_entries, description="Functions that run by the clock, by name."
     )
     routes: Annotated[tuple[RouteConfig, ...], OrNone] = Field(
         default=(), description="Which paths reach which functions, or services."
@@ -164,7 +168,7 @@ class Config(Section):
     @property
     def has_events(self) -> bool:
         """Whether there is anything to do with events at all."""
-        return self.events is not None or bool(self.triggers) or self.has_calls
+        return self.events is not None or bool(self.triggers) or bool(self.schedules) or self.has_calls
 
     @property
     def has_calls(self) -> bool:

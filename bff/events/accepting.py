@@ -25,6 +25,12 @@ def open_deliveries(session: Session) -> int:
     return int(session.rows("SELECT COUNT(*) FROM deliveries WHERE is_open = 1")[0][0])
 
 
+def is_open(session: Session, trigger: str) -> bool:
+    """Whether a delivery of this trigger has not ended."""
+    sql = "SELECT 1 FROM deliveries WHERE trigger_name = ? AND is_open = 1 LIMIT 1"
+    return bool(session.rows(sql, trigger))
+
+
 def accept(session: Session, incoming: Iterable[Incoming], now: float) -> list[Accepted]:
     """Store events with their deliveries; one that is there already stays as it is, and gets no second delivery."""
     return [_accepted(session, each, now) for each in incoming]

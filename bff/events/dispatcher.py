@@ -83,6 +83,7 @@ class Dispatcher:
         """Go on until cancelled."""
         renewing = asyncio.create_task(self._renew())
         try:
+            await self._take_over()
             while True:
                 self._wakes.clear()
                 self._quiet.clear()
@@ -225,12 +226,20 @@ class Dispatcher:
     async def _renew(self) -> None:
         while True:
             await self._clock.sleep(RENEWS_EVERY)
+            if self._is_shared:
+                await self._take_over()
             if self._running:
                 before = dict(self._running)
                 with suppress(StoreUnavailable):
                     kept = await self._engine.renew(self._holder, LEASE)
                     for key in before.keys() - kept:
                         before[key].cancel()  # cancelled by somebody, or another gateway's by now
+
+    async def _take_over(self) -> None:
+        """What processes of this machine had that are no more may be taken at once."""
+        with suppress(StoreUnavailable):  # then their leases end by themselves
+            if await self._engine.take_over(self._holder):
+                self.wake()
 
     def cancel(self, delivery: str) -> None:
         """Stop working on a delivery, if this gateway does: nobody hears how it ends."""

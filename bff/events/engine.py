@@ -9,6 +9,7 @@ and ``settle`` writes the end of an attempt together with what it published.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -35,8 +36,11 @@ from bff.revisions.store.store import Store
 class Engine(Protocol):
     """What the room needs of it. All raise StoreUnavailable when it cannot be reached."""
 
-    async def enqueue(self, incoming: Sequence[Incoming], *, backlog: int) -> list[Accepted]:
-        """Store events with their deliveries, all or none; returns once that is durable.
+    async def enqueue(
+        self, incoming: Sequence[Incoming], *, backlog: int, unless_open: str = ""
+    ) -> list[Accepted]:
+        """Store events with their deliveries, all or none; returns once that is durable. Without their deliveries
+        where one of the trigger ``unless_open`` has not ended.
 
         Raises:
             BacklogFull: more than ``backlog`` deliveries would be open.
@@ -61,6 +65,9 @@ class Engine(Protocol):
     async def renew(self, holder: str, lease: float) -> frozenset[str]:
         """Keep what was taken for so many seconds more; which deliveries those are."""
 
+    async def take_over(self, own: str) -> bool:
+        """What processes of this machine had that are no more may be taken at once; whether there was any."""
+
     async def settle(self, settled: Settled) -> bool:
         """Write how an attempt ended; False when the lease was lost, and then nothing is written."""
 
@@ -75,12 +82,16 @@ class StoreEngine:
         self.store = store
         self._commits = Commits(store)
 
-    async def enqueue(self, incoming: Sequence[Incoming], *, backlog: int) -> list[Accepted]:
+    async def enqueue(
+        self, incoming: Sequence[Incoming], *, backlog: int, unless_open: str = ""
+    ) -> list[Accepted]:
         more = sum(len(each.deliveries) for each in incoming)
 
         def verb(session: Session, now: float) -> list[Accepted] | None:
             if more and accepting.open_deliveries(session) + more > backlog:
                 return None
+            if unless_open and accepting.is_open(session, unless_open):
+                return accepting.accept(session, [replace(each, deliveries=()) for each in incoming], now)
             return accepting.accept(session, incoming, now)
 
         accepted = await self._commits.run(verb)
@@ -116,17 +127,22 @@ class StoreEngine:
     async def hand_back(self, holder: str) -> None:
         await self._commits.run(lambda session, now: claiming.hand_back(session, holder, now))
 
-    async def take_over(self, own: str) -> None:
-        """What processes of this machine had that are no more may be taken at once."""
+    async def take_over(self, own: str) -> bool:
         holders = await self.store.look(lambda session, _: claiming.holders(session))
-        for holder in takeover.gone(holders, own):
+        gone = takeover.gone(holders, own)
+        for holder in gone:
             await self._commits.run(partial(claiming.take_over, holder=holder))
+        return bool(gone)
 
     async def expire(self, before: float, most: int, *, calls: bool = False) -> int:
         """Forget events that ended long ago, or calls; how many."""
         return await self._commits.run(
             lambda session, _: accepting.expire(session, before, most, calls=calls)
         )
+
+    async def newest(self, source: str) -> str | None:
+        """The greatest id of a source that is kept."""
+        return await self.store.look(lambda session, _: tending.newest(session, source))
 
     async def result(self, delivery: str) -> Result | None:
         """What was answered, if anything was."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json
 
+from bff.config.names import suggest
+from bff.errors import NoSuchSchedule
 from bff.events.broker import Decision
 from bff.events.records import Attempt, Delivery, Kept, Shown, Sought, State
 from bff.events.room import Events
+from bff.events.scheduler import event_of
 from bff.events.stamping import Stamp
+from bff.events.timetable import Timetable, moment_of
 
 MOST_AT_ONCE = 1000
 """Deliveries or events that one command changes: it is one transaction."""
@@ -123,6 +128,41 @@ class Operating:
             }
             for each in self._events.triggers.values()
         ]
+
+    async def schedules(self) -> list[dict[str, Any]]:
+        """Every schedule: when it ran, and when it will."""
+        now = self._events.clock.wall()
+        return [
+            {
+                "name": each.name,
+                "function": each.config.function,
+                "cron": each.config.cron,
+                "time_zone": each.config.time_zone,
+                "next": each.after(now),
+                "last": await self._last(each),
+            }
+            for each in self._events.scheduler.tables.values()
+        ]
+
+    async def _last(self, table: Timetable) -> float | None:
+        last = await self._events.fired(table)
+        return None if last is None else moment_of(last)
+
+    async def run(self, name: str) -> dict[str, Any]:
+        """Run a schedule now, beside its times; the key of its event.
+
+        Raises:
+            NoSuchSchedule: there is none of this name.
+            BacklogFull: too many deliveries are open.
+
+        """
+        tables = self._events.scheduler.tables
+        if name not in tables:
+            raise NoSuchSchedule(name, suggest(name, tables))
+        table, now = tables[name], self._events.clock.wall()
+        event = event_of(table, now, number=secrets.token_hex(8), source=f"{table.source}/by-hand")
+        accepted = await self._events.fire(table, event)
+        return {"key": accepted.key, "new": accepted.is_new}
 
     async def pause(self, trigger: str, who: str) -> None:
         """Deliver nothing for a trigger until it is resumed; events that match are stored.

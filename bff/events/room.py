@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from pydantic_core import to_json
 
@@ -19,7 +18,9 @@ from bff.events.dispatcher import Dispatcher
 from bff.events.engine import StoreEngine
 from bff.events.progressing import Progressing
 from bff.events.records import Accepted, Planned, Shown
+from bff.events.scheduler import Scheduler
 from bff.events.stamping import Stamp
+from bff.events.timetable import Timetable
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.store import Store
 from bff.runtime.invoker import Invoker
@@ -49,9 +50,8 @@ class Events:
         is_shared: bool,
     ) -> None:
         self.engine = StoreEngine(store)
-        self._holder = holder
         self.triggers: Mapping[str, Trigger] = {}
-        self._clock = clock
+        self.clock = clock
         self._stamp = Stamp(clock)
         courier = Courier(invoker, clock=clock, signals=signals)
         self.calling = Calling(courier, config)
@@ -62,12 +62,14 @@ class Events:
             courier=courier,
             calling=self.calling,
             stamp=self._stamp,
-            triggers=lambda: self.triggers,
+            triggers=lambda: self._deliveries,
             clock=clock,
             signals=signals,
             is_shared=is_shared,
             capacity=config.events_said.concurrency,
         )
+        self.scheduler = Scheduler(self, clock=clock, signals=signals)
+        self._deliveries: Mapping[str, Trigger] = {}
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -76,20 +78,29 @@ class Events:
         self._config = config.events_said
         self.calling.configure(config)
         self.triggers = {each.name: each for each in triggers}
+        tables = (
+            {name: Timetable.of(name, each) for name, each in config.schedules.items()}
+            if config.schedules
+            else {}
+        )
+        self.scheduler.configure(tables)
+        self._deliveries = {**self.triggers, **{each.trigger: _trigger_of(each) for each in tables.values()}}
         self._stamp.triggers, self._stamp.digest = triggers, broker.digest_of(config.triggers)
         self.dispatcher.capacity = self._config.concurrency
         self.dispatcher.wake()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        with suppress(StoreUnavailable):  # then their leases end by themselves
-            await self.engine.take_over(self._holder)
         await self.dispatcher.run()
+
+    async def schedule(self) -> None:
+        """Run what is due by the clock until cancelled."""
+        await self.scheduler.run()
 
     async def tidy(self) -> None:
         """Forget what is older than ``events.retention``, again and again, until cancelled."""
         while True:
-            await self._clock.sleep(EXPIRES_EVERY)
+            await self.clock.sleep(EXPIRES_EVERY)
             await self.expire()
 
     async def expire(self) -> int:
@@ -97,7 +108,7 @@ class Events:
         gone = 0
         try:
             for seconds, calls in ((self._config.retention, False), (self.calling.config.retention, True)):
-                before = self._clock.wall() - seconds
+                before = self.clock.wall() - seconds
                 while more := await self.engine.expire(before, MOST_EXPIRED, calls=calls):
                     gone += more
         except StoreUnavailable:
@@ -119,7 +130,25 @@ class Events:
         self.dispatcher.wake()
         return accepted
 
-    async def plan(self, event: CloudEvent, planned: tuple[Planned, ...], digest: str) -> Accepted:
+    async def fire(self, table: Timetable, event: CloudEvent) -> Accepted:
+        """Store the event of a schedule's moment with its delivery, unless that is stored already; without it
+        where the run before has not ended and ``overlap`` is ``skip``.
+
+        Raises:
+            BacklogFull, StoreUnavailable, GatewayDraining: as :meth:`accept`.
+
+        """
+        planned = (Planned(trigger=table.trigger, function=table.config.function),)
+        unless_open = table.trigger if table.config.overlap == "skip" else ""
+        return await self.plan(event, planned, "", unless_open=unless_open)
+
+    async def fired(self, table: Timetable) -> str | None:
+        """The id of the newest event of a schedule that is kept."""
+        return await self.engine.newest(table.source)
+
+    async def plan(
+        self, event: CloudEvent, planned: tuple[Planned, ...], digest: str, *, unless_open: str = ""
+    ) -> Accepted:
         """Store an event with these deliveries, whatever triggers say; ``digest`` is kept with it.
 
         Raises:
@@ -129,7 +158,9 @@ class Events:
         if self.dispatcher.is_stopping:
             raise GatewayDraining
         incoming = self._stamp.planned(event, planned, digest)
-        (accepted,) = await self.engine.enqueue([incoming], backlog=self._config.backlog)
+        (accepted,) = await self.engine.enqueue(
+            [incoming], backlog=self._config.backlog, unless_open=unless_open
+        )
         self.dispatcher.wake()
         return accepted
 
@@ -196,3 +227,15 @@ class Events:
         await self.dispatcher.stop(within)
         await self.progressing.close()
         await self.engine.close()
+
+
+def _trigger_of(table: Timetable) -> Trigger:
+    """What the dispatcher needs to know of a schedule's deliveries."""
+    return Trigger(
+        name=table.trigger,
+        function=table.config.function,
+        delivery=table.config.delivery,
+        concurrency=0,
+        clause=lambda _: "",
+        key=None,
+    )

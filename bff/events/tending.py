@@ -89,6 +89,12 @@ def delivery(session: Session, key: str) -> Delivery | None:
     return _delivery(found) if found else None
 
 
+def newest(session: Session, source: str) -> str | None:
+    """The greatest id of a source that is kept."""
+    (number,) = session.rows("SELECT MAX(id) FROM events WHERE source = ?", source)[0]
+    return number if number is None else str(number)
+
+
 def cancel(session: Session, event: str, now: float) -> int:
     """End what is open of an event; an attempt under way is not heard any more."""
     return len(

@@ -7,6 +7,7 @@ look over its header fields and, where traffic is split, one hash.
 from __future__ import annotations
 
 import random
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,18 +20,20 @@ from bff.sdk.invocation import Invocation
 from bff.sdk.spread import PERCENT, Spread
 from bff.sdk.trust import TOKEN, Trust
 
+_NUMBER = re.compile(r"(dev-)?[0-9]{1,9}", re.ASCII)
 OVERRIDE, TAG = b"bff-override", b"bff-tag"
 
 
 class OverrideUnknown(BffError):
-    """A caller who may choose the revision named one that gets no calls here, not even by its tag."""
+    """A caller who may choose the revision named one that is not kept, or no longer."""
 
-    code, title = "override-unknown", "The override names no revision that can be reached"
+    code, title = "override-unknown", "The override names no revision that is kept"
     status, fault = 400, Fault.CALLER
 
     def __init__(self, function: str, known: tuple[str, ...]) -> None:
         super().__init__(
-            f"Bff-Override names no revision of {function} that can be reached; there are {', '.join(known)}."
+            f"Bff-Override names no revision of {function} that is kept; traffic has {', '.join(known)},"
+            f" and `bff versions {function}` lists all."
         )
 
 
@@ -178,10 +181,15 @@ class Chooser:
         return tagged if tagged is not None and self._allows(self._tag, facts) else None
 
     def _overridden(self, name: str) -> Chosen:
+        """Whichever is kept, with traffic or without: whoever is asked for it finds out."""
         chosen = self._reachable.get(name)
-        if chosen is None:
+        if chosen is None and not self._is_name(name):
             raise OverrideUnknown(self._function, tuple(sorted(self._reachable)))
-        return chosen
+        return chosen or Chosen(revision=name, why="override")
+
+    def _is_name(self, name: str) -> bool:
+        prefix = f"{self._function}-"
+        return name.startswith(prefix) and _NUMBER.fullmatch(name, len(prefix)) is not None
 
     @staticmethod
     def _allows(trust: Trust | None, facts: Facts) -> bool:

@@ -4,7 +4,7 @@ addresses that somebody has, and outlive every step but their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bff.config import ReleaseConfig
@@ -15,12 +15,15 @@ from bff.revisions.traffic import LATEST, Target, Traffic
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy:
-    """What is wished of a publication. With ``no_traffic`` the present shares stay where they are."""
+    """What is wished of a publication. With ``no_traffic`` the present shares stay where they are; ``again``
+    releases what a release has taken back, which nobody else does.
+    """
 
     who: str
     note: str = ""
     tag: str = ""
     no_traffic: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +58,14 @@ def _shares(
 ) -> Planned:
     if rules.is_save and not wish.no_traffic:
         return Planned(traffic=after_save(before.traffic))
-    if not before.latest or (not wish.no_traffic and rules.release.strategy == "immediate"):
+    is_immediate = rules.release.strategy == "immediate"
+    if not before.latest or (is_immediate and not wish.no_traffic and not _is_out(published, wish)):
         return Planned(traffic=before.traffic)
     held = pinned(before.traffic, before.latest)
-    is_there = published.name in (before.latest, before.main)
-    if wish.no_traffic or rules.release.strategy == "manual" or is_there:
-        return Planned(traffic=before.traffic if is_there else held)
+    is_latest = published.name == before.latest
+    is_there = published.name == before.main or (is_latest and not wish.again)
+    if wish.no_traffic or rules.release.strategy == "manual" or is_there or _is_out(published, wish):
+        return Planned(traffic=before.traffic if is_latest or is_there else held)
     running = from_json(release.state) if release.goes_on and release.state else None
     begins = begun(
         published.function,
@@ -71,6 +76,11 @@ def _shares(
         running=running,
     )
     return after_turn(begins, replace(before, traffic=held, latest=published.name))
+
+
+def _is_out(published: Published, wish: Deploy) -> bool:
+    """Whether a release has taken it back, and nobody asks to have it released again."""
+    return bool(published.condemned) and not wish.again
 
 
 def after_turn(release: Release, before: TrafficState) -> Planned:
@@ -102,6 +112,26 @@ def pinned(traffic: Traffic, latest: str) -> Traffic:
 def all_to(traffic: Traffic, revision: str | None) -> Traffic:
     """Everything to one revision; None is whichever is the latest."""
     return Traffic((Target(revision=revision, percent=100), *_tags(traffic.targets)))
+
+
+def all_by(traffic: Traffic, shares: Mapping[str, int]) -> Traffic:
+    """Everything to these revisions, by percent."""
+    targets = (Target(revision=name, percent=percent) for name, percent in shares.items())
+    return Traffic((*targets, *_tags(traffic.targets)))
+
+
+def without(traffic: Traffic, out: Collection[str]) -> Traffic | None:
+    """The same, with the calls of some revisions given to the one with most of the others; None where no other has
+    any. Every target has a name.
+    """
+    stay = [target for target in traffic.targets if target.revision not in out]
+    heir = max((target for target in stay if target.percent), key=lambda each: each.percent, default=None)
+    if heir is None:
+        return None
+    lost = 100 - sum(target.percent for target in stay)
+    return Traffic(
+        tuple(replace(each, percent=each.percent + lost) if each is heir else each for each in stay)
+    )
 
 
 def tagged(traffic: Traffic, tag: str, revision: str | None) -> Traffic:

@@ -12,12 +12,16 @@ from types import ModuleType
 from typing import Any
 
 from bff.clock import Clock
-from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.errors import FunctionNotLoaded
 from bff.runtime import hooks
 from bff.runtime.hooks import HookOverran
 from bff.runtime.instance import Instance
+from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lives import Live
 from bff.sdk.handler import line_of
+
+MOST_TRIES = 3
+"""Instances that may end before they are asked."""
 
 
 async def ask(live: Live, clock: Clock) -> None:
@@ -28,10 +32,7 @@ async def ask(live: Live, clock: Clock) -> None:
         GatewayDraining: it went meanwhile.
 
     """
-    await live.warm()
-    inside = live.instance
-    if inside is None:
-        raise GatewayDraining
+    inside = await _inside(live)
     limit = live.settings.warm_up_timeout
     said = await (said_by(inside, clock, limit) if isinstance(inside, Instance) else inside.approve(limit))
     if said is not None:
@@ -46,6 +47,17 @@ async def ask(live: Live, clock: Clock) -> None:
         )
 
 
+async def _inside(live: Live) -> Instance | ProcessInstance:
+    """A warm instance. A process may end as soon as it is warm; then another one is asked."""
+    for _ in range(MOST_TRIES):
+        await live.warm()
+        if live.instance is not None:
+            return live.instance
+    raise FunctionNotLoaded(
+        live.revision.function, "its process ends before it can be asked whether it is fit"
+    )
+
+
 async def said_by(instance: Instance, clock: Clock, limit: float) -> tuple[str, int | None] | None:
     """Why the module's ``check()`` means no, and the line where it stands; None when it means yes."""
     check = hook_of(instance.package.module())
@@ -56,9 +68,7 @@ async def said_by(instance: Instance, clock: Clock, limit: float) -> tuple[str, 
     except HookOverran:
         why = f"check() did not end within {limit:g} s"
     except Exception as error:
-        why = f"check() raised {type(error).__name__}: {error}"
-    except SystemExit:
-        why = "check() wanted to exit"
+        why = f"check() raised {hooks.told(error)}"
     return None if why is None else (why, line_of(check))
 
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 
 from bff.clock import Clock
 from bff.errors import BffError, FunctionNotLoaded, GatewayDraining
-from bff.revisions.store.failures import StoreUnavailable
-from bff.revisions.store.records import Candidate, TrafficState
+from bff.revisions.store.failures import StoreBroken, StoreUnavailable
+from bff.revisions.store.records import Candidate
 from bff.runtime.function import Function
 from bff.runtime.publisher import Publisher, files_digest
-from bff.signals import Signals, StoreLost, StoreReturned, Unexpected
+from bff.signals import LoadFailed, Signals, StoreLost, StoreReturned, Unexpected
 
 POLL = 0.5
 """Seconds between looks at the store: what one gateway does is seen by the others within a second."""
@@ -24,9 +24,13 @@ BATCH = 100
 """Functions that are published in one transaction."""
 
 
+LONGEST = 30.0
+"""Seconds at most between two attempts at what does not succeed; the first ones come sooner."""
+
+
 class Follower:
-    """Mutable state: ``_seen``, the last number of the sequence; ``_lost``, why the store is away; ``_tasks`` of
-    functions that are behind, by name.
+    """Mutable state: ``_seen``, the last number of the sequence; ``_lost``, why the store cannot be read or written, by
+    which of the two; ``_tasks`` of functions that are behind, by name.
     """
 
     def __init__(
@@ -38,12 +42,13 @@ class Follower:
         signals: Signals,
     ) -> None:
         self._publisher = publisher
+        self._in_force = publisher.in_force
         self._store = publisher.store
         self._functions = functions
         self._clock = clock
         self._signals = signals
         self._seen = 0
-        self._lost: StoreUnavailable | None = None
+        self._lost: dict[str, StoreUnavailable] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
@@ -55,7 +60,7 @@ class Follower:
         """
         self._seen, states = await self._store.everything()
         for state in states.values():
-            self._publisher.learn(state)
+            self._in_force.learn(state)
 
     async def run(self) -> None:
         """Publish the folder, then follow, until cancelled."""
@@ -64,7 +69,7 @@ class Follower:
                 group.create_task(self.settle())
                 group.create_task(self._poll())
         finally:
-            for task in self._tasks.values():
+            for task in list(self._tasks.values()):
                 task.cancel()
 
     async def _poll(self) -> None:
@@ -80,80 +85,138 @@ class Follower:
         try:
             seen, changed = await self._store.changed_since(self._seen)
         except StoreUnavailable as lost:
-            self._tell_lost(lost)
+            self._lose("reading", lost)
             return
-        if self._lost is not None:
-            self._lost = None
-            self._signals.emit(StoreReturned())
+        self._regain("reading")
         for state in changed.values():
-            if self._publisher.learn(state):
-                self._follow(state)
+            if self._in_force.learn(state):
+                self._follow(state.function)
         self._seen = seen
+        for name in self._in_force.behind - self._tasks.keys():
+            self._follow(name)
+        with suppress(StoreUnavailable):  # they wait
+            await self._in_force.note_approved()
 
-    def _tell_lost(self, lost: StoreUnavailable) -> None:
-        if self._lost is None:
+    def _lose(self, how: str, lost: StoreUnavailable) -> None:
+        if not self._lost:
             self._signals.emit(StoreLost(why=str(lost)))
-        self._lost = lost
+        self._lost[how] = lost
 
-    def _follow(self, state: TrafficState) -> None:
-        function = self._functions().get(state.function)
+    def _regain(self, how: str) -> None:
+        if self._lost.pop(how, None) is not None and not self._lost:
+            self._signals.emit(StoreReturned())
+
+    def _follow(self, name: str) -> None:
+        function = self._functions().get(name)
         if function is None or function.live is None:  # its first call asks what is in force
+            self._in_force.behind.discard(name)
             return
-        before = self._tasks.get(function.name)
-        if before is not None and not before.done():
+        before = self._tasks.get(name)
+        if before is not None:
             before.cancel()
-        self._tasks[function.name] = asyncio.create_task(self._obey(function))
+        task = self._tasks[name] = asyncio.create_task(self._obey(function))
+        task.add_done_callback(lambda ended: self._ended(name, ended))
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(name) is task:
+            del self._tasks[name]
 
     async def _obey(self, function: Function) -> None:
-        """Until it succeeds, or cannot: an archive that cannot be fetched now is fetched later."""
-        while True:
-            try:
-                await self._publisher.obey(function, self._publisher.states[function.name])
-            except StoreUnavailable as lost:
-                self._tell_lost(lost)
-                await self._clock.sleep(POLL)
-            except FunctionNotLoaded as failure:
-                function.tell(failure)
-                return
-            except GatewayDraining:
-                return
-            except Exception as error:  # a bug of ours must not end the following
+        """Until it is obeyed as a whole: what cannot be fetched or loaded here now may be later."""
+        told: set[str] = set()
+        pause = POLL
+        while await self._is_behind(function, told):
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, LONGEST)
+
+    async def _is_behind(self, function: Function, told: set[str]) -> bool:
+        try:
+            failures = await self._in_force.obey(function, self._in_force.states[function.name])
+        except GatewayDraining:
+            return False
+        except Exception as error:  # a bug of ours must not end the following
+            if (why := repr(error)) not in told:
+                told.add(why)
                 self._signals.emit(Unexpected(where=f"following {function.name}", error=error))
-                return
-            else:
-                return
+            return True
+        for name, failure in failures.items():
+            self._tell(function, name, failure, told)
+        return bool(failures)
+
+    def _tell(self, function: Function, revision: str, failure: BffError, told: set[str]) -> None:
+        """Once for each reason. That the store is away is told by whoever asks it twice a second."""
+        why = failure.report() if isinstance(failure, FunctionNotLoaded) else f"{revision}: {failure}"
+        is_away = isinstance(failure, StoreUnavailable) and not isinstance(failure, StoreBroken)
+        if why in told or is_away:
+            return
+        told.add(why)
+        serving = function.live.revision.name if function.live else None
+        self._signals.emit(LoadFailed(function=function.name, report=why, serving=serving))
 
     async def settle(self) -> None:
         """Publish what of the folder nobody has published, and make revisions that are not in the folder ready
-        to be loaded without the store. What cannot be read is left to its first caller, who is told.
+        to be loaded without the store. What cannot be read is left to its first caller, who is told; what cannot be
+        written is tried again.
         """
-        waiting: list[Candidate] = []
-        for function in list(self._functions().values()):
+        left = await self._settled(list(self._functions().values()))
+        pause = POLL
+        while left:
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, LONGEST)
+            left = await self._settled(left)
+
+    async def _settled(self, functions: list[Function]) -> list[Function]:
+        """Those that the store does not take now."""
+        waiting: dict[Function, Candidate] = {}
+        left: list[Function] = []
+        for function in functions:
             with suppress(BffError):
                 await self._settle(function, waiting)
             if len(waiting) >= BATCH:
-                await self._publish(waiting)
+                left += await self._refused(waiting)
             await self._clock.sleep(PAUSE)
-        await self._publish(waiting)
+        return left + await self._refused(waiting)
 
-    async def _settle(self, function: Function, waiting: list[Candidate]) -> None:
+    async def _settle(self, function: Function, waiting: dict[Function, Candidate]) -> None:
         if function.live is not None:
             return
-        taken = await function.look()
-        state = self._publisher.states.get(function.name)
+        state = self._in_force.states.get(function.name)
+        try:
+            taken = await function.look()
+        except FunctionNotLoaded as failure:
+            if state is None:
+                raise
+            function.tell(failure)
+            await self._restore_cold(function)
+            return
         if state is None:
-            waiting.append(await self._publisher.candidate(taken))
-        elif files_digest(taken) != state.folder:
+            waiting[function] = await self._publisher.candidate(taken)
+        elif files_digest(taken) != state.folder and not await self._publisher.passes_over(function, taken):
             await self._publisher.open(function)
         elif taken.digest != state.digest or state.routed() != {state.latest}:
-            await self._publisher.restore_cold(function)
+            await self._restore_cold(function)
 
-    async def _publish(self, waiting: list[Candidate]) -> None:
-        fresh = [each for each in waiting if each.function not in self._publisher.states]
+    async def _restore_cold(self, function: Function) -> None:
+        await self._in_force.restore_cold(function)
+        await self._publisher.succeed(function, is_start=True)
+
+    async def _refused(self, waiting: dict[Function, Candidate]) -> list[Function]:
+        """Publish them; those that the store does not take."""
+        states = self._in_force.states
+        fresh = {
+            function: candidate for function, candidate in waiting.items() if function.name not in states
+        }
         waiting.clear()
+        if not fresh:
+            return []
         try:
-            if fresh:
-                await self._store.publish(fresh)
-                await self.catch_up()
+            await self._store.publish(fresh.values())
         except StoreUnavailable as lost:
-            self._tell_lost(lost)
+            self._lose("writing", lost)
+            return list(fresh)
+        self._regain("writing")
+        await self.catch_up()
+        return []
+
+    def __repr__(self) -> str:
+        return f"<Follower at {self._seen}, {len(self._tasks)} behind>"

@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from bff.errors import FunctionNotLoaded, GatewayDraining
-from bff.revisions.choice import Choosing
+from bff.revisions.choice import Choosing, OverrideUnknown
 from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
-from bff.runtime import approval, maker, warmup
-from bff.runtime.activator import Activator
-from bff.runtime.backoff import Setbacks
+from bff.revisions.store.failures import NoSuchRevision
 from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.line import Crowd
-from bff.runtime.lives import Live, Lives
-from bff.runtime.pool import Pool
+from bff.runtime.lives import Live
+from bff.runtime.making import Making
+from bff.runtime.publishing import Publishing
 from bff.runtime.settings import Settings
+from bff.runtime.source import Source
 from bff.runtime.standing import Standing
 from bff.runtime.tally import Tally
 from bff.runtime.warmup import Workshop
@@ -32,49 +31,23 @@ from bff.signals import Blockages, LoadFailed, Signals, TrafficMoved
 Inside = Instance | ProcessInstance
 
 
-class Publishing(Protocol):
-    """Who knows a function's revisions, and which traffic is in force; asks the function to take it."""
-
-    async def open(self, function: Function) -> None:
-        """Route it for the first time in this process.
-
-        Raises:
-            FunctionNotLoaded: there is no revision that could serve.
-            StoreUnavailable: nobody can tell.
-
-        """
-
-    async def refresh(self, function: Function) -> bool:
-        """Look at the disk again; True when a new revision was published. A failure is told as a signal."""
-
-    async def succeed(self, function: Function) -> bool:
-        """Publish the latest revision's files under the present settings, where those are others; True when
-        they were.
-        """
-
-
 class Function:
     """Publishing runs in tasks of the function's own: callers come and go, what they began is finished.
 
-    Mutable state: ``lives`` and ``_newest``, changed under ``_publishing``, but for a change of traffic, which
-    is one step; ``failure``, ``settings``, ``_opening``, ``_setbacks``, ``tally``, ``blocked``.
+    Mutable state: ``lives``, which ``_making`` makes while traffic changes in one step; ``_source`` with the
+    ``failure`` of the newest text, ``settings``, ``_opening``, ``tally``, ``blocked``.
     """
 
     __slots__ = (
-        "_dev",
         "_errands",
         "_first_callers",
-        "_forkserver",
-        "_newest",
+        "_making",
         "_opening",
         "_publisher",
-        "_publishing",
-        "_root",
-        "_setbacks",
         "_signals",
+        "_source",
         "_workshop",
         "blocked",
-        "failure",
         "lives",
         "name",
         "settings",
@@ -93,25 +66,37 @@ class Function:
         signals: Signals,
         forkserver: Forkserver,
         choosing: Choosing | None = None,
+        making: type[Making] = Making,
     ) -> None:
         self.name = name
-        self._forkserver = forkserver
         self.settings = settings
-        self.lives = Lives(self._activator, choosing or Choosing(function=name))
-        self.failure: FunctionNotLoaded | None = None
-        self._root = root
-        self._dev = dev
+        self._source = Source(name, root, is_dev=dev)
+        self._making = making(
+            choosing or Choosing(function=name),
+            settings=lambda: self.settings,
+            source=self._source,
+            workshop=workshop,
+            signals=signals,
+            forkserver=forkserver,
+        )
+        self.lives = self._making.lives
         self._publisher = publisher
         self._workshop = workshop
         self._signals = signals
-        self._publishing = asyncio.Lock()
-        self._newest: Revision | None = None
         self._opening: asyncio.Task[None] | None = None
         self._errands = Errands()
         self._first_callers = Crowd()
-        self._setbacks = Setbacks(workshop.clock)
         self.tally = Tally()
         self.blocked = Blockages()
+
+    @property
+    def failure(self) -> FunctionNotLoaded | None:
+        """Why the newest code cannot serve; None where it can, as far as is known."""
+        return self._source.failure
+
+    @failure.setter
+    def failure(self, failure: FunctionNotLoaded | None) -> None:
+        self._source.failure = failure
 
     @property
     def live(self) -> Live | None:
@@ -137,8 +122,10 @@ class Function:
 
         """
         while True:
+            if live is None and self.live is not None:
+                live = await self._invited(invocation)
             if live is None or live.instance is None:
-                self._setbacks.refuse_while_backing_off(self._key(live))
+                self._making.setbacks.refuse_while_backing_off(self._key(live))
             try:
                 if live is None:
                     with self._first_callers.joined(self.name):
@@ -153,20 +140,35 @@ class Function:
                 live = self.lives.of(invocation)
             except FunctionNotLoaded as failure:
                 self.failure = failure
-                self._setbacks.failed(self._key(live), failure)
+                self._making.setbacks.failed(self._key(live), failure)
                 raise
             else:
                 return live, inside
+
+    async def _invited(self, invocation: Invocation) -> Live | None:
+        """Who answers an override that names a revision without any traffic, which is fetched and warmed for it."""
+        name = self.lives.asked_for(invocation)
+        if name is not None:
+            await self._errands.run(self._invite(name))
+        return self.lives.of(invocation)
+
+    async def _invite(self, name: str) -> None:
+        try:
+            revision = await self._publisher.kept(self, name)
+        except NoSuchRevision:
+            known = self.routing.reachable() if self.routing is not None else ()
+            raise OverrideUnknown(self.name, tuple(sorted(known))) from None
+        await self._making.invite(revision)
 
     def _key(self, live: Live | None) -> str:
         """Whose warm-ups are counted together: a revision's."""
         if live is not None:
             return live.revision.name
-        return self._newest.name if self._newest is not None else ""
+        return self._source.newest.name if self._source.newest is not None else ""
 
     def hear_warm_up(self, revision: str, seconds: float | None) -> None:
         """A revision's warm-up took so long, or failed (None)."""
-        self._setbacks.hear(revision, is_failure=seconds is None)
+        self._making.setbacks.hear(revision, is_failure=seconds is None)
         if seconds is not None:
             self.tally.warmed_up(seconds)
 
@@ -179,7 +181,7 @@ class Function:
 
     def consider(self, now: float) -> None:
         """Let instances go if the autoscaler says so."""
-        if not self._publishing.locked():
+        if not self._making.turns.are_taken:
             self.lives.consider(now)
 
     def rest(self) -> None:
@@ -205,17 +207,6 @@ class Function:
             if self.live is live:  # else a new revision took over while we waited
                 return live
 
-    async def warm(self, revision: str) -> None:
-        """Warm a revision that is routed or was made ready, before traffic moves to it.
-
-        Raises:
-            KeyError: it is neither.
-            FunctionNotLoaded: it could not be warmed.
-            GatewayDraining: the function is closed, or it went meanwhile.
-
-        """
-        await self.lives[revision].warm()
-
     # Revisions and their traffic
 
     async def admit(self, revision: Revision, *, is_known: bool = False) -> None:
@@ -228,34 +219,7 @@ class Function:
             GatewayDraining: the function is closed.
 
         """
-        await self._errands.run(self._admit(revision, is_known=is_known))
-
-    async def _admit(self, revision: Revision, *, is_known: bool) -> None:
-        async with self._publishing:
-            if self._dev or self._newest is None:
-                self._newest = revision  # whose text is the one on the disk
-            present = self.lives.get(revision.name)
-            if present is not None:
-                with suppress(GatewayDraining):  # traffic went elsewhere while we waited: it is made anew
-                    await self._approved(present, is_known=is_known)
-                    return
-            fresh = self._activator(revision)
-            try:
-                await self._approved(fresh, is_known=is_known)
-            except BaseException:
-                await fresh.close()
-                raise
-            self.lives.make_ready(fresh)
-
-    async def _approved(self, live: Live, *, is_known: bool) -> None:
-        try:
-            await (live.warm() if is_known else approval.ask(live, self._workshop.clock))
-        except FunctionNotLoaded as failure:
-            self.failure = failure
-            self._setbacks.failed(live.revision.name, failure)
-            raise
-        if not is_known or self._setbacks.why(live.revision.name) is self.failure:
-            self.failure = None  # else it is newer code's, which this says nothing about
+        await self._errands.run(self._making.admit(revision, is_known=is_known))
 
     def route(self, routing: Routing) -> None:
         """From now on calls go as this says, in one step; what none can reach any more drains and is evicted.
@@ -266,9 +230,9 @@ class Function:
         """
         if self._errands.is_closed:
             raise GatewayDraining
-        before, self._newest = self.routing, routing.revisions[routing.latest]
+        before, self._source.newest = self.routing, routing.revisions[routing.latest]
         self.lives.route(routing)
-        self._setbacks.keep(self.lives.keys())
+        self._making.setbacks.keep(self.lives.keys())
         if before is None or before.shares() != routing.shares() or before.tags() != routing.tags():
             self._signals.emit(
                 TrafficMoved(
@@ -314,45 +278,18 @@ class Function:
             FunctionNotLoaded: they are no function.
 
         """
-        try:
-            return await warmup.read(self._root, self.name, self.settings, self._workshop)
-        except FunctionNotLoaded as failure:
-            self.failure = failure
-            raise
+        return await self._source.read(self.settings, self._workshop)
 
     def is_unchanged(self) -> None:
         """The disk has the text of the latest revision again: whatever failed meanwhile is forgotten."""
         self.failure = None
         if self.routing is not None:
-            self._newest = self.routing.revisions[self.routing.latest]
-
-    async def _warmed(self, fresh: Live) -> None:
-        try:
-            await fresh.warm()
-        except FunctionNotLoaded as failure:
-            self.failure = failure
-            self._setbacks.failed(fresh.revision.name, failure)
-            raise
-        except asyncio.CancelledError:
-            await fresh.close()  # nobody else knows of it
-            raise
-        self.failure = None
+            self._source.newest = self.routing.revisions[self.routing.latest]
 
     def tell(self, failure: FunctionNotLoaded) -> None:
         """Say as a signal that new code cannot serve, and who goes on."""
         serving = self.live.revision.name if self.live else None
         self._signals.emit(LoadFailed(function=self.name, report=failure.report(), serving=serving))
-
-    def _activator(self, revision: Revision) -> Live:
-        tools = (self._workshop, self._signals, self._has_real_paths)
-        settings = self.settings.for_revision(revision.snapshot.settings)
-        if settings.isolation == "process":
-            return Pool(revision, settings, maker.in_processes(*tools, self._forkserver))
-        return Activator(revision, settings, maker.inline(*tools))
-
-    def _has_real_paths(self, revision: Revision) -> bool:
-        """Only the newest dev revision: its text and the file on disk are the same."""
-        return self._dev and revision is self._newest
 
     # Settings
 
@@ -375,20 +312,13 @@ class Function:
 
     async def _remake(self, *chosen: Live) -> None:
         has_successor = not chosen and await self._publisher.succeed(self)
-        async with self._publishing:
-            fresh = self.routing.latest if has_successor and self.routing is not None else ""
-            for live in chosen or tuple(self.lives.values()):
-                # One that went meanwhile needs no new instance, nor does the one that was made just now.
-                if self.lives.get(live.revision.name) is live and live.revision.name != fresh:
-                    await self._remake_one(live)
-
-    async def _remake_one(self, live: Live) -> None:
-        try:
-            fresh = self._activator(live.revision)
-            await self._warmed(fresh)
-            self.lives.replace(fresh)
-        except FunctionNotLoaded as failure:
-            self.tell(failure)
+        fresh = self.routing.latest if has_successor and self.routing is not None else ""
+        for live in chosen or tuple(self.lives.values()):
+            if live.revision.name != fresh:  # which was made just now
+                try:
+                    await self._making.remake(live)
+                except FunctionNotLoaded as failure:
+                    self.tell(failure)
 
     # The end
 
@@ -414,12 +344,7 @@ class Function:
 
     def depends_on(self, changed: set[str]) -> bool:
         """Whether a change to these files (relative to the functions folder) may concern it."""
-        own = (f"{self.name}.py", f"{self.name}/")
-        if any(path == own[0] or path.startswith(own[1]) for path in changed):
-            return True
-        if self.failure is not None:
-            return True
-        return self._newest is not None and any(map(self._newest.snapshot.concerns, changed))
+        return self._source.depends_on(changed)
 
     def status(self) -> dict[str, object]:
         """What operators see of it."""

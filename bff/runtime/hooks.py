@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bff.clock import Clock, Expiry
+from bff.revisions.loader import words_of
 from bff.sdk.handler import ContractBroken
 
 GRACE = 0.5
@@ -20,6 +21,24 @@ class HookOverran(Exception):
     """A hook did not end in time; it was cancelled."""
 
 
+class Escaped(Exception):
+    """A hook raised what is no ordinary exception (SystemExit, KeyboardInterrupt, GeneratorExit, or one of the
+    author's own), which is the cause: past every ``except Exception``, and out of a task, it would end the loop.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(told(error))
+        self.__cause__ = error
+
+
+def told(error: BaseException) -> str:
+    """``ValueError: no disk``, as the author wrote it."""
+    if isinstance(error, Escaped):
+        return str(error)
+    words = words_of(error)
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
 async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) -> Any:
     """What a hook returns, awaited if it can be.
 
@@ -28,7 +47,8 @@ async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) 
     Raises:
         HookOverran: the clock reached ``until`` first.
         ContractBroken: it is a generator, of which nothing ran.
-        BaseException: what the hook raised. A cancellation of its own making comes as RuntimeError.
+        Exception: what the hook raised. A cancellation of its own making comes as RuntimeError.
+        Escaped: what it raised is no Exception.
 
     """
     running = asyncio.create_task(_outcome(hook, args))
@@ -44,8 +64,10 @@ async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) 
     value, error = running.result()
     if isinstance(error, asyncio.CancelledError):
         raise RuntimeError("it awaited something that was cancelled") from error
-    if error is not None:
+    if isinstance(error, Exception):
         raise error
+    if error is not None:
+        raise Escaped(error)
     if inspect.isgenerator(value) or inspect.isasyncgen(value):
         raise ContractBroken(
             f"{value.__name__}() is a generator, so its body never ran", remedy="take the `yield` out of it"

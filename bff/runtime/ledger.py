@@ -8,7 +8,7 @@ from typing import Any
 from bff.revisions.outcomes import NOTHING, Outcomes
 from bff.revisions.outcomes import from_json as outcomes_from_json
 from bff.revisions.plan import step_of
-from bff.revisions.release import Release, from_json
+from bff.revisions.release import Release, State, from_json
 from bff.revisions.store.records import Change, Counted, ReleaseState
 from bff.runtime.function import Function
 from bff.runtime.mover import Mover
@@ -89,6 +89,7 @@ class StoreLedger:
             who=GATEWAY,
             why=why,
             numbers=numbers,
+            goes_back=after.state is State.ROLLED_BACK,
         )
         return await self._mover.turn(function, change, before, after)
 

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
+from bff.runtime.hooks import told
+
 
 class LifespanFailed(Exception):
     """The application said that its startup or shutdown failed."""
@@ -76,8 +78,10 @@ class Lifespan:
         }
         try:
             await self._app(scope, self._to_app.get, self._from_app.put)
-        except SystemExit as error:  # out of a task it would end the loop
-            raise LifespanFailed("the application's lifespan wanted to exit the process") from error
+        except (Exception, asyncio.CancelledError):
+            raise
+        except BaseException as error:  # out of a task it would end the loop
+            raise LifespanFailed(f"the application's lifespan raised {told(error)}") from error
 
     async def _ask(self, phase: str) -> None:
         """Return when the application has answered, or has ended without an answer."""

@@ -66,10 +66,11 @@ class Lives(Mapping[str, Live]):
         return len({**self._ready, **self._by_name})
 
     def of(self, invocation: Invocation) -> Live | None:
-        """Who answers this call, which is told of the choice; None while there is no revision.
+        """Who answers this call, which is told of the choice; None while there is no revision, or where an
+        override names one that is not at hand.
 
         Raises:
-            OverrideUnknown: a caller who may choose asks for what is not there.
+            OverrideUnknown: a caller who may choose asks for what is no revision.
 
         """
         if self._choose is None:
@@ -78,7 +79,14 @@ class Lives(Mapping[str, Live]):
         invocation.cohort = chosen.cohort
         if chosen.lane:
             invocation.lane = chosen.lane
-        return self._by_name[chosen.revision]
+        return self._by_name.get(chosen.revision) or self._ready.get(chosen.revision)
+
+    def asked_for(self, invocation: Invocation) -> str | None:
+        """The revision an override names that is not at hand; None where the call needs no such one."""
+        if self._choose is None:
+            return None
+        name = self._choose(invocation).revision
+        return None if name in self else name
 
     def route(self, routing: Routing, fresh: Live | None = None) -> None:
         """From now on calls go as this says; ``fresh`` takes the place of its revision's present one. What
@@ -115,6 +123,9 @@ class Lives(Mapping[str, Live]):
         if live.revision.name in self._by_name:
             self.replace(live)
             return
+        before = self._ready.pop(live.revision.name, None)
+        if before is not None and before is not live:
+            self._retire(before)
         self._ready[live.revision.name] = live
         for name in list(self._ready)[:-READY_AT_MOST]:
             self._retire(self._ready.pop(name))

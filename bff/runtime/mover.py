@@ -5,20 +5,24 @@ Whatever fails on the way leaves everything as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from bff.clock import Clock
 from bff.revisions import plan
+from bff.revisions.past import Shares
 from bff.revisions.plan import Deploy
 from bff.revisions.release import Event, Release, State, from_json
 from bff.revisions.routing import Routing
-from bff.revisions.store.failures import NoSuchRelease, NoSuchRevision
-from bff.revisions.store.records import Change, Planned, Published, ReleaseState, TrafficState
+from bff.revisions.store.failures import Conflict, NoSuchRelease, NoSuchRevision
+from bff.revisions.store.records import Change, Deployed, Planned, ReleaseState, TrafficState
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
 from bff.runtime.function import Function
 from bff.runtime.publisher import Publisher
+
+MOST_TRIES = 5
+"""Times that a change which names no version begins again because traffic moved meanwhile."""
 
 
 class Mover:
@@ -41,7 +45,7 @@ class Mover:
         """Where it is written."""
         return self._publisher.store
 
-    async def deploy(self, function: Function, packed: bytes, wish: Deploy) -> tuple[Published, TrafficState]:
+    async def deploy(self, function: Function, packed: bytes, wish: Deploy) -> Deployed:
         """Publish an archive: :meth:`Publisher.deploy`."""
         return await self._publisher.deploy(function, packed, wish)
 
@@ -49,49 +53,65 @@ class Mover:
         """Obey a change of traffic, which ends a release that is under way: somebody has decided otherwise.
         One without traffic is a line in the history.
         """
-        async with self._publisher.lock(function.name):
-            before = await self._known(function)
-            if change.traffic is None:
-                return await self.store.move(change)
-            return await self._move(function, change, before)
+        before = await self._known(function)
+        if change.traffic is None:
+            return await self.store.move(change)
+        return await self._move(function, change, before, State.SUPERSEDED)
 
     async def tag(self, function: Function, tag: str, revision: str | None, change: Change) -> TrafficState:
         """A tag leads to this revision from now on; None takes it away. A release goes on."""
-        return await self._step(
-            function, change, lambda old: plan.tagged(old.traffic, tag, revision), ends=False
-        )
+
+        async def step(before: TrafficState) -> tuple[Traffic, State | None]:
+            return plan.tagged(before.traffic, tag, revision), None
+
+        return await self._step(function, change, step)
 
     async def promote(self, function: Function, change: Change) -> TrafficState:
         """Everything to the latest revision, and to those that follow it. Where a release of an older one is
         under way it is that one, which was judged, and no later deploy gets calls by itself.
         """
-        release = await self.store.release(function.name)
-        canary = from_json(release.state).canary if release.goes_on and release.state is not None else None
-        return await self._step(
-            function,
-            change,
-            lambda old: plan.all_to(old.traffic, None if canary in (None, old.latest) else canary),
-            State.PROMOTED,
-        )
+
+        async def step(before: TrafficState) -> tuple[Traffic, State | None]:
+            release = await self._release(function)
+            canary = release.canary if release is not None else None
+            wanted = None if canary in (None, before.latest) else canary
+            return plan.all_to(before.traffic, wanted), State.PROMOTED
+
+        return await self._step(function, change, step)
 
     async def rollback(self, function: Function, to: str | None, change: Change) -> TrafficState:
-        """Everything to a revision, or to the newest before the present one that ever had traffic; where a
-        release is under way, to what it was compared with. A newer deploy gets none until somebody promotes it.
+        """Everything to a revision, or to what served last before the present state; where a release is under way,
+        to what it was compared with. What a release took back is never gone back to by itself. A newer deploy gets
+        no calls until somebody promotes it.
         """
-        target = to or await self._previous(function)
-        return await self._step(
-            function, change, lambda old: plan.all_to(old.traffic, target), State.ROLLED_BACK
-        )
+
+        async def step(before: TrafficState) -> tuple[Traffic, State | None]:
+            release = await self._release(function)
+            if to is not None:
+                is_canary = release is not None and release.canary == to
+                return plan.all_to(before.traffic, to), State.PROMOTED if is_canary else State.ROLLED_BACK
+            if release is not None:
+                return plan.all_to(before.traffic, release.baseline), State.ROLLED_BACK
+            return plan.all_by(before.traffic, await self._served_before(function)), State.ROLLED_BACK
+
+        return await self._step(function, replace(change, goes_back=True), step)
+
+    async def _served_before(self, function: Function) -> Shares:
+        back = await self.store.back(function.name)
+        shares = back.last_good()
+        if shares is None:
+            known = (each.name for each in back.versions)
+            raise NoSuchRevision(function.name, f"that served before {back.now.main}", known)
+        return shares
 
     async def turn(self, function: Function, change: Change, before: Release, after: Release) -> bool:
         """A release becomes another, and traffic with it; False where it is no more what it was before."""
-        async with self._publisher.lock(function.name):
-            known = await self._known(function)
-            present = await self.store.release(function.name)
-            if present.state is None or from_json(present.state) != before:
-                return False
-            wanted = plan.after_turn(after, known).traffic
-            ready = await self._ready(function, replace(known, traffic=wanted))
+        known = await self._known(function)
+        present = await self.store.release(function.name)
+        if present.state is None or from_json(present.state) != before:
+            return False
+        ready = await self._ready(function, replace(known, traffic=plan.after_turn(after, known).traffic))
+        async with self._publisher.in_force.lock(function.name):
             state = await self.store.turn(change, present, lambda seen: plan.after_turn(after, seen))
             if state is None:
                 return False
@@ -126,53 +146,63 @@ class Mover:
         self,
         function: Function,
         change: Change,
-        step: Callable[[TrafficState], Traffic],
-        end: State = State.SUPERSEDED,
-        *,
-        ends: bool = True,
+        step: Callable[[TrafficState], Awaitable[tuple[Traffic, State | None]]],
     ) -> TrafficState:
-        async with self._publisher.lock(function.name):
-            before = await self._known(function)
-            expected = before.version if change.expected is None else change.expected
-            whole = replace(change, traffic=step(before), expected=expected)
-            return await self._move(function, whole, before, end, ends=ends)
+        """From what is in force to what ``step`` makes of it, and of a release that goes on. Whoever did not say on
+        what the change is based wants it whatever was done meanwhile: it begins again on that.
+        """
+        before = await self._known(function)
+        if change.expected is not None:
+            return await self._stepped(function, change, step, before)
+        for _ in range(MOST_TRIES):
+            try:
+                based = replace(change, expected=before.version)
+                return await self._stepped(function, based, step, before)
+            except Conflict:
+                before = await self.store.traffic(function.name)
+        return await self._stepped(function, change, step, before)
 
-    async def _move(
+    async def _stepped(
         self,
         function: Function,
         change: Change,
+        step: Callable[[TrafficState], Awaitable[tuple[Traffic, State | None]]],
         before: TrafficState,
-        end: State = State.SUPERSEDED,
-        *,
-        ends: bool = True,
     ) -> TrafficState:
+        traffic, end = await step(before)
+        return await self._move(function, replace(change, traffic=traffic), before, end)
+
+    async def _move(
+        self, function: Function, change: Change, before: TrafficState, end: State | None
+    ) -> TrafficState:
+        """Traffic as the change says; a release that goes on is in the state ``end`` after it, unless that is None."""
         assert change.traffic is not None
         ready = await self._ready(function, replace(before, traffic=change.traffic))
-        release = await self.store.release(function.name)
-        if not (ends and release.goes_on):
-            state: TrafficState | None = await self.store.move(change)
-        else:
-            ended = Planned(traffic=change.traffic, release={**(release.state or {}), "state": str(end)})
-            state = await self.store.turn(change, release, lambda _: ended)
-        if state is None:  # the release turned in between, and traffic with it
-            before = await self.store.traffic(function.name)
-            return await self._move(function, change, before, end, ends=ends)
-        await self._obey(function, state, ready)
-        return state
+        async with self._publisher.in_force.lock(function.name):
+            state = None
+            while state is None:  # None: the release turned in between, and traffic with it
+                state = await self._written(change, end)
+            await self._obey(function, state, ready)
+            return state
+
+    async def _written(self, change: Change, end: State | None) -> TrafficState | None:
+        release = await self.store.release(change.function)
+        if end is None or not release.goes_on or change.traffic is None:
+            return await self.store.move(change)
+        ended = Planned(traffic=change.traffic, release={**(release.state or {}), "state": str(end)})
+        return await self.store.turn(change, release, lambda _: ended)
 
     async def _ready(self, function: Function, wanted: TrafficState) -> Routing:
         """Every revision that gets calls, warm before the first of them comes."""
-        routing = await self._publisher.routing(function, wanted)
+        routing = await self._publisher.in_force.routing(function, wanted)
         for name, percent in routing.shares().items():
             if percent:
                 await function.admit(routing.revisions[name], is_known=True)
         return routing
 
     async def _obey(self, function: Function, state: TrafficState, ready: Routing) -> None:
-        began = self._clock.now()
-        self._publisher.learn(state)
-        routing = await self._publisher.routing(function, state, None, *ready.revisions.values())
-        self._publisher.take(function, routing, began)
+        revisions = ready.revisions.values()
+        await self._publisher.in_force.settle(function, state, self._clock.now(), None, *revisions)
 
     async def _known(self, function: Function) -> TrafficState:
         before = await self._publisher.know(function)
@@ -180,15 +210,7 @@ class Mover:
             raise NoSuchRevision(function.name, "latest")
         return before
 
-    async def _previous(self, function: Function) -> str:
+    async def _release(self, function: Function) -> Release | None:
+        """The one that goes on."""
         release = await self.store.release(function.name)
-        if release.goes_on and release.state is not None:
-            return from_json(release.state).baseline
-        state = await self._known(function)
-        versions = await self.store.versions(function.name)
-        present = next((each.number for each in versions if each.name == state.main), 0)
-        older = [each for each in versions if each.number < present]
-        used = [each for each in older if each.last_active] or older
-        if not used:
-            raise NoSuchRevision(function.name, f"before {state.main}", (each.name for each in versions))
-        return used[-1].name
+        return from_json(release.state) if release.goes_on and release.state is not None else None

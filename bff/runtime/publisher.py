@@ -1,37 +1,43 @@
-"""Revisions get their names, and traffic moves: the verbs above the store and the functions.
+"""Revisions get their names: of what is in the folder, what is deployed, and what changed settings make of them.
 
-A change is made ready in the function first, then written in the store, then obeyed by the function: what fails
-on the way leaves everything as it was. Following what other gateways did is :mod:`bff.runtime.follower`'s.
+A change is made ready in the function first, then written in the store, then obeyed (:mod:`bff.runtime.inforce`):
+what fails before it is written leaves everything as it was. Following what other gateways did is
+:mod:`bff.runtime.follower`'s.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from bff.clock import Clock
 from bff.config import ReleaseConfig
 from bff.errors import FunctionNotLoaded
 from bff.revisions import plan
 from bff.revisions.plan import Deploy, Rules
+from bff.revisions.release import from_json
 from bff.revisions.revision import Revision
-from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.failures import StoreUnavailable
-from bff.revisions.store.records import Candidate, Published, TrafficState
+from bff.revisions.store.records import Candidate, Deployed, Published, TrafficState
 from bff.revisions.store.retention import Retention
 from bff.revisions.store.store import Store
 from bff.runtime.function import Function
+from bff.runtime.inforce import InForce
 from bff.runtime.shelf import Shelf
-from bff.signals import LoadFailed, RevisionReady, Signals, Unexpected
+from bff.runtime.turns import Turns
+from bff.signals import FolderPassedOver, LoadFailed, Signals, Unexpected
 
 GATEWAY = "gateway"
 """Who did what nobody asked for."""
 
 
 class Publisher:
-    """Mutable state: ``states``, the last traffic known of every function; ``_locks``, one for each function."""
+    """Publications of a function wait for each other, and for the load of what is new; for a change of traffic they
+    take the lock of ``in_force`` besides, in this order.
+
+    Mutable state: ``in_force``; ``_passed_over``, functions whose folder was told of; ``_publishing``, the locks.
+    """
 
     def __init__(
         self,
@@ -46,28 +52,27 @@ class Publisher:
     ) -> None:
         """``retention`` and ``release`` are what routes.yaml says now, the latter of a function."""
         self.store = store
-        self.states: dict[str, TrafficState] = {}
+        self.in_force = InForce(store, shelf=shelf, clock=clock, signals=signals)
         self._shelf = shelf
         self._clock = clock
         self._signals = signals
         self._dev = dev
         self._retention = retention
         self._release = release
-        self._locks: dict[str, asyncio.Lock] = {}
-
-    def lock(self, function: str) -> asyncio.Lock:
-        """Held while the function's revisions or traffic change."""
-        return self._locks.setdefault(function, asyncio.Lock())
-
-    def learn(self, state: TrafficState) -> bool:
-        """Remember a function's traffic; False when later news is known already."""
-        known = self.states.get(state.function)
-        if known is not None and known.changed >= state.changed:
-            return False
-        self.states[state.function] = state
-        return True
+        self._passed_over: set[str] = set()
+        self._publishing = Turns()
 
     # What functions ask for
+
+    async def kept(self, function: Function, name: str) -> Revision:
+        """A revision that is kept, whatever its traffic.
+
+        Raises:
+            NoSuchRevision: it is not kept, or no longer.
+            StoreUnavailable: it would have to be fetched, and cannot be.
+
+        """
+        return await self._shelf.revision(function, name, self.in_force.states[function.name])
 
     async def open(self, function: Function) -> None:
         """Route a function for the first time in this process: as the store says, after publishing what is new
@@ -78,24 +83,24 @@ class Publisher:
             StoreUnavailable: it was never published, and cannot be now; or its revision cannot be fetched.
 
         """
-        async with self.lock(function.name):
+        async with self._publishing.of(function.name):
             if function.live is None:
-                await self._open(function)
+                await self._open(function, is_start=True)
 
-    async def _open(self, function: Function) -> None:
+    async def _open(self, function: Function, *, is_start: bool) -> None:
         began = self._clock.now()
         taken = await self._looked_at(function)
-        state = self.states.get(function.name)
+        state = self.in_force.states.get(function.name)
         if state is None:
             assert taken is not None
-            state = await self._publish_first(function, taken)
+            await self._publish_first(taken)
         elif taken is not None:
-            await self._publish_changed(function, taken, state, began)
-            state = self.states[function.name]
+            await self._publish_changed(function, taken, state, began, is_start=is_start)
         if function.live is None:
+            state = self.in_force.states[function.name]
             is_current = taken is not None and files_digest(taken) == state.folder
             failure = None if is_current else function.failure
-            await self._restore(function, state, taken, began)
+            await self.in_force.restore(function, state, taken, began)
             function.failure = failure  # an older one serves, and what is wrong with the new text is still so
 
     async def _looked_at(self, function: Function) -> Snapshot | None:
@@ -104,54 +109,43 @@ class Publisher:
             return await function.look()
         except FunctionNotLoaded as failure:
             function.tell(failure)
-            if function.name in self.states:
+            if function.name in self.in_force.states:
                 return None
             raise
 
-    async def _publish_first(self, function: Function, taken: Snapshot) -> TrafficState:
+    async def _publish_first(self, taken: Snapshot) -> None:
         await self.store.publish([await self.candidate(taken)])
-        state = await self.store.traffic(function.name)
-        self.learn(state)
-        return state
+        self.in_force.learn(await self.store.traffic(taken.function))
 
     async def _publish_changed(
-        self, function: Function, taken: Snapshot, state: TrafficState, began: float
+        self, function: Function, taken: Snapshot, state: TrafficState, began: float, *, is_start: bool
     ) -> bool:
-        """Publish what is new in the folder, or in the settings, as if by a deploy; True when it was."""
+        """Publish what is new in the folder, or in the settings, as if by a deploy; True when it was. At the
+        start what the store knows already is not new: see ADR 43.
+        """
         with self._told(function):
-            if files_digest(taken) == state.folder:
-                return await self._succeed(function, state, taken, began)
+            if files_digest(taken) == state.folder or (is_start and await self.passes_over(function, taken)):
+                return await self._succeed(function, state, taken, began, is_start=is_start)
             await self._deploy(function, taken, Deploy(who=GATEWAY), began, is_folder=True)
             return True
         return False
 
-    async def _restore(
-        self, function: Function, state: TrafficState, taken: Snapshot | None, began: float
-    ) -> None:
-        while True:
-            routing = await self.routing(function, state, taken)
-            if len(routing.reachable()) == 1:
-                await function.admit(routing.revisions[routing.main], is_known=True)
-            newer = self.states.get(function.name, state)
-            if newer.changed == state.changed:
-                break
-            state = (
-                newer  # another gateway moved traffic while this one warmed: who follows it saw nobody live
-            )
-        self.take(function, routing, began)
-
-    async def restore_cold(self, function: Function) -> None:
-        """Route a function by what the store says without loading anything, so that the store may go away
-        before its first call. One whose newest revision is the folder's has no need of that.
+    async def passes_over(self, function: Function, taken: Snapshot) -> bool:
+        """Whether the store knows these files of a folder that was found at the start; it is told then. A gateway
+        that comes back with an older folder must not take newer revisions' traffic.
         """
-        async with self.lock(function.name):
-            state = self.states.get(function.name)
-            if function.live is None and state is not None:
-                function.route(await self.routing(function, state, None))
+        known = await self.store.holding(function.name, taken.digest, files_digest(taken))
+        if known is None:
+            return False
+        serving = self.in_force.states[function.name].main
+        if known.name != serving and function.name not in self._passed_over:
+            self._passed_over.add(function.name)
+            self._signals.emit(FolderPassedOver(function=function.name, revision=known.name, serving=serving))
+        return True
 
     async def refresh(self, function: Function) -> bool:
         """Publish what is new on the disk; True when there was something. A failure is told as a signal."""
-        async with self.lock(function.name):
+        async with self._publishing.of(function.name):
             try:
                 with self._told(function):
                     return await self._refresh(function)
@@ -160,25 +154,25 @@ class Publisher:
             return False
 
     async def _refresh(self, function: Function) -> bool:
-        began, state = self._clock.now(), self.states.get(function.name)
+        began, state = self._clock.now(), self.in_force.states.get(function.name)
         if state is None or function.live is None:
-            await self._open(function)
+            await self._open(function, is_start=False)
             return True
         taken = await function.look()
         if files_digest(taken) == state.folder:
             function.is_unchanged()
-        return await self._publish_changed(function, taken, state, began)
+        return await self._publish_changed(function, taken, state, began, is_start=False)
 
-    async def succeed(self, function: Function) -> bool:
-        """Publish the latest revision's files under the present settings, where those are others; True when
-        they were. A failure is told as a signal.
+    async def succeed(self, function: Function, *, is_start: bool = False) -> bool:
+        """Publish what serves under the present settings, where those are others than those last published; True
+        when they were. At the start those that the store knows are nothing new. A failure is told as a signal.
         """
-        async with self.lock(function.name):
-            state, began = self.states.get(function.name), self._clock.now()
+        async with self._publishing.of(function.name):
+            state, began = self.in_force.states.get(function.name), self._clock.now()
             if state is None or function.live is None:
                 return False
             with self._told(function):
-                return await self._succeed(function, state, None, began)
+                return await self._succeed(function, state, None, began, is_start=is_start)
             return False
 
     @contextmanager
@@ -193,21 +187,34 @@ class Publisher:
             self._signals.emit(LoadFailed(function=function.name, report=str(failure), serving=serving))
 
     async def _succeed(
-        self, function: Function, state: TrafficState, taken: Snapshot | None, began: float
+        self, function: Function, state: TrafficState, taken: Snapshot | None, began: float, *, is_start: bool
     ) -> bool:
         if taken is not None and taken.digest == state.digest:
             return False
         latest = await self._shelf.revision(function, state.latest, state, taken)
-        fresh = latest.snapshot.under(function.settings.frozen())
-        if fresh.digest == latest.digest:
+        frozen = function.settings.frozen()
+        if latest.snapshot.under(frozen).digest == latest.digest:
+            return False
+        name = await self._served(state)
+        fresh = (await self._shelf.revision(function, name, state, taken)).snapshot.under(frozen)
+        if is_start and await self.store.holding(function.name, fresh.digest, "") is not None:
             return False
         wish = Deploy(who=GATEWAY, note="its settings in routes.yaml changed")
         await self._deploy(function, fresh, wish, began, is_folder=False)
         return True
 
+    async def _served(self, state: TrafficState) -> str:
+        """Whose files changed settings are for: those that serve, or are about to. The latest may have been taken
+        back, or never released.
+        """
+        release = await self.store.release(state.function)
+        if release.goes_on and release.state is not None:
+            return from_json(release.state).canary
+        return state.main
+
     # What people ask for
 
-    async def deploy(self, function: Function, packed: bytes, wish: Deploy) -> tuple[Published, TrafficState]:
+    async def deploy(self, function: Function, packed: bytes, wish: Deploy) -> Deployed:
         """Publish an archive, after it was loaded and checked without a byte of traffic. One whose digest is
         known is that revision, and becomes the latest again.
 
@@ -219,54 +226,61 @@ class Publisher:
 
         """
         taken = await self._shelf.unpacked(packed, function)
-        async with self.lock(function.name):
-            began = self._clock.now()
-            await self.know(function)
-            return await self._deploy(function, taken, wish, began, is_folder=False)
+        await self.know(function)
+        async with self._publishing.of(function.name):
+            return await self._deploy(function, taken, wish, self._clock.now(), is_folder=False)
 
     async def know(self, function: Function) -> TrafficState | None:
         """Who gets its calls. A function nobody ever published is published as it lies in the folder first: what
         comes after is newer. None where the folder has nothing to publish either.
         """
-        if function.name not in self.states:
+        if function.name in self.in_force.states:
+            return self.in_force.states[function.name]
+        async with self._publishing.of(function.name):
             state = await self.store.traffic(function.name)
-            if state.latest:
-                self.learn(state)
-                return state
-            try:
-                return await self._publish_first(function, await function.look())
-            except FunctionNotLoaded:
-                return None
-        return self.states[function.name]
+            if not state.latest:
+                try:
+                    await self.store.publish([await self.candidate(await function.look())])
+                except FunctionNotLoaded:
+                    return None
+                state = await self.store.traffic(function.name)
+            self.in_force.learn(state)
+            return state
 
     async def _deploy(
         self, function: Function, taken: Snapshot, wish: Deploy, began: float, *, is_folder: bool
-    ) -> tuple[Published, TrafficState]:
+    ) -> Deployed:
+        """Load and check it, while traffic may move; then write it down and obey."""
         name, _ = await self.store.reserve(function.name, taken.digest)
         revision = self._shelf.at_hand(function, name) or Revision(
             name, function.name, taken, self._clock.wall()
         )
         await function.admit(revision)
-        candidate = await self.candidate(taken, wish=wish, name=name, is_folder=is_folder)
-        rules = Rules(is_save=self._dev, release=self._release(function.name), now=self._clock.wall())
-        published, state = await self.store.deploy(
-            candidate, lambda before, made, release: plan.after_deploy(before, made, release, wish, rules)
-        )
-        if published.name != name:  # another gateway published the same at the same time
-            revision = Revision(published.name, function.name, taken, published.created)
-        self.learn(state)
-        routing = await self.routing(function, state, taken, revision)
-        self.take(function, routing, began)
-        await self._collect(function, published)
-        return published, state
+        candidate = await self.candidate(taken, wish=wish, name=name, is_folder=is_folder, is_approved=True)
+        async with self.in_force.lock(function.name):
+            rules = Rules(is_save=self._dev, release=self._release(function.name), now=self._clock.wall())
+            made = await self.store.deploy(
+                candidate, lambda before, new, release: plan.after_deploy(before, new, release, wish, rules)
+            )
+            if made.published.name != name:  # another gateway published the same at the same time
+                revision = Revision(made.published.name, function.name, taken, made.published.created)
+            await self.in_force.settle(function, made.traffic, began, taken, revision)
+        await self._collect(function, made.published)
+        return made
 
     # Tools
 
     async def candidate(
-        self, taken: Snapshot, *, wish: Deploy | None = None, name: str = "", is_folder: bool = True
+        self,
+        taken: Snapshot,
+        *,
+        wish: Deploy | None = None,
+        name: str = "",
+        is_folder: bool = True,
+        is_approved: bool = False,
     ) -> Candidate:
         """What the store is given of a snapshot."""
-        wish = wish or Deploy(who=GATEWAY)
+        wish, files = wish or Deploy(who=GATEWAY), files_digest(taken)
         return Candidate(
             function=taken.function,
             digest=taken.digest,
@@ -274,57 +288,20 @@ class Publisher:
             settings=taken.settings.decode(),
             name=name,
             author=wish.who,
-            folder=files_digest(taken) if is_folder else "",
+            folder=files if is_folder else "",
             note=wish.note,
+            files=files,
+            is_approved=is_approved,
         )
 
-    async def obey(self, function: Function, state: TrafficState) -> None:
-        """Take what another gateway decided, once every revision that gets calls is warm.
-
-        Raises:
-            FunctionNotLoaded: one of them cannot serve here.
-            StoreUnavailable: one of them cannot be fetched.
-
-        """
-        async with self.lock(function.name):
-            if function.live is None or state.changed < self.states[function.name].changed:
-                return
-            began = self._clock.now()
-            routing = await self.routing(function, state)
-            for name, percent in routing.shares().items():
-                if percent:
-                    await function.admit(routing.revisions[name], is_known=True)
-            self.take(function, routing, began)
-
-    async def routing(
-        self, function: Function, state: TrafficState, taken: Snapshot | None = None, *known: Revision
-    ) -> Routing:
-        revisions: Mapping[str, Revision] = {each.name: each for each in known}
-        found = {
-            name: revisions.get(name) or await self._shelf.revision(function, name, state, taken)
-            for name in sorted(state.traffic.names() | {state.latest})
-        }
-        return Routing(traffic=state.traffic, revisions=found, latest=state.latest)
-
-    def take(self, function: Function, routing: Routing, began: float) -> None:
-        before = function.routing
-        function.route(routing)
-        latest = routing.revisions[routing.latest]
-        if before is None or before.latest != latest.name:
-            self._signals.emit(
-                RevisionReady(
-                    function=function.name,
-                    revision=latest.name,
-                    digest=latest.digest,
-                    seconds=self._clock.now() - began,
-                )
-            )
-
     async def _collect(self, function: Function, published: Published) -> None:
-        """Garbage comes with new revisions only, so this is when to look for it."""
+        """Garbage comes with new revisions only, so this is when to look for it; where it stays, the next new one
+        takes it along.
+        """
         policy = self._retention()
         if published.is_new and published.number > policy.least:
-            await self.store.collect(function.name, policy, set(function.lives))
+            with suppress(StoreUnavailable):
+                await self.store.collect(function.name, policy, set(function.lives))
 
 
 def files_digest(taken: Snapshot) -> str:

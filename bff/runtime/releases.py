@@ -14,6 +14,7 @@ from bff.config import ReleaseConfig
 from bff.revisions.judgement import Verdict, judge
 from bff.revisions.outcomes import NOTHING, Outcomes, outcome_of
 from bff.revisions.release import Event, Release, decide, policy_of
+from bff.revisions.store.failures import StoreUnavailable
 from bff.sdk.cohort import Cohort, Side
 from bff.sdk.invocation import Invocation
 from bff.signals import ReleaseTurned, Signals, Unexpected
@@ -88,6 +89,8 @@ class Releases:
             try:
                 await self.look()
                 was_well = True
+            except StoreUnavailable:
+                was_well = False  # the follower tells of it, and nothing unexpected has happened
             except Exception as error:
                 if was_well:  # once, not every second
                     self._signals.emit(Unexpected(where="releases", error=error))

@@ -56,8 +56,10 @@ class Settings:
 def routes_by_function(config: Config) -> Routes:
     """Every function's routes."""
     found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-    for name, trigger in config.triggers.items():
-        found.setdefault(trigger.function, []).append((f"trigger {name}", ()))
+    offline = [(name, each.function) for name, each in config.triggers.items()]
+    offline += [(f"schedule/{name}", each.function) for name, each in config.schedules.items()]
+    for name, function in offline:
+        found.setdefault(function, []).append((f"trigger {name}", ()))
     for route in config.routes:
         if not route.service:
             found.setdefault(route.function, []).append((route.path, Pattern.parse(route.path).parameters))

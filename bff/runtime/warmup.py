@@ -14,12 +14,12 @@ from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded
 from bff.measured import WarmUp
 from bff.revisions import snapshot
-from bff.revisions.loader import Loader, Package, explain, words_of
+from bff.revisions.loader import Loader, Package, explain
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.runtime import hooks
 from bff.runtime.handlerthreads import HandlerThreads, Stuck
-from bff.runtime.hooks import HookOverran
+from bff.runtime.hooks import Escaped, HookOverran
 from bff.runtime.imports import ImportWatch
 from bff.runtime.instance import Instance
 from bff.runtime.lifespan import LifespanFailed
@@ -41,8 +41,16 @@ class Workshop:
     senders: Callable[[], Mapping[str, Sender]]
     logger: Callable[[Invocation], Any]
     stuck: Stuck = field(default_factory=Stuck)
+    new_code_thread: Threads | None = None
     publish: Publish | None = None
     progress: Progress | None = None
+
+    def for_new_code(self) -> Workshop:
+        """The same, for code that never served: a deploy that takes its time to be imported stands in nobody's
+        way, neither a rollback's nor a cold start's.
+        """
+        thread = self.new_code_thread
+        return self if thread is None else replace(self, loader_thread=thread)
 
 
 PHASES = ("queue", "read", "compile", "imports", "construct", "start")
@@ -277,10 +285,8 @@ async def _stopped(hook: Callable[[], Any], clock: Clock, until: float, limit: f
         await hooks.run(hook, clock=clock, until=until)
     except HookOverran:
         return [f"stop did not end within {limit:g} s"]
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:
-        return [f"stop raised {type(error).__name__}: {words_of(error)}"]
+    except Exception as error:
+        return [f"stop raised {hooks.told(error)}"]
     return []
 
 
@@ -315,6 +321,6 @@ def _contract_failure(
         )
     if isinstance(error, LifespanFailed):
         return FunctionNotLoaded(function, str(error), where=place)
-    failure = explain(error, package)
+    failure = explain(error.__cause__ or error if isinstance(error, Escaped) else error, package)
     failure.where = failure.where or place
     return failure

@@ -224,6 +224,4 @@ class NoEvents(BffError):
     status, fault = 500, Fault.FUNCTION
 
     def __init__(self) -> None:
-        super().__init__(
-            "routes.yaml has neither triggers nor an events section, so nothing can be published."
-        )
+        super().__init__("routes.yaml has no triggers and no events section, so nothing can be published.")

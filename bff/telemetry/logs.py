@@ -23,6 +23,7 @@ from bff.signals import (
     EndpointsChanged,
     EventDied,
     Evicted,
+    FolderPassedOver,
     InstanceDead,
     LimitsLost,
     LimitsReturned,
@@ -122,6 +123,7 @@ class EventLog:
         signals.listen(DiscoveryFailed, self._discovery_failed)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
+        signals.listen(FolderPassedOver, self._passed_over)
         signals.listen(LimitsLost, self._limits_lost)
         signals.listen(LimitsReturned, self._limits_returned)
         signals.listen(StoreLost, self._store_lost)
@@ -248,6 +250,13 @@ class EventLog:
 
     def _no_local_token(self, said: NoLocalToken) -> None:
         self._lines.write("warning", "no token for commands on this machine", {"why": said.why})
+
+    def _passed_over(self, said: FolderPassedOver) -> None:
+        fields = {"function": said.function, "folder": said.revision, "serving": said.serving}
+        remedy = f"bff rollback {said.function} --to {said.revision}"
+        self._lines.write(
+            "warning", "the folder has an older revision; the newer one goes on", {**fields, "remedy": remedy}
+        )
 
     def _limits_lost(self, said: LimitsLost) -> None:
         then = "calls are let in uncounted" if said.lets_in else "calls are refused"

@@ -71,6 +71,7 @@ class Insider(httpx.AsyncBaseTransport):
         if events is None:
             raise LookupError("routes.yaml has neither triggers nor an events section")
         passed = 0.0
+        await events.scheduler.quiet()
         while (seconds := await events.dispatcher.quiet()) is not None and passed + seconds <= within:
             passed += seconds
             events.dispatcher.wake()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,15 @@ from bff.clock import Clock, SystemClock
 from bff.revisions import archive
 from bff.revisions.snapshot import Snapshot, take
 from bff.revisions.store.database import Database
-from bff.revisions.store.records import Candidate, Change, Planned, Published, ReleaseState, TrafficState
+from bff.revisions.store.records import (
+    Candidate,
+    Change,
+    Deployed,
+    Planned,
+    Published,
+    ReleaseState,
+    TrafficState,
+)
 from bff.revisions.store.sqlite import SQLite
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
@@ -47,8 +56,16 @@ class Desk:
         self.store = store
 
     async def deploy(
-        self, function: str, archive: bytes, *, note: str, tag: str, no_traffic: bool, who: str
-    ) -> Published:
+        self,
+        function: str,
+        archive: bytes,
+        *,
+        note: str,
+        tag: str,
+        no_traffic: bool,
+        who: str,
+        again: bool = False,
+    ) -> Deployed:
         candidate = Candidate(
             function=function,
             digest=hashed(archive.decode("latin-1")),
@@ -57,12 +74,13 @@ class Desk:
             author=who,
             note=note,
         )
-        made, _ = await self.store.deploy(
+        made = await self.store.deploy(
             candidate, lambda state, _made, _release: Planned(traffic=state.traffic)
         )
-        if tag:
-            await self.tag(function, tag, made.name, expected=None, who=who, why="")
-        return made
+        if not tag:
+            return made
+        name = made.published.name
+        return replace(made, traffic=await self.tag(function, tag, name, expected=None, who=who, why=""))
 
     async def move(
         self, function: str, traffic: Traffic, *, expected: int | None, who: str, why: str
@@ -146,7 +164,7 @@ class Asking:
             )
             for source in sources
         ]
-        return [each.name for each in made]
+        return [each.published.name for each in made]
 
     def packed(self, files: Mapping[str, str | bytes]) -> bytes:
         return packed(self.folder, files)

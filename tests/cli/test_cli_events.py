@@ -119,3 +119,22 @@ def test_a_gateway_without_events_says_so(
     running = gateway(project("routes: []\n", mail=MAIL))
     ran = bff("events", "list", BFF_ADMIN=running.admin)
     assert (ran.code, "This gateway has no events" in ran.err) == (1, True)
+
+
+def test_a_schedule_is_listed_and_run_by_hand(
+    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any]
+) -> None:
+    """When it will run, and that it has; a name that is none is corrected."""
+    routes = 'schedules: {warm: {cron: "0 0 1 1 *", time_zone: Europe/Zurich, function: warm}}\n'
+    running = gateway(
+        project(routes, warm="from bff import CloudEvent\nasync def handle(event: CloudEvent) -> None: ...\n")
+    )
+    operator = Operator(bff, running.admin, running.folder)
+    (told,) = operator("schedules", "list", "--json").json
+    assert (told["cron"], told["time_zone"], told["last"]) == ("0 0 1 1 *", "Europe/Zurich", None)
+    assert "-12-31T23:00:00" in told["next"]
+    assert "Europe/Zurich" in operator("schedules", "list").out
+    key = operator("schedules", "run", "warm").out.strip()
+    eventually(lambda: operator.states(key) == {"schedule/warm": "delivered"}, every=0.1)
+    wrong = operator("schedules", "run", "wram")
+    assert (wrong.code, "did you mean warm?" in wrong.err) == (1, True)

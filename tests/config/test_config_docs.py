@@ -57,6 +57,7 @@ from bff.config.headerrules import HeaderRulesConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
+from bff.config.schedule import ScheduleConfig
 from bff.config.static import StaticConfig
 from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
@@ -110,6 +111,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.faults[]": FaultConfig,
     "events": EventsConfig,
     "calls": CallsConfig,
+    "schedules.NAME": ScheduleConfig,
     "triggers.NAME": TriggerConfig,
     "filter": FilterConfig,
     "delivery": DeliveryConfig,

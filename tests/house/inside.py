@@ -41,7 +41,7 @@ class Inside:
         publisher = self.house.publisher
         taken = await function.look()
         (made,) = await publisher.store.publish([await publisher.candidate(taken)])
-        publisher.learn(await publisher.store.traffic(name))
+        publisher.in_force.learn(await publisher.store.traffic(name))
         return Revision(made.name, name, taken, made.created)
 
     @property
@@ -54,8 +54,7 @@ class Inside:
         write(elsewhere, {f"{name}.py": source})
         packed = archive.packed(snapshot.take(elsewhere, name))
         wished = Deploy(**{"who": "ann", **wish})
-        published, _ = await self.house.mover.deploy(self._functions[name], packed, wished)
-        return published
+        return (await self.house.mover.deploy(self._functions[name], packed, wished)).published
 
     async def move(self, name: str, *shares: tuple[str, int], **change: Any) -> TrafficState:
         """What `bff traffic` does."""

@@ -411,3 +411,31 @@ print(*[name for name in sys.modules if name.startswith("bff.events")])
 """
     done = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+async def test_a_schedule_runs_a_function_by_the_clock(write_project: Write, notes: Notes) -> None:
+    """With its data, at its moments, and not beside a run that has not ended."""
+    folder = write_project(
+        {
+            "routes.yaml": """\
+                schedules:
+                  warm: {cron: "0 * * * *", function: warm, data: {pages: 3}}
+                """,
+            "functions/_notes.py": notes.source,
+            "functions/warm.py": """\
+                from bff import CloudEvent
+                from ._notes import note
+                async def handle(event: CloudEvent) -> None:
+                    note(id=event.id, source=event.source, pages=event.data["pages"])
+                """,
+        }
+    )
+    clock = ManualClock(wall=1_767_225_600.0 + 30)
+    async with client(folder, clock=clock) as page:
+        await page.deliver()
+        for _ in range(2):
+            await clock.leap(3_600)
+            await page.deliver()
+    ids = [f"2026-01-01T0{hour}:00:00Z" for hour in range(3)]
+    assert [note["id"] for note in notes.read()] == ids, "the first was half a minute ago at the start"
+    assert notes.read()[0] | {"id": ""} == {"id": "", "source": "/schedules/warm", "pages": 3}

@@ -156,12 +156,22 @@ def test_an_override_may_name_several_functions() -> None:
         assert chooser(call(("Bff-Override", nothing))).revision == "home-1"
 
 
-def test_an_override_that_leads_nowhere_is_refused() -> None:
+def test_an_override_that_names_no_revision_is_refused() -> None:
     """A tester must not take the usual revision for the one asked for; a stranger hears nothing."""
     chooser = compiled(choosing(override=LOCAL), routing({"1": 100}))
-    with pytest.raises(OverrideUnknown, match="there are home-1") as refused:
-        chooser(call(("Bff-Override", "home=home-7")))
-    assert refused.value.status == 400
+    for nonsense in ("shop-7", "home-seven", "home-", "home-7/..", "home-1234567890", "xhome-7"):
+        with pytest.raises(OverrideUnknown, match="traffic has home-1") as refused:
+            chooser(call(("Bff-Override", f"home={nonsense}")))
+        assert refused.value.status == 400
+        assert chooser(call(("Bff-Override", f"home={nonsense}"), client="10.0.0.1")).revision == "home-1"
+
+
+def test_an_override_reaches_beyond_traffic() -> None:
+    """Whether a revision without any is kept is found out by whoever is to wake it."""
+    chooser = compiled(choosing(override=LOCAL), routing({"1": 100}))
+    for name in ("home-7", "home-00007", "home-dev-7"):
+        chosen = chooser(call(("Bff-Override", f"home={name}")))
+        assert (chosen.revision, chosen.why, chosen.cohort, chosen.lane) == (name, "override", None, "")
     assert chooser(call(("Bff-Override", "home=home-7"), client="10.0.0.1")).revision == "home-1"
 
 

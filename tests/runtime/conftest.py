@@ -128,7 +128,7 @@ class Runtime:
     async def named(self, taken: Snapshot) -> Revision:
         """A published revision of a snapshot, which no function has heard of."""
         (made,) = await self.store.publish([await self.publisher.candidate(taken)])
-        self.publisher.learn(await self.store.traffic(taken.function))
+        self.publisher.in_force.learn(await self.store.traffic(taken.function))
         return Revision(made.name, taken.function, taken, made.created)
 
     def invocation(

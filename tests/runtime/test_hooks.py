@@ -8,7 +8,7 @@ import contextvars
 import pytest
 
 from bff.runtime import hooks
-from bff.runtime.hooks import GRACE, HookOverran
+from bff.runtime.hooks import GRACE, Escaped, HookOverran
 from bff.testing import ManualClock
 from tests.runtime.conftest import tasks
 
@@ -30,26 +30,52 @@ async def test_hooks_may_be_sync_or_async(clock: ManualClock) -> None:
     "error",
     [
         ValueError("x"),
-        SystemExit(1),
-        KeyboardInterrupt(),
         TimeoutError(),
-        GeneratorExit(),
         StopAsyncIteration(),
     ],
     ids=repr,
 )
-async def test_what_a_hook_raises_comes_back(clock: ManualClock, error: BaseException) -> None:
-    """Whatever it is; a TimeoutError of its own is not taken for ours, and SystemExit does not end the loop."""
+async def test_what_a_hook_raises_comes_back(clock: ManualClock, error: Exception) -> None:
+    """Whatever it is; a TimeoutError of its own is not taken for ours."""
 
     async def fail() -> None:
         raise error
 
-    try:
+    with pytest.raises(type(error)) as caught:
         await hooks.run(fail, clock=clock, until=clock.now() + 1)
-    except BaseException as raised:
-        assert type(raised) is type(error)  # noqa: PT017 - pytest.raises would not catch them all alike
-    else:
-        pytest.fail("nothing was raised")
+    assert caught.value is error
+
+
+class Panic(BaseException):
+    """As Rust's extensions raise it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit(), "GeneratorExit"),
+        (Panic("at 7"), "Panic: at 7"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_what_would_end_the_loop_comes_as_an_ordinary_exception(
+    clock: ManualClock, error: BaseException, said: str, *, is_async: bool
+) -> None:
+    """Which names it, and has it as its cause: any task may ask a hook, and lives on."""
+
+    def fail() -> None:
+        raise error
+
+    async def fail_later() -> None:
+        raise error
+
+    with pytest.raises(Escaped, match=f"^{said}$") as caught:
+        await hooks.run(fail_later if is_async else fail, clock=clock, until=clock.now() + 1)
+    assert caught.value.__cause__ is error
+    assert hooks.told(caught.value) == said
 
 
 async def test_a_cancellation_of_its_own_making_is_a_failure(clock: ManualClock) -> None:

@@ -8,84 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from bff.clock import SystemClock
-from bff.config import ReleaseConfig
-from bff.revisions.loader import Loader
 from bff.revisions.outcomes import GOOD, OWN, Outcomes
-from bff.revisions.release import Event, Release, State, from_json
+from bff.revisions.release import Event, Release, State
 from bff.revisions.store.failures import NoSuchRelease
 from bff.revisions.store.records import Change
-from bff.revisions.store.sqlite import SQLite
-from bff.revisions.store.store import Store
-from bff.runtime.function import Function
-from bff.runtime.ledger import StoreLedger
-from bff.runtime.mover import Mover
-from bff.runtime.publisher import Publisher
 from bff.runtime.releases import cohorts_of
-from bff.runtime.shelf import Shelf
-from bff.runtime.threads import Threads
-from tests.runtime.conftest import Runtime
+from tests.runtime.gateways import Gateway
+from tests.runtime.gateways import gateways as on_one_store
 
 pytestmark = pytest.mark.anyio
 
-CANARY = ReleaseConfig(strategy="canary", steps=(10, 50, 100))
 CHANGE = Change(function="home", what="by hand", who="ann")
-
-
-class Gateway:
-    """A gateway's part of a shared store."""
-
-    def __init__(self, runtime: Runtime, where: Path, name: str) -> None:
-        clock = SystemClock()
-        self.runtime = runtime
-        self.thread = Threads("bff-store", 1)
-        self.store = Store(SQLite(where, wall=clock.wall), thread=self.thread, clock=clock)
-        shelf = Shelf(self.store, root=runtime.root, thread=runtime.loader_thread)
-        runtime.publisher = Publisher(
-            self.store,
-            shelf=shelf,
-            clock=clock,
-            signals=runtime.signals,
-            dev=False,
-            release=lambda function: CANARY,
-        )
-        self.mover = Mover(runtime.publisher, clock=clock)
-        self.ledger = StoreLedger(self.mover, gateway=name, functions=lambda: runtime.invoker.functions)
-        self.function: Function = runtime.function()
-
-    async def deploy(self, word: str) -> None:
-        self.runtime.write(home=f"async def handle(): return {word!r}\n")
-        await self.function.look()
-        await self.runtime.publisher.refresh(self.function)
-
-    async def release(self) -> Release:
-        state = (await self.store.release("home")).state
-        assert state is not None
-        return from_json(state)
-
-    def shares(self) -> dict[str, int]:
-        assert self.function.routing is not None
-        return self.function.routing.shares()
 
 
 @pytest.fixture
 async def gateways(anyio_backend: str, tmp_path: Path) -> AsyncIterator[tuple[Gateway, Gateway]]:
     """Two on one store, with two revisions of home, the second of which is a canary since just now."""
-    with Loader() as loader:
-        made = [
-            Gateway(
-                Runtime(tmp_path / name, loader, clock=SystemClock(), dev=False), tmp_path / "state.db", name
-            )
-            for name in ("a", "b")
-        ]
-        one, two = made
+    async with on_one_store(tmp_path, "a", "b") as (one, two):
         await one.deploy("one")
         await one.deploy("two")
         yield one, two
-        for each in made:
-            await each.runtime.close()
-            await each.store.close()
-            each.thread.close()
 
 
 async def test_a_deploy_begins_a_release(gateways: tuple[Gateway, Gateway]) -> None:

@@ -135,14 +135,22 @@ async def test_starlettes_failures(fails_at: str) -> None:
     assert tasks() == set()
 
 
-async def test_wanting_to_exit_is_a_failure() -> None:
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit(), "GeneratorExit"),
+    ],
+)
+async def test_wanting_to_exit_is_a_failure(end: BaseException, said: str) -> None:
     """`sys.exit()` in a lifespan does not end the loop, and is not taken for not speaking it."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
-        raise SystemExit(3)
+        raise end
 
-    with pytest.raises(LifespanFailed, match="wanted to exit the process"):
+    with pytest.raises(LifespanFailed, match=f"lifespan raised {said}$"):
         await Lifespan(app).start()
 
 

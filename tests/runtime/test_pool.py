@@ -25,6 +25,7 @@ from bff.revisions.revision import Revision
 from bff.runtime.autoscaler import Policy
 from bff.runtime.function import Function
 from bff.runtime.maker import Maker
+from bff.runtime.making import Making
 from bff.runtime.pool import Pool
 from bff.runtime.settings import Settings
 from bff.sdk.invocation import Invocation
@@ -161,12 +162,13 @@ class Story:
         return self.random.choice(living) if living else None
 
 
-class InMemory(Function):
-    """A function whose pools have fakes for processes."""
+class InMemory(Making):
+    """Makes pools that have fakes for processes."""
 
-    __slots__ = ("pools", "story")
+    pools: list[Pool]
+    story: Story
 
-    def _activator(self, revision: Revision) -> Pool:
+    def _live(self, revision: Revision, *, is_new_code: bool = False) -> Pool:
         story = self.story
         making: Any = Maker(
             clock=self._workshop.clock,
@@ -175,7 +177,7 @@ class InMemory(Function):
             end=Fake.stop,
             bytes_returned=lambda fake: fake.bytes_returned,
         )
-        pool = Pool(revision, self.settings, making)
+        pool = Pool(revision, self._settings(), making)
         self.pools.append(pool)
         return pool
 
@@ -201,7 +203,7 @@ class Teller:
         changed = {"isolation": "process", "concurrency": CONCURRENCY, "scale": policy}
         runtime.function("home", **changed)  # its settings, its tools
         usual = runtime.invoker.functions["home"]
-        self.function = InMemory(
+        self.function = Function(
             "home",
             usual.settings,
             root=runtime.root,
@@ -209,9 +211,13 @@ class Teller:
             publisher=runtime.publisher,
             workshop=replace(runtime.workshop, loader_thread=AtOnce()),  # type: ignore[arg-type]
             signals=runtime.signals,
-            forkserver=usual._forkserver,
+            forkserver=usual._making._forkserver,
+            making=InMemory,
         )
-        self.function.story, self.function.pools = story, []
+        making = self.function._making
+        assert isinstance(making, InMemory)
+        making.story, making.pools = story, []
+        self.making = making
         runtime.invoker.functions = {"home": self.function}
         self.callers: list[asyncio.Task[Answer]] = []
         self.left: set[asyncio.Task[Answer]] = set()
@@ -262,7 +268,7 @@ class Teller:
                 await settle()
 
     def check(self) -> None:
-        for pool in self.function.pools:
+        for pool in self.making.pools:
             assert pool.instances + len(pool._starting) <= MOST, "more instances than allowed"
             assert pool.in_flight >= 0
             assert all(count <= CONCURRENCY for count in pool._inside.values())
@@ -296,9 +302,7 @@ class Teller:
             while fake.lingering:
                 fake.settle()
         await settle()
-        assert [pool.in_flight + pool.waiting for pool in self.function.pools] == [0] * len(
-            self.function.pools
-        )
+        assert [pool.in_flight + pool.waiting for pool in self.making.pools] == [0] * len(self.making.pools)
         self.story.is_closing = True
         await self.runtime.close()
         assert all(fake.is_over or fake._lost for fake in self.story.made), "an instance was left behind"
@@ -345,9 +349,9 @@ def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) ->
             function = teller.function
             assert function.live is None
             teller.callers += [runtime.calling(seconds=1000) for _ in range(8)]
-            await until(lambda: function.pools)  # the store and the loader have threads of their own
+            await until(lambda: teller.making.pools)  # the store and the loader have threads of their own
             await settle()
-            pool = function.pools[0]
+            pool = teller.making.pools[0]
             assert pool.instances == 1  # the first of all; the others come with the first look
             for _ in range(3):
                 await clock.advance(2)
@@ -362,7 +366,7 @@ def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) ->
             for _ in range(10):
                 await clock.advance(2)
                 function.consider(clock.now())
-                seen.append(sum(pool.instances for pool in function.pools))
+                seen.append(sum(pool.instances for pool in teller.making.pools))
             assert seen == sorted(seen, reverse=True)
             assert seen[0] >= 2, "never below half at once"
             assert seen[-1] == 0

@@ -273,11 +273,11 @@ async def test_memory_that_runs_out_is_not_the_functions_mistake(runtime: Runtim
     ("stop", "why"),
     [
         ("def stop(self): raise OSError('stuck')", "stop raised OSError: stuck"),
-        ("async def stop(self): raise ValueError", "stop raised ValueError: "),
+        ("async def stop(self): raise ValueError", "stop raised ValueError"),
         ("async def stop(self): raise TimeoutError('mine')", "stop raised TimeoutError: mine"),
         ("def stop(self): sys.exit(1)", "stop raised SystemExit: 1"),
         ("async def stop(self): raise asyncio.CancelledError", "stop raised RuntimeError: it awaited something"),
-        ("async def stop(self): raise GeneratorExit", "stop raised GeneratorExit: "),
+        ("async def stop(self): raise GeneratorExit", "stop raised GeneratorExit"),
         ("def stop(self, what): ...", "stop raised TypeError: "),
     ],
 )  # fmt: skip

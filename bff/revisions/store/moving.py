@@ -6,16 +6,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bff.revisions.past import Shares, after
 from bff.revisions.store.database import Row, Session, next_number, row
 from bff.revisions.store.failures import Conflict, NoSuchRevision
 from bff.revisions.store.records import Change, Entry, TrafficState
 from bff.revisions.traffic import LATEST, Traffic, parsed
 
 _STATE = (
-    "SELECT f.name, f.version, f.block, f.latest, r.digest, r.created, f.folder, f.changed"
+    "SELECT f.name, f.version, f.block, f.latest, r.digest, r.created, f.folder, f.changed, r.approved"
     " FROM functions f LEFT JOIN revisions r ON r.name = f.latest"
 )
 _ENTRY = "SELECT id, function, at, who, what, why, numbers, before, after FROM history"
+
+
+HISTORY_KEPT = 1000
+"""Lines of a function's history that are kept, the newest."""
 
 
 def encoded(value: Any) -> str:
@@ -42,8 +47,9 @@ def changed_since(session: Session, number: int) -> tuple[int, dict[str, Traffic
     return newest, {each[0]: _state(each) for each in found}
 
 
-def move(session: Session, change: Change, now: float) -> TrafficState:
-    """Obey a change of traffic, in the function's history with what it was before.
+def move(session: Session, change: Change, now: float, *, is_whole: bool = True) -> TrafficState:
+    """Obey a change of traffic, in the function's history with what it was before. Where it is a part of
+    something larger (``is_whole`` False), whoever does that remembers what served before.
 
     Raises:
         Conflict: it is based on another version than the present one.
@@ -65,7 +71,35 @@ def move(session: Session, change: Change, now: float) -> TrafficState:
         *(block, number, change.function),
     )
     note(session, change, number, now, before.traffic)
-    return state(session, change.function)
+    moved = state(session, change.function)
+    _pardon(session, moved)
+    if is_whole:
+        remember(session, before, was_settled=True, goes_back=change.goes_back)
+    return moved
+
+
+def _pardon(session: Session, moved: TrafficState) -> None:
+    """What has all calls is what is wanted, whatever its release thought of it."""
+    shares = moved.shares()
+    if len(shares) == 1:
+        session.rows("UPDATE revisions SET condemned = 0 WHERE name = ? AND condemned > 0", *shares)
+
+
+def remember(session: Session, before: TrafficState, *, was_settled: bool, goes_back: bool = False) -> None:
+    """What served until now is the past; see :mod:`bff.revisions.past`."""
+    if not before.latest:
+        return
+    known, now = past(session, before.function), state(session, before.function)
+    served = after(known, before.shares(), now.shares(), was_settled=was_settled, goes_back=goes_back)
+    if served != known:
+        told = encoded([dict(shares) for shares in served])
+        session.rows("UPDATE functions SET past = ? WHERE name = ?", told, before.function)
+
+
+def past(session: Session, function: str) -> tuple[Shares, ...]:
+    """What served before, oldest first."""
+    found = row(session, "SELECT past FROM functions WHERE name = ?", function)
+    return tuple(json.loads(found[0])) if found and found[0] != "[]" else ()
 
 
 def lock(session: Session, function: str) -> None:
@@ -95,6 +129,11 @@ def note(session: Session, change: Change, number: int, now: float, before: Traf
     """A line in the history; ``number`` is the sequence's, and the line's id."""
     moved = before is not None and change.traffic is not None
     session.rows(
+        "DELETE FROM history WHERE id <= (SELECT id FROM history WHERE function = ?"
+        " ORDER BY id DESC LIMIT 1 OFFSET ?) AND function = ?",
+        *(change.function, HISTORY_KEPT - 1, change.function),
+    )
+    session.rows(
         "INSERT INTO history (id, function, at, who, what, why, numbers, before, after)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         *(number, change.function, now, change.who, change.what, change.why, encoded(dict(change.numbers))),
@@ -110,7 +149,7 @@ def history(session: Session, function: str, limit: int, before: int | None) -> 
 
 
 def _state(found: Row) -> TrafficState:
-    name, version, block, latest, digest, created, folder, changed = found
+    name, version, block, latest, digest, created, folder, changed, approved = found
     return TrafficState(
         function=name,
         version=version,
@@ -120,6 +159,7 @@ def _state(found: Row) -> TrafficState:
         created=created or 0.0,
         folder=folder,
         changed=changed,
+        is_approved=approved is None or approved > 0,
     )
 
 

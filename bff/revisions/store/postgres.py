@@ -191,7 +191,7 @@ def _told(state: str) -> StoreUnavailable:
 
 @lru_cache(maxsize=256)
 def _dialect(sql: LiteralString) -> LiteralString:
-    return sql.replace("?", "%s")
+    return sql.replace("%", "%%").replace("?", "%s")
 
 
 class _Sentences:

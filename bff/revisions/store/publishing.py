@@ -7,11 +7,22 @@ from collections.abc import Callable, Collection, Iterable
 from bff.revisions.store import moving, releasing
 from bff.revisions.store.database import Row, Session, next_number, row
 from bff.revisions.store.failures import NoSuchRevision
-from bff.revisions.store.records import Candidate, Change, Planned, Published, ReleaseState, TrafficState
+from bff.revisions.store.records import (
+    Back,
+    Candidate,
+    Change,
+    Deployed,
+    Planned,
+    Published,
+    ReleaseState,
+    TrafficState,
+)
 from bff.revisions.store.retention import Retention, collectable
 from bff.revisions.traffic import LATEST
 
-_COLUMNS = "function, number, name, digest, created, author, origin, note, settings, size, last_active"
+_COLUMNS = (
+    "function, number, name, digest, created, author, origin, note, settings, size, last_active, condemned"
+)
 
 
 NAMED = "{function}-{number:05d}"
@@ -39,7 +50,12 @@ def publish(session: Session, candidates: Iterable[Candidate], form: str, now: f
     ordered = sorted(candidates, key=lambda each: each.function)
     for candidate in ordered:
         _lock(session, candidate.function)
-    return [_publish(session, candidate, form, now) for candidate in ordered]
+    published = []
+    for candidate in ordered:
+        before = moving.state(session, candidate.function)
+        published.append(_publish(session, candidate, form, now))
+        moving.remember(session, before, was_settled=True)
+    return published
 
 
 def _publish(session: Session, candidate: Candidate, form: str, now: float) -> Published:
@@ -71,8 +87,9 @@ def _keep(session: Session, candidate: Candidate, form: str, now: float) -> Publ
         is_new=True,
     )
     values = [getattr(published, column) for column in _COLUMNS.split(", ")]
+    values += [candidate.files or candidate.folder, now if candidate.is_approved else 0.0]
     marks = ", ".join("?" * len(values))
-    session.rows(f"INSERT INTO revisions ({_COLUMNS}) VALUES ({marks})", *values)  # noqa: S608 - our own words
+    session.rows(f"INSERT INTO revisions ({_COLUMNS}, files, approved) VALUES ({marks})", *values)  # noqa: S608 - our own words
     session.rows("INSERT INTO archives (name, archive) VALUES (?, ?)", published.name, candidate.archive)
     return published
 
@@ -105,26 +122,55 @@ Plan = Callable[[TrafficState, Published, ReleaseState], Planned]
 """What goes with a publication: from the traffic before, the revision, and the release there is."""
 
 
-def deploy(
-    session: Session, candidate: Candidate, plan: Plan, form: str, now: float
-) -> tuple[Published, TrafficState]:
+def deploy(session: Session, candidate: Candidate, plan: Plan, form: str, now: float) -> Deployed:
     """Publish one, and give traffic and release what ``plan`` makes of how they were before, all or nothing."""
     function = candidate.function
     _lock(session, function)
     before, release = moving.state(session, function), releasing.state(session, function)
     published = _publish(session, candidate, form, now)
+    if candidate.is_approved:
+        approve(session, published.name, now)
     planned = plan(before, published, release)
-    releasing.write(session, function, planned)
-    if planned.traffic == before.traffic:
-        return published, moving.state(session, function)
-    change = Change(
-        function=function,
-        what="traffic",
-        who=candidate.author,
-        why=f"deploy of {published.name}",
-        traffic=planned.traffic,
+    releasing.write(session, function, planned, now)
+    if planned.traffic != before.traffic:
+        change = Change(
+            function=function,
+            what="traffic",
+            who=candidate.author,
+            why=f"deploy of {published.name}",
+            traffic=planned.traffic,
+        )
+        moving.move(session, change, now, is_whole=False)
+    moving.remember(session, before, was_settled=not release.goes_on)
+    return Deployed(
+        published=published,
+        traffic=moving.state(session, function),
+        release=releasing.state(session, function),
     )
-    return published, moving.move(session, change, now)
+
+
+def approve(session: Session, name: str, now: float) -> None:
+    """A revision's ``check()`` has agreed to traffic."""
+    session.rows("UPDATE revisions SET approved = ? WHERE name = ? AND approved = 0", now, name)
+
+
+def holding(session: Session, function: str, digest: str, files: str) -> Published | None:
+    """The newest revision with this digest, else with these files under whichever settings."""
+    known = _by(session, function, "digest", digest)
+    if known is not None or not files:
+        return known
+    sql = f"SELECT {_COLUMNS} FROM revisions WHERE function = ? AND files = ? ORDER BY number DESC LIMIT 1"  # noqa: S608
+    found = row(session, sql, function, files)
+    return _published(found) if found else None
+
+
+def back(session: Session, function: str) -> Back:
+    """What a function can go back to."""
+    return Back(
+        now=moving.state(session, function),
+        past=moving.past(session, function),
+        versions=versions(session, function),
+    )
 
 
 def versions(session: Session, function: str) -> tuple[Published, ...]:
@@ -150,13 +196,13 @@ def archive(session: Session, function: str, name: str) -> tuple[Published, byte
 def collect(
     session: Session, function: str, policy: Retention, in_use: Collection[str], now: float
 ) -> tuple[Published, ...]:
-    """Drop what may go by the policy, in the function's history; what is routed, tagged, the newest or
-    ``in_use`` stays.
+    """Drop what may go by the policy, in the function's history; what is routed, tagged, the newest, ``in_use`` or
+    what a rollback would go to stays.
     """
     _lock(session, function)  # nobody routes meanwhile to what is dropped
-    state = moving.state(session, function)
-    kept = {*state.traffic.names(), state.latest, *in_use}
-    going = collectable(versions(session, function), kept, policy, now)
+    ways = back(session, function)
+    kept = {*ways.now.traffic.names(), ways.now.latest, *in_use, *(ways.last_good() or ())}
+    going = collectable(ways.versions, kept, policy, now)
     for each in going:
         session.rows("DELETE FROM revisions WHERE name = ?", each.name)
         session.rows("DELETE FROM archives WHERE name = ?", each.name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from bff.revisions.past import Shares, last_good
 from bff.revisions.routing import age
 from bff.revisions.traffic import LATEST, Traffic
 
@@ -24,7 +25,8 @@ class Origin(StrEnum):
 class Candidate:
     """What is to be published. ``archive`` is what :mod:`bff.revisions.archive` packs, ``settings`` the frozen
     settings as text, ``folder`` the digest of the files alone where they are those of the functions folder;
-    an empty ``name`` lets the store give the next one.
+    an empty ``name`` lets the store give the next one. ``files`` is that digest wherever they are from;
+    ``is_approved`` says that its ``check()``, if it has one, agreed to traffic.
     """
 
     function: str
@@ -35,6 +37,8 @@ class Candidate:
     author: str = ""
     folder: str = ""
     note: str = ""
+    files: str = ""
+    is_approved: bool = False
 
     @property
     def origin(self) -> Origin:
@@ -45,7 +49,8 @@ class Candidate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """A revision as the store keeps it, without its archive. ``size`` is the archive's, in bytes;
-    ``last_active`` is when it last had traffic, as far as a gateway has said.
+    ``last_active`` is when it last had traffic, as far as a gateway has said; ``condemned`` when its release took
+    it back, 0 where none did or somebody gave it all calls since.
     """
 
     function: str
@@ -59,6 +64,7 @@ class Published:
     settings: str = ""
     size: int = 0
     last_active: float = 0.0
+    condemned: float = 0.0
     is_new: bool = False
 
 
@@ -67,7 +73,8 @@ class TrafficState:
     """Who gets a function's calls. ``version`` is 0 until somebody moves it; ``latest`` is the name of the
     newest ready revision, empty while there is none, and ``digest`` and ``created`` are that one's; ``folder``
     is the digest of the files last published from the functions folder, settings apart; ``changed`` is the
-    number of the last change, by which later states are told from earlier ones.
+    number of the last change, by which later states are told from earlier ones; ``is_approved`` says that the
+    latest one's ``check()`` agreed to traffic, or that it was never asked for one.
     """
 
     function: str
@@ -78,15 +85,22 @@ class TrafficState:
     created: float = 0.0
     folder: str = ""
     changed: int = 0
+    is_approved: bool = True
 
     @property
     def main(self) -> str:
         """The revision with most of the calls; of equals the older one."""
+        shares = self.shares()
+        return max(sorted(shares, key=age), key=lambda name: shares[name], default="")
+
+    def shares(self) -> dict[str, int]:
+        """Percent by revision, of those that have any; nothing while there is no revision."""
         shares: dict[str, int] = {}
-        for target in self.traffic.targets:
-            name = target.revision or self.latest
-            shares[name] = shares.get(name, 0) + target.percent
-        return max(sorted(shares, key=age), key=lambda name: shares[name])
+        for target in self.traffic.targets if self.latest else ():
+            if target.percent:
+                name = target.revision or self.latest
+                shares[name] = shares.get(name, 0) + target.percent
+        return shares
 
     def routed(self) -> frozenset[str]:
         """Every revision that is named by a share or a tag, the newest one among them if it is meant."""
@@ -97,7 +111,8 @@ class TrafficState:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What is done to a function's traffic, by whom and why. ``numbers`` are what a verdict stands on;
-    ``expected`` is the version it is based on, None for whatever it is.
+    ``expected`` is the version it is based on, None for whatever it is; ``goes_back`` says that what is in force now
+    shall not be gone back to.
     """
 
     function: str
@@ -107,6 +122,7 @@ class Change:
     traffic: Traffic | None = None
     expected: int | None = None
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    goes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +138,30 @@ class Entry:
     numbers: Mapping[str, Any]
     before: list[dict[str, Any]] | None
     after: list[dict[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Back:
+    """What a function can go back to: its traffic now, what served before, and the revisions that are kept."""
+
+    now: TrafficState
+    past: tuple[Shares, ...]
+    versions: tuple[Published, ...]
+
+    def last_good(self) -> Shares | None:
+        """What served last before; None where there is nothing that could serve again."""
+        kept = {each.name for each in self.versions}
+        condemned = {each.name for each in self.versions if each.condemned}
+        return last_good(self.past, self.now.shares(), kept=kept, condemned=condemned)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """What a publication has become: the revision, who gets the calls now, and the release."""
+
+    published: Published
+    traffic: TrafficState
+    release: ReleaseState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

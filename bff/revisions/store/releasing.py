@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from bff.revisions.release import State
 from bff.revisions.store import moving
 from bff.revisions.store.database import Row, Session, row
 from bff.revisions.store.records import Change, Counted, Planned, ReleaseState, TrafficState
@@ -42,12 +43,14 @@ def turn(
     if state(session, change.function) != before:
         return None
     planned = plan(moving.state(session, change.function))
-    moved = moving.move(session, replace(change, traffic=planned.traffic), now)
-    write(session, change.function, planned)
+    served = moving.state(session, change.function)
+    moved = moving.move(session, replace(change, traffic=planned.traffic), now, is_whole=False)
+    moving.remember(session, served, was_settled=not before.goes_on, goes_back=change.goes_back)
+    write(session, change.function, planned, now)
     return moved
 
 
-def write(session: Session, function: str, planned: Planned) -> None:
+def write(session: Session, function: str, planned: Planned, now: float) -> None:
     """Remember how far a release has come, within the transaction that locked its function. Counts of a step
     that is over are of no use to anybody.
     """
@@ -60,6 +63,9 @@ def write(session: Session, function: str, planned: Planned) -> None:
         *(function, int(planned.goes_on), moving.encoded(dict(planned.release))),
     )
     session.rows("DELETE FROM cohorts WHERE function = ? AND step <> ?", function, planned.step)
+    if planned.release.get("state") == State.ROLLED_BACK:
+        sql = "UPDATE revisions SET condemned = ? WHERE name = ?"
+        session.rows(sql, now, planned.release["canary"])
 
 
 def count(session: Session, counted: Sequence[Counted]) -> None:

@@ -74,6 +74,26 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             delivery TEXT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, done DOUBLE PRECISION NOT NULL,
             total DOUBLE PRECISION, note TEXT NOT NULL)""",
     ),
+    (
+        # Revisions: when one was taken back by its release, when its `check()` agreed to traffic, and the digest
+        # of its files whatever its settings. Functions: what served before, as JSON.
+        "ALTER TABLE revisions ADD COLUMN condemned DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "ALTER TABLE revisions ADD COLUMN approved DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "ALTER TABLE revisions ADD COLUMN files TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE functions ADD COLUMN past TEXT NOT NULL DEFAULT '[]'",
+        "UPDATE revisions SET approved = created",
+        """UPDATE revisions SET condemned = created WHERE EXISTS (SELECT 1 FROM releases
+            WHERE releases.function = revisions.function AND releases.state LIKE '%"state":"rolled-back"%'
+            AND releases.state LIKE '%"canary":"' || revisions.name || '"%')""",
+        # Nobody wrote down what served before: the newest that had calls and was not taken back, below all that
+        # have some now.
+        """UPDATE functions SET past = COALESCE((SELECT '[{"' || r.name || '":100}]' FROM revisions r
+            WHERE r.function = functions.name AND r.last_active > 0 AND r.condemned = 0
+            AND r.name <> functions.latest AND NOT EXISTS (SELECT 1 FROM revisions m
+                WHERE m.function = r.function AND m.number <= r.number
+                AND functions.block LIKE '%"' || m.name || '"%')
+            ORDER BY r.number DESC LIMIT 1), '[]')""",
+    ),
 )
 """Each is run once, in its order, in one transaction with the note that it was."""
 

@@ -14,9 +14,11 @@ from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.publishing import Plan
 from bff.revisions.store.records import (
     Audited,
+    Back,
     Candidate,
     Change,
     Counted,
+    Deployed,
     Entry,
     Planned,
     Published,
@@ -71,13 +73,25 @@ class Store:
             lambda session, now: publishing.publish(session, candidates, self._form, now)
         )
 
-    async def deploy(self, candidate: Candidate, plan: Plan) -> tuple[Published, TrafficState]:
+    async def deploy(self, candidate: Candidate, plan: Plan) -> Deployed:
         """Publish one revision together with what ``plan`` makes of traffic and release, all or nothing.
         ``plan`` runs on the store's thread, inside the transaction.
         """
         return await self._write(
             lambda session, now: publishing.deploy(session, candidate, plan, self._form, now)
         )
+
+    async def approve(self, name: str) -> None:
+        """A revision's ``check()`` has agreed to traffic, and need not be asked again."""
+        await self._write(lambda session, now: publishing.approve(session, name, now))
+
+    async def holding(self, function: str, digest: str, files: str) -> Published | None:
+        """The newest revision with this digest, else with these files under whichever settings; None without."""
+        return await self._read(lambda session: publishing.holding(session, function, digest, files))
+
+    async def back(self, function: str) -> Back:
+        """What a function can go back to."""
+        return await self._read(lambda session: publishing.back(session, function))
 
     async def versions(self, function: str) -> tuple[Published, ...]:
         """Every kept revision of a function, oldest first."""

@@ -203,7 +203,12 @@ class Child:
     async def _alive(self, _number: int, head: Head, _body: bytes) -> Reply:
         assert self._instance is not None
         until = self._clock.now() + head["within"]
-        said = await hooks.run(self._instance.handler.owner.alive, clock=self._clock, until=until)
+        try:
+            said = await hooks.run(self._instance.handler.owner.alive, clock=self._clock, until=until)
+        except hooks.HookOverran:
+            said = False, f"it did not end within {head['within']:g} s"
+        except Exception as error:
+            said = False, f"it raised {hooks.told(error)}"
         is_pair = isinstance(said, tuple) and len(said) == 2
         is_alive, why = said if is_pair else (said, "")
         return Reply({"is_alive": is_alive is None or bool(is_alive), "why": str(why)})

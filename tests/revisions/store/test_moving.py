@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from bff.revisions.store import moving
 from bff.revisions.store.failures import Conflict, NoSuchRevision
 from bff.revisions.store.records import Change, Counted, Planned, TrafficState
 from bff.revisions.store.store import Store
-from bff.revisions.traffic import LATEST, Target, Traffic
+from bff.revisions.traffic import LATEST, Target, Traffic, parsed
 from tests.revisions.store.conftest import Open, candidate
 
 pytestmark = pytest.mark.anyio
@@ -188,3 +189,53 @@ async def test_counters_of_all_gateways_stand_side_by_side(two: Store, open_stor
     await two.turn(MOVE, await two.release("home"), lambda before: step(1))
     assert await two.counted("home", "step 1") == counted, "the step goes on"
     assert await two.counted("home", "step 0") == ()
+
+
+async def test_what_served_before_is_remembered(store: Store) -> None:
+    """Publications, moves and promotions; a step of a release is not, and going back takes it from the past."""
+    for digest in ("a", "b", "c"):
+        await store.publish([candidate(digest)])
+    assert (await store.back("home")).past == ({"home-00001": 100}, {"home-00002": 100})
+    split = parsed([{"revisionName": f"home-0000{n}", "percent": 50} for n in (1, 3)])
+    await store.move(Change(function="home", what="traffic", who="ann", traffic=split))
+    back = await store.back("home")
+    assert back.past[-1] == {"home-00003": 100}
+    assert back.last_good() == {"home-00003": 100}
+    to = parsed([{"revisionName": "home-00002", "percent": 100}])
+    await store.move(Change(function="home", what="rollback", who="ann", traffic=to, goes_back=True))
+    assert (await store.back("home")).past == ({"home-00001": 100},)
+
+
+async def test_what_a_release_took_back_is_marked_until_it_has_all_calls(store: Store) -> None:
+    for digest in ("a", "b"):
+        await store.publish([candidate(digest)])
+    both = parsed([{"revisionName": f"home-0000{n}", "percent": 50} for n in (1, 2)])
+    alone = {n: parsed([{"revisionName": f"home-0000{n}", "percent": 100}]) for n in (1, 2)}
+    change = Change(function="home", what="release", who="gateway", goes_back=True)
+
+    async def turned(traffic: Traffic, state: str, *, goes_on: bool) -> None:
+        release = {"canary": "home-00002", "state": state}
+        planned = Planned(traffic=traffic, release=release, goes_on=goes_on)
+        await store.turn(change, await store.release("home"), lambda _: planned)
+
+    async def condemned() -> list[str]:
+        return [each.name for each in await store.versions("home") if each.condemned]
+
+    await turned(both, "running", goes_on=True)
+    assert await condemned() == []
+    await turned(alone[1], "rolled-back", goes_on=False)
+    assert await condemned() == ["home-00002"]
+    await store.move(Change(function="home", what="traffic", who="ann", traffic=both))
+    assert await condemned() == ["home-00002"]
+    await store.move(Change(function="home", what="promote", who="ann", traffic=alone[2]))
+    assert await condemned() == []
+
+
+async def test_a_functions_history_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own; the oldest lines go, and others' stay."""
+    monkeypatch.setattr(moving, "HISTORY_KEPT", 5)
+    await store.publish([candidate("a"), candidate("a2", "other")])
+    for n in range(8):
+        await store.move(Change(function="home", what=f"note {n}", who="ann"))
+    assert [entry.what for entry in await store.history("home")] == [f"note {n}" for n in range(7, 2, -1)]
+    assert len(await store.history("other")) == 1

@@ -125,8 +125,10 @@ async def test_an_unknown_revision_is_told_with_those_there_are(store: Store) ->
 
 
 async def test_what_is_old_and_unused_is_collected(store: Store) -> None:
-    """What is routed, tagged, the newest or in use stays; the history tells who went, and names stay taken."""
-    for n in range(6):
+    """What is routed, tagged, the newest, in use or the way back stays; the history tells who went, and names stay
+    taken.
+    """
+    for n in range(7):
         await store.publish([candidate(f"{n}")])
     traffic = Traffic((Target(percent=100), Target(revision="home-00002", tag="candidate")))
     await store.move(Change(function="home", what="tag", who="ann", traffic=traffic))
@@ -134,11 +136,11 @@ async def test_what_is_old_and_unused_is_collected(store: Store) -> None:
     gone = await store.collect("home", at_once, in_use={"home-00004"})
     assert [each.name for each in gone] == ["home-00001", "home-00003"], "home-00005 is the one kept at least"
     kept = [each.name for each in await store.versions("home")]
-    assert kept == ["home-00002", "home-00004", "home-00005", "home-00006"]
+    assert kept == ["home-00002", "home-00004", "home-00005", "home-00006", "home-00007"]
     with pytest.raises(NoSuchRevision):
         await store.archive("home", "home-00001")
     assert (await store.history("home"))[0].what == "collected home-00001, home-00003"
-    assert (await store.publish([candidate("0")]))[0].name == "home-00007"
+    assert (await store.publish([candidate("0")]))[0].name == "home-00008"
     assert await store.collect("home", Retention()) == ()
 
 
@@ -164,12 +166,13 @@ async def test_a_deploy_moves_traffic_with_it_or_not_at_all(store: Store) -> Non
         traffic = Traffic((Target(revision=before.latest, percent=100),))
         return Planned(traffic=traffic, release={"canary": published.name}, goes_on=True)
 
-    published, state = await store.deploy(candidate("bb"), pin)
+    made = await store.deploy(candidate("bb"), pin)
+    published, state = made.published, made.traffic
     assert (published.name, published.is_new) == ("home-00002", True)
     assert (state.latest, state.version, sorted(state.routed())) == ("home-00002", 1, ["home-00001"])
     assert (await store.release("home")).state == {"canary": "home-00002"}
-    _, same = await store.deploy(candidate("bb"), lambda before, *_: Planned(traffic=before.traffic))
-    assert same == state
+    same = await store.deploy(candidate("bb"), lambda before, *_: Planned(traffic=before.traffic))
+    assert same.traffic == state
     nowhere = Planned(traffic=Traffic((Target(revision="home-00009", percent=100),)))
     with pytest.raises(NoSuchRevision):
         await store.deploy(candidate("cc"), lambda *_: nowhere)

@@ -61,7 +61,7 @@ async def house(root: Path, **changed: Any) -> AsyncIterator[Runtime]:
             yield runtime
         finally:
             await runtime.close()
-            await function._forkserver.close()
+            await function._making._forkserver.close()
 
 
 def pool_of(runtime: Runtime) -> Pool:

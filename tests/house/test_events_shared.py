@@ -1,0 +1,97 @@
+"""Several gateways on one PostgreSQL: each event is handled once, whoever dies, and a database that goes away is waited for."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import postgres
+from tests.conftest import GatewayFactory, Running, eventually
+
+Write = Callable[[Mapping[str, str | bytes]], Path]
+EVENTS = 60
+WORK = """\
+import asyncio, json, os
+from pathlib import Path
+from bff import CloudEvent
+
+NOTES = Path("HERE/notes")
+
+async def handle(event: CloudEvent) -> None:
+    with NOTES.open("a") as notes:
+        notes.write(json.dumps({"began": event.id, "by": os.getpid()}) + "\\n")
+    await asyncio.sleep(0.05)
+    with NOTES.open("a") as notes:
+        notes.write(json.dumps({"ended": event.id, "by": os.getpid()}) + "\\n")
+"""
+
+
+def send(running: Running, number: int) -> int:
+    attributes = {"id": str(number), "source": "/tests", "type": "t", "specversion": "1.0"}
+    headers = {f"ce-{name}": value for name, value in attributes.items()}
+    return httpx.post(f"{running.public}/events", headers=headers, timeout=20.0).status_code
+
+
+@pytest.fixture
+def files(tmp_path: Path, postgres_url: str) -> dict[str, str]:
+    return {
+        "routes.yaml": f'state: "{postgres_url}"\nevents: {{path: /events, concurrency: 3}}\n'
+        "triggers: {work: {function: work, delivery: {backoffDelay: PT0.1S}}}\n",
+        "functions/work.py": WORK.replace("HERE", str(tmp_path)),
+    }
+
+
+def notes(folder: Path) -> list[dict[str, Any]]:
+    file = folder / "notes"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+@pytest.mark.timeout(180)
+def test_a_gateway_that_dies_has_its_deliveries_taken_over_by_another(
+    write_project: Write, gateway: GatewayFactory, files: dict[str, str], tmp_path: Path
+) -> None:
+    """Both work before; the other one ends what the first had, and nothing is handled twice but that."""
+    folder = write_project(files)
+    first, second = gateway(folder), gateway(folder)
+    assert [send(first, number) for number in range(EVENTS)] == [202] * EVENTS
+    eventually(lambda: len(notes(tmp_path)) > 20)
+    first.signal(signal.SIGKILL)
+    first.wait()
+
+    def ended() -> Counter[str]:
+        return Counter(each["ended"] for each in notes(tmp_path) if "ended" in each)
+
+    eventually(lambda: len(ended()) == EVENTS, within=60.0, every=0.1)
+    assert sum(count - 1 for count in ended().values()) <= 3, "only what the first was writing down"
+    assert {each["by"] for each in notes(tmp_path)} == {first.process.pid, second.process.pid}
+
+
+@pytest.mark.timeout(180)
+def test_a_database_that_goes_away_is_waited_for(
+    write_project: Write, gateway: GatewayFactory, tmp_path: Path, files: dict[str, str]
+) -> None:
+    """Events are refused with 503 meanwhile; what was taken in before is delivered after."""
+    with postgres.server() as server:
+        first, rest = files["routes.yaml"].split("\n", 1)
+        assert first.startswith("state")
+        files["routes.yaml"] = f'state: "{server.database()}"\n{rest}'
+        running = gateway(write_project(files))
+        assert send(running, 1) == 202
+        eventually(lambda: any("ended" in each for each in notes(tmp_path)))
+        assert send(running, 2) == 202
+        server.stop()
+        assert send(running, 3) == 503
+        server.start()
+        eventually(lambda: send(running, 3) == 202, within=30.0, every=0.2)
+
+        def ended() -> set[str]:
+            return {each["ended"] for each in notes(tmp_path) if "ended" in each}
+
+        eventually(lambda: ended() == {"1", "2", "3"}, within=60.0, every=0.1)
