@@ -58,6 +58,7 @@ from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.failures import NoEvents
 from bff.sdk.invocation import Invocation
 from bff.services import fetching
+from bff.services.bridge.registrations import Registrations
 from bff.services.cache import Cache
 from bff.services.cachestore import CacheStore
 from bff.services.following import Surroundings
@@ -115,6 +116,7 @@ class House:
                 heeds_fault_header=options.dev,
             ),
         )
+        self.registrations = Registrations(clock=self._clock, emit=self.signals.emit)
         self._loader_thread = Threads("bff-loader", 1)
         self._new_code_thread = Threads("bff-loader-new", 1)
         self._store_thread = Threads("bff-store", 1)
@@ -446,6 +448,7 @@ class House:
         self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
         self._meet_events(config)
         self.gateway.table = self._table(config)
+        self.registrations.configure(config)
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
@@ -502,6 +505,7 @@ class House:
 
     async def close(self) -> None:
         """End every instance and every connection."""
+        await self.registrations.aclose()
         if self.events is not None:
             await self.events.stop(self.config.gateway.drain_timeout)
         for task in list(self._closing):

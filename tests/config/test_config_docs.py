@@ -56,6 +56,7 @@ from bff.config.faults import FaultConfig
 from bff.config.headerrules import HeaderRulesConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
+from bff.config.registration import RegistrationConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.schedule import ScheduleConfig
 from bff.config.static import StaticConfig
@@ -86,6 +87,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "auth of a route": DemandConfig,
     "defaults": Defaults,
     "services.NAME": ServiceConfig,
+    "registrations.NAME": RegistrationConfig,
     "functions.NAME": FunctionConfig,
     "routes[]": RouteConfig,
     "routes[].static": StaticConfig,
