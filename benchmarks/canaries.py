@@ -18,6 +18,8 @@ from bff.revisions.outcomes import NOTHING, Outcomes, bucket_of
 
 LOOK_EVERY = 50
 """Calls of each cohort between two looks."""
+STEP_LOOK = 10
+"""The same, where it is asked after how many a step is passed."""
 MOST_CALLS = 5_000
 """Of each cohort: then the step has passed."""
 
@@ -115,15 +117,27 @@ def condemned_at(scenario: Scenario, policy: Policy, draw: random.Random) -> int
     return None
 
 
-def _some(kind: Kind, begin: int, draw: random.Random) -> Outcomes:
+def passed_at(scenario: Scenario, policy: Policy, draw: random.Random) -> int | None:
+    """Calls of each cohort after which a step was passed; None if the canary was condemned before, or never passed."""
+    canary = baseline = NOTHING
+    for calls in range(STEP_LOOK, MOST_CALLS + 1, STEP_LOOK):
+        canary += _some(scenario.canary, calls - STEP_LOOK, draw, STEP_LOOK)
+        baseline += _some(scenario.baseline, calls - STEP_LOOK, draw, STEP_LOOK)
+        outcome = judge(canary, baseline, policy).outcome
+        if outcome is not Outcome.OPEN:
+            return calls if outcome is Outcome.GOOD else None
+    return None
+
+
+def _some(kind: Kind, begin: int, draw: random.Random, count: int = LOOK_EVERY) -> Outcomes:
     endings, took = Counter[str](), Counter[int]()
-    for number in range(begin, begin + LOOK_EVERY):
+    for number in range(begin, begin + count):
         ending, bucket = kind.call(number, draw)
         endings[ending] += 1
         if ending == "good":
             took[bucket] += 1
     return Outcomes(
-        calls=LOOK_EVERY,
+        calls=count,
         own=endings["own"],
         services=endings["services"],
         refused=endings["refused"],
@@ -142,6 +156,26 @@ def simulate(releases: int, seed: int = 20261127, policy: Policy | None = None) 
         )
 
 
+def first_steps(releases: int, seed: int = 20261128) -> Iterator[str]:
+    """Rows of the table about how soon a step is passed, and by whom."""
+    kinds = {
+        "the same code": Kind(),
+        "5 % of its calls fail (the baseline's: 1 %)": Kind(own=0.05),
+        "10 % fail": Kind(own=0.1),
+        "30 % fail": Kind(own=0.3),
+        "twice as slow": Kind(seconds=0.1),
+    }
+    for name, kind in kinds.items():
+        for least in (10, 100):
+            draw = random.Random(f"{seed} {name} {least}")
+            policy = Policy(min_requests=least, judged_steps=3)
+            scenario = Scenario(name=name, canary=kind)
+            ends = [passed_at(scenario, policy, draw) for _ in range(releases)]
+            passed = [end for end in ends if end is not None]
+            calls = f"{median(passed):,.0f}, {max(passed):,}" if passed else "–"
+            yield f"| {name} | {least} | {len(passed) / releases:.0%} | {calls} |"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -151,6 +185,12 @@ def main() -> None:
     print("|---|---|---|---|")
     for tally in simulate(releases):
         print(tally.row(), flush=True)
+    print(
+        "\n| the canary | `min_requests` | passes its first step | calls of each cohort until then, median, most |"
+    )
+    print("|---|---|---|---|")
+    for row in first_steps(max(1, releases // 5)):
+        print(row, flush=True)
 
 
 if __name__ == "__main__":

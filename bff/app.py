@@ -70,6 +70,7 @@ from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 if TYPE_CHECKING:
     from bff.events.operating import Operating
     from bff.events.room import Events
+    from bff.events.stages import Stages
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
@@ -247,6 +248,14 @@ class House:
 
         return Operating(self.events)
 
+    def _stages(self) -> Stages | None:
+        """The same for pipelines."""
+        if self.events is None:
+            return None
+        from bff.events.stages import Stages
+
+        return Stages(self.events)
+
     def _deliver(self) -> None:
         """Begin to deliver events, now or with the first routes.yaml that has any."""
         self._delivers = True
@@ -382,6 +391,7 @@ class House:
             metrics=self._metrics,
             clock=self._clock,
             events=self._operating,
+            stages=self._stages,
         )
         return Office(
             house,
@@ -458,22 +468,22 @@ class House:
     async def _check_against_live(self, config: Config) -> None:
         """Every routed revision must fit the routes it is about to get.
 
-        One that is cold is warmed for that, if the routes changed and other revisions have traffic too: they
-        are the older ones, which nobody has in mind who writes for the newest.
+        One that is cold is warmed for that where its routes changed, and under ``serve`` also one that nobody has
+        called yet: in ``dev`` its text may be about to change, too.
         """
         routes, present = routes_by_function(config), routes_by_function(self.config)
         mistakes = []
         for name, function in self.invoker.functions.items():
-            changed = routes.get(name) != present.get(name)
+            wanted = routes.get(name, [])
+            is_changed = bool(wanted) and wanted != present.get(name)
+            may_warm = is_changed and (function.live is not None or not self._options.dev)
             mistakes += [
                 Mistake(
                     file=str(config.path),
                     message=f"route {route} does not fit {revision}, which has traffic of {name}: {broken}; "
                     "keep the old route beside the new one until that revision has none",
                 )
-                async for revision, route, broken in misfits(
-                    function.lives, routes.get(name, []), may_warm=changed
-                )
+                async for revision, route, broken in misfits(function, wanted, may_warm=may_warm)
             ]
         if mistakes:
             raise ConfigInvalid(mistakes)

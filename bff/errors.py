@@ -411,6 +411,26 @@ class NoSuchSchedule(BffError):
         super().__init__(f"routes.yaml has no schedule {name[:80]}{known or '.'}")
 
 
+class NoSuchPipeline(BffError):
+    """routes.yaml declares no pipeline of this name."""
+
+    code, title = "no-such-pipeline", "There is no such pipeline"
+    status, fault = 404, Fault.CALLER
+
+    def __init__(self, name: str, known: str) -> None:
+        super().__init__(f"routes.yaml has no pipeline {name[:80]}{known or '.'}")
+
+
+class NoSuchRun(BffError):
+    """No run of this key is kept."""
+
+    code, title = "no-such-run", "There is no such run"
+    status, fault = 404, Fault.CALLER
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"No run {key[:80]} is kept; `bff pipelines runs NAME` shows those there are.")
+
+
 class NoSuchCall(BffError):
     """No asynchronous call of this id is kept, or it is somebody else's, or nothing came of it."""
 

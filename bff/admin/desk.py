@@ -14,6 +14,7 @@ from bff.revisions.traffic import Traffic
 
 if TYPE_CHECKING:
     from bff.events.operating import Operating
+    from bff.events.stages import Stages
 
 
 class Desk(Protocol):
@@ -88,8 +89,8 @@ Exposition = Callable[[], tuple[bytes, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the operations work on. ``metrics`` is None where they are off, ``events`` gives None where routes.yaml
-    has none.
+    """What the operations work on. ``metrics`` is None where they are off, ``events`` and ``stages`` give None where
+    routes.yaml has none.
     """
 
     functions: Functions
@@ -102,3 +103,4 @@ class House:
     metrics: Exposition | None
     clock: Clock
     events: Callable[[], Operating | None] = lambda: None
+    stages: Callable[[], Stages | None] = lambda: None

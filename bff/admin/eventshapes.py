@@ -106,6 +106,46 @@ class TriggerShape(Shape):
     cancelled: int
 
 
+class PipelineShape(Shape):
+    """A pipeline: the functions of each of its steps."""
+
+    name: str
+    steps: list[list[str]]
+
+
+class RunShape(Shape):
+    """A run of a pipeline: `done` parts of `total` of the `step` where it stands, counted from 0."""
+
+    key: str
+    pipeline: str
+    state: str
+    step: int
+    done: int
+    total: int
+    created: Moment
+    updated: Moment
+    why: str
+
+
+class WholeRunShape(RunShape):
+    """A run with its parts in their order, and what its last step answered."""
+
+    parts: list[TriedShape]
+    answer: Any
+
+
+class BegunShape(Shape):
+    """A run that was begun."""
+
+    key: str
+
+
+class BeginBody(Body):
+    """What the first step of a run gets."""
+
+    data: Any = None
+
+
 class ScheduleShape(Shape):
     """A schedule, when it ran and when it will."""
 

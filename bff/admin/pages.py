@@ -12,6 +12,7 @@ from bff.admin.events import Events
 from bff.admin.health import Health
 from bff.admin.moving import Moving
 from bff.admin.operation import Operation
+from bff.admin.pipelines import Pipelines
 from bff.admin.reading import Reading
 from bff.admin.releases import Releases
 from bff.admin.tokens import Tokens
@@ -31,6 +32,7 @@ def operations(house: House) -> list[Operation]:
             *Releases(functions=functions, store=store, clock=clock, is_ready=house.is_ready).operations(),
             *Caching(house.purge).operations(),
             *Events(house.events).operations(),
+            *Pipelines(house.stages).operations(),
             *Tokens(store=store, clock=clock).operations(),
         ]
     )

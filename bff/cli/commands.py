@@ -184,6 +184,7 @@ app.add_typer(remote.app)
 app.add_typer(eventful.events, name="events")
 app.add_typer(eventful.triggers, name="triggers")
 app.add_typer(eventful.schedules, name="schedules")
+app.add_typer(eventful.pipelines, name="pipelines")
 export = typer.Typer(no_args_is_help=True, help="Write what other tools take away: openapi, typescript.")
 app.add_typer(export, name="export")
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="A file; else standard output.")]

@@ -87,4 +87,5 @@ def _tell(made: dict[str, Any]) -> None:
         say(told({"function": made["revision"]["name"], "release": made["release"]}))
     is_running = made["release"] is not None and made["release"]["state"] in ("running", "paused")
     if made["revision"]["taken_back"] and not is_running:
-        say("a release took it back before: `bff deploy NAME --again` releases it once more")
+        name = made["traffic"]["function"]
+        say(f"a release took it back before: `bff deploy {name} --again` releases it once more")

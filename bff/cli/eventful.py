@@ -9,6 +9,7 @@ import typer
 from bff.cli.options import GATEWAY, ROUTES, ConfigOption, GatewayOption, JsonOption
 
 events = typer.Typer(no_args_is_help=True, help="Send, list, explain and redrive events.")
+pipelines = typer.Typer(no_args_is_help=True, help="Begin, watch, resume and cancel runs of pipelines.")
 schedules = typer.Typer(no_args_is_help=True, help="List schedules, and run one now.")
 triggers = typer.Typer(no_args_is_help=True, help="List, pause and resume triggers.")
 
@@ -193,3 +194,82 @@ def run(
     from bff.cli.events import run
 
     run(name, admin=admin, config=config, as_json=json)
+
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="As `bff pipelines runs` shows it.")]
+WatchOption = Annotated[
+    bool, typer.Option("--watch", "-w", help="Go on until it has ended; exit 1 if it failed.")
+]
+
+
+@pipelines.command("list")
+def list_pipelines(
+    admin: GatewayOption = GATEWAY, config: ConfigOption = ROUTES, json: JsonOption = False
+) -> None:
+    """List the pipelines and their steps."""
+    from bff.cli.pipelines import list_pipelines
+
+    list_pipelines(admin=admin, config=config, as_json=json)
+
+
+@pipelines.command()
+def runs(
+    name: Annotated[str, typer.Argument(help="The pipeline's name.")],
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many at most.")] = 20,
+    admin: GatewayOption = GATEWAY,
+    config: ConfigOption = ROUTES,
+    json: JsonOption = False,
+) -> None:
+    """List the runs of a pipeline, newest first, and how far they are."""
+    from bff.cli.pipelines import runs
+
+    runs(name, limit=limit, admin=admin, config=config, as_json=json)
+
+
+@pipelines.command()
+def start(
+    name: Annotated[str, typer.Argument(help="The pipeline's name.")],
+    data: Annotated[str | None, typer.Option("--data", "-d", help="JSON; - reads standard input.")] = None,
+    watch: WatchOption = False,
+    admin: GatewayOption = GATEWAY,
+    config: ConfigOption = ROUTES,
+    json: JsonOption = False,
+) -> None:
+    """Begin a run, and print its key once it is stored."""
+    from bff.cli.pipelines import start
+
+    start(name, data, watches=watch, admin=admin, config=config, as_json=json)
+
+
+@pipelines.command("show")
+def show_run(
+    key: RunArgument,
+    watch: WatchOption = False,
+    admin: GatewayOption = GATEWAY,
+    config: ConfigOption = ROUTES,
+    json: JsonOption = False,
+) -> None:
+    """Show how a run stands, and what became of each of its parts."""
+    from bff.cli.pipelines import show_run
+
+    show_run(key, watches=watch, admin=admin, config=config, as_json=json)
+
+
+@pipelines.command("resume")
+def resume_run(
+    key: RunArgument, admin: GatewayOption = GATEWAY, config: ConfigOption = ROUTES, json: JsonOption = False
+) -> None:
+    """Let a run go on from the step where it failed: what has ended well is not done again."""
+    from bff.cli.pipelines import change
+
+    change(key, "resume", admin=admin, config=config, as_json=json)
+
+
+@pipelines.command("cancel")
+def cancel_run(
+    key: RunArgument, admin: GatewayOption = GATEWAY, config: ConfigOption = ROUTES, json: JsonOption = False
+) -> None:
+    """End a run."""
+    from bff.cli.pipelines import change
+
+    change(key, "cancel", admin=admin, config=config, as_json=json)

@@ -87,10 +87,11 @@ def show_event(key: str, *, admin: str, config: Path, as_json: bool) -> None:
         return
     show(found["event"])
     for delivery in found["deliveries"]:
-        say("\n".join(_told(delivery)))
+        say("\n".join(told_of(delivery)))
 
 
-def _told(delivery: dict[str, Any]) -> Iterator[str]:
+def told_of(delivery: dict[str, Any]) -> Iterator[str]:
+    """A delivery and its attempts, in lines. Pure."""
     letter = ", a dead letter" if delivery["dead_letter"] else ""
     again = f", again not before {moment(delivery['not_before'])}" if delivery["not_before"] else ""
     yield f"{delivery['trigger']} -> {delivery['function']}{letter}: {delivery['state']}{again}"
@@ -121,7 +122,7 @@ def _explained(decision: dict[str, Any]) -> Iterator[str]:
         why = decision["why_not"] or "it matches now, and did not when the event came"
         yield f"{decision['trigger']}{paused}: no delivery; {why}"
     else:
-        told = list(_told(decision["delivery"]))
+        told = list(told_of(decision["delivery"]))
         yield f"{told[0]}{paused}"
         yield from told[1:]
 

@@ -116,6 +116,7 @@ class Checks:
             yield from self._subscribers("triggers", data.get("triggers"))
             yield from self._subscribers("schedules", data.get("schedules"))
             yield from self._called_later(data.get("calls"))
+            yield from self._steps(data.get("pipelines"))
 
     def _conflicts(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
         first: dict[tuple[str, str], SeenRoute] = {}
@@ -207,13 +208,25 @@ class Checks:
                 if isinstance(function, str) and function and function not in self._found:
                     yield self._at(path, self._no_function(function, self._may_show(*path)))
 
+    def _steps(self, pipelines: Any) -> Iterator[Mistake]:
+        """Functions of the steps of pipelines."""
+        for name, pipeline in pipelines.items() if isinstance(pipelines, dict) else ():
+            steps = pipeline.get("steps") if isinstance(pipeline, dict) else None
+            for at, step in enumerate(steps if isinstance(steps, list) else ()):
+                for key in ("function", "parallel") if isinstance(step, dict) else ():
+                    yield from self._named(("pipelines", name, "steps", at, key), step.get(key))
+
+    def _named(self, path: KeyPath, said: Any) -> Iterator[Mistake]:
+        """A function, or a list of some, that has to be in the folder."""
+        for at, name in enumerate(said if isinstance(said, list) else [said]):
+            if isinstance(name, str) and name not in self._found:
+                place = (*path, at) if isinstance(said, list) else path
+                yield self._at(place, self._no_function(name, self._may_show(*place)))
+
     def _called_later(self, calls: Any) -> Iterator[Mistake]:
         """Functions that may be called asynchronously by their names."""
-        named = calls.get("functions") if isinstance(calls, dict) else None
-        for at, name in enumerate([named] if isinstance(named, str) else named or ()):
-            path: KeyPath = ("calls", "functions") if isinstance(named, str) else ("calls", "functions", at)
-            if isinstance(name, str) and name not in self._found:
-                yield self._at(path, self._no_function(name, self._may_show(*path)))
+        if isinstance(calls, dict):
+            yield from self._named(("calls", "functions"), calls.get("functions"))
 
     def _service_names(self, names: Iterable[str]) -> Iterator[Mistake]:
         for name in names:

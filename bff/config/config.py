@@ -18,6 +18,7 @@ from bff.config.gateway import GatewayConfig, TelemetryConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitsConfig
 from bff.config.openapi import OpenApiConfig
+from bff.config.pipeline import PipelineConfig
 from bff.config.registration import RegistrationConfig
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
@@ -26,7 +27,7 @@ from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
 from bff.config.state import Place, RetentionConfig, StateUrl, place_of
 from bff.config.traffic import Label, LaneConfig
-from bff.config.trigger import EventsConfig, Triggers
+from bff.config.trigger import EventsConfig, TriggerName, Triggers
 
 _PLAIN: Final = FunctionConfig.plain()
 
@@ -94,6 +95,9 @@ class Config(Section):
     )
     schedules: Schedules = Field(
         default_factory=no_entries, description="Functions that run by the clock, by name."
+    )
+    pipelines: Annotated[Mapping[TriggerName, PipelineConfig], OrEmpty, *FROZEN] = Field(
+        default_factory=no_entries, description="Functions that hand on to each other, by name."
     )
     routes: Annotated[tuple[RouteConfig, ...], OrNone] = Field(
         default=(), description="Which paths reach which functions, or services."
@@ -172,7 +176,8 @@ class Config(Section):
     @property
     def has_events(self) -> bool:
         """Whether there is anything to do with events at all."""
-        return self.events is not None or bool(self.triggers) or bool(self.schedules) or self.has_calls
+        offline = self.triggers or self.schedules or self.pipelines
+        return self.events is not None or bool(offline) or self.has_calls
 
     @property
     def has_calls(self) -> bool:

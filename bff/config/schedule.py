@@ -17,7 +17,7 @@ def _cron(text: str) -> str:
     from cronsim import CronSim, CronSimError
 
     try:
-        next(CronSim(text, datetime.now(UTC)))  # noqa: DTZ - any moment will do
+        next(CronSim(text, datetime.now(UTC)))
     except CronSimError as error:
         raise wrong("is not a cron expression", hint=f": {str(error).lower()}") from None
     except StopIteration:

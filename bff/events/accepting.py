@@ -61,7 +61,9 @@ def expire(session: Session, before: float, most: int, *, calls: bool = False) -
     kind = "=" if calls else "<>"
     found = session.rows(
         f"SELECT e.key FROM events e WHERE e.type {kind} '{CALL}' AND e.accepted < ? AND NOT EXISTS"  # noqa: S608
-        " (SELECT 1 FROM deliveries d WHERE d.event = e.key AND d.is_open = 1) ORDER BY e.accepted LIMIT ?",
+        " (SELECT 1 FROM deliveries d WHERE d.event = e.key AND d.is_open = 1) AND NOT EXISTS"
+        " (SELECT 1 FROM runs r WHERE r.state = 'running' AND (r.key = e.key OR"
+        " e.source = '/pipelines/' || r.pipeline || '/' || r.key)) ORDER BY e.accepted LIMIT ?",
         *(before, most),
     )
     for (key,) in found:
@@ -77,4 +79,6 @@ def forget(session: Session, key: str) -> None:
             key,
         )
     session.rows("DELETE FROM deliveries WHERE event = ?", key)
+    session.rows("DELETE FROM results WHERE delivery = ?", key)
+    session.rows("DELETE FROM runs WHERE key = ?", key)
     session.rows("DELETE FROM events WHERE key = ?", key)

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from bff.config import DeliveryConfig, TriggerConfig
+from bff.config import DeliveryConfig, FilterConfig, TriggerConfig
 from bff.config.jsonpath import ABSENT
 from bff.events.filters import Clause, Look, compiled, look
 from bff.sdk.cloudevent import CloudEvent
@@ -70,6 +70,25 @@ def triggers_of(config: Mapping[str, TriggerConfig]) -> tuple[Trigger, ...]:
             key=look(each.order) if each.order else None,
         )
         for name, each in config.items()
+    )
+
+
+def trigger_of(
+    name: str,
+    function: str,
+    filters: Iterable[FilterConfig],
+    *,
+    delivery: DeliveryConfig | None = None,
+    concurrency: int = 0,
+) -> Trigger:
+    """A trigger that stands under another heading of routes.yaml."""
+    return Trigger(
+        name=name,
+        function=function,
+        delivery=delivery or DeliveryConfig(),
+        concurrency=concurrency,
+        clause=compiled(filters),
+        key=None,
     )
 
 

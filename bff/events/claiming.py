@@ -6,7 +6,7 @@ ended and that somebody else has taken is not heard: the holder and the attempt'
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bff.events import accepting, keeping
@@ -120,9 +120,11 @@ def take_over(session: Session, now: float, *, holder: str) -> None:
     renew(session, holder, now)
 
 
-def settle(session: Session, settled: Settled, now: float) -> bool:
-    """Write down how an attempt ended, together with what it published; False where it is not ours any more, and
-    then nothing is written.
+def settle(
+    session: Session, settled: Settled, now: float, then: Callable[[Session, float], None] | None = None
+) -> bool:
+    """Write down how an attempt ended, together with what it published and what else follows; False where it is
+    not ours any more, and then nothing is written.
     """
     claimed, outcome = settled.claimed, settled.outcome
     ours = session.rows(
@@ -142,6 +144,8 @@ def settle(session: Session, settled: Settled, now: float) -> bool:
     accepting.accept(session, settled.published, now)
     if settled.result is not None:
         keeping.keep(session, claimed.key, settled.result)
+    if then is not None:
+        then(session, now)
     return True
 
 

@@ -59,7 +59,9 @@ class Courier:
         self._clock = clock
         self._signals = signals
 
-    async def attempt(self, claimed: Claimed, event: CloudEvent, timeout: float | None) -> Attempted:
+    async def attempt(
+        self, claimed: Claimed, event: CloudEvent, timeout: float | None, *, most: int = MOST_ERROR_DATA
+    ) -> Attempted:
         """Deliver an event once. Cancelling it cancels the handler."""
         traceparent = event.extensions.get("traceparent")  # CloudEvents' distributed tracing extension
         invocation = self.invocation(
@@ -69,7 +71,7 @@ class Courier:
             timeout=timeout,
             traceparent=traceparent if isinstance(traceparent, str) else "",
         )
-        return await self.run(invocation, most=MOST_ERROR_DATA)
+        return await self.run(invocation, most=most)
 
     async def run(self, invocation: Invocation, *, most: int) -> Attempted:
         """Run the function once, and read so many bytes of its answer. Cancelling it cancels the handler."""

@@ -13,13 +13,15 @@ from contextlib import suppress
 
 from bff.clock import Clock
 from bff.config import DeliveryConfig
-from bff.events import broker
+from bff.events import broker, pipelines
 from bff.events.broker import Retry, Trigger
 from bff.events.calling import PREFIX, Calling, result_of
 from bff.events.courier import Attempted, Courier
 from bff.events.engine import Engine
+from bff.events.pipelines import Done
 from bff.events.records import Claimed, Incoming, Settled, State, Wanted
 from bff.events.stamping import Stamp
+from bff.events.stepping import NO_PLAN, begun, too_large
 from bff.revisions.store.failures import StoreUnavailable
 from bff.sdk.cloudevent import CloudEvent
 from bff.signals import EventDied, Signals, Unexpected
@@ -32,13 +34,16 @@ LOOKS_EVERY = 1.0
 """Seconds between two looks at a store that other gateways write to as well."""
 AGAIN_AFTER = 1.0
 """Seconds until a store that could not be reached is asked again."""
+MOST_RESULT = 2**20
+"""Bytes that a step of a pipeline hands on at most: what is larger goes as a reference (claim check)."""
 _POLICY = DeliveryConfig()
+_KEEPS = (PREFIX, pipelines.PREFIX)
 
 
 class Dispatcher:
     """Mutable state: ``_running`` (the tasks, by delivery), ``_busy`` (how many of each trigger), ``_is_hinted``
     and ``_wakes`` (something may be due), ``_quiet`` and ``_next_in`` (nothing runs or could be taken, until then),
-    ``capacity``, ``is_stopping``.
+    ``capacity``, ``plans`` (of pipelines, for runs that begin), ``is_stopping``.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Dispatcher:
         capacity: int,
     ) -> None:
         self.capacity = capacity
+        self.plans: Mapping[str, str] = {}
         self.is_stopping = False
         self._engine = engine
         self._holder = holder
@@ -160,20 +166,40 @@ class Dispatcher:
             attempted = await self._calling.attempt(claimed, event)
             await self._settle(claimed, event, self._calling.policy, attempted)
             return
+        if claimed.trigger.startswith(pipelines.PREFIX):
+            await self._step(claimed, event)
+            return
         trigger = self._triggers().get(claimed.trigger)
         policy = _POLICY if trigger is None or claimed.is_letter else trigger.delivery
         attempted = await self._courier.attempt(claimed, event, policy.timeout)
         await self._settle(claimed, event, policy, attempted)
 
+    async def _step(self, claimed: Claimed, event: CloudEvent) -> None:
+        """A part of a pipeline's step; or the beginning of a run, which no function has a part in."""
+        done = pipelines.done_of(claimed.trigger, event, claimed.event, self.plans)
+        trigger = self._triggers().get(claimed.trigger)
+        policy = _POLICY if trigger is None else trigger.delivery
+        if done.step < 0:
+            attempted = begun(event) if done.plan else NO_PLAN
+        else:
+            attempted = await self._courier.attempt(claimed, event, policy.timeout, most=MOST_RESULT)
+            attempted = too_large(attempted)
+        await self._settle(claimed, event, policy, attempted, done)
+
     async def _settle(
-        self, claimed: Claimed, event: CloudEvent, policy: DeliveryConfig, attempted: Attempted
+        self,
+        claimed: Claimed,
+        event: CloudEvent,
+        policy: DeliveryConfig,
+        attempted: Attempted,
+        done: Done | None = None,
     ) -> None:
         """Write down what follows; a store that is away is asked again for as long as the lease may last."""
         until = self._clock.now() + LEASE
         settled = self._settled(claimed, event, policy, attempted)
         while True:
             try:
-                is_ours = await self._engine.settle(settled)
+                is_ours = await self._engine.settle(settled, done)
             except StoreUnavailable:
                 if self._clock.now() >= until:
                     return  # whoever takes it next tries again: at least once
@@ -212,7 +238,7 @@ class Dispatcher:
             delay=delay,
             revision=attempted.revision,
             published=published,
-            result=result_of(attempted) if claimed.trigger.startswith(PREFIX) else None,
+            result=result_of(attempted) if claimed.trigger.startswith(_KEEPS) else None,
         )
 
     def _letters(

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from bff.errors import BacklogFull
-from bff.events import accepting, claiming, keeping, takeover, tending
+from bff.events import accepting, claiming, keeping, running, takeover, tending
 from bff.events.claiming import Taken
 from bff.events.commits import Commits
+from bff.events.pipelines import Done
 from bff.events.records import (
     Accepted,
     Delivery,
@@ -24,9 +25,11 @@ from bff.events.records import (
     Kept,
     Progress,
     Result,
+    Run,
     Settled,
     Shown,
     Sought,
+    State,
     Wanted,
 )
 from bff.revisions.store.database import Session
@@ -68,11 +71,21 @@ class Engine(Protocol):
     async def take_over(self, own: str) -> bool:
         """What processes of this machine had that are no more may be taken at once; whether there was any."""
 
-    async def settle(self, settled: Settled) -> bool:
-        """Write how an attempt ended; False when the lease was lost, and then nothing is written."""
+    async def settle(self, settled: Settled, done: Done | None = None) -> bool:
+        """Write how an attempt ended, and what that means for the run that it was a part of; False when the lease
+        was lost, and then nothing is written.
+        """
 
     async def hand_back(self, holder: str) -> None:
         """Give back what was taken and not settled."""
+
+
+def _advance(session: Session, now: float, *, done: Done, result: Result) -> None:
+    running.advance(session, done, result, now)
+
+
+def _fail(session: Session, now: float, *, done: Done, why: str) -> None:
+    running.fail(session, done, why, now)
 
 
 class StoreEngine:
@@ -121,8 +134,13 @@ class StoreEngine:
     async def renew(self, holder: str, lease: float) -> frozenset[str]:
         return await self._commits.run(lambda session, now: claiming.renew(session, holder, now + lease))
 
-    async def settle(self, settled: Settled) -> bool:
-        return await self._commits.run(lambda session, now: claiming.settle(session, settled, now))
+    async def settle(self, settled: Settled, done: Done | None = None) -> bool:
+        then = None
+        if done is not None and settled.state is State.DELIVERED and settled.result is not None:
+            then = partial(_advance, done=done, result=settled.result)
+        elif done is not None and settled.state is State.DEAD:
+            then = partial(_fail, done=done, why=settled.outcome.detail)
+        return await self._commits.run(lambda session, now: claiming.settle(session, settled, now, then))
 
     async def hand_back(self, holder: str) -> None:
         await self._commits.run(lambda session, now: claiming.hand_back(session, holder, now))
@@ -139,6 +157,30 @@ class StoreEngine:
         return await self._commits.run(
             lambda session, _: accepting.expire(session, before, most, calls=calls)
         )
+
+    async def runs(self, pipeline: str, limit: int) -> Sequence[Run]:
+        """The newest runs of a pipeline."""
+        return await self.store.look(lambda session, _: running.runs(session, pipeline, limit))
+
+    async def run(self, key: str) -> tuple[Run, Sequence[Shown], Any] | None:
+        """A run, the events of its steps with all that became of them, and its answer."""
+
+        def verb(session: Session, _: float) -> tuple[Run, Sequence[Shown], Any] | None:
+            found = running.run(session, key)
+            if found is None:
+                return None
+            steps = [tending.shown(session, each) for each in running.events_of(session, found)]
+            return found, [each for each in steps if each is not None], running.answer(session, key)
+
+        return await self.store.look(verb)
+
+    async def resume_run(self, run: Run) -> int:
+        """Let what is dead or cancelled of a run begin anew; how many parts."""
+        return await self._commits.run(lambda session, now: running.resume(session, run, now))
+
+    async def cancel_run(self, run: Run) -> Sequence[str]:
+        """End what is open of a run; which deliveries."""
+        return await self._commits.run(lambda session, now: running.cancel(session, run, now))
 
     async def newest(self, source: str) -> str | None:
         """The greatest id of a source that is kept."""

@@ -59,7 +59,7 @@ class Operating:
         return {
             **_event(found.event),
             "event": from_json(found.event.document),
-            "deliveries": [_with_attempts(each, found) for each in found.deliveries],
+            "deliveries": [delivery_of(each, found) for each in found.deliveries],
         }
 
     async def explain(self, key: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Operating:
                     "trigger": name,
                     **_decided(decisions.get(name)),
                     "paused": name in paused,
-                    "delivery": _with_attempts(made[name], found) if name in made else None,
+                    "delivery": delivery_of(made[name], found) if name in made else None,
                 }
                 for name in names
             ],
@@ -202,7 +202,8 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _with_attempts(delivery: Delivery, shown: Shown) -> dict[str, Any]:
+def delivery_of(delivery: Delivery, shown: Shown) -> dict[str, Any]:
+    """A delivery with its attempts."""
     return {**_delivery(delivery), "tries": list(map(_attempt, shown.attempts.get(delivery.key, ())))}
 
 

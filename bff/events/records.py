@@ -88,6 +88,21 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run of a pipeline: ``done`` parts of ``total`` of the ``step`` where it stands, counted from 0."""
+
+    key: str
+    pipeline: str
+    state: str
+    step: int
+    total: int
+    done: int
+    created: float
+    updated: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a function says that it is: so much of ``total``, None where that is not known."""
 

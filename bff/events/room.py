@@ -9,8 +9,9 @@ from pydantic_core import to_json
 from bff.clock import Clock
 from bff.config import Config
 from bff.config.names import suggest
+from bff.config.pipeline import PipelineConfig
 from bff.errors import GatewayDraining, NoSuchEvent, NoSuchTrigger
-from bff.events import broker
+from bff.events import broker, pipelines
 from bff.events.broker import Decision, Trigger
 from bff.events.calling import Calling
 from bff.events.courier import Courier
@@ -51,6 +52,7 @@ class Events:
     ) -> None:
         self.engine = StoreEngine(store)
         self.triggers: Mapping[str, Trigger] = {}
+        self.pipelines: Mapping[str, PipelineConfig] = {}
         self.clock = clock
         self._stamp = Stamp(clock)
         courier = Courier(invoker, clock=clock, signals=signals)
@@ -84,8 +86,14 @@ class Events:
             else {}
         )
         self.scheduler.configure(tables)
-        self._deliveries = {**self.triggers, **{each.trigger: _trigger_of(each) for each in tables.values()}}
-        self._stamp.triggers, self._stamp.digest = triggers, broker.digest_of(config.triggers)
+        of_schedules = {each.trigger: _trigger_of(each) for each in tables.values()}
+        self._deliveries = {**self.triggers, **of_schedules, **_steps_of(config)}
+        self.pipelines = config.pipelines
+        self.dispatcher.plans = {
+            name: pipelines.written(pipelines.plan_of(each)) for name, each in config.pipelines.items()
+        }
+        self._stamp.triggers = (*triggers, *_beginnings_of(config))
+        self._stamp.digest = broker.digest_of(config.triggers)
         self.dispatcher.capacity = self._config.concurrency
         self.dispatcher.wake()
 
@@ -205,7 +213,7 @@ class Events:
 
     def decisions(self, event: CloudEvent) -> list[Decision]:
         """What each trigger of now says about an event."""
-        return broker.decide(event, tuple(self.triggers.values()))
+        return broker.decide(event, self._stamp.triggers)
 
     def decided_as_now(self, shown: Shown) -> bool:
         """Whether the triggers of now are those that decided on the event when it came."""
@@ -229,13 +237,27 @@ class Events:
         await self.engine.close()
 
 
+def _beginnings_of(config: Config) -> list[Trigger]:
+    """What begins a run of each pipeline that events begin."""
+    return [
+        broker.trigger_of(pipelines.trigger_of(name), "", each.filters)
+        for name, each in config.pipelines.items()
+        if each.filters is not None
+    ]
+
+
+def _steps_of(config: Config) -> dict[str, Trigger]:
+    """What the dispatcher needs to know of the steps of pipelines."""
+    made = {}
+    for name, pipeline in config.pipelines.items():
+        for at, step in enumerate(pipeline.steps):
+            trigger = pipelines.trigger_of(name, at)
+            made[trigger] = broker.trigger_of(
+                trigger, step.function, (), delivery=step.delivery, concurrency=step.concurrency
+            )
+    return made
+
+
 def _trigger_of(table: Timetable) -> Trigger:
     """What the dispatcher needs to know of a schedule's deliveries."""
-    return Trigger(
-        name=table.trigger,
-        function=table.config.function,
-        delivery=table.config.delivery,
-        concurrency=0,
-        clause=lambda _: "",
-        key=None,
-    )
+    return broker.trigger_of(table.trigger, table.config.function, (), delivery=table.config.delivery)

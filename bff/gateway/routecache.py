@@ -140,7 +140,7 @@ class Shelf:
         scope = self._scope()
         if self._invocation.method in _READING and not _BODY.isdisjoint(name for name, _ in scope["headers"]):
             return False
-        self._asked = asked = self._ask(scope, activator.revision.digest)
+        self._asked = asked = self._ask(scope, activator.tenure)
         if await self._served(asked):
             return True
         if self._found.is_forbidden:
@@ -162,7 +162,7 @@ class Shelf:
         assert self._invocation.incoming is not None
         return self._invocation.incoming.scope
 
-    def _ask(self, scope: MutableMapping[str, Any], digest: str) -> Asked:
+    def _ask(self, scope: MutableMapping[str, Any], tenure: str) -> Asked:
         fields = scope["headers"]
         query = scope["query_string"]
         path = scope["raw_path"].partition(b"?")[0]
@@ -172,7 +172,7 @@ class Shelf:
         key = Key(
             space="route",
             url=f"//{host}{target}",
-            revision=digest,
+            revision=tenure,
             lane=self._invocation.lane,
             subject=_subject(caller),
         )
@@ -274,7 +274,7 @@ class Refresh:
     async def keep(self, answer: Answer) -> None:
         """Keep it for the revision that answered, if it is the one whose page was stale."""
         whole = Sender.whole_of(answer, self._invocation.function)
-        if whole is None or self._activator.revision.digest != self._asked.key.revision:
+        if whole is None or self._activator.tenure != self._asked.key.revision:
             return
         assert self._invocation.incoming is not None
         asked = Asked(

@@ -32,6 +32,10 @@ _SPENT = {"errors": 0.4, "services": 0.1, "refusals": 0.1, "latency": 0.4}
 _TIMES_WORSE = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 _EFFECT = 0.1
 """How far from one half the chance that a canary's call is the slower one is expected to lie."""
+_MATERIAL = 0.01
+"""A canary that fails by more than so much above what is allowed, and whose bet wins, waits for more calls."""
+_LEANING = {"errors": 10.0, "services": 10.0, "refusals": 10.0, "latency": 2.0}
+"""Evidence from which it waits however small the difference is: far from enough to condemn."""
 _MOST = 700.0
 """The logarithm of an e-value is cut here: exp of more is no float."""
 
@@ -56,18 +60,27 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One test: failures by call, or median seconds; ``evidence`` above ``needed`` condemns."""
+    """One test: failures by call, or median seconds; ``evidence`` above ``needed`` condemns. ``excess`` is by how much
+    the canary fails above what is allowed.
+    """
 
     test: str
     canary: float
     baseline: float
     evidence: float
     needed: float
+    excess: float = 0.0
 
     @property
     def is_bad(self) -> bool:
         """Whether the canary is worse than allowed."""
         return self.evidence >= self.needed
+
+    @property
+    def leans_bad(self) -> bool:
+        """Whether it looks worse, but not surely enough: the next step has to wait."""
+        is_winning = self.evidence > 1 and self.excess > _MATERIAL
+        return is_winning or self.evidence >= _LEANING[self.test]
 
     def __str__(self) -> str:
         unit = " s" if self.test == "latency" else ""
@@ -92,6 +105,9 @@ class Verdict:
             return f"The canary is worse: {worse}, over {calls}."
         if self.outcome is Outcome.GOOD:
             return f"The canary is not worse over {calls}."
+        leaning = ", ".join(str(finding) for finding in self.findings if finding.leans_bad)
+        if leaning:
+            return f"It looks worse, but not surely yet: {leaning}, over {calls}."
         return f"It is too early to tell, over {calls}."
 
     def numbers(self) -> dict[str, object]:
@@ -113,7 +129,7 @@ class Verdict:
 
 def judge(canary: Outcomes, baseline: Outcomes, policy: Policy) -> Verdict:
     """What to think of a canary after these calls. Bad as soon as the evidence is there; good from
-    ``min_requests`` calls of each on, unless it is bad.
+    ``min_requests`` calls of each on, if nothing leans towards worse.
     """
     ratio = policy.max_error_ratio
     findings = [
@@ -130,7 +146,8 @@ def judge(canary: Outcomes, baseline: Outcomes, policy: Policy) -> Verdict:
     if any(finding.is_bad for finding in findings):
         outcome = Outcome.BAD
     else:
-        outcome = Outcome.GOOD if has_enough else Outcome.OPEN
+        is_good = has_enough and not any(finding.leans_bad for finding in findings)
+        outcome = Outcome.GOOD if is_good else Outcome.OPEN
     return Verdict(
         outcome=outcome,
         canary_calls=canary.calls,
@@ -146,12 +163,15 @@ def _needed(test: str, policy: Policy) -> float:
 def _failures(
     test: str, canary: Outcomes, baseline: Outcomes, failed: tuple[int, int], ratio: float, policy: Policy
 ) -> Finding:
+    mine = failed[0] / canary.calls if canary.calls else 0.0
+    theirs = failed[1] / baseline.calls if baseline.calls else 0.0
     return Finding(
         test=test,
-        canary=failed[0] / canary.calls if canary.calls else 0.0,
-        baseline=failed[1] / baseline.calls if baseline.calls else 0.0,
+        canary=mine,
+        baseline=theirs,
         evidence=evidence_of_failures(failed, (canary.calls, baseline.calls), ratio),
         needed=_needed(test, policy),
+        excess=mine - ratio * theirs,
     )
 
 

@@ -27,7 +27,7 @@ class Activator:
     ``instance`` is there exactly while calls may enter: whoever gets in by :meth:`enter_now` or
     :meth:`enter` calls :meth:`leave` at the end.
 
-    Mutable state: ``_state``, ``instance``, ``in_flight``, ``last_warm_up``, ``last_call``, ``_line``,
+    Mutable state: ``_state``, ``instance``, ``in_flight``, ``last_warm_up``, ``last_call``, ``tenure``, ``_line``,
     ``_cold_callers``, ``_warming``, ``_is_leaving``, ``_parting``, ``_evicting``, ``_gone``.
     """
 
@@ -48,11 +48,13 @@ class Activator:
         "last_warm_up",
         "revision",
         "settings",
+        "tenure",
     )
 
     def __init__(self, revision: Revision, settings: Settings, maker: Maker[Instance]) -> None:
         self.revision = revision
         self.settings = settings
+        self.tenure = revision.digest
         self._state = State.COLD
         self._limit = settings.concurrency
         self._line: Line[Instance] = Line(give_back=self._give_back)

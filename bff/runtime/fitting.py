@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
 
-from bff.errors import FunctionNotLoaded, GatewayDraining
-from bff.runtime.lives import Live, Lives
+from bff.errors import BffError
+from bff.runtime.function import Function
+from bff.runtime.lives import Live
 from bff.sdk.handler import ContractBroken
 
 Routes = Sequence[tuple[str, tuple[str, ...]]]
@@ -15,19 +16,25 @@ Routes = Sequence[tuple[str, tuple[str, ...]]]
 
 
 async def misfits(
-    lives: Lives, routes: Routes, *, may_warm: bool
+    function: Function, routes: Routes, *, may_warm: bool
 ) -> AsyncIterator[tuple[str, str, ContractBroken]]:
-    """Routed revision, route and reason wherever one does not fit the other. A cold revision is looked at only
-    where it is one of several and ``may_warm`` says so.
+    """Routed revision, route and reason wherever one does not fit the other. A cold revision, or a function that was
+    not called yet, is looked at only where ``may_warm`` says so.
     """
-    for name, live in list(lives.routed.items()):
-        if live.instance is None and may_warm and len(lives.routed) > 1:
-            with suppress(FunctionNotLoaded, GatewayDraining):  # its callers are told
-                await live.warm()
+    if may_warm and function.live is None:
+        await _warmed(function.activate())
+    for name, live in list(function.lives.routed.items()):
+        if live.instance is None and may_warm:
+            await _warmed(live.warm())
         for route, parameters in routes:
             broken = await _misfit(live, parameters)
             if broken is not None:
                 yield name, route, broken
+
+
+async def _warmed(warming: Awaitable[object]) -> None:
+    with suppress(BffError):  # its callers are told
+        await warming
 
 
 async def _misfit(live: Live, parameters: tuple[str, ...]) -> ContractBroken | None:

@@ -5,6 +5,7 @@ still drain. Which one a call gets is the chooser's to say; making and ending in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 
 from bff.revisions.choice import Chooser, Choosing
 from bff.revisions.revision import Revision
@@ -28,15 +29,18 @@ class Lives(Mapping[str, Live]):
 
     Mutable state, all of it assigned without a wait between: ``routing``, ``only`` (who gets every call; None
     while nobody does, or a choice is to be made), ``main`` (who gets most), ``_choose``, ``_by_name``,
-    ``_ready``; ``_choosing``, ``retired`` and ``rested``, the end of the last call of an instance that has gone.
+    ``_ready``; ``_tenures``, what each one's pages are kept under as long as it has traffic, or as long as it has none,
+    and ``_count`` of them; ``_choosing``, ``retired`` and ``rested``, the end of the last call of an instance that has gone.
     """
 
     __slots__ = (
         "_by_name",
         "_choose",
         "_choosing",
+        "_count",
         "_make",
         "_ready",
+        "_tenures",
         "main",
         "only",
         "rested",
@@ -50,6 +54,8 @@ class Lives(Mapping[str, Live]):
         self._choose: Chooser | None = None
         self._by_name: dict[str, Live] = {}
         self._ready: dict[str, Live] = {}
+        self._tenures: dict[str, str] = {}
+        self._count = count()
         self.routing: Routing | None = None
         self.only: Live | None = None
         self.main: Live | None = None
@@ -99,10 +105,29 @@ class Lives(Mapping[str, Live]):
             for name in sorted(routing.reachable())
         }
         self._ready = {name: live for name, live in self._ready.items() if name not in by_name}
+        self._change_tenures(routing, by_name)
         self.routing, self._by_name = routing, by_name
         self._compile()
         kept = {id(each) for each in (*by_name.values(), *self._ready.values())}
         self._retire(*(each for each in before if id(each) not in kept))
+
+    def _change_tenures(self, routing: Routing, by_name: Mapping[str, Live]) -> None:
+        """Pages that were kept do not outlive the traffic of their revision: who gets some anew has none of before.
+        One that only rests keeps them, and a share that grows, too.
+        """
+        before = self.routing.shares() if self.routing is not None else {}
+        shares = routing.shares()
+        self._tenures = {
+            name: self._tenures[name]
+            if name in before and bool(before[name]) == bool(shares[name])
+            else self._next_tenure(live.revision)
+            for name, live in by_name.items()
+        }
+        for name, live in by_name.items():
+            live.tenure = self._tenures[name]
+
+    def _next_tenure(self, revision: Revision) -> str:
+        return f"{revision.digest}/{next(self._count)}"
 
     def choose_by(self, choosing: Choosing) -> None:
         """Changed rules for the same traffic."""
@@ -126,6 +151,7 @@ class Lives(Mapping[str, Live]):
         before = self._ready.pop(live.revision.name, None)
         if before is not None and before is not live:
             self._retire(before)
+        live.tenure = self._next_tenure(live.revision)
         self._ready[live.revision.name] = live
         for name in list(self._ready)[:-READY_AT_MOST]:
             self._retire(self._ready.pop(name))
@@ -135,10 +161,12 @@ class Lives(Mapping[str, Live]):
         name = fresh.revision.name
         if name in self._by_name:
             old, self._by_name = self._by_name[name], {**self._by_name, name: fresh}
+            fresh.tenure = old.tenure
             self._compile()
             self._retire(old)
         elif name in self._ready:
             old, self._ready[name] = self._ready[name], fresh
+            fresh.tenure = old.tenure
             self._retire(old)
         else:
             self._retire(fresh)

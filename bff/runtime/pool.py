@@ -31,12 +31,13 @@ from bff.signals import FirstCalled, InstanceDead, WarmedUp
 class Pool:
     """Mutable state: ``_inside`` (calls by instance that takes calls), ``_parting`` (calls by instance that
     takes none any more), ``_held`` (of those calls, whose caller has left before they ended), ``_starting``, ``_stopping``, ``_line``, ``_load``, ``_memory``, ``_backoff``,
-    ``_later``, ``_is_leaving``, ``last_call``, ``last_warm_up``.
+    ``_later``, ``_is_leaving``, ``last_call``, ``last_warm_up``, ``tenure``.
     """
 
     def __init__(self, revision: Revision, settings: Settings, maker: Maker[ProcessInstance]) -> None:
         self.revision = revision
         self.settings = settings
+        self.tenure = revision.digest
         self.last_call: float | None = None
         self.last_warm_up: WarmUp | None = None
         self._maker = maker

@@ -138,3 +138,30 @@ def test_a_schedule_is_listed_and_run_by_hand(
     eventually(lambda: operator.states(key) == {"schedule/warm": "delivered"}, every=0.1)
     wrong = operator("schedules", "run", "wram")
     assert (wrong.code, "did you mean warm?" in wrong.err) == (1, True)
+
+
+def test_a_run_is_begun_watched_shown_and_resumed(
+    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Its answer on standard output, a bar for each step beside it; exit code 1 when it failed."""
+    routes = "pipelines: {p: {steps: [{function: split}, {function: mail, each: $, delivery: {retry: 0}}]}}\n"
+    split = "async def handle(body: dict) -> list:\n    return list(range(body['n']))\n"
+    mail = MAIL.replace("HERE", str(tmp_path)) + "    return event.data\n"
+    running = gateway(project(routes, mail=mail.replace("-> None", "-> int"), split=split))
+    operator = Operator(bff, running.admin, running.folder)
+    assert "split -> mail" in operator("pipelines", "list").out
+    failed = operator("pipelines", "start", "p", "--data", '{"n": 2}', "--watch")
+    assert (failed.code, "failed, step 1" in failed.err) == (1, True), failed.err
+    (run,) = operator("pipelines", "runs", "p", "--json").json
+    assert operator("pipelines", "runs", "p").out.count(run["key"]) == 1
+    told = operator("pipelines", "show", run["key"])
+    assert "[" + "." * 30 + "] 0/2" in told.out
+    assert "pipeline/p/1 -> mail: dead" in told.err
+    (tmp_path / "mail-is-up").touch()
+    assert "parts: resume" in operator("pipelines", "resume", run["key"]).err
+    ended = operator("pipelines", "show", run["key"], "--watch")
+    assert (ended.code, json.loads(ended.out)) == (0, [0, 1])
+    assert operator("pipelines", "cancel", run["key"], "--json").json == {"count": 0}
+    assert operator("pipelines", "start", "p", "--data", "{").code == 2
+    wrong = operator("pipelines", "start", "q")
+    assert (wrong.code, "routes.yaml has no pipeline q" in wrong.err) == (1, True)

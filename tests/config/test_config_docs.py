@@ -56,6 +56,7 @@ from bff.config.faults import FaultConfig
 from bff.config.headerrules import HeaderRulesConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
+from bff.config.pipeline import PipelineConfig, StepConfig
 from bff.config.registration import RegistrationConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.schedule import ScheduleConfig
@@ -113,6 +114,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME.faults[]": FaultConfig,
     "events": EventsConfig,
     "calls": CallsConfig,
+    "pipelines.NAME": PipelineConfig,
+    "step": StepConfig,
     "schedules.NAME": ScheduleConfig,
     "triggers.NAME": TriggerConfig,
     "filter": FilterConfig,

@@ -206,3 +206,32 @@ async def test_an_override_wakes_a_revision_that_has_no_traffic(tmp_path: Path) 
         together = await asyncio.gather(*(asked(f"home-0000{n % 3 + 1}") for n in range(30)))
         assert {each[0] for each in together} == {200}
         assert all(each[2] == f"home-0000{n % 3 + 1}" for n, each in enumerate(together))
+
+
+async def test_kept_pages_do_not_outlive_their_revisions_traffic(tmp_path: Path) -> None:
+    """After going back a page is made anew; scaling to zero and a growing share leave it kept."""
+    tells = "from uuid import uuid4\nasync def handle() -> str:\n    return '{} ' + uuid4().hex\n"
+    routes = "routes:\n- {path: /home, function: home, cache: {ttl: 1h}}\n"
+    files = {"routes.yaml": routes, "functions/home.py": tells.format("one")}
+    async with inside(tmp_path, files, keeps_state=True) as served:
+
+        async def page() -> str:
+            answer = await served.client.get("/home")
+            assert answer.status_code == 200
+            return answer.text
+
+        first = await page()
+        assert await page() == first
+        served.house.invoker.functions["home"].rest()
+        assert await page() == first
+        await served.deploy("home", tells.format("two"))
+        second = await page()
+        assert second.startswith("two ")
+        await served.rollback("home")
+        again = await page()
+        assert again.startswith("one ")
+        assert again != first
+        await served.move("home", ("home-00001", 99), ("home-00002", 1))
+        kept = {await page() for _ in range(60)} - {again}
+        assert all(each.startswith("two ") and each != second for each in kept)
+        assert len(kept) <= 1

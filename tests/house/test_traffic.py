@@ -115,6 +115,30 @@ async def test_a_route_that_an_older_revision_does_not_fit_is_refused(tmp_path: 
         assert (await served.client.get("/home/ann")).status_code == 200
 
 
+@pytest.mark.parametrize("state", ["rests", "was never called"])
+async def test_a_route_that_a_cold_revision_does_not_fit_is_refused(tmp_path: Path, state: str) -> None:
+    """Also where it is the only one, and nobody has called it since the start: it is warmed to find out."""
+    routes = "routes:\n- {path: '/home/{user}', function: home}\n"
+    files = {
+        "routes.yaml": routes,
+        "functions/home.py": "async def handle(user: str) -> str:\n    return user\n",
+    }
+    async with inside(tmp_path, files, keeps_state=True) as served:
+        home = served.house.invoker.functions["home"]
+        if state == "rests":
+            assert (await served.client.get("/home/ann")).status_code == 200
+            home.rest()
+        assert not home.lives.are_warm
+        heard: list[ConfigRejected] = []
+        served.house.signals.listen(ConfigRejected, heard.append)
+        write(tmp_path, {"routes.yaml": routes.replace("user", "member")})
+        assert not await served.house.reload()
+        assert "home-00001, which has traffic of home" in heard[0].mistakes[0]
+        assert (await served.client.get("/home/ann")).text == "ann"
+        write(tmp_path, {"routes.yaml": "routes: []\n"})
+        assert await served.house.reload()
+
+
 LANES = "lanes: {accept: {addresses: 127.0.0.0/8}}\n"
 CALLS = """\
 from bff import Context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from math import sqrt
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.canaries import SCENARIOS, Kind, Scenario, Tally, condemned_at, simulate
+from benchmarks.canaries import SCENARIOS, Kind, Scenario, Tally, condemned_at, passed_at, simulate
 from bff.errors import CallerLeft, DeadlineExceeded, FunctionFailed, Overloaded, ValidationFailed
 from bff.revisions.judgement import (
     FALSE_ALARMS,
@@ -54,6 +55,33 @@ def test_good_canaries_are_hardly_ever_rolled_back(tallies: dict[str, Tally], sc
 def test_bad_canaries_are_found(tallies: dict[str, Tally], scenario: Scenario) -> None:
     """Within 5,000 calls of each cohort, in at least nine of ten releases."""
     assert tallies[scenario.name].condemned >= 0.9
+
+
+def share_that_passes(kind: Kind, least: int, releases: int = 40) -> float:
+    draw, policy = random.Random(f"{kind} {least}"), Policy(min_requests=least, judged_steps=3)
+    scenario = Scenario(name="", canary=kind)
+    return sum(passed_at(scenario, policy, draw) is not None for _ in range(releases)) / releases
+
+
+@pytest.mark.parametrize("least", [10, 100])
+def test_a_step_is_passed_by_good_canaries_only(least: int) -> None:
+    """Also where few calls are demanded: what looks worse waits until it is sure, and then it is taken back."""
+    assert share_that_passes(Kind(), least) == 1.0
+    for kind in (Kind(own=0.3), Kind(own=1.0), Kind(seconds=0.15)):
+        assert share_that_passes(kind, least) <= 0.15
+
+
+def test_what_looks_worse_waits_and_says_so() -> None:
+    """Three failures of ten are no proof, and no good sign."""
+    ten = Outcomes(calls=10, took={100: 10})
+    verdict = judge(Outcomes(calls=10, own=3, took={100: 7}), ten, Policy(min_requests=10))
+    assert verdict.outcome is Outcome.OPEN
+    assert (
+        verdict.why == "It looks worse, but not surely yet: errors 0.3 against 0, over 10 calls against 10."
+    )
+    assert judge(ten, ten, Policy(min_requests=10)).outcome is Outcome.GOOD
+    one_of_many = Outcomes(calls=5000, own=1, took={100: 4999})
+    assert judge(one_of_many, Outcomes(calls=5000, took={100: 5000}), Policy()).outcome is Outcome.GOOD
 
 
 def test_false_alarms_stay_below_their_bound_however_often_one_looks() -> None:

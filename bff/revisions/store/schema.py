@@ -94,6 +94,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
                 AND functions.block LIKE '%"' || m.name || '"%')
             ORDER BY r.number DESC LIMIT 1), '[]')""",
     ),
+    (
+        """CREATE TABLE runs (
+            key TEXT PRIMARY KEY, pipeline TEXT NOT NULL, plan TEXT NOT NULL, state TEXT NOT NULL,
+            step BIGINT NOT NULL, total BIGINT NOT NULL, done BIGINT NOT NULL,
+            created DOUBLE PRECISION NOT NULL, updated DOUBLE PRECISION NOT NULL, why TEXT NOT NULL)""",
+        "CREATE INDEX runs_pipeline ON runs (pipeline, key)",
+    ),
 )
 """Each is run once, in its order, in one transaction with the note that it was."""
 

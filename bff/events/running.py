@@ -1,0 +1,152 @@
+"""Runs of pipelines move on: plain functions inside somebody's transaction.
+
+The row of a run is the lock: of the parts of a step that end at the same time, on whichever gateways, exactly one
+finds that it is the last, and begins the next step in the transaction that writes its own end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from bff.events import accepting, keeping, pipelines
+from bff.events.pipelines import Broken, Done, Step
+from bff.events.records import Result, Run
+from bff.revisions.store.database import Row, Session, row
+
+_RUN = "SELECT key, pipeline, state, step, total, done, created, updated, why FROM runs"
+
+
+def advance(session: Session, done: Done, result: Result, now: float) -> None:
+    """A part of a step has ended: if it was the last one, the next step begins, or the run has ended."""
+    if done.step < 0:
+        _begin(session, done, result, now)
+        return
+    found = session.rows(
+        "UPDATE runs SET done = done + 1, updated = ? WHERE key = ? AND step = ? RETURNING done, total, plan",
+        *(now, done.run, done.step),
+    )
+    if found and found[0][0] == found[0][1]:
+        plan = pipelines.read(found[0][2])
+        outputs = _outputs(session, done.pipeline, done.run, done.step)
+        _go_on(session, done, plan, done.step, pipelines.joined(plan[done.step], outputs), now)
+
+
+def _begin(session: Session, done: Done, result: Result, now: float) -> None:
+    session.rows(
+        "INSERT INTO runs (key, pipeline, plan, state, step, total, done, created, updated, why)"
+        " VALUES (?, ?, ?, 'running', -1, 0, 0, ?, ?, '') ON CONFLICT (key) DO NOTHING",
+        *(done.run, done.pipeline, done.plan, now, now),
+    )
+    _go_on(session, done, pipelines.read(done.plan), -1, pipelines.value_of(result), now)
+
+
+def _go_on(session: Session, done: Done, plan: Sequence[Step], step: int, data: Any, now: float) -> None:
+    """Begin the step after this one; one without parts is over at once."""
+    for at in range(step + 1, len(plan)):
+        try:
+            parts = pipelines.inputs(plan[at], data)
+        except Broken as why:
+            _end(session, done.run, "failed", f"step {at}: {why}", now)
+            return
+        if parts:
+            session.rows(
+                "UPDATE runs SET state = 'running', why = '', step = ?, total = ?, done = 0, updated = ? WHERE key = ?",
+                *(at, len(parts), now, done.run),
+            )
+            accepting.accept(session, pipelines.incoming_of(done.pipeline, done.run, at, parts), now)
+            return
+        data = pipelines.joined(plan[at], [])
+    keeping.keep(session, done.run, _as_result(data))
+    _end(session, done.run, "succeeded", "", now)
+
+
+def _as_result(data: Any) -> Result:
+    is_raw = isinstance(data, bytes)
+    kind = b"application/octet-stream" if is_raw else b"application/json"
+    return Result(status=200, headers=[(b"content-type", kind)], body=data if is_raw else to_json(data))
+
+
+def _outputs(session: Session, pipeline: str, run: str, step: int) -> list[Any]:
+    """What the parts of a step answered, in their order."""
+    source, trigger = pipelines.source_of(pipeline, run), pipelines.trigger_of(pipeline, step)
+    keys = session.rows(
+        "SELECT d.key FROM events e JOIN deliveries d ON d.event = e.key"
+        " WHERE e.source = ? AND d.trigger_name = ? ORDER BY d.key",
+        *(source, trigger),
+    )
+    kept = [keeping.result(session, key) for (key,) in keys]
+    return [None if each is None else pipelines.value_of(each) for each in kept]
+
+
+def fail(session: Session, done: Done, why: str, now: float) -> None:
+    """A part of a step is dead, and the run with it, until somebody lets it begin anew."""
+    _end(session, done.run, "failed", f"step {done.step}: {why}", now)
+
+
+def _end(session: Session, run: str, state: str, why: str, now: float) -> None:
+    session.rows("UPDATE runs SET state = ?, why = ?, updated = ? WHERE key = ?", state, why, now, run)
+
+
+def runs(session: Session, pipeline: str, limit: int) -> list[Run]:
+    """The newest runs of a pipeline."""
+    sql = f"{_RUN} WHERE pipeline = ? ORDER BY key DESC LIMIT ?"
+    return [_run(each) for each in session.rows(sql, pipeline, limit)]
+
+
+def run(session: Session, key: str) -> Run | None:
+    """One run."""
+    found = row(session, f"{_RUN} WHERE key = ?", key)
+    return _run(found) if found else None
+
+
+def _run(found: Row) -> Run:
+    names = ("key", "pipeline", "state", "step", "total", "done", "created", "updated", "why")
+    return Run(**dict(zip(names, found, strict=True)))
+
+
+def events_of(session: Session, run: Run) -> list[str]:
+    """The keys of the events of a run's steps, in their order."""
+    sql = "SELECT key FROM events WHERE source = ? ORDER BY key"
+    return [key for (key,) in session.rows(sql, pipelines.source_of(run.pipeline, run.key))]
+
+
+def resume(session: Session, run: Run, now: float) -> int:
+    """Let what is dead or cancelled of a run begin anew, from the step where it stands; how many parts those are."""
+    source = pipelines.source_of(run.pipeline, run.key)
+    found = session.rows(
+        "UPDATE deliveries SET state = 'waiting', is_open = 1, due = ?, base = attempts, updated = ?"
+        " WHERE state IN ('dead', 'cancelled') AND event IN (SELECT key FROM events WHERE source = ?)"
+        " RETURNING key",
+        *(now, now, source),
+    )
+    if found:
+        _end(session, run.key, "running", "", now)
+    return len(found)
+
+
+def cancel(session: Session, run: Run, now: float) -> list[str]:
+    """End what is open of a run; which deliveries those are."""
+    source = pipelines.source_of(run.pipeline, run.key)
+    found = session.rows(
+        "UPDATE deliveries SET state = 'cancelled', is_open = 0, holder = '', updated = ?"
+        " WHERE is_open = 1 AND event IN (SELECT key FROM events WHERE source = ?) RETURNING key",
+        *(now, source),
+    )
+    if run.state == "running":
+        _end(session, run.key, "cancelled", "", now)
+    return [key for (key,) in found]
+
+
+def answer(session: Session, run: str) -> Any:
+    """What the last step of a run answered."""
+    kept = keeping.result(session, run)
+    return (
+        None
+        if kept is None
+        else from_json(kept.body)
+        if kept.headers[0][1] == b"application/json"
+        else "bytes"
+    )

@@ -1,0 +1,115 @@
+"""What operators ask of pipelines and do with their runs, told as plain values."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from bff.config.names import suggest
+from bff.errors import NoSuchPipeline, NoSuchRun
+from bff.events import pipelines
+from bff.events.broker import moment
+from bff.events.operating import delivery_of
+from bff.events.records import Planned, Run, Shown
+from bff.events.room import Events
+from bff.sdk.cloudevent import CloudEvent
+
+
+class Stages:
+    """Immutable. All raise StoreUnavailable when the store cannot be used."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._engine = events.engine
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every pipeline with its steps."""
+        return [
+            {"name": name, "steps": [list(each.functions) for each in pipelines.plan_of(config)]}
+            for name, config in self._events.pipelines.items()
+        ]
+
+    async def start(self, name: str, data: Any) -> str:
+        """Begin a run; its key, once it is on the disk.
+
+        Raises:
+            NoSuchPipeline: there is none of this name.
+            BacklogFull: too many deliveries are open.
+
+        """
+        now = self._events.clock.wall()
+        event = CloudEvent(
+            id=secrets.token_hex(8),
+            source=f"/pipelines/{self._known(name)}",
+            type=f"{pipelines.TYPE}.start",
+            time=moment(now),
+            datacontenttype="application/json",
+            data=data,
+        )
+        planned = (Planned(trigger=pipelines.trigger_of(name), function=""),)
+        return (await self._events.plan(event, planned, "")).key
+
+    async def runs(self, name: str, limit: int) -> list[dict[str, Any]]:
+        """The newest runs of a pipeline.
+
+        Raises:
+            NoSuchPipeline: there is none of this name.
+
+        """
+        return [_run(each) for each in await self._engine.runs(self._known(name), limit)]
+
+    async def show(self, key: str) -> dict[str, Any]:
+        """A run with the timeline of its parts, and what its last step answered.
+
+        Raises:
+            NoSuchRun: none of this key is kept.
+
+        """
+        found = await self._engine.run(key)
+        if found is None:
+            raise NoSuchRun(key)
+        run, steps, answer = found
+        return {**_run(run), "parts": [part for each in steps for part in _parts(each)], "answer": answer}
+
+    async def resume(self, key: str) -> int:
+        """Let what is dead or cancelled of a run begin anew, from the step where it stands; how many parts.
+
+        Raises:
+            NoSuchRun: none of this key is kept.
+
+        """
+        count = await self._engine.resume_run(await self._run(key))
+        self._events.dispatcher.wake()
+        return count
+
+    async def cancel(self, key: str) -> int:
+        """End a run; how many parts of it were open.
+
+        Raises:
+            NoSuchRun: none of this key is kept.
+
+        """
+        ended = await self._engine.cancel_run(await self._run(key))
+        for delivery in ended:
+            self._events.dispatcher.cancel(delivery)
+        return len(ended)
+
+    async def _run(self, key: str) -> Run:
+        found = await self._engine.run(key)
+        if found is None:
+            raise NoSuchRun(key)
+        return found[0]
+
+    def _known(self, name: str) -> str:
+        if name not in self._events.pipelines:
+            raise NoSuchPipeline(name, suggest(name, self._events.pipelines))
+        return name
+
+
+def _run(run: Run) -> dict[str, Any]:
+    names = ("key", "pipeline", "state", "step", "done", "total", "created", "updated", "why")
+    return {name: getattr(run, name) for name in names}
+
+
+def _parts(shown: Shown) -> list[dict[str, Any]]:
+    return [delivery_of(each, shown) for each in shown.deliveries]
