@@ -26,10 +26,11 @@ from bff.config import Config, ConfigInvalid, Mistake, Place, load
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
+from bff.gateway.crowd import Crowd
 from bff.gateway.devpage import DevPage
 from bff.gateway.door.limiting import Limiting
 from bff.gateway.endpoint import Gateway
-from bff.gateway.protocol import HeadLimits
+from bff.gateway.limits import HeadLimits
 from bff.gateway.target import Doors, OwnHandler, Table, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
@@ -77,8 +78,8 @@ if TYPE_CHECKING:
 YOUNG = 20_000
 """Objects that are made before the collector looks at them, instead of Python's 700."""
 
-PASSING_POLL = 1.0
-"""Seconds between looks at what still passes through a replaced service; each exchange ends by itself."""
+IN_USE_POLL = 1.0
+"""Seconds between looks at who still uses a replaced service; each of them ends by itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,7 +104,9 @@ class House:
         self.config = config
         self.lines = lines
         self.signals = Signals()
-        self.limits = HeadLimits(config.gateway.max_head, config.gateway.head_timeout)
+        self.limits = HeadLimits.of(config.gateway)
+        self.crowd = Crowd(config.gateway.max_connections, config.gateway.max_connections_per_address)
+        self.crowd.is_exempt = lambda address: self.gateway.table.proxies.trusts(address)
         self._options = options
         self._clock = options.clock or SystemClock()
         self.cache = Cache(clock=self._clock, store=CacheStore(config.gateway.cache_size))
@@ -426,8 +429,7 @@ class House:
 
         A URL is a service's as it is called, or a route's: with a host, or from its first ``/`` for every host.
         """
-        store = self.cache.store
-        return (store.purge_url(url) if url else 0) + (store.purge_tag(tag) if tag else 0)
+        return (self.cache.purge_url(url) if url else 0) + (self.cache.purge_tag(tag) if tag else 0)
 
     async def preload(self) -> None:
         """Import, off the loop, what the first page view or the first command would otherwise wait for."""
@@ -455,7 +457,9 @@ class House:
         self._limiting.configure(config.limits)
         self._ready_to_fork(config)
         self._warm_minimum()
-        self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
+        self.limits.take_over(HeadLimits.of(config.gateway))
+        self.crowd.most = config.gateway.max_connections
+        self.crowd.most_each = config.gateway.max_connections_per_address
         self._meet_events(config)
         self.gateway.table = self._table(config)
         self.registrations.configure(config)
@@ -489,10 +493,10 @@ class House:
             raise ConfigInvalid(mistakes)
 
     async def _close_after_use(self, client: AnyClient) -> None:
-        """A replaced service's connections stay as long as a call may still run on them."""
+        """A replaced service's connections stay as long as somebody may still call it, and his calls run."""
+        while self.services.is_in_use(client):
+            await self._clock.sleep(IN_USE_POLL)
         await self._clock.sleep(client.config.timeout)
-        while client.passing:
-            await self._clock.sleep(PASSING_POLL)
         await client.aclose()
         self._replaced.discard(client)
 

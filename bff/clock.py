@@ -206,6 +206,11 @@ class Expiry:
         self._timer = self._clock.call_at(self._at, self._expire)
         return self
 
+    @property
+    def has_expired(self) -> bool:
+        """Whether the clock has reached the instant inside the block."""
+        return self._expired
+
     def move(self, at: float) -> None:
         """Expire at another instant than first said; too late once it has expired."""
         if self._expired:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from bff.config.admin import AdminConfig
 from bff.config.auth import DemandConfig, SchemeConfig, scheme_names
 from bff.config.calls import CallsConfig
+from bff.config.compression import CompressionConfig
 from bff.config.cors import CorsConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.function import Defaults, FunctionConfig
@@ -201,6 +202,10 @@ class Config(Section):
     def limits_of(self, route: RouteConfig) -> tuple[str, ...]:
         """The rate limits of the route: its own, else ``defaults.limits``."""
         return self.defaults.limits if route.limits is None else route.limits
+
+    def compression_of(self, route: RouteConfig) -> CompressionConfig | None:
+        """How answers of the route are made smaller: its own section, else ``defaults.compression``."""
+        return self.defaults.compression if route.compression is None else route.compression
 
     def cors_of(self, route: RouteConfig) -> CorsConfig | None:
         """Which other origins may call the route: its own section, else ``gateway.cors``."""

@@ -154,6 +154,11 @@ class ServiceConfig(Section):
         ge=0,
         description="Most calls that may wait for a connection (Envoy's max_pending_requests).",
     )
+    max_websockets: Count = Field(
+        default=1024,
+        ge=0,
+        description="Most WebSockets that pass through to it at once, beside its connections.",
+    )
     transport: Literal["bff", "httpx"] = Field(
         default="bff",
         description="What speaks HTTP: bff's own HTTP/1.1, or stock httpx (HTTP/2, proxies).",

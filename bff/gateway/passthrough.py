@@ -79,7 +79,7 @@ class Passage:
         self._client.passing += 1
         try:
             exchange = await self._opened(going)
-            record.status = exchange.status
+            record.status, record.endpoint, record.attempts = exchange.status, exchange.endpoint, 1
             record.flag("RL" if exchange.status == 429 else "")
             try:
                 await self._answer(exchange)
@@ -116,7 +116,12 @@ class Passage:
             length=length,
             inform=self._inform,
             upgrade=b"websocket" if OFFER_KEY in self._scope else b"",
+            is_late=self._is_late,
         )
+
+    def _is_late(self) -> bool:
+        """Whether what was cancelled was too slow: the service, not the caller."""
+        return self._expiry is not None and self._expiry.has_expired and not self._is_callers_turn
 
     def _fields(self, hop: onward.Hop, *, has_body: bool) -> Fields:
         headers = self._scope["headers"]
@@ -171,6 +176,8 @@ class Passage:
 
     async def _body(self) -> AsyncIterator[bytes]:
         """The caller's body as it comes, asked for no faster than the service takes it."""
+        if self._connection is not None:
+            self._connection.body_watch.is_left = True  # its times are the service's
         await self._continued()
         is_more = True
         while is_more:

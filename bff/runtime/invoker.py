@@ -85,9 +85,7 @@ class Invoker:
                 with Expiry(self._clock, invocation.deadline.at):
                     outcome = await resume(running, outcome)
         except TimeoutError:
-            raise DeadlineExceeded(
-                allowed=invocation.deadline.allowed, waiting_for=invocation.waiting_for()
-            ) from None
+            raise invocation.too_late() from None
         finally:
             invocation.handler_seconds = self._clock.now() - began
         return outcome

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkheadPolicy:
-    """``max_pending`` is Envoy's default of ``max_pending_requests``."""
+    """``max_pending`` is Envoy's default of ``max_pending_requests``. WebSockets have ``max_websockets`` of their own:
+    they last, and would leave no connection for calls.
+    """
 
     max_connections: int = 100
     max_pending: int = 1024
+    max_websockets: int = 1024
 
     @property
     def most(self) -> int:
@@ -28,8 +31,8 @@ class Bulkhead:
 
     __slots__ = ("inside", "most")
 
-    def __init__(self, policy: BulkheadPolicy) -> None:
-        self.most = policy.most
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.inside = 0
 
     def enter(self) -> bool:

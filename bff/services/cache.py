@@ -14,7 +14,8 @@ from urllib.parse import urljoin, urlsplit
 from bff.clock import Clock
 from bff.services import freshness, ranges, validators
 from bff.services.cachestatus import Handled
-from bff.services.cachestore import CacheStore
+from bff.services.cachestore import CacheStore, places_of
+from bff.services.changes import Changes
 from bff.services.directives import NOTHING_SAID, Directives, of_field
 from bff.services.fields import Pair, Pairs, first, without
 from bff.services.freshness import OBEDIENT, Policy, Received, Use
@@ -104,11 +105,12 @@ PASSED = Verdict()
 
 
 class Cache:
-    """One for the whole gateway. It has no state but its store's."""
+    """One for the whole gateway. Mutable state: its ``store``, and when what was dropped from it."""
 
     def __init__(self, *, clock: Clock, store: CacheStore | None = None) -> None:
         self.store = CacheStore() if store is None else store
         self._clock = clock
+        self._changes = Changes()
 
     def look(self, asked: Asked) -> Found:
         """What is kept for this request, and what it is good for now."""
@@ -167,7 +169,11 @@ class Cache:
         return stored if stored is not None and self._replaces(stored, asked, None) else None
 
     def keep(self, asked: Asked, received: Received, body: bytes) -> Stored | None:
-        """Keep a whole answer whose verdict was to keep it; None where it is too large or varies too much."""
+        """Keep a whole answer whose verdict was to keep it; None where it is too large, varies too much, or was asked
+        for before its URL was changed or purged: it may show what was there before.
+        """
+        if self._changes.came_after((*asked.key.places, *map(_tag, asked.policy.tags)), received.asked):
+            return None
         stored = Stored(
             status=received.status,
             fields=freshness.kept_fields(received.fields),
@@ -177,6 +183,16 @@ class Cache:
             tags=asked.policy.tags,
         )
         return stored if self.store.put(asked.key, stored) else None
+
+    def purge_url(self, url: str) -> int:
+        """Drop what is kept of this URL, and what is on its way: see :meth:`CacheStore.purge_url`."""
+        self._changes.note(places_of(url), self._clock.now())
+        return self.store.purge_url(url)
+
+    def purge_tag(self, tag: str) -> int:
+        """Drop what was kept under this tag, and what is on its way: see :meth:`CacheStore.purge_tag`."""
+        self._changes.note((_tag(tag),), self._clock.now())
+        return self.store.purge_tag(tag)
 
     def answer(self, stored: Stored, asked: Asked) -> Whole:
         """What to send of a kept answer: all of it, a part, or that nothing has changed; with its ``Age``."""
@@ -249,13 +265,18 @@ class Cache:
 
     def _invalidate(self, key: Key, fields: Pairs) -> None:
         """RFC 9111 §4.4: the URL itself, and those of the same origin that the answer points to."""
-        self.store.purge_url(key.url)
+        self.purge_url(key.url)
         for name in (b"location", b"content-location"):
             value = first(fields, name)
             if value:
                 target = urljoin(key.url, value.decode("latin-1"))
                 if _origin(target) == _origin(key.url):
-                    self.store.purge_url(target)
+                    self.purge_url(target)
+
+
+def _tag(name: str) -> str:
+    """A tag among URLs, which have no blank in them."""
+    return f"tag {name}"
 
 
 def _names_nobody(key: Key, stored: Stored) -> bool:

@@ -90,10 +90,7 @@ class CacheStore:
 
         The query belongs to the URL, and no other query is meant.
         """
-        places = {url}
-        if url.startswith(("http://", "https://")):
-            places.add(url.partition(":")[2])
-        return self._drop_all({key for place in places for key in self._by_url.get(place, ())})
+        return self._drop_all({key for place in places_of(url) for key in self._by_url.get(place, ())})
 
     def purge_tag(self, tag: str) -> int:
         """Drop what was kept under this tag of routes.yaml, and tell how many."""
@@ -168,6 +165,11 @@ class _Shelf(LRUCache[Key, Variants]):
         key, variants = super().popitem()
         self._store.forget(key)
         return key, variants
+
+
+def places_of(url: str) -> tuple[str, ...]:
+    """What a URL is purged by: as it is, and without its scheme where it has one."""
+    return (url, url.partition(":")[2]) if url.startswith(("http://", "https://")) else (url,)
 
 
 def _size(variants: Variants) -> int:

@@ -68,7 +68,7 @@ class CalmWire:
         self._random = random
         self._timeout_header = timeout_header
         self.budget = RetryBudget(policies.budget)
-        self.bulkhead = Bulkhead(policies.bulkhead)
+        self.bulkhead = Bulkhead(policies.bulkhead.most)
         self._hedging = None if policies.hedge is None else Hedging(policies.hedge, self.budget, clock)
         self._ends_attempts = self._hedging is not None or bool(policies.retry.per_try_timeout)
 
@@ -127,7 +127,8 @@ class CalmWire:
             headers=headers,
             options=options,
             record=record,
-            is_repeatable=retry.may_repeat(
+            is_repeatable=idempotent is not False  # the call's own word stands above its method
+            and retry.may_repeat(
                 method,
                 headers,
                 idempotent=self._policies.is_idempotent if idempotent is None else idempotent,

@@ -208,7 +208,7 @@ class ServiceClient:
     def _lay(self, found: Sequence[Address]) -> None:
         from bff.services.replies import part_of
         from bff.services.sharing import Sharing
-        from bff.services.ways import way_of
+        from bff.services.ways import ways_of
 
         self._part_of = part_of
         if self.config.coalesce or self.config.cache is not None:
@@ -220,7 +220,7 @@ class ServiceClient:
                 clock=self._clock,
                 subset=self._selection.subset,
             )
-        self._wire, endpoints = way_of(
+        ways = ways_of(
             self.name,
             self.config,
             self._below(),
@@ -231,7 +231,8 @@ class ServiceClient:
             selection=self._selection,
         )
         if self._following is not None:
-            self._following.lead(lambda addresses: endpoints.update(self._selection.of(addresses)))
+            self._following.lead(lambda addresses: ways.endpoints.update(self._selection.of(addresses)))
+        self._wire, self._way = ways.wire, ways.way
 
     def _below(self) -> httpx.AsyncBaseTransport:
         if self._transport is None:
@@ -249,10 +250,8 @@ class ServiceClient:
     async def open(self, onward: Onward) -> Exchange:
         """Pass a request through, unread: see :class:`bff.services.passing.Way`."""
         if self._way is None:
-            self._load()
-            from bff.services.passage import way_of
-
-            self._way = way_of(self.name, self.config, self._below())
+            await self._connected()
+        assert self._way is not None
         return await self._way.open(onward)
 
     @property

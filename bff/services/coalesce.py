@@ -112,12 +112,15 @@ class Flight(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """The flights of one client by what they are for. Mutable state: ``_by_key``."""
+    """The flights of one client by what they are for. Mutable state: ``_by_key``, and ``_sealed``: those that go on
+    for who has joined, and are joined by nobody else.
+    """
 
-    __slots__ = ("_by_key",)
+    __slots__ = ("_by_key", "_sealed")
 
     def __init__(self) -> None:
         self._by_key: dict[Hashable, Flight[T]] = {}
+        self._sealed: set[Flight[T]] = set()
 
     def find(self, key: Hashable) -> Flight[T] | None:
         """The flight under way for this key."""
@@ -153,15 +156,22 @@ class Flights(Generic[T]):
             self._end(key, flight)
             flight.crash(failure)
 
+    def seal(self) -> None:
+        """Nobody joins those under way any more: something was changed, and they may show what was before."""
+        self._sealed.update(self._by_key.values())
+        self._by_key.clear()
+
     def _end(self, key: Hashable, flight: Flight[T]) -> None:
         """It is no longer there to be joined."""
         if self._by_key.get(key) is flight:
             del self._by_key[key]
+        else:
+            self._sealed.discard(flight)
 
     async def close(self) -> None:
         """Give up what is carried on."""
-        for flight in list(self._by_key.values()):
+        for flight in (*self._by_key.values(), *self._sealed):
             await flight.close()
 
     def __len__(self) -> int:
-        return len(self._by_key)
+        return len(self._by_key) + len(self._sealed)

@@ -18,6 +18,7 @@ from bff.sdk.call import SendOptions
 from bff.services import http1
 from bff.services.connections import Outgoing
 from bff.services.decoding import ACCEPTED
+from bff.services.retry import SAFE
 
 DEFAULTS = {
     "accept": "*/*",
@@ -30,6 +31,7 @@ DEFAULTS = {
 MAX_TARGET = 65_536
 """Characters of a path and its query (httpx's ``MAX_URL_LENGTH``)."""
 
+_NONE: frozenset[str] = frozenset()
 _OWN = frozenset({"host", *DEFAULTS})
 _BODIES = frozenset({"content", "data", "files", "json"})
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
@@ -62,7 +64,9 @@ class Composer:
         if method in _WITH_LENGTH or not _BODIES.isdisjoint(options):
             found = plain_body(options)
             if found is None:
-                return of_request(self.request(method, path, headers, options))
+                return of_request(
+                    self.request(method, path, headers, options), replayable=_replayable(options)
+                )
             body, kind = found
             if kind and "content-type" not in headers:
                 described = f"content-type: {kind}\r\n"
@@ -80,7 +84,7 @@ class Composer:
             head.encode("latin-1"),
             body,
             is_head=method == "HEAD",
-            is_replayable=method in http1.IDEMPOTENT,
+            is_replayable=method in _replayable(options),
         )
 
     def _end_without(self, headers: Mapping[str, str]) -> str:
@@ -133,7 +137,14 @@ def plain_body(options: SendOptions) -> tuple[bytes, str | None] | None:
     raise TypeError("content is str, bytes or an asynchronous iterator of bytes")
 
 
-def of_request(request: httpx.Request) -> Outgoing:
+def _replayable(options: SendOptions) -> frozenset[str]:
+    """The methods of a call that may go out again from a connection that died while it was idle: fewer than RFC 9110
+    §9.2.2 allows, because what may have had an effect is for retries to repeat, if its author says so.
+    """
+    return _NONE if options.get("idempotent") is False else SAFE
+
+
+def of_request(request: httpx.Request, *, replayable: frozenset[str] = http1.IDEMPOTENT) -> Outgoing:
     """An httpx request as bytes, its body in parts unless it is in memory already.
 
     Raises:
@@ -154,7 +165,7 @@ def of_request(request: httpx.Request) -> Outgoing:
     outgoing = Outgoing(head, is_head=request.method == "HEAD")
     if isinstance(stream, httpx.ByteStream):
         outgoing.body = b"".join(stream)
-        outgoing.is_replayable = request.method in http1.IDEMPOTENT
+        outgoing.is_replayable = request.method in replayable
     else:
         outgoing.parts = stream
         length = request.headers.get("content-length")

@@ -66,6 +66,9 @@ class Home(Protocol):
     def lost(self, connection: Connection) -> None:
         """It is closed."""
 
+    def switched(self, connection: Connection) -> None:
+        """It speaks another protocol from now on; it is heard of once more when it is lost."""
+
 
 class Connection(Draining):
     """Mutable state: all of it, made anew by :meth:`ask`. ``served`` counts answers, ``has_heard`` tells
@@ -306,11 +309,12 @@ class Connection(Draining):
             answer.set_result(Answer(self._status, self._head, whole, body, self._is_encoded))
 
     def _switch(self, rest: bytes) -> None:
-        """From here on it is not HTTP. It counts among the pool's connections until it is closed."""
+        """From here on it is not HTTP."""
         answer, self._answer, self._body = self._answer, None, None
         if answer is None or answer.done():
             self.abort()
             return
+        self._home.switched(self)
         told = Answer(self._status, self._head, b"", None, False)
         told.duplex = Duplex(self._transport, rest, lambda _: self._close())
         answer.set_result(told)

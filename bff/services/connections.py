@@ -95,8 +95,8 @@ class Opens(Protocol):
 
 
 class Connections:
-    """Mutable state: ``_open`` connections, of which ``_idle`` ones (the one used last at the end);
-    ``_dialing`` tasks; ``_waiting`` futures in line; the ``_sweep`` to come; ``_is_closed``.
+    """Mutable state: ``_open`` connections, of which ``_idle`` ones (the one used last at the end); ``_switched``
+    ones, which speak another protocol and take no place; ``_dialing`` tasks; ``_waiting`` futures in line; the ``_sweep`` to come; ``_is_closed``.
     """
 
     def __init__(self, dialer: Opens, *, clock: Clock, limits: Limits) -> None:
@@ -106,6 +106,7 @@ class Connections:
         self._limits = limits
         self._open: set[Connection] = set()
         self._idle: deque[Connection] = deque()
+        self._switched: set[Connection] = set()
         self._dialing: set[asyncio.Task[None]] = set()
         self._waiting: deque[asyncio.Future[Connection]] = deque()
         self._sweep: Timer | None = None
@@ -261,9 +262,15 @@ class Connections:
                 return True
         return False
 
+    def switched(self, connection: Connection) -> None:
+        """It is no longer one of those for requests: its place is free for another."""
+        self.lost(connection)
+        self._switched.add(connection)
+
     def lost(self, connection: Connection) -> None:
         """Its place is free for another."""
         self._open.discard(connection)
+        self._switched.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         if self._waiting and not self._is_closed:
@@ -284,7 +291,7 @@ class Connections:
         self._is_closed = True
         if self._sweep is not None:
             self._sweep.cancel()
-        for connection in list(self._open):
+        for connection in (*self._open, *self._switched):
             connection.abort()
         while self._waiting:
             self._tell_first_in_line(httpx.ConnectError("the pool was closed"))

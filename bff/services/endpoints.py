@@ -20,7 +20,7 @@ from bff.services.outlier import is_endpoints_fault, is_panicking, may_eject
 from bff.services.policies import Policies
 from bff.services.resolver import Address
 from bff.services.retry import Failed
-from bff.services.wire import Wire
+from bff.services.wire import EndpointWire
 
 FROM_THE_BEGINNING = float("-inf")
 """When those joined that were there at first: none of them is new to the others."""
@@ -46,7 +46,7 @@ class Member:
     )
 
     def __init__(
-        self, address: Address, make_wire: Callable[[Address], Wire], breaker: Breaker, joined: float
+        self, address: Address, make_wire: Callable[[Address], EndpointWire], breaker: Breaker, joined: float
     ) -> None:
         self.address = address
         self.name = str(address)
@@ -56,10 +56,10 @@ class Member:
         self.active = 0
         self.is_leaving = False
         self._make_wire = make_wire
-        self._wire: Wire | None = None
+        self._wire: EndpointWire | None = None
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> EndpointWire:
         """The way there."""
         if self._wire is None:
             self._wire = self._make_wire(self.address)
@@ -91,7 +91,7 @@ class EndpointSet:
         self,
         service: str,
         policies: Policies,
-        make_wire: Callable[[Address], Wire],
+        make_wire: Callable[[Address], EndpointWire],
         *,
         clock: Clock,
         random: Random,

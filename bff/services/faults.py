@@ -19,8 +19,9 @@ from bff.sdk.call import SendOptions
 from bff.sdk.failures import ServiceConnectionLost
 from bff.sdk.invocation import CallRecord
 from bff.services.faultheader import KINDS
+from bff.services.passing import Way
 from bff.services.response import ServiceResponse
-from bff.services.wire import Wire
+from bff.services.wire import EndpointWire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +84,18 @@ class FaultyWire:
     """A wire over another one, spoilt now and then. Immutable but for the random numbers."""
 
     def __init__(
-        self, inner: Wire, faults: Sequence[Fault], service: str, *, clock: Clock, random: Random
+        self, inner: EndpointWire, faults: Sequence[Fault], service: str, *, clock: Clock, random: Random
     ) -> None:
         self._inner = inner
         self._faults = faults
         self._service = service
         self._clock = clock
         self._random = random
+
+    @property
+    def way(self) -> Way:
+        """The inner one's: what passes through is not spoilt."""
+        return self._inner.way
 
     async def exchange(
         self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord

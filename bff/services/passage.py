@@ -8,22 +8,14 @@ from typing import Any
 
 import httpx
 
-from bff.config import ServiceConfig
 from bff.services import http1
 from bff.services.body import Body
 from bff.services.connections import Connections, Outgoing
+from bff.services.dialing import origin_of
 from bff.services.duplex import Duplex
-from bff.services.passing import Exchange, Fields, Inform, Onward, Way
-from bff.services.transport import Transport
+from bff.services.passing import Exchange, Fields, Inform, Onward
+from bff.services.retry import SAFE
 from bff.services.wall import translated
-
-
-def way_of(service: str, config: ServiceConfig, transport: httpx.AsyncBaseTransport) -> Way:
-    """The way to a service over a transport."""
-    url = httpx.URL(config.url.rstrip("/"))
-    if isinstance(transport, Transport):
-        return OwnWay(service, url, transport.connections(url))
-    return StockWay(service, url, transport)
 
 
 class _Watcher:
@@ -42,9 +34,17 @@ class OwnExchange:
     """Over our own connection. See :class:`bff.services.passing.Exchange`."""
 
     def __init__(
-        self, service: str, status: int, fields: Fields, body: Body | None, duplex: Duplex | None
+        self,
+        service: str,
+        status: int,
+        fields: Fields,
+        body: Body | None,
+        duplex: Duplex | None,
+        *,
+        endpoint: str,
     ) -> None:
         self.status = status
+        self.endpoint = endpoint
         self.fields = fields
         self.duplex = duplex
         self._service = service
@@ -85,7 +85,14 @@ class OwnWay:
         except httpx.HTTPError as error:
             raise translated(error, self._service) from error
         fields = _lowered(http1.fields_of(answer.head))
-        return OwnExchange(self._service, answer.status, fields, answer.stream, answer.duplex)
+        return OwnExchange(
+            self._service,
+            answer.status,
+            fields,
+            answer.stream,
+            answer.duplex,
+            endpoint=self._connections.endpoint,
+        )
 
     def _outgoing(self, onward: Onward) -> Outgoing:
         try:
@@ -96,7 +103,7 @@ class OwnWay:
         outgoing = Outgoing(
             head + b"\r\n",
             is_head=onward.method == "HEAD",
-            is_replayable=onward.parts is None and onward.method in http1.IDEMPOTENT,
+            is_replayable=onward.parts is None and onward.method in SAFE,
         )
         outgoing.parts, outgoing.length, outgoing.is_whole = onward.parts, onward.length, False
         outgoing.watcher = _Watcher(onward.inform, may_switch=bool(onward.upgrade))
@@ -119,8 +126,9 @@ class StockExchange:
 
     duplex: Duplex | None = None
 
-    def __init__(self, service: str, answer: httpx.Response) -> None:
+    def __init__(self, service: str, answer: httpx.Response, *, endpoint: str) -> None:
         self.status = answer.status_code
+        self.endpoint = endpoint
         self.fields = _lowered(answer.headers.raw)
         self._service = service
         self._stream: Any = answer.stream
@@ -140,12 +148,19 @@ class StockExchange:
 
 
 class StockWay:
-    """HTTP/2, proxies, and transports that tests hand in. It upgrades nothing. Immutable."""
+    """HTTP/2, proxies, and transports that tests hand in. It upgrades nothing. Immutable.
 
-    def __init__(self, service: str, url: httpx.URL, transport: httpx.AsyncBaseTransport) -> None:
+    Requests go to ``url`` and ask for ``asks_for``'s host, by Host and in TLS.
+    """
+
+    def __init__(
+        self, service: str, url: httpx.URL, transport: httpx.AsyncBaseTransport, *, asks_for: httpx.URL
+    ) -> None:
         self._service = service
         self._url = url
         self._transport = transport
+        self._host = asks_for.netloc
+        self._extensions = {} if url.host == asks_for.host else {"sni_hostname": asks_for.host}
 
     async def open(self, onward: Onward) -> Exchange:
         """See :class:`bff.services.passing.Way`."""
@@ -154,11 +169,13 @@ class StockWay:
             request = httpx.Request(
                 onward.method,
                 self._url.copy_with(raw_path=target),
-                headers=_framed(replace(onward, upgrade=b""), self._url.netloc),
+                headers=_framed(replace(onward, upgrade=b""), self._host),
                 content=onward.parts,
-                extensions={"target": target},  # byte for byte, which httpx.URL is not
+                # The target byte for byte, which httpx.URL is not.
+                extensions={"target": target, **self._extensions},
             )
-            return StockExchange(self._service, await self._transport.handle_async_request(request))
+            answer = await self._transport.handle_async_request(request)
+            return StockExchange(self._service, answer, endpoint=origin_of(self._url))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise translated(error, self._service) from error
 

@@ -24,7 +24,8 @@ class Onward:
     """One request as it goes on. ``path`` is what stands below the service's URL, with its query, byte for byte.
 
     ``fields`` hold neither ``host`` nor what frames the message: ``parts`` is None where no body follows, and
-    ``length`` None where its length is not known, which makes it chunked.
+    ``length`` None where its length is not known, which makes it chunked. ``is_late`` tells, once it is cancelled,
+    whether that was because the service took too long.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Onward:
     length: int | None = None
     inform: Inform | None = None
     upgrade: bytes = b""
+    is_late: Callable[[], bool] = lambda: False
 
 
 class Exchange(Protocol):
@@ -41,6 +43,7 @@ class Exchange(Protocol):
 
     status: int
     fields: Fields
+    endpoint: str
     duplex: Duplex | None
     """The bare connection, where the service agreed to the upgrade (101)."""
 

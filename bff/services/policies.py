@@ -63,7 +63,11 @@ def policies(config: ServiceConfig) -> Policies:
         balance=BalancePolicy(
             algorithm=Algorithm(config.balance.policy), slow_start=config.balance.slow_start or 0.0
         ),
-        bulkhead=BulkheadPolicy(max_connections=config.max_connections, max_pending=config.max_pending),
+        bulkhead=BulkheadPolicy(
+            max_connections=config.max_connections,
+            max_pending=config.max_pending,
+            max_websockets=config.max_websockets,
+        ),
         is_idempotent=config.idempotent,
     )
 

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from bff.clock import Clock
 from bff.config import ServiceConfig
@@ -26,8 +27,16 @@ AnyClient = ServiceClient | Subsets
 """A service in one place, or in several."""
 
 
+class Clients(dict[str, AnyClient]):
+    """The services of one routes.yaml by name. Whoever runs under it holds it until he ends; never changed."""
+
+    __slots__ = ("__weakref__",)
+
+
 class ServicePool:
-    """Mutable state: ``clients``, replaced whole; ``_transports``, made with the first call."""
+    """Mutable state: ``clients``, replaced whole; ``_handed_out``, which of them somebody may still hold;
+    ``_transports``, made with the first call.
+    """
 
     def __init__(
         self,
@@ -37,7 +46,8 @@ class ServicePool:
         cache: Cache | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
-        self.clients: Mapping[str, AnyClient] = {}
+        self.clients = Clients()
+        self._handed_out: list[ref[Clients]] = []
         around = surroundings or Surroundings()
         self._around = around if make_transport is None else replace(around, is_real=False)
         self._clock = clock
@@ -52,13 +62,22 @@ class ServicePool:
         before = self.clients
         old = before if timeout_header == self._around.timeout_header else {}
         self._around = replace(self._around, timeout_header=timeout_header)
-        self.clients = {
-            name: old[name] if name in old and old[name].config == config else self._client(name, config)
+        self.clients = Clients(
+            (name, old[name] if name in old and old[name].config == config else self._client(name, config))
             for name, config in services.items()
-        }
+        )
+        self._handed_out.append(ref(self.clients))
         for client in self.clients.values():
             client.follow()
         return [client for name, client in before.items() if self.clients.get(name) is not client]
+
+    def is_in_use(self, client: AnyClient) -> bool:
+        """Whether something passes through it, or an invocation that began before it was replaced goes on: a stream
+        may call it again after hours.
+        """
+        self._handed_out = [each for each in self._handed_out if each() is not None]
+        held = [each() for each in self._handed_out]
+        return bool(client.passing) or any(each and each.get(client.name) is client for each in held)
 
     def _client(self, name: str, config: ServiceConfig) -> AnyClient:
         return Subsets(name, config, self._one_place) if config.subsets else self._one_place(name, config)

@@ -169,13 +169,16 @@ class Sharing:
         return Landed(await question.exchange(question.headers), question.headers)
 
     async def send(self, question: Question, invocation: Invocation) -> ServiceResponse:
-        """A call that is not shared. One that may change something ends the memo, and what is kept of its URL
-        is dropped once it went well.
+        """A call that is not shared. One that may change something ends the memo, what is kept of its URL is
+        dropped once it went well, and who asks after it joins nobody who asked before.
         """
         if question.method in SAFE:
             return await question.exchange(question.headers)
         memo.forget(invocation, self._name)
-        response = await question.exchange(question.headers)
+        try:
+            response = await question.exchange(question.headers)
+        finally:
+            self._flights.seal()  # also after a failure: it may have had its effect
         if self._keeping is not None:
             self._keeping.heard_change(question, response)
         return response

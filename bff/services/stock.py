@@ -16,6 +16,8 @@ import httpx
 from bff.sdk.call import SendOptions
 from bff.sdk.invocation import CallRecord
 from bff.services.dialing import origin_of
+from bff.services.passage import StockWay
+from bff.services.passing import Way
 from bff.services.response import ServiceResponse
 from bff.services.wall import translated
 
@@ -75,6 +77,7 @@ class StockWire:
         self._endpoint = origin_of(httpx.URL(self._base))
         self._transport = transport
         self._max_answer = max_answer
+        self.way: Way = StockWay(service, httpx.URL(self._base), transport, asks_for=asks_for)
         is_elsewhere = httpx.URL(base).netloc != asks_for.netloc
         self._host = {"host": asks_for.netloc.decode()} if is_elsewhere else {}
         self._extensions = {"sni_hostname": asks_for.host} if is_elsewhere else {}

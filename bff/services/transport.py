@@ -23,7 +23,7 @@ from bff.services.resolver import Address
 from bff.services.response import ServiceResponse
 from bff.services.stock import StockWire
 from bff.services.tls import SharedContext
-from bff.services.wire import OwnWire, Wire
+from bff.services.wire import EndpointWire, OwnWire
 
 __all__ = ["MakeTransport", "ServiceResponse", "Transport", "Transports", "wire_of"]
 
@@ -146,7 +146,7 @@ def wire_of(
     *,
     max_answer: int,
     address: Address | None = None,
-) -> Wire:
+) -> EndpointWire:
     """The way to a service over a transport: past httpx's own layers where the transport is ours.
 
     With an ``address`` it leads there, and still asks for the host of the service's URL.

@@ -6,6 +6,7 @@ Here and not in the client, because wires import httpx.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import httpx
@@ -13,20 +14,34 @@ import httpx
 from bff.clock import Clock
 from bff.config import ServiceConfig
 from bff.config.endpoints import split_address
+from bff.services.bulkhead import Bulkhead
 from bff.services.calm import CalmWire
+from bff.services.calmway import CalmWay
 from bff.services.endpoints import EndpointSet
 from bff.services.faults import FaultyWire, of_config
 from bff.services.following import Surroundings, port_of
+from bff.services.passing import Way
 from bff.services.policies import policies
 from bff.services.resolver import Address
 from bff.services.selection import EVERYTHING, Selection
 from bff.services.transport import wire_of
-from bff.services.wire import Wire
+from bff.services.wire import EndpointWire, Wire
 
-MakeWire = Callable[[Address | None], Wire]
+MakeWire = Callable[[Address | None], EndpointWire]
 
 
-def way_of(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """The outermost ``wire`` for calls, the ``way`` for what passes through, and the ``endpoints`` below both, which
+    discovery may change.
+    """
+
+    wire: Wire
+    way: Way
+    endpoints: EndpointSet
+
+
+def ways_of(
     service: str,
     config: ServiceConfig,
     transport: httpx.AsyncBaseTransport,
@@ -36,8 +51,8 @@ def way_of(
     max_answer: int,
     found: Sequence[Address] = (),
     selection: Selection = EVERYTHING,
-) -> tuple[Wire, EndpointSet]:
-    """The outermost wire, and the endpoints below it, which discovery may change.
+) -> Ways:
+    """How one service is reached.
 
     ``found`` are the endpoints that discovery knows already; without any, they are those of routes.yaml, or the
     one that the URL names; of these the ones that are selected.
@@ -55,7 +70,16 @@ def way_of(
     endpoints.update(selection.of(found or listed or (Address(host=url.host, port=port_of(config.url)),)))
     header = around.timeout_header
     calm = CalmWire(service, asked, endpoints, clock=clock, random=around.random, timeout_header=header)
-    return calm, endpoints
+    way = CalmWay(
+        service,
+        endpoints,
+        places=calm.bulkhead,
+        tunnels=Bulkhead(asked.bulkhead.max_websockets),
+        budget=calm.budget,
+        attempts=asked.retry.attempts,
+        clock=clock,
+    )
+    return Ways(wire=calm, way=way, endpoints=endpoints)
 
 
 def _wires(
@@ -69,7 +93,7 @@ def _wires(
 ) -> MakeWire:
     """What makes the wire to an address, or (None) to the URL; spoilt now and then where faults are asked for."""
 
-    def make(address: Address | None) -> Wire:
+    def make(address: Address | None) -> EndpointWire:
         wire = wire_of(service, config, transport, max_answer=max_answer, address=address)
         if not config.faults and not around.heeds_fault_header:
             return wire
@@ -78,7 +102,7 @@ def _wires(
     return make
 
 
-def _plain(make_wire: MakeWire, _: Address | None) -> Wire:
+def _plain(make_wire: MakeWire, _: Address | None) -> EndpointWire:
     return make_wire(None)
 
 

@@ -21,6 +21,8 @@ from bff.services.composing import Composer
 from bff.services.connection import Answer, Connection
 from bff.services.connections import Connections, Outgoing
 from bff.services.decoding import decoded
+from bff.services.passage import OwnWay
+from bff.services.passing import Way
 from bff.services.response import ServiceResponse
 from bff.services.wall import translated
 
@@ -44,6 +46,14 @@ class Wire(Protocol):
         """Close its connections."""
 
 
+class EndpointWire(Wire, Protocol):
+    """A wire to one endpoint, without any layers."""
+
+    @property
+    def way(self) -> Way:
+        """The same connections, for what passes through."""
+
+
 class OwnWire:
     """HTTP/1.1 by our own transport. Immutable but for the connections."""
 
@@ -52,6 +62,7 @@ class OwnWire:
         self._composer = Composer(url)
         self._connections = connections
         self._max_answer = max_answer
+        self.way: Way = OwnWay(service, httpx.URL(url.rstrip("/")), connections)
 
     async def exchange(
         self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord

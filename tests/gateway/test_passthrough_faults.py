@@ -31,7 +31,7 @@ def test_a_slow_upload_is_not_the_services_delay(passing: Passing) -> None:
         with passing.upstream.accept() as service:
             service.hear_request()
             for letter in "abcd":
-                time.sleep(0.1)  # a real caller's pace, longer in all than the service's 150 ms
+                time.sleep(0.15)  # a real caller's pace, longer in all than the service's 500 ms
                 caller.say(letter)
                 assert service.hear_bytes(1) == letter.encode()
             service.answer(b"ok")

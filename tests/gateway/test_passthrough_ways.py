@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,75 @@ def test_the_most_specific_route_answers_whoever_stands_behind_it(
         == "GET /what/else?x HTTP/1.1"
     )
     assert running.exchange("POST /hello HTTP/1.1\r\nhost: bff\r\n\r\n")[0].line == "POST /hello HTTP/1.1"
+
+
+def test_endpoints_share_what_passes_and_the_dead_one_is_left_alone(
+    gateway: GatewayFactory, tmp_path: Path, service: Upstream
+) -> None:
+    """One of two never listens: requests go to the other, and after five failures nobody tries any more."""
+    folder = upstream.lay_out(tmp_path / "project", service)
+    dead = upstream.unused_port()
+    pool = f'{{url: "http://pool", endpoints: ["127.0.0.1:{service.port}", "127.0.0.1:{dead}"]}}'
+    add_service(folder, pool)
+    running = played(gateway(folder), service)
+    since = running.lines_so_far
+    for _ in range(20):
+        heard, answer = running.exchange("GET /pool/x HTTP/1.1\r\nhost: bff\r\n\r\n", body=b"alive")
+        assert (answer.status, answer.body) == (200, b"alive")
+        assert heard.get("host") == "pool"
+    assert running.log(event="endpoint ejected", since=since)["endpoint"] == f"127.0.0.1:{dead}"
+
+
+def test_a_service_that_fails_is_left_alone_for_a_while(
+    gateway: GatewayFactory, tmp_path: Path, service: Upstream
+) -> None:
+    """Five bad answers and it hears nothing for a second, as from functions; then one request asks how it is."""
+    folder = upstream.lay_out(tmp_path / "project", service)
+    add_service(folder, f'{{url: "http://127.0.0.1:{service.port}"}}')
+    running = played(gateway(folder), service)
+    get = "GET /pool/x HTTP/1.1\r\nhost: bff\r\n\r\n"
+    for _ in range(5):
+        assert running.exchange(get, status="503 No")[1].status == 503
+    with running.wire() as caller:
+        refused = caller.say(get).hear_answer()
+    assert (refused.status, refused.json()["code"]) == (503, "no-healthy-endpoint")
+    assert refused.headers["retry-after"] == "1"
+    time.sleep(1.1)  # the breaker's first second, on the gateway's own clock
+    assert running.exchange(get, body=b"back")[1].body == b"back"
+    assert running.exchange(get, body=b"well")[1].body == b"well"
+
+
+def test_conversations_leave_the_connections_to_requests(
+    gateway: GatewayFactory, tmp_path: Path, service: Upstream
+) -> None:
+    """A service with one connection talks with two callers, answers a third, and refuses another conversation."""
+    folder = upstream.lay_out(tmp_path / "project", service)
+    limits = "max_connections: 1, max_pending: 0, max_websockets: 2"
+    add_service(folder, f'{{url: "http://127.0.0.1:{service.port}", {limits}}}')
+    running = played(gateway(folder), service)
+    offer = OFFER.replace("/c/", "/pool/")
+    with running.wire() as one, running.wire() as two, running.wire() as three:
+        one.say(offer)
+        with running.upstream.accept() as end:
+            agree(end)
+            assert one.hear_answer(head_only=True).status == 101
+            two.say(offer)
+            with running.upstream.accept() as other_end:
+                agree(other_end)
+                assert two.hear_answer(head_only=True).status == 101
+                get = "GET /pool/x HTTP/1.1\r\nhost: bff\r\n\r\n"
+                assert running.exchange(get, body=b"ok")[1].body == b"ok"
+                refused = three.say(offer).hear_answer()
+                assert (refused.status, refused.json()["code"]) == (503, "service-overloaded")
+                end.say(frame(TEXT, b"still here", masked=False))
+                assert hear_frame(one) == (TEXT, b"still here")
+
+
+def add_service(folder: Path, section: str) -> None:
+    """One more service, and a route to it below ``/pool``."""
+    routes = folder / "routes.yaml"
+    text = routes.read_text().replace("services:\n", f"services:\n  pool: {section}\n", 1)
+    routes.write_text(text + '- {path: "/pool/{rest:path}", service: pool}\n')
 
 
 def test_a_reload_leaves_alone_what_passes_through(fresh: Passing) -> None:

@@ -25,6 +25,11 @@ services:
     response_headers: {{remove: [x-internal], set: {{server: hidden}}}}
   hurried: {{url: "http://127.0.0.1:{port}", timeout: 150ms, stream_idle_timeout: 300ms}}
   nobody: {{url: "http://127.0.0.1:{closed}"}}
+  # They are broken by one test after the other, on purpose.
+  up: {{url: "http://127.0.0.1:{port}", timeout: 1s, stream_idle_timeout: 10s, keep_alive: 1s, {never}}}
+  below: {{url: "http://127.0.0.1:{port}/base/v1", headers: {{x-key: s3cret}}, {never}}}
+  hurried: {{url: "http://127.0.0.1:{port}", timeout: 500ms, stream_idle_timeout: 300ms, {never}}}
+  nobody: {{url: "http://127.0.0.1:{closed}", {never}}}
 routes:
 - {{path: "/c/{{rest:path}}", service: up}}
 - {{path: "/big/{{rest:path}}", service: up, max_body: 1GiB}}
@@ -135,12 +140,19 @@ class Passing(Running):
                 return heard, caller.hear_answer(head_only=is_head)
 
 
+def unused_port() -> int:
+    """One that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port: int = unused.getsockname()[1]
+        return port
+
+
 def lay_out(folder: Path, upstream: Upstream, *, trusted: str = "") -> Path:
     """A project whose services are all at ``upstream``, but one that nobody is at."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        closed = unused.getsockname()[1]
+    closed = unused_port()
     (folder / "functions").mkdir(parents=True)
     (folder / "functions" / "hello.py").write_text(HELLO)
-    text = ROUTES.format(port=upstream.port, closed=closed, trusted=trusted)
+    never = "outlier_detection: {consecutive_5xx: 0}"
+    text = ROUTES.format(port=upstream.port, closed=closed, trusted=trusted, never=never)
     (folder / "routes.yaml").write_text(text)
     return folder

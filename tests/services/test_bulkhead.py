@@ -13,7 +13,7 @@ def test_never_more_inside_than_connections_and_line(
     connections: int, pending: int, steps: list[bool]
 ) -> None:
     """Whoever comes then is refused, and whoever leaves makes room for exactly one."""
-    bulkhead = Bulkhead(BulkheadPolicy(max_connections=connections, max_pending=pending))
+    bulkhead = Bulkhead(BulkheadPolicy(max_connections=connections, max_pending=pending).most)
     inside = 0
     for enters in steps:
         if enters:

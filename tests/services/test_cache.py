@@ -307,6 +307,33 @@ def test_what_changes_something_invalidates_its_url_and_those_it_points_to(metho
     assert play.cache.store.has(other)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda play: play.get(method="PUT"),
+        lambda play: play.cache.purge_url(URL),
+        lambda play: play.cache.purge_tag("users"),
+    ],
+    ids=["a PUT", "a purged URL", "a purged tag"],
+)
+def test_an_answer_that_was_on_its_way_before_a_change_is_not_kept(change: Callable[[Play], object]) -> None:
+    """It may show what was there before; who asks after the change is answered and served as ever."""
+    play = Play(counting(), Policy(ttl=100, tags=("users",)))
+    asked = Asked.read("GET", Key(space="service users", url=URL), (), play.policy)
+    began = play.clock.now()
+    play.wait(1)
+    change(play)
+    play.wait(1)
+    received = play.cache.received(200, [], began)
+    assert play.cache.heard(asked, Found(), received).keeps
+    assert play.cache.keep(asked, received, b"before") is None
+    body = play.get().body
+    assert body != b"before"
+    assert play.get().body == body
+    other = Asked.read("GET", Key(space="service users", url=f"{URL}?other"), (), Policy(ttl=100))
+    assert play.cache.keep(other, play.cache.received(200, [], began), b"not meant") is not None
+
+
 def test_what_fails_or_is_safe_invalidates_nothing() -> None:
     play = Play(counting(cc("max-age=100")))
     play.get()

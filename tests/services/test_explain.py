@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bff.sdk.failures import ServiceError
+from bff.sdk.failures import ServiceConnectionLost, ServiceError
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.sdk.service import Service
 
@@ -57,6 +57,39 @@ async def test_a_second_attempt_is_told(
     await users.get("/second")
     assert call.calls is not None
     assert [(record.attempts, record.how()) for record in call.calls] == [(1, ""), (2, "2 attempts")]
+
+
+@pytest.mark.parametrize(
+    ("method", "said", "attempts"),
+    [("PUT", {}, 1), ("DELETE", {}, 1), ("PUT", {"idempotent": True}, 2), ("GET", {"idempotent": False}, 1)],
+)
+async def test_what_may_have_had_an_effect_is_repeated_on_its_authors_word_only(
+    upstream: MakeUpstream,
+    service: MakeService,
+    invocation: Callable[..., Invocation],
+    method: str,
+    said: Any,
+    attempts: int,
+) -> None:
+    """Also where nothing but an idle connection had died: whether the request had arrived, nobody knows."""
+
+    async def answers_once_each(talk: Any) -> None:
+        if talk.request.target == "/first" or flaky.accepted > 1:
+            await talk.answer()
+        else:
+            talk.close()
+
+    flaky = await upstream(answers_once_each)
+    users = service(flaky.url, call := invocation())
+    await users.get("/first")
+    if attempts == 1:
+        with pytest.raises(ServiceConnectionLost):
+            await users.request(method, "/second", **said)
+    else:
+        await users.request(method, "/second", **said)
+    assert call.calls is not None
+    assert call.calls[-1].attempts == attempts
+    assert [request.target for request in flaky.requests] == ["/first", *["/second"] * attempts]
 
 
 async def test_a_failed_call_says_how_far_it_came(

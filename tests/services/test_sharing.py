@@ -506,6 +506,20 @@ async def test_a_call_that_changes_something_drops_what_is_kept_of_its_url(shop:
     assert [await open_shop.number("/a"), await open_shop.number("/b")] == [4, 2]
 
 
+async def test_what_was_asked_before_a_change_is_neither_joined_nor_kept_after_it(shop: Open) -> None:
+    """Who reads after a write reads what was written, though a slow answer from before is still on its way."""
+    open_shop = await shop(cache={"ttl": "10s"}, clock=SystemClock())
+    gate = open_shop.origin.gate = asyncio.Event()
+    before = asyncio.ensure_future(open_shop.number("/a"))
+    await asked(open_shop.origin)
+    open_shop.origin.gate = None
+    await open_shop.page().put("/a", json={})
+    assert await open_shop.number("/a") == 3
+    gate.set()
+    assert await before == 1
+    assert await open_shop.number("/a") == 3
+
+
 async def test_only_if_cached_is_504_without_a_call(shop: Open) -> None:
     open_shop = await shop(cache={"ttl": "10s"})
     only = {"headers": {"cache-control": "only-if-cached"}}

@@ -25,7 +25,7 @@ from bff.services.following import Surroundings
 from bff.services.pool import ServicePool
 from bff.services.resolver import Address
 from bff.services.transport import Transport, Transports
-from bff.services.ways import way_of
+from bff.services.ways import ways_of
 from tests.services.discovery.conftest import NameServer
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +93,7 @@ async def test_a_thousand_changes_drop_no_call(upstream: MakeUpstream) -> None:
     servers = [await upstream() for _ in range(4)]
     addresses = [address(each.url) for each in servers]
     config = ServiceConfig.model_validate({"url": "http://users.internal", "retries": {"attempts": 0}})
-    wire, endpoints = way_of(
+    ways = ways_of(
         "users",
         config,
         Transports().make("users", config),
@@ -102,6 +102,7 @@ async def test_a_thousand_changes_drop_no_call(upstream: MakeUpstream) -> None:
         max_answer=10_000,
         found=addresses,
     )
+    wire, endpoints = ways.wire, ways.endpoints
     statuses: Counter[int] = Counter()
 
     async def call() -> None:
