@@ -44,7 +44,7 @@ from bff.runtime.follower import Follower
 from bff.runtime.function import Function
 from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
-from bff.runtime.isolation.forkserver import Forkserver
+from bff.runtime.isolation.forkserver import Forkserver, default_most
 from bff.runtime.keeper import Keeper
 from bff.runtime.ledger import StoreLedger
 from bff.runtime.loopguard import LoopGuard
@@ -124,7 +124,7 @@ class House:
         self._loader_thread = Threads("bff-loader", 1)
         self._new_code_thread = Threads("bff-loader-new", 1)
         self._store_thread = Threads("bff-store", 1)
-        self._forkserver = Forkserver()
+        self._forkserver = Forkserver(most=config.gateway.max_processes or 0)
         self.store = Store(
             database_of(config.state_place if options.keeps_state else Place(), self._clock),
             thread=self._store_thread,
@@ -239,6 +239,7 @@ class House:
                 signals=self.signals,
                 config=config,
                 is_shared=self._options.keeps_state,
+                is_draining=lambda: self.gateway.is_draining,
             )
             if self._delivers:
                 self._begin_events(self.events)
@@ -452,6 +453,7 @@ class House:
         self.config = config
         replaced = self._furnish(config)
         self.keeper.max_warm = config.gateway.max_warm
+        self._forkserver.most = config.gateway.max_processes or default_most()
         self.cache.store.resize(config.gateway.cache_size)
         self._schemes.configure(config.auth, config.path.parent)
         self._limiting.configure(config.limits)

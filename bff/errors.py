@@ -250,9 +250,11 @@ class DeadlineExceeded(BffError):
     code, title = "deadline-exceeded", "The answer did not come in time"
     status, retryable = 504, True
 
-    def __init__(self, *, allowed: float, waiting_for: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, allowed: float, waiting_for: tuple[str, ...] = (), cold_for: float = 0.0) -> None:
+        """``cold_for``: seconds it would take to warm, which is why nobody waited at all."""
         self.fault = Fault.SERVICE if waiting_for else Fault.FUNCTION
         culprit = f", waiting for {', '.join(waiting_for)}" if waiting_for else ""
+        culprit += f": it is cold, and being warmed, which takes {cold_for:.3g} s or more" if cold_for else ""
         super().__init__(f"The function did not answer within {allowed:g} s{culprit}.")
 
 

@@ -195,6 +195,16 @@ class Config(Section):
         """The ``events`` section; all defaults where there is none."""
         return self.events or EventsConfig()
 
+    def reached_offline(self) -> Iterator[tuple[str, str]]:
+        """What gets events by triggers, schedules and pipelines: the name its deliveries go by, and the function."""
+        for name, trigger in self.triggers.items():
+            yield name, trigger.function
+        for name, schedule in self.schedules.items():
+            yield f"schedule/{name}", schedule.function
+        for name, pipeline in self.pipelines.items():
+            for at, step in enumerate(pipeline.steps):
+                yield from ((f"pipeline/{name}/{at}", each) for each in step.parallel or (step.function,))
+
     def auth_of(self, route: RouteConfig) -> DemandConfig:
         """What the route asks of its callers: its own demand, else ``defaults.auth``."""
         return self.defaults.auth if route.auth is None else route.auth

@@ -89,6 +89,11 @@ class GatewayConfig(Section):
         ge=1,
         description="Most functions warm at a time; the one called longest ago goes first.",
     )
+    max_processes: Count | None = Field(
+        default=None,
+        ge=1,
+        description="Most processes of functions at a time, over all of them; unsaid, four for each processor and eight at least.",
+    )
     cache_size: Size = Field(default=64 * 2**20, description="Bytes that all kept answers may take together.")
     cors: CorsConfig | None = Field(default=None, description="Absent: pages of other origins cannot call.")
 

@@ -64,8 +64,6 @@ class Invoker:
         """
         is_cold = live is None or live.instance is None
         allowed = invocation.deadline.allowed
-        if is_cold and invocation.remaining() < function.tally.fastest:
-            raise DeadlineExceeded(allowed=allowed)
         try:
             with Expiry(self._clock, invocation.deadline.at):
                 activator, instance = await function.enter(invocation, live)
