@@ -160,5 +160,10 @@ GOALS = (
     _goal(
         "resilience.churn", "Calls that failed at 1,000 changes of the endpoints a second", "≤", 0, "calls"
     ),
+    _goal("resilience.memory", "Growth in the second half of 200 calls/s to a dead service", "≤", 8, "MB"),
+    _goal("resilience.layers", "Requests/s that all layers cost a page of three calls", "≤", 15, "%"),
+    _goal(
+        "resilience.instructions", "Instructions that all layers add to a page of three calls", "≤", 15, "%"
+    ),
     _goal("resilience.cost", "CPU of a call through all layers, over the bare wire", "≤", 15, "%"),
 )

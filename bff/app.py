@@ -60,6 +60,7 @@ from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.failures import NoEvents
 from bff.sdk.invocation import Invocation
 from bff.services import fetching
+from bff.services.bridge.registrations import Registrations
 from bff.services.cache import Cache
 from bff.services.cachestore import CacheStore
 from bff.services.following import Surroundings
@@ -120,6 +121,7 @@ class House:
                 heeds_fault_header=options.dev,
             ),
         )
+        self.registrations = Registrations(clock=self._clock, emit=self.signals.emit)
         stuck = Stuck(self.signals.emit)
         self._loader_thread = LoaderThreads("bff-loader", clock=self._clock, stuck=stuck)
         self._reader_thread = Threads("bff-reader", 1)
@@ -479,6 +481,7 @@ class House:
         self.crowd.most_each = config.gateway.max_connections_per_address
         self._meet_events(config)
         self.gateway.table = self._table(config)
+        self.registrations.configure(config)
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
@@ -535,6 +538,7 @@ class House:
 
     async def close(self) -> None:
         """End every instance and every connection."""
+        await self.registrations.aclose()
         if self.events is not None:
             await self.events.stop(self.config.gateway.drain_timeout)
         for task in list(self._closing):

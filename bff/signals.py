@@ -245,6 +245,29 @@ class DiscoveryFailed(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Registered(Signal):
+    """A registry knows this gateway by a name, at an address."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deregistered(Signal):
+    """The gateway was taken out of a registry."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationFailed(Signal):
+    """A registry did not take what the gateway told of itself; it is told again."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigApplied(Signal):
     """A changed routes.yaml is live."""
 
