@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from statistics import mean
@@ -101,8 +101,11 @@ def _latency(text: str, share: str) -> float:
     return float(found[1]) * SECONDS_OF[found[2]]
 
 
-def wrk(url: str, seconds: int, connections: int = CONNECTIONS) -> WrkResult:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s", "--latency", url]
+def wrk(
+    url: str, seconds: int, connections: int = CONNECTIONS, fields: Mapping[str, str] | None = None
+) -> WrkResult:
+    said = [f"-H{name}: {value}" for name, value in (fields or {}).items()]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s", "--latency", *said, url]
     with on_core(LOAD_CORE):
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
     if done.returncode:
@@ -114,7 +117,7 @@ def window(run: Running, number: int, plan: Plan, connections: int = CONNECTIONS
     pids, helpers = tree(run.process.pid), list(plan.helpers)
     before, began = _used(pids, helpers), time.perf_counter()
     try:
-        seen = wrk(run.url, plan.seconds, connections)
+        seen = wrk(run.url, plan.seconds, connections, run.server.fields)
     except LoadError as failure:
         raise run.failed(f"failed under load: {failure}") from failure
     took = time.perf_counter() - began

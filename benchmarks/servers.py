@@ -51,6 +51,7 @@ class Server:
     config: str = ""
     cwd: Path = ROOT
     path: str = "/hello"
+    fields: Mapping[str, str] = field(default_factory=dict)  # of every request
     expected: Any = None  # the JSON it must answer; None: any 200 will do
     logs_requests: bool = False  # it owes its output a JSON line with a status for every request
 
@@ -157,7 +158,7 @@ def running(server: Server, *, core: int = SERVER_CORE) -> Iterator[Running]:
 def answers(run: Running) -> bool:
     """Whether it answers 200 now; a 200 with another body than the expected one is a failure."""
     try:
-        status, body = ask(run.port, run.server.path)
+        status, body = ask(run.port, run.server.path, fields=run.server.fields)
     except (OSError, http.client.HTTPException):
         return False
     if status == 200 and run.server.expected is not None and json.loads(body) != run.server.expected:
@@ -165,10 +166,12 @@ def answers(run: Running) -> bool:
     return status == 200
 
 
-def ask(port: int, path: str, timeout: float = 5.0) -> tuple[int, bytes]:
+def ask(
+    port: int, path: str, timeout: float = 5.0, *, fields: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=dict(fields or {}))
         response = connection.getresponse()
         return response.status, response.read()
     finally:

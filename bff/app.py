@@ -26,10 +26,11 @@ from bff.config import Config, ConfigInvalid, Mistake, Place, load
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
+from bff.gateway.crowd import Crowd
 from bff.gateway.devpage import DevPage
 from bff.gateway.door.limiting import Limiting
 from bff.gateway.endpoint import Gateway
-from bff.gateway.protocol import HeadLimits
+from bff.gateway.limits import HeadLimits
 from bff.gateway.target import Doors, OwnHandler, Table, compile_table
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
@@ -43,7 +44,7 @@ from bff.runtime.follower import Follower
 from bff.runtime.function import Function
 from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
-from bff.runtime.isolation.forkserver import Forkserver
+from bff.runtime.isolation.forkserver import Forkserver, default_most
 from bff.runtime.keeper import Keeper
 from bff.runtime.ledger import StoreLedger
 from bff.runtime.loopguard import LoopGuard
@@ -102,7 +103,9 @@ class House:
         self.config = config
         self.lines = lines
         self.signals = Signals()
-        self.limits = HeadLimits(config.gateway.max_head, config.gateway.head_timeout)
+        self.limits = HeadLimits.of(config.gateway)
+        self.crowd = Crowd(config.gateway.max_connections, config.gateway.max_connections_per_address)
+        self.crowd.is_exempt = lambda address: self.gateway.table.proxies.trusts(address)
         self._options = options
         self._clock = options.clock or SystemClock()
         self.cache = Cache(clock=self._clock, store=CacheStore(config.gateway.cache_size))
@@ -119,7 +122,7 @@ class House:
         self._loader_thread = Threads("bff-loader", 1)
         self._new_code_thread = Threads("bff-loader-new", 1)
         self._store_thread = Threads("bff-store", 1)
-        self._forkserver = Forkserver()
+        self._forkserver = Forkserver(most=config.gateway.max_processes or 0)
         self.store = Store(
             database_of(config.state_place if options.keeps_state else Place(), self._clock),
             thread=self._store_thread,
@@ -234,6 +237,7 @@ class House:
                 signals=self.signals,
                 config=config,
                 is_shared=self._options.keeps_state,
+                is_draining=lambda: self.gateway.is_draining,
             )
             if self._delivers:
                 self._begin_events(self.events)
@@ -447,12 +451,15 @@ class House:
         self.config = config
         replaced = self._furnish(config)
         self.keeper.max_warm = config.gateway.max_warm
+        self._forkserver.most = config.gateway.max_processes or default_most()
         self.cache.store.resize(config.gateway.cache_size)
         self._schemes.configure(config.auth, config.path.parent)
         self._limiting.configure(config.limits)
         self._ready_to_fork(config)
         self._warm_minimum()
-        self.limits.size, self.limits.seconds = config.gateway.max_head, config.gateway.head_timeout
+        self.limits.take_over(HeadLimits.of(config.gateway))
+        self.crowd.most = config.gateway.max_connections
+        self.crowd.most_each = config.gateway.max_connections_per_address
         self._meet_events(config)
         self.gateway.table = self._table(config)
         self._replaced.update(replaced)

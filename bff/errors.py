@@ -91,32 +91,6 @@ class Forbidden(BffError):
         return {"www-authenticate": self._challenge} if self._challenge else {}
 
 
-class CrossSite(BffError):
-    """A call that may change something carries cookies, and a page of another site may have made it
-    (OWASP's CSRF prevention; RFC 9110 §15.5.4).
-
-    A call is refused if the browser says that it comes from another site (``Sec-Fetch-Site``, or ``Origin`` that
-    is not the host which is called) and that origin is not allowed, or if the route demands ``X-CSRF: 1`` and the
-    call does not have it. Calls without cookies, and GET and HEAD, are never refused.
-    """
-
-    code, title = "cross-site", "This may be another site's call"
-    status, fault = 403, Fault.CALLER
-
-    @classmethod
-    def page(cls) -> CrossSite:
-        """The page that calls is of another origin."""
-        return cls(
-            "The call carries cookies and comes from a page of another origin: call from a page of this one, "
-            "leave the cookies out, or have the origin listed under csrf.origins of the route."
-        )
-
-    @classmethod
-    def header(cls) -> CrossSite:
-        """The header is missing that no form can send."""
-        return cls("The call carries cookies, and this route wants the header `X-CSRF: 1` with them.")
-
-
 class KeysUnavailable(BffError):
     """The keys by which tokens are checked could not be fetched, and none are at hand from before."""
 
@@ -164,6 +138,18 @@ class NotCached(BffError):
         super().__init__("The request says only-if-cached, and no answer to it is kept.")
 
 
+class NotAcceptable(BffError):
+    """The function answers JSON, and ``Accept`` takes none (RFC 9110 §15.5.7)."""
+
+    code, title = "not-acceptable", "The answer would be of no kind that is accepted"
+    status, fault = 406, Fault.CALLER
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This route answers application/json, which the request's Accept field does not take."
+        )
+
+
 class BodyTooLarge(BffError):
     """The request body is over the route's limit (RFC 9110 §15.5.14)."""
 
@@ -184,6 +170,19 @@ class UnsupportedMediaType(BffError):
         super().__init__(f"The body is {got or 'of no stated type'}; this route reads {wanted}.")
 
 
+class UnsupportedCoding(BffError):
+    """The body is compressed, and what the function takes is read as it is (RFC 9110 §15.5.16, §12.5.3)."""
+
+    code, title = "unsupported-coding", "The body is in a content coding"
+    status, fault = 415, Fault.CALLER
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(f"The body is in the content coding {coding[:40]!r}; this route reads it as it is.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"accept-encoding": "identity"}
+
+
 class ValidationFailed(BffError):
     """Values arrived but do not fit the function's signature (RFC 9110 §15.5.21).
 
@@ -200,40 +199,6 @@ class ValidationFailed(BffError):
 
     def extras(self) -> Mapping[str, Any]:
         return {"errors": self.errors}
-
-
-class TooManyRequests(BffError):
-    """A rate limit of the route lets this caller in again in a while (RFC 6585 §4).
-
-    ``Retry-After`` says when; ``RateLimit-Policy`` and ``RateLimit`` say what the limits are and how much of each is
-    left (draft-ietf-httpapi-ratelimit-headers).
-    """
-
-    code, title = "too-many-requests", "Too many requests"
-    status, fault, retryable, flag = 429, Fault.CALLER, True, "RL"
-
-    def __init__(self, policies: tuple[str, ...], again_in: int) -> None:
-        self._policies, self._again_in = policies, again_in
-        super().__init__(f"The limit {' and '.join(policies)} is reached; try again in {again_in} s.")
-
-    def extras(self) -> Mapping[str, Any]:
-        return {"violated-policies": list(self._policies)}
-
-    def headers(self) -> Mapping[str, str]:
-        return {"retry-after": str(self._again_in)}
-
-
-class LimitsUnavailable(BffError):
-    """How often somebody has called cannot be told at the moment, and nobody is let in without that."""
-
-    code, title = "limits-unavailable", "Rate limits cannot be told at the moment"
-    status, retryable = 503, True
-
-    def __init__(self) -> None:
-        super().__init__("How often you have called cannot be told at the moment; try again.")
-
-    def headers(self) -> Mapping[str, str]:
-        return {"retry-after": "1"}
 
 
 class HeadTooLarge(BffError):
@@ -257,13 +222,16 @@ class HeadTimedOut(BffError):
 
 
 class BodyTimedOut(BffError):
-    """The body, which was being passed through, stopped coming (RFC 9110 §15.5.9)."""
+    """The body stopped coming, or was not whole by the request's deadline (RFC 9110 §15.5.9)."""
 
     code, title = "body-timed-out", "The request body did not arrive in time"
     status, fault = 408, Fault.CALLER
 
-    def __init__(self, after: float) -> None:
-        super().__init__(f"Nothing more of the request body came for {after:g} s.")
+    def __init__(self, after: float, *, in_all: bool = False) -> None:
+        what = (
+            "The request body was not whole after" if in_all else "Nothing more of the request body came for"
+        )
+        super().__init__(f"{what} {after:g} s.")
 
 
 class CallerLeft(BffError):
@@ -282,9 +250,11 @@ class DeadlineExceeded(BffError):
     code, title = "deadline-exceeded", "The answer did not come in time"
     status, retryable = 504, True
 
-    def __init__(self, *, allowed: float, waiting_for: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, allowed: float, waiting_for: tuple[str, ...] = (), cold_for: float = 0.0) -> None:
+        """``cold_for``: seconds it would take to warm, which is why nobody waited at all."""
         self.fault = Fault.SERVICE if waiting_for else Fault.FUNCTION
         culprit = f", waiting for {', '.join(waiting_for)}" if waiting_for else ""
+        culprit += f": it is cold, and being warmed, which takes {cold_for:.3g} s or more" if cold_for else ""
         super().__init__(f"The function did not answer within {allowed:g} s{culprit}.")
 
 

@@ -18,6 +18,7 @@ from bff.admin.keys import Key, local_key
 from bff.admin.office import PublicWithoutTokens
 from bff.app import House, Options, compose
 from bff.config import Config
+from bff.gateway.crowd import Crowd
 from bff.gateway.protocol import HeadLimits, LimitedProtocol
 from bff.revisions.store.failures import StoreUnavailable
 from bff.signals import LoopLost, NoLocalToken
@@ -66,11 +67,13 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _server(app: Any, config: Config, limits: HeadLimits, drain: float) -> _Server:
+def _server(
+    app: Any, config: Config, limits: HeadLimits, drain: float, crowd: Crowd | None = None
+) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http=partial(LimitedProtocol, limits=limits),  # type: ignore[arg-type]
+            http=partial(LimitedProtocol, limits=limits, crowd=crowd),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             log_config=None,
@@ -121,7 +124,8 @@ async def run(
                 house.signals.emit(NoLocalToken(why=why_not))
             await _check_admin(house)
             async with _watching(house, functions=dev or watches, seen=seen):
-                public = _server(house.gateway, config, house.limits, config.gateway.drain_timeout)
+                drain = config.gateway.drain_timeout
+                public = _server(house.gateway, config, house.limits, drain, house.crowd)
                 # The admin listener keeps the same limits for heads as the public one.
                 private = _server(house.office.app, config, house.limits, ADMIN_DRAIN)
                 with _signals_end(house, public), house.guard(end):

@@ -68,12 +68,16 @@ class Key:
 
 
 class Keyring:
-    """Whose a token is. ``fixed`` gives the keys that work when the store is away too. Immutable."""
+    """Whose a token is. ``fixed`` gives the keys that work when the store is away too.
+
+    Mutable state: ``_tried``, when the use of each token was last noted, or tried to be.
+    """
 
     def __init__(self, book: TokenBook, fixed: Callable[[], Iterable[Key]], *, clock: Clock) -> None:
         self._book = book
         self._fixed = fixed
         self._clock = clock
+        self._tried: dict[str, float] = {}
 
     async def holder(self, token: str) -> Who | None:
         """Whose it is, or None.
@@ -93,7 +97,9 @@ class Keyring:
         kept = await self._book.find_token(token)
         if kept is None:
             return None
-        if self._clock.wall() - kept.used > NOTED_EVERY:
+        now = self._clock.wall()
+        if now - max(kept.used, self._tried.get(kept.id, 0.0)) > NOTED_EVERY:
+            self._tried[kept.id] = now
             with suppress(StoreUnavailable):  # whoever only reads needs no store that can be written
                 await self._book.touch_token(kept.id)
         return Who(name=kept.name, scopes=kept.scopes)

@@ -43,7 +43,11 @@ def _distinct(mistakes: Any) -> list[Mistake]:
 def _warnings(config: Config, functions: list[Examined]) -> list[str]:
     if not functions:
         return [f"there are no functions in {config.folder}; `bff new NAME` writes one"]
-    return [f"no route reaches function {each.name}" for each in functions if not each.routes]
+    offline = {function for _, function in config.reached_offline()}
+    offline |= {each.delivery.dead_letter_sink for each in config.triggers.values()}
+    reached = offline | set(config.calls_said.functions)
+    unreached = [each.name for each in functions if not each.routes and each.name not in reached]
+    return [f"no route reaches function {name}" for name in unreached]
 
 
 def _tell(

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from bff.config.admin import AdminConfig
 from bff.config.auth import DemandConfig, SchemeConfig, scheme_names
 from bff.config.calls import CallsConfig
+from bff.config.compression import CompressionConfig
 from bff.config.cors import CorsConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.function import Defaults, FunctionConfig
@@ -190,6 +191,16 @@ class Config(Section):
         """The ``events`` section; all defaults where there is none."""
         return self.events or EventsConfig()
 
+    def reached_offline(self) -> Iterator[tuple[str, str]]:
+        """What gets events by triggers, schedules and pipelines: the name its deliveries go by, and the function."""
+        for name, trigger in self.triggers.items():
+            yield name, trigger.function
+        for name, schedule in self.schedules.items():
+            yield f"schedule/{name}", schedule.function
+        for name, pipeline in self.pipelines.items():
+            for at, step in enumerate(pipeline.steps):
+                yield from ((f"pipeline/{name}/{at}", each) for each in step.parallel or (step.function,))
+
     def auth_of(self, route: RouteConfig) -> DemandConfig:
         """What the route asks of its callers: its own demand, else ``defaults.auth``."""
         return self.defaults.auth if route.auth is None else route.auth
@@ -197,6 +208,10 @@ class Config(Section):
     def limits_of(self, route: RouteConfig) -> tuple[str, ...]:
         """The rate limits of the route: its own, else ``defaults.limits``."""
         return self.defaults.limits if route.limits is None else route.limits
+
+    def compression_of(self, route: RouteConfig) -> CompressionConfig | None:
+        """How answers of the route are made smaller: its own section, else ``defaults.compression``."""
+        return self.defaults.compression if route.compression is None else route.compression
 
     def cors_of(self, route: RouteConfig) -> CorsConfig | None:
         """Which other origins may call the route: its own section, else ``gateway.cors``."""

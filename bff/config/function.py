@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from bff.config.auth import NOTHING_ASKED, Demand
+from bff.config.compression import CompressionSetting
 from bff.config.csrf import CsrfConfig, CsrfSetting
 from bff.config.headers import SecurityHeadersConfig, SecurityHeadersSetting
 from bff.config.limits import LimitNames
@@ -43,6 +44,9 @@ class Defaults(Section):
     )
     auth: Demand = Field(
         default=NOTHING_ASKED, description="What a route asks of its callers; none: nothing."
+    )
+    compression: CompressionSetting | None = Field(
+        default=None, description="How answers of functions are made smaller; false: not at all."
     )
     limits: LimitNames = Field(default=(), description="Rate limits by name that count on every route.")
     csrf: CsrfSetting = Field(

@@ -50,7 +50,29 @@ class GatewayConfig(Section):
         default=32 * 2**10,
         description="Largest request line and header fields together (nginx large_client_header_buffers).",
     )
+    max_target: Size = Field(
+        default=8 * 2**10,
+        description="Longest path and query together (RFC 9110 §4.1 asks for 8,000 bytes at least).",
+    )
     head_timeout: Duration = Field(default=15.0, description="How long a request's head may take to arrive.")
+    body_timeout: Duration = Field(
+        default=60.0,
+        description="How long a request's body may be silent on its way (nginx client_body_timeout).",
+    )
+    write_timeout: Duration = Field(
+        default=30.0,
+        description="How long a caller may take nothing of a finished answer (nginx send_timeout).",
+    )
+    max_connections: Count = Field(
+        default=0,
+        ge=0,
+        description="Most connections of the public listener; 0: as many as the system lets us.",
+    )
+    max_connections_per_address: Count = Field(
+        default=0,
+        ge=0,
+        description="Most connections from one address, IPv6 by /64; 0: no limit. Trusted proxies have none.",
+    )
     keep_alive_timeout: Duration = Field(
         default=75.0, description="How long an idle connection stays open (nginx keepalive_timeout)."
     )
@@ -66,6 +88,11 @@ class GatewayConfig(Section):
         default=1000,
         ge=1,
         description="Most functions warm at a time; the one called longest ago goes first.",
+    )
+    max_processes: Count | None = Field(
+        default=None,
+        ge=1,
+        description="Most processes of functions at a time, over all of them; unsaid, four for each processor and eight at least.",
     )
     cache_size: Size = Field(default=64 * 2**20, description="Bytes that all kept answers may take together.")
     cors: CorsConfig | None = Field(default=None, description="Absent: pages of other origins cannot call.")

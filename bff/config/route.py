@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bff.config.auth import Demand
 from bff.config.cache import CacheSetting
+from bff.config.compression import CompressionSetting
 from bff.config.cors import CorsSetting
 from bff.config.csrf import CsrfSetting
 from bff.config.fieldnames import header_name
@@ -102,6 +103,9 @@ class RouteConfig(Section):
         default=None,
         description="What the route asks of its callers, instead of defaults.auth; none: nothing.",
     )
+    compression: CompressionSetting | None = Field(
+        default=None, description="As in defaults, for this route; false: answers are sent as they are."
+    )
     limits: LimitNames | None = Field(
         default=None, description="Rate limits by name, instead of defaults.limits; none: no limit."
     )
@@ -117,6 +121,9 @@ class RouteConfig(Section):
     )
     timeout: Duration | None = Field(
         default=None, description="Shortens the function's or the service's timeout on this route."
+    )
+    length_required: Flag = Field(
+        default=False, description="Whether bodies must say their length; those in chunks are 411."
     )
     max_body: Size | None = Field(
         default=None, description="Largest request body, instead of gateway.max_body."

@@ -102,12 +102,13 @@ def _next_in(session: Session, now: float) -> float | None:
     return None if at is None else max(0.0, float(at) - now)
 
 
-def renew(session: Session, holder: str, until: float) -> frozenset[str]:
+def renew(session: Session, holder: str, keys: Iterable[str], until: float) -> frozenset[str]:
     """What the holder works on stays its own until then; which deliveries that are: others it has lost."""
-    kept = session.rows(
-        "UPDATE deliveries SET due = ? WHERE holder = ? AND state = 'running' RETURNING key", until, holder
-    )
-    return frozenset(key for (key,) in kept)
+    kept = set[str]()
+    for key in sorted(keys):
+        sql = "UPDATE deliveries SET due = ? WHERE key = ? AND holder = ? AND state = 'running' RETURNING key"
+        kept.update(found[0] for found in session.rows(sql, until, key, holder))
+    return frozenset(kept)
 
 
 def holders(session: Session) -> list[str]:
@@ -117,7 +118,7 @@ def holders(session: Session) -> list[str]:
 
 def take_over(session: Session, now: float, *, holder: str) -> None:
     """The holder is gone: what it had may be taken now. The attempt counts: perhaps it was what ended it."""
-    renew(session, holder, now)
+    session.rows("UPDATE deliveries SET due = ? WHERE holder = ? AND state = 'running'", now, holder)
 
 
 def settle(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bff.clock import Clock, Deadline, Expiry
-from bff.errors import BffError, DeadlineExceeded, Fault
+from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed
 from bff.events import answered
 from bff.events.answered import Whole
 from bff.events.broker import MOST_ERROR_DATA, Outcome
@@ -90,6 +90,11 @@ class Courier:
         except BffError as error:
             heard.clear()
             outcome = self._failed(error, invocation)
+        except Exception as error:  # out of a stream or an application, which answer while they are read
+            heard.clear()
+            failure = FunctionFailed(invocation.function)
+            failure.__cause__ = error
+            outcome = self._failed(failure, invocation)
         invocation.status = outcome.status
         invocation.ended = self._clock.now()
         assert invocation.incoming is not None

@@ -59,7 +59,9 @@ class Dispatcher:
         signals: Signals,
         is_shared: bool,
         capacity: int,
+        is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_draining = is_draining
         self.capacity = capacity
         self.plans: Mapping[str, str] = {}
         self.is_stopping = False
@@ -110,7 +112,7 @@ class Dispatcher:
     async def _look(self) -> float | None:
         """Take what there is room for; seconds until it is worth looking again, None for when something wakes us."""
         free = self.capacity - len(self._running)
-        if free <= 0 or self.is_stopping:
+        if free <= 0 or self.is_stopping or self._is_draining():
             return None
         hinted, self._is_hinted = self._is_hinted, False
         try:
@@ -257,7 +259,7 @@ class Dispatcher:
             if self._running:
                 before = dict(self._running)
                 with suppress(StoreUnavailable):
-                    kept = await self._engine.renew(self._holder, LEASE)
+                    kept = await self._engine.renew(self._holder, list(before), LEASE)
                     for key in before.keys() - kept:
                         before[key].cancel()  # cancelled by somebody, or another gateway's by now
 

@@ -8,7 +8,7 @@ and ``settle`` writes the end of an attempt together with what it published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -65,8 +65,8 @@ class Engine(Protocol):
     async def take(self, wanted: Wanted, *, looks_first: bool) -> Taken:
         """Take what is due and has room, for the time of a lease."""
 
-    async def renew(self, holder: str, lease: float) -> frozenset[str]:
-        """Keep what was taken for so many seconds more; which deliveries those are."""
+    async def renew(self, holder: str, keys: Collection[str], lease: float) -> frozenset[str]:
+        """Keep these that were taken for so many seconds more; which of them are still the holder's."""
 
     async def take_over(self, own: str) -> bool:
         """What processes of this machine had that are no more may be taken at once; whether there was any."""
@@ -131,8 +131,10 @@ class StoreEngine:
                 return seen
         return await self._commits.run(lambda session, now: claiming.take(session, wanted, now))
 
-    async def renew(self, holder: str, lease: float) -> frozenset[str]:
-        return await self._commits.run(lambda session, now: claiming.renew(session, holder, now + lease))
+    async def renew(self, holder: str, keys: Collection[str], lease: float) -> frozenset[str]:
+        return await self._commits.run(
+            lambda session, now: claiming.renew(session, holder, keys, now + lease)
+        )
 
     async def settle(self, settled: Settled, done: Done | None = None) -> bool:
         then = None

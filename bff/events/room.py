@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic_core import to_json
 
@@ -49,6 +49,7 @@ class Events:
         signals: Signals,
         config: Config,
         is_shared: bool,
+        is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
         self.engine = StoreEngine(store)
         self.triggers: Mapping[str, Trigger] = {}
@@ -68,6 +69,7 @@ class Events:
             clock=clock,
             signals=signals,
             is_shared=is_shared,
+            is_draining=is_draining,
             capacity=config.events_said.concurrency,
         )
         self.scheduler = Scheduler(self, clock=clock, signals=signals)

@@ -29,6 +29,7 @@ from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.door import csrf
+from bff.gateway.door.failures import LengthRequired
 from bff.gateway.door.limiting import Counted
 from bff.gateway.farewells import Farewells
 from bff.gateway.offers import OFFER_KEY
@@ -188,10 +189,8 @@ class Gateway:
             await answer_options(scope, sender, table, origin)
             return
         invocation.function = target.function
-        if target.csrf is not None and (method not in csrf.SAFE or OFFER_KEY in scope):
-            peer = scope.get("client")
-            is_vouched = peer is not None and table.proxies.trusts(peer[0])
-            target.csrf.check(scope["headers"], is_vouched=is_vouched)
+        if method not in csrf.SAFE or OFFER_KEY in scope:
+            _refuse_unsafe(target, scope, table)
         allowed, peer = target.timeout, scope.get("client")
         if peer:
             patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
@@ -319,7 +318,7 @@ class Gateway:
     def _blamed(self, error: BaseException, invocation: Invocation) -> BffError:
         """A stranger among the errors: the function's while it answers (a stream, an app), else ours."""
         if invocation.function and isinstance(error, TimeoutError):
-            return DeadlineExceeded(allowed=invocation.deadline.allowed, waiting_for=invocation.waiting_for())
+            return invocation.too_late()
         failure = (
             FunctionFailed(invocation.function) if invocation.revision else BffError("The gateway failed.")
         )
@@ -362,6 +361,16 @@ class Gateway:
             sender.break_off()
         else:
             await sender.problem(GatewayDraining())
+
+
+def _refuse_unsafe(target: Target, scope: Scope, table: Table) -> None:
+    """What a call that may change something must not be, before anything of it is read."""
+    if target.csrf is not None:
+        peer = scope.get("client")
+        is_vouched = peer is not None and table.proxies.trusts(peer[0])
+        target.csrf.check(scope["headers"], is_vouched=is_vouched)
+    if target.length_required and any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+        raise LengthRequired
 
 
 def _is_in_a_task() -> bool:

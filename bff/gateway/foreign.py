@@ -98,7 +98,7 @@ class Foreign:
             raise BodyTooLarge(self._incoming.max_body) from None
 
     async def _receive(self) -> Message:
-        message: Message = await self._incoming.receive()
+        message: Message = await self._incoming.hear()
         self._has_left = message["type"] == "http.disconnect" and not self._is_page
         self._received += len(message.get("body", b""))
         if self._received > self._incoming.max_body:

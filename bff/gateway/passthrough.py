@@ -166,6 +166,8 @@ class Passage:
 
     async def _body(self) -> AsyncIterator[bytes]:
         """The caller's body as it comes, asked for no faster than the service takes it."""
+        if self._connection is not None:
+            self._connection.body_watch.is_left = True  # its times are the service's
         await self._continued()
         is_more = True
         while is_more:

@@ -11,13 +11,20 @@ from collections.abc import Callable
 from typing import Any
 
 import httptools
-from pydantic_core import to_json
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from bff.errors import BadRequest, BffError, HeadTimedOut, HeadTooLarge, problem
-from bff.gateway import offers
+from bff.errors import (
+    BadRequest,
+    BffError,
+    BodyTimedOut,
+    HeadTimedOut,
+    HeadTooLarge,
+)
+from bff.gateway import offers, refusal
+from bff.gateway.door.failures import TargetTooLong
 from bff.gateway.limits import HeadLimits as HeadLimits
 from bff.gateway.offers import OFFER_KEY
+from bff.gateway.timed import TimedProtocol
 from bff.gateway.undelimited import UndelimitedCycle
 from bff.sdk.reply import HeaderPairs
 from bff.services.duplex import Duplex
@@ -27,22 +34,19 @@ TARGET_KEY = "bff.target"
 """In the scope: the request's target, byte for byte."""
 _VERSIONS = frozenset({"1.0", "1.1"})
 
-LINGER = 5.0
-"""Seconds an unwanted body may go on arriving after its answer (nginx lingering_timeout)."""
 MOST_LEFT_OVER = 64 * 2**10
 """Bytes of an unwanted body that are let pass to keep the connection; beyond them our side is closed."""
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(TimedProtocol):
     """One connection. Mutable state of ours: ``on_left``, ``_running`` (the cycle that is answered now; with
     pipelining ``cycle`` is a later one), ``_in_head``, ``_in_body``, ``_head_size``, ``_idle_size``,
-    ``_left_over``, ``_head_timer``, ``_end_timer``, ``_write_timer``, ``_is_chunk_large``,
-    ``_is_chunk_mixed``, ``_refused``, ``_held`` (what came behind an offer of WebSocket, until it is decided).
+    ``_left_over``, ``_is_chunk_large``, ``_is_chunk_mixed``, ``_held`` (what came behind an offer of WebSocket,
+    until it is decided).
     """
 
-    def __init__(self, *args: Any, limits: HeadLimits, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._limits = limits
         self.on_left: Callable[[], None] | None = None
         self._running: RequestResponseCycle | None = None
         self._in_head = False
@@ -52,20 +56,15 @@ class LimitedProtocol(HttpToolsProtocol):
         self._left_over = 0  # bytes of a body nobody reads any more
         self._is_chunk_large = False
         self._is_chunk_mixed = False  # whether a message ended in the chunk that is being read
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._end_timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
-        self._refused = False
         self._held: bytearray | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._start_head_timer()
+        if self._is_let_in():
+            self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_head_timer()
-        self._stop_end_timer()
-        self._stop_write_timer()
+        self._leave()
         running = self._running
         if running is not None and not running.response_complete:
             running.disconnected = True
@@ -88,6 +87,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_size = self._exact_head_size()
             self._start_head_timer()
+        elif self._in_body:
+            self.body_watch.begin(self._limits.body)
         elif self.cycle is not None and self.cycle.response_complete:
             self._rearm_keep_alive()  # an empty line between requests (RFC 9112 §2.2) had stopped it
 
@@ -107,9 +108,10 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._head_size = self._exact_head_size() if self._is_chunk_mixed else len(data)
             self._start_head_timer()
             if self._head_size > self._limits.size:
-                self._refuse(HeadTooLarge(self._limits.size))
+                self._refuse(self._too_large())
         elif self._in_body:
             self._watch_body(len(data))
+            self.body_watch.begin(self._limits.body)
 
     def _feed(self, data: bytes) -> None:
         """Let the parser read; what it finds comes back through the ``on_`` methods."""
@@ -174,8 +176,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stop_head_timer()
         if self._refused:
             return
-        if self._is_chunk_large and self._exact_head_size() > self._limits.size:
-            self._refuse(HeadTooLarge(self._limits.size))
+        if len(self.url) > self._limits.target or (
+            self._is_chunk_large and self._exact_head_size() > self._limits.size
+        ):
+            self._refuse(self._too_large())
             return
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
@@ -212,13 +216,15 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._idle_size = 0
+        self.body_watch.is_heard = True
         if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         if not self._in_body or self._refused:
             return
-        self._in_body = False
+        self._in_body = self.body_watch.is_left = False
+        self.body_watch.stop()
         self._is_chunk_mixed = True
         super().on_message_complete()
         if self.cycle.response_complete:
@@ -237,17 +243,22 @@ class LimitedProtocol(HttpToolsProtocol):
             if held:
                 self.data_received(held)
 
+    def _too_large(self) -> BffError:
+        if len(self.url) > self._limits.target:
+            return TargetTooLong(self._limits.target)
+        return HeadTooLarge(self._limits.size)
+
+    def _body_is_silent(self) -> bool:
+        """Nothing came for a while: the caller's doing, unless it is us who do not read, or answered already."""
+        if not self._in_body or self.transport.is_closing():
+            return False
+        if self.flow.read_paused or self.cycle.response_complete or self.cycle.waiting_for_100_continue:
+            return True
+        self._refuse(BodyTimedOut(self._limits.body))
+        return False
+
     def _exact_head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
-    def _start_head_timer(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._limits.seconds, self._head_expired)
-
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
 
     def _head_expired(self) -> None:
         self._head_timer = None
@@ -258,58 +269,11 @@ class LimitedProtocol(HttpToolsProtocol):
         elif self.cycle is None:
             self.transport.close()  # connected and said nothing
 
-    def _start_end_timer(self) -> None:
-        if self._end_timer is None:
-            self._end_timer = self.loop.call_later(LINGER, self._close)
-
-    def _stop_end_timer(self) -> None:
-        if self._end_timer is not None:
-            self._end_timer.cancel()
-            self._end_timer = None
-
-    def _close(self) -> None:
-        self.transport.close()
-        self._watch_reader()
-
-    def timeout_keep_alive_handler(self) -> None:
-        if not self.transport.is_closing():
-            self._close()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if not self.transport.is_closing():
-            self._stop_write_timer()  # later answers may be in the buffer now; a close only drains it
-
-    def _watch_reader(self) -> None:
-        """Whatever is written and not taken goes with its connection, once the caller takes nothing more."""
-        left = self.transport.get_write_buffer_size()
-        if left and self._write_timer is None:
-            self._write_timer = self.loop.call_later(self._limits.stalled, self._write_expired, left)
-
-    def _write_expired(self, before: int) -> None:
-        self._write_timer = None
-        if self.transport.get_write_buffer_size() >= before:
-            self.logger.warning("cut off: takes nothing of its answer (from %s)", (self.client or "?")[0])
-            self.transport.abort()
-        else:
-            self._watch_reader()
-
-    def _stop_write_timer(self) -> None:
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
-
-    def _rearm_keep_alive(self) -> None:
-        if self.timeout_keep_alive_task is None and not self.transport.is_closing():
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
-
     def _refuse(self, error: BffError) -> None:
         """Answer on the bare connection and close it; an answer still under way is cut instead."""
         self._refused = True
         self._stop_head_timer()
-        self.logger.warning("refused with %d: %s (from %s)", error.status, error, (self.client or "?")[0])
+        self.logger.warning("refused with %d: %s (from %s)", error.status, error, self._address)
         running = self._running
         if running is not None and not running.response_complete:
             if running is not self.cycle or running.response_started or not self._in_body:
@@ -318,13 +282,7 @@ class LimitedProtocol(HttpToolsProtocol):
             # Its own body is what was wrong: nobody else will answer it.
             running.disconnected = True
             running.message_event.set()
-        body = to_json(problem(error))
-        self.transport.write(
-            STATUS_LINE[error.status]
-            + b"content-type: application/problem+json\r\ncache-control: no-store\r\nconnection: close\r\n"
-            + b"content-length: %d\r\n\r\n" % len(body)
-            + body
-        )
+        self.transport.write(refusal.written(error))
         self._end_gently()
 
     def _end_gently(self) -> None:

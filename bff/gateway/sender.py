@@ -12,7 +12,8 @@ from pydantic_core import to_json
 from bff.clock import Clock
 from bff.errors import BffError, problem
 from bff.gateway import views
-from bff.gateway.door import caution
+from bff.gateway.door import caution, smaller
+from bff.gateway.door.codings import Compression
 from bff.gateway.farewells import Farewells
 from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.incomplete import with_errors
@@ -121,6 +122,9 @@ class Sender:
             return
         if answer.response is not None:
             answer = self.as_whole(answer)
+        compression = self.target.compression
+        if compression is not None and compression.streams and (answer.response or answer.stream):
+            self._flush_smaller(compression)
         if answer.response is not None:
             await Foreign(self, self._invocation, self.target, self._clock).run(
                 answer.response, self._scope, self._send
@@ -132,6 +136,10 @@ class Sender:
             if missing and self.target.tells_errors:
                 answer.body = with_errors(answer.body, missing, self._invocation.reasons)
             await self.whole(self._seen_by_caches(answer))
+
+    def _flush_smaller(self, compression: Compression) -> None:
+        asked, method = self._scope["headers"], self._invocation.method
+        self._send = smaller.Flushed(self._send, compression, asked=asked, method=method)
 
     def as_whole(self, answer: Answer) -> Answer:
         """The answer, a plain Starlette response as what it is: status, fields and body."""
@@ -157,6 +165,8 @@ class Sender:
 
     async def whole(self, answer: Answer, *, is_page: bool = True, is_dated: bool = False) -> None:
         """Send a head and a body that is all there; ``is_page`` is false for what has no parts to miss."""
+        if self.target.compression is not None:
+            await smaller.whole(answer, self.target.compression, self._scope["headers"])
         fields, body = answer.headers, answer.body
         if answer.status in (204, 304):
             body = b""  # what followed such a head would be read as the next answer (RFC 9110 §15.3.5)

@@ -16,6 +16,7 @@ from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
 from bff.gateway.door.carried import Carried
+from bff.gateway.door.codings import Compression
 from bff.gateway.door.csrf import Csrf
 from bff.gateway.door.limiting import Limiting, RouteLimits
 from bff.gateway.lanes import Lanes
@@ -60,6 +61,7 @@ class Target:
     withheld: frozenset[bytes] = frozenset()
     timeout: float = 10.0
     max_body: int = 0
+    length_required: bool = False
     forwarding: Forwarding = NO_FORWARDING
     cancel_on_disconnect: bool = False
     stream_idle_timeout: float = 300.0
@@ -71,6 +73,7 @@ class Target:
     carried: Carried | None = None
     csrf: Csrf | None = None
     limits: RouteLimits | None = None
+    compression: Compression | None = None
     own: OwnHandler | None = None
     door: Door | None = None
     later: Door | None = None
@@ -198,6 +201,7 @@ def _target(
         function=route.function,
         timeout=config.timeout_of(route),
         max_body=config.max_body_of(route),
+        length_required=route.length_required,
         forwarding=forwarding if forwarding != Forwarding() else NO_FORWARDING,
         cancel_on_disconnect=function.cancel_on_disconnect,
         stream_idle_timeout=function.stream_idle_timeout,
@@ -212,7 +216,13 @@ def _target(
         carried=_carried(config, route),
         csrf=_csrf(config, route),
         limits=limits,
+        compression=_compression(config, route),
     )
+
+
+def _compression(config: Config, route: RouteConfig) -> Compression | None:
+    said = config.compression_of(route)
+    return Compression(said) if said is not None and said.enabled else None
 
 
 def _passing(
@@ -232,6 +242,7 @@ def _passing(
         withheld=_read_here(config),
         timeout=config.timeout_of(route),
         max_body=config.max_body_of(route),
+        length_required=route.length_required,
         forwarding=forwarding,
         cancel_on_disconnect=True,
         stream_idle_timeout=service.stream_idle_timeout,

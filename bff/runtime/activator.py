@@ -5,7 +5,7 @@ inside, keeps the others in line, and lets the instance go safely.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bff.errors import GatewayDraining
@@ -27,8 +27,8 @@ class Activator:
     ``instance`` is there exactly while calls may enter: whoever gets in by :meth:`enter_now` or
     :meth:`enter` calls :meth:`leave` at the end.
 
-    Mutable state: ``_state``, ``instance``, ``in_flight``, ``last_warm_up``, ``last_call``, ``tenure``, ``_line``,
-    ``_cold_callers``, ``_warming``, ``_is_leaving``, ``_parting``, ``_evicting``, ``_gone``.
+    Mutable state: ``_state``, ``instance``, ``in_flight``, ``last_warm_up``, ``last_call``, ``warm_since``, ``tenure``,
+    ``_line``, ``_memory``, ``_cold_callers``, ``_warming``, ``_is_leaving``, ``_parting``, ``_evicting``, ``_gone``.
     """
 
     __slots__ = (
@@ -39,6 +39,7 @@ class Activator:
         "_limit",
         "_line",
         "_maker",
+        "_memory",
         "_parting",
         "_state",
         "_warming",
@@ -49,6 +50,7 @@ class Activator:
         "revision",
         "settings",
         "tenure",
+        "warm_since",
     )
 
     def __init__(self, revision: Revision, settings: Settings, maker: Maker[Instance]) -> None:
@@ -60,6 +62,8 @@ class Activator:
         self._line: Line[Instance] = Line(give_back=self._give_back)
         self._cold_callers = Crowd()
         self.last_call: float | None = None
+        self.warm_since: float | None = None
+        self._memory = Memory()
         self.instance: Instance | None = None
         self.in_flight = 0
         self.last_warm_up: WarmUp | None = None
@@ -84,6 +88,20 @@ class Activator:
     def waiting(self) -> int:
         """Callers who wait for the warm-up or for a place."""
         return self._cold_callers.waiting + self._line.waiting
+
+    @property
+    def warm_instances(self) -> Sequence[Instance]:
+        """Those that take calls."""
+        return () if self.instance is None else (self.instance,)
+
+    @property
+    def last_active(self) -> float | None:
+        """When a call last ended, or it became warm; None before either."""
+        return latest(self.last_call, self.warm_since)
+
+    def succeed(self, old: Activator) -> None:
+        """Take the place of another of the same revision, and what is remembered of it."""
+        self.last_call = old.last_call
 
     def reads(self, route: str) -> tuple[bytes, ...] | None:
         """What its handler reads of a request; None when there is no instance to ask."""
@@ -150,7 +168,7 @@ class Activator:
         instance, warmed = await self._maker.make(self.revision, self.settings)
         self._state = moved(self._state, State.WARM)
         self.instance = instance
-        self.last_call = self._maker.clock.now()
+        self.warm_since = self._maker.clock.now()
         instance.on_first_call = self._first_called
         self.last_warm_up = warmed
         self._maker.signals.emit(WarmedUp(warm_up=warmed))
@@ -192,8 +210,10 @@ class Activator:
         policy = self.settings.scale
         inline = replace(policy, min=min(policy.min, 1), max=1)  # more on one loop add no capacity
         load = float(self.in_flight + self.waiting)
-        seen = Seen(ready=1, stable=load, panic=load, in_flight=self.in_flight, last_call=self.last_call)
-        return decide(seen, inline, now, Memory()).instances > 0
+        seen = Seen(ready=1, stable=load, panic=load, in_flight=self.in_flight, last_call=self.last_active)
+        decision = decide(seen, inline, now, self._memory)
+        self._memory = decision.memory
+        return decision.instances > 0
 
     def drain(self) -> None:
         """No call enters any more; the instance goes when the last one has left. What still warms goes then."""
@@ -242,6 +262,11 @@ class Activator:
 
     def __repr__(self) -> str:
         return f"<Activator {self.revision.name}: {self.state}, {self.in_flight} in flight>"
+
+
+def latest(*moments: float | None) -> float | None:
+    """The last of those that there were."""
+    return max((each for each in moments if each is not None), default=None)
 
 
 def _is_cancelled() -> bool:

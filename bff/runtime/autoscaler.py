@@ -94,39 +94,47 @@ class Decision:
 def decide(seen: Seen, policy: Policy, now: float, memory: Memory) -> Decision:
     """The number of instances for this moment."""
     stable, panic = _wanted(seen.stable, seen.ready, policy), _wanted(seen.panic, seen.ready, policy)
-    memory = _panic(panic, seen.ready, policy, now, memory)
+    memory = _panic(seen, policy, now, memory)
+    chosen = stable
     if memory.panic_since is not None:
-        # In panic mode the number only grows.
-        peak = max(memory.panic_peak, panic, seen.ready)
-        memory = replace(memory, panic_peak=peak)
-        chosen = peak
-    else:
-        chosen = stable
-    if chosen > 0:
-        chosen = max(chosen, policy.activation)
+        # In panic mode the number only grows; the stable window may even ask for more than the short one.
+        chosen = max(memory.panic_peak, panic, stable, seen.ready)
+        memory = replace(memory, panic_peak=chosen)
+    chosen = _rested(chosen, seen, policy, now)
     chosen, memory = _delayed(chosen, policy, now, memory)
-    chosen = _last_one(chosen, seen, policy, now)
     return Decision(
         instances=_bounded(chosen, policy), is_panicking=memory.panic_since is not None, memory=memory
     )
 
 
 def _wanted(load: float, ready: int, policy: Policy) -> int:
-    """Instances for a load, within the rates at which the number may change."""
+    """Instances for a load, within the rates at which the number may change; as long as there is any load, no
+    fewer than ``activation``.
+    """
     wanted = math.ceil(load / policy.per_instance)
     most = math.ceil(MAX_SCALE_UP_RATE * max(ready, 1))
     least = math.floor(ready / MAX_SCALE_DOWN_RATE)
-    return min(max(wanted, least), most)
+    bounded = min(max(wanted, least), most)
+    return max(bounded, policy.activation) if wanted > 0 else bounded
 
 
-def _panic(wanted: int, ready: int, policy: Policy, now: float, memory: Memory) -> Memory:
+def _panic(seen: Seen, policy: Policy, now: float, memory: Memory) -> Memory:
     """Enter panic mode over the threshold; leave it a whole stable window after it was last crossed."""
-    is_over = ready > 0 and wanted / ready >= policy.panic_threshold_percentage / 100.0
-    if is_over:
+    wanted, ready = math.ceil(seen.panic / policy.per_instance), max(seen.ready, 1)
+    if wanted / ready >= policy.panic_threshold_percentage / 100.0:
         return replace(memory, panic_since=now)
     if memory.panic_since is not None and now - memory.panic_since >= policy.window:
         return replace(memory, panic_since=None, panic_peak=0)
     return memory
+
+
+def _rested(chosen: int, seen: Seen, policy: Policy, now: float) -> int:
+    """The last instance stays while anybody is inside, and for ``idle`` seconds after the last call. Then it
+    goes, whatever the windows still remember: all of them by halves, as the rate allows.
+    """
+    if seen.in_flight == 0 and (seen.last_call is None or now - seen.last_call >= policy.idle):
+        return min(chosen, math.floor(seen.ready / MAX_SCALE_DOWN_RATE))
+    return max(chosen, 1) if seen.ready else chosen
 
 
 def _delayed(chosen: int, policy: Policy, now: float, memory: Memory) -> tuple[int, Memory]:
@@ -136,16 +144,6 @@ def _delayed(chosen: int, policy: Policy, now: float, memory: Memory) -> tuple[i
     since = now - policy.scale_down_delay
     wanted = (*(each for each in memory.wanted if each[0] >= since), (now, chosen))
     return max(number for _, number in wanted), replace(memory, wanted=wanted)
-
-
-def _last_one(chosen: int, seen: Seen, policy: Policy, now: float) -> int:
-    """The last instance stays while anybody is inside, and for ``idle`` seconds after the last call."""
-    if chosen > 0 or seen.ready == 0:
-        return chosen
-    if seen.in_flight > 0:
-        return 1
-    is_idle = seen.last_call is None or now - seen.last_call >= policy.idle
-    return 0 if is_idle else 1
 
 
 def _bounded(chosen: int, policy: Policy) -> int:

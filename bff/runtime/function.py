@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 
-from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.errors import DeadlineExceeded, FunctionNotLoaded, GatewayDraining
+from bff.measured import WarmUp
 from bff.revisions.choice import Choosing, OverrideUnknown
 from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing
@@ -16,6 +18,7 @@ from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
+from bff.runtime.lifecycle import State
 from bff.runtime.line import Crowd
 from bff.runtime.lives import Live
 from bff.runtime.making import Making
@@ -119,6 +122,7 @@ class Function:
             OverrideUnknown: a caller who may choose asks for what is not there.
             Overloaded: too many wait already.
             GatewayDraining: the function is closed.
+            DeadlineExceeded: it is cold, and would not be warm in time.
 
         """
         while True:
@@ -126,6 +130,7 @@ class Function:
                 live = await self._invited(invocation)
             if live is None or live.instance is None:
                 self._making.setbacks.refuse_while_backing_off(self._key(live))
+                self._refuse_in_vain(live, invocation)
             try:
                 if live is None:
                     with self._first_callers.joined(self.name):
@@ -162,22 +167,49 @@ class Function:
 
     def _key(self, live: Live | None) -> str:
         """Whose warm-ups are counted together: a revision's."""
-        if live is not None:
-            return live.revision.name
-        return self._source.newest.name if self._source.newest is not None else ""
+        newest = live.revision if live is not None else self._source.newest
+        return newest.name if newest is not None else ""
 
-    def hear_warm_up(self, revision: str, seconds: float | None) -> None:
-        """A revision's warm-up took so long, or failed (None)."""
-        self._making.setbacks.hear(revision, is_failure=seconds is None)
-        if seconds is not None:
-            self.tally.warmed_up(seconds)
+    def hear_warm_up(self, revision: str, warm_up: WarmUp | None) -> None:
+        """A revision was warmed, or could not be (None)."""
+        self._making.setbacks.hear(revision, is_failure=warm_up is None)
+        if warm_up is not None:
+            self.tally.warmed_up(warm_up)
+
+    def _refuse_in_vain(self, live: Live | None, invocation: Invocation) -> None:
+        """A caller that would be gone before a cold revision is warm is told so at once; the revision is warmed all
+        the same, for those who come after.
+
+        Raises:
+            DeadlineExceeded: that is so.
+
+        """
+        if live is None or live.state is not State.COLD:  # how far a warm-up has come, nobody knows
+            return
+        takes = self.tally.soonest(live.revision.name)
+        if invocation.remaining() < takes:
+            self._errands.begin(self._making.warm_for_others(live))
+            raise DeadlineExceeded(allowed=invocation.deadline.allowed, cold_for=takes)
 
     # Instances
 
-    async def keep_warm(self) -> None:
-        """Warm it although nobody called; a failure is told as a signal, and the first caller tries again."""
-        with suppress(FunctionNotLoaded, GatewayDraining):
+    async def keep_warm(self) -> bool:
+        """Warm it although nobody called; False where it failed, which is told as a signal."""
+        try:
             await self.activate()
+        except (FunctionNotLoaded, GatewayDraining):
+            return False
+        return True
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether nothing of it is warm, or about to be."""
+        return self._opening is None and all(live.state is State.COLD for live in self.lives.values())
+
+    async def dismiss(self, live: Live, instance: Inside) -> None:
+        """An instance is not alive: it gets no calls any more, and another takes its place."""
+        with suppress(GatewayDraining):
+            await self._errands.run(self._told(self._making.dismiss(live, instance)))
 
     def consider(self, now: float) -> None:
         """Let instances go if the autoscaler says so."""
@@ -315,10 +347,13 @@ class Function:
         fresh = self.routing.latest if has_successor and self.routing is not None else ""
         for live in chosen or tuple(self.lives.values()):
             if live.revision.name != fresh:  # which was made just now
-                try:
-                    await self._making.remake(live)
-                except FunctionNotLoaded as failure:
-                    self.tell(failure)
+                await self._told(self._making.remake(live))
+
+    async def _told(self, making: Awaitable[None]) -> None:
+        try:
+            await making
+        except FunctionNotLoaded as failure:
+            self.tell(failure)
 
     # The end
 

@@ -13,15 +13,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from bff.errors import BffError, CallerLeft, FunctionFailed
+from bff.errors import BffError, CallerLeft, FunctionFailed, NotAcceptable
 from bff.revisions.loader import Package
 from bff.runtime.lifespan import Lifespan
 from bff.runtime.threads import Threads
+from bff.sdk import accept
 from bff.sdk.binding import Binder, compile_binder
 from bff.sdk.context import Surroundings
 from bff.sdk.failures import Problem
 from bff.sdk.handler import Handler, Kind, read_hints
-from bff.sdk.invocation import Invocation
+from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer, Encoder, compile_encoder
 
 _EXHAUSTED = object()
@@ -39,6 +40,7 @@ class Instance:
         "_encoder",
         "_hints",
         "_run",
+        "_says_json",
         "function",
         "handler",
         "lifespan",
@@ -64,10 +66,12 @@ class Instance:
         self._around = around
         self._binders: dict[str, Binder] = {}
         self._encoder: Encoder | None = None
+        self._says_json = False
         self._hints: Mapping[str, Any] = {}
         if handler.kind is not Kind.ASGI:
             self._hints = read_hints(handler.call)
             self._encoder = compile_encoder(function, handler.call, self._hints)
+            self._says_json = self._encoder.says_json and not handler.streams
         runs: dict[Kind, Callable[[Invocation], Any]] = {
             Kind.ASYNC: self._stream if handler.streams else self._run_async,
             Kind.SYNC: self._run_sync,
@@ -121,6 +125,8 @@ class Instance:
 
         """
         try:
+            if self._says_json and invocation.incoming is not None:
+                _refuse_unacceptable(invocation.incoming)
             answer: Answer = await self._run(invocation)
         except BffError:
             raise
@@ -219,6 +225,12 @@ class Instance:
 
     def __repr__(self) -> str:
         return f"<Instance of {self.package.revision.name}: {self.handler.shape}, {self.handler.kind}>"
+
+
+def _refuse_unacceptable(incoming: Incoming) -> None:
+    """Before anything is done: an answer that is thrown away would have had its effects all the same."""
+    if not accept.takes_json(incoming.scope["headers"]):
+        raise NotAcceptable
 
 
 async def _from_thread(items: Iterator[Any], threads: Threads) -> AsyncIterator[Any]:

@@ -64,8 +64,6 @@ class Invoker:
         """
         is_cold = live is None or live.instance is None
         allowed = invocation.deadline.allowed
-        if is_cold and invocation.remaining() < function.tally.fastest:
-            raise DeadlineExceeded(allowed=allowed)
         try:
             with Expiry(self._clock, invocation.deadline.at):
                 activator, instance = await function.enter(invocation, live)
@@ -85,9 +83,7 @@ class Invoker:
                 with Expiry(self._clock, invocation.deadline.at):
                     outcome = await resume(running, outcome)
         except TimeoutError:
-            raise DeadlineExceeded(
-                allowed=invocation.deadline.allowed, waiting_for=invocation.waiting_for()
-            ) from None
+            raise invocation.too_late() from None
         finally:
             invocation.handler_seconds = self._clock.now() - began
         return outcome

@@ -175,7 +175,9 @@ class Lives(Mapping[str, Live]):
         """Evict its instance; the next call warms the same revision again."""
         self.rested = max(self.rested or 0.0, live.last_call or 0.0) or None
         if live.revision.name in self._by_name:
-            self.replace(self._make(live.revision))
+            fresh = self._make(live.revision)
+            fresh.succeed(live)  # type: ignore[arg-type]  # of the same kind: a revision does not change its own
+            self.replace(fresh)
         else:
             self._retire(self._ready.pop(live.revision.name))
 
@@ -195,9 +197,9 @@ class Lives(Mapping[str, Live]):
         return sum(live.in_flight for live in self.values())
 
     @property
-    def last_call(self) -> float:
-        """When one was last called; 0 when none was."""
-        return max((live.last_call or 0.0 for live in self.values()), default=0.0)
+    def last_active(self) -> float:
+        """When one was last called or became warm; 0 when none was."""
+        return max((live.last_active or 0.0 for live in self.values()), default=0.0)
 
     def consider(self, now: float) -> None:
         """Let go every instance that the autoscaler does not want, and what waited for traffic in vain."""
@@ -205,7 +207,7 @@ class Lives(Mapping[str, Live]):
             if live.instance is not None and not live.consider(now):
                 self.rest(live)
         for live in list(self._ready.values()):
-            if now - (live.last_call or 0.0) >= READY_FOR:
+            if now - (live.last_active or 0.0) >= READY_FOR:
                 self.rest(live)
 
     def _retire(self, *old: Live) -> None:

@@ -4,6 +4,7 @@ is told of it. Which calls may enter meanwhile is the activator's and the pool's
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -29,7 +30,8 @@ RealPaths = Callable[[Revision], bool]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maker(Generic[I]):
     """``begin`` gives a started instance and what it cost, or raises FunctionNotLoaded and leaves nothing
-    behind; ``end`` stops one within so many seconds, always, and says why its ``stop`` failed, or None.
+    behind; ``end`` stops one within so many seconds, always, and says why its ``stop`` failed, or None; ``room``
+    says how many more the machine shall bear, over all functions.
     """
 
     clock: Clock
@@ -37,6 +39,7 @@ class Maker(Generic[I]):
     begin: Callable[[Revision, Settings], Awaitable[tuple[I, WarmUp]]]
     end: Callable[[I, float], Awaitable[str | None]]
     bytes_returned: Callable[[I], int | None] = lambda _: None
+    room: Callable[[], int] = lambda: sys.maxsize
 
     async def make(self, revision: Revision, settings: Settings) -> tuple[I, WarmUp]:
         """A started instance; a failure is told as a signal, too.
@@ -101,4 +104,5 @@ def in_processes(
         begin=begin,
         end=ProcessInstance.stop,
         bytes_returned=lambda instance: instance.bytes_returned,
+        room=lambda: forkserver.room,
     )

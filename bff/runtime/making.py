@@ -13,7 +13,9 @@ from bff.revisions.revision import Revision
 from bff.runtime import approval, maker
 from bff.runtime.activator import Activator
 from bff.runtime.backoff import Setbacks
+from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
+from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lives import Live, Lives
 from bff.runtime.pool import Pool
 from bff.runtime.settings import Settings
@@ -130,13 +132,33 @@ class Making:
             if self.lives.get(live.revision.name) is not live:
                 return
             fresh = self._live(live.revision)
+            fresh.succeed(live)  # type: ignore[arg-type]  # of the same kind: a revision does not change its own
             try:
                 await self._or_closed(fresh, fresh.warm)
             except FunctionNotLoaded as failure:
                 self._failed(live.revision.name, failure)
                 raise
+            fresh.warm_since = live.warm_since  # a new instance is no reason to stay for longer
             self._source.failure = None
             self.lives.replace(fresh)
+
+    async def warm_for_others(self, live: Live) -> None:
+        """Warm it for whoever comes next, who is told if that fails."""
+        with suppress(FunctionNotLoaded, GatewayDraining):
+            await live.warm()
+
+    async def dismiss(self, live: Live, instance: Instance | ProcessInstance) -> None:
+        """Replace one instance that is not alive.
+
+        Raises:
+            FunctionNotLoaded: a new one cannot be made; the old one stays.
+
+        """
+        if isinstance(live, Pool):
+            assert isinstance(instance, ProcessInstance)
+            live.dismiss(instance)
+        else:
+            await self.remake(live)
 
     def __repr__(self) -> str:
         return f"<Making {self.lives!r}; {self.turns!r}>"

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from bff.clock import Timer
 from bff.errors import GatewayDraining
 from bff.measured import WarmUp
 from bff.revisions.revision import Revision
+from bff.runtime.activator import latest
 from bff.runtime.autoscaler import Memory, Metric, Seen, decide
 from bff.runtime.backoff import Backoff
 from bff.runtime.isolation.instance import ProcessInstance
@@ -31,7 +32,8 @@ from bff.signals import FirstCalled, InstanceDead, WarmedUp
 class Pool:
     """Mutable state: ``_inside`` (calls by instance that takes calls), ``_parting`` (calls by instance that
     takes none any more), ``_held`` (of those calls, whose caller has left before they ended), ``_starting``, ``_stopping``, ``_line``, ``_load``, ``_memory``, ``_backoff``,
-    ``_later``, ``_is_leaving``, ``last_call``, ``last_warm_up``, ``tenure``.
+    ``_later``, ``_is_leaving``, ``last_call``, ``warm_since``, ``last_warm_up``, ``tenure``, ``_is_new`` (until it
+    succeeds another, it is a revision's first).
     """
 
     def __init__(self, revision: Revision, settings: Settings, maker: Maker[ProcessInstance]) -> None:
@@ -39,6 +41,8 @@ class Pool:
         self.settings = settings
         self.tenure = revision.digest
         self.last_call: float | None = None
+        self.warm_since: float | None = None
+        self._is_new = True
         self.last_warm_up: WarmUp | None = None
         self._maker = maker
         self._clock = maker.clock
@@ -65,6 +69,20 @@ class Pool:
     def instances(self) -> int:
         """How many take calls."""
         return len(self._inside)
+
+    @property
+    def warm_instances(self) -> Sequence[ProcessInstance]:
+        """Those that take calls."""
+        return tuple(self._inside)
+
+    @property
+    def last_active(self) -> float | None:
+        """When a call last ended, or one became warm where none was; None before either."""
+        return latest(self.last_call, self.warm_since)
+
+    def succeed(self, old: Pool) -> None:
+        """Take the place of another of the same revision, and what is remembered of it."""
+        self.last_call, self._is_new = old.last_call, False
 
     @property
     def in_flight(self) -> int:
@@ -213,13 +231,14 @@ class Pool:
     def consider(self, now: float) -> bool:
         """Have as many instances as the autoscaler wants; False when it wants none at all."""
         policy = self.settings.scale
+        self._load.keep = policy.window
         measure = self._load.concurrency if policy.metric is Metric.CONCURRENCY else self._load.rate
         seen = Seen(
             ready=len(self._inside),
             stable=measure(now, policy.window),
             panic=measure(now, policy.panic_window),
             in_flight=self.in_flight + self.waiting,
-            last_call=self.last_call,
+            last_call=self.last_active,
         )
         decision = decide(seen, policy, now, self._memory)
         self._memory = decision.memory
@@ -233,13 +252,17 @@ class Pool:
         return decision.instances > 0
 
     def _first(self) -> int:
-        """How many a cold revision begins with."""
+        """How many a cold revision begins with: a new one with ``initial``, one that slept with ``activation``."""
         policy = self.settings.scale
-        wanted = max(1, policy.initial, policy.min)
+        wanted = max(1, policy.initial if self._is_new else policy.activation, policy.min)
         return min(wanted, policy.max) if policy.max else wanted
 
     def _grow(self, count: int) -> None:
-        for _ in range(count):
+        """As many more, while there is room for processes at all; the first one always, else who needs it would
+        wait for what others keep.
+        """
+        least = 0 if self._inside or self._starting else 1
+        for _ in range(max(least, min(count, self._maker.room()))):
             task = asyncio.create_task(self._start())
             self._starting.add(task)
             task.add_done_callback(self._started)
@@ -249,7 +272,8 @@ class Pool:
         task = asyncio.current_task()
         assert task is not None
         self._starting.discard(task)
-        self.last_call = self.last_call or self._clock.now()
+        if not self._inside:
+            self.warm_since = self._clock.now()
         self.last_warm_up = warmed
         instance.on_first_call = partial(self._first_called, warmed)
         if self._is_leaving:
@@ -294,6 +318,13 @@ class Pool:
         self._backoff = self._backoff.after_failure(self._clock.now())
         self._replace_lost()
         self._end_if_empty()
+
+    def dismiss(self, instance: ProcessInstance) -> None:
+        """One that is not alive takes no further call; another comes for whom there is need of one."""
+        if instance in self._inside:
+            self._part(instance)
+            self._backoff = self._backoff.after_failure(self._clock.now())
+            self._replace_lost()
 
     def _replace_lost(self) -> None:
         """Let in who waits, where there is room; have one more at once if none is there or comes. For

@@ -56,12 +56,7 @@ class Settings:
 def routes_by_function(config: Config) -> Routes:
     """Every function's routes."""
     found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-    offline = [(name, each.function) for name, each in config.triggers.items()]
-    offline += [(f"schedule/{name}", each.function) for name, each in config.schedules.items()]
-    for pipeline, said in config.pipelines.items():
-        for at, step in enumerate(said.steps):
-            offline += [(f"pipeline/{pipeline}/{at}", each) for each in step.parallel or (step.function,)]
-    for name, function in offline:
+    for name, function in config.reached_offline():
         found.setdefault(function, []).append((f"trigger {name}", ()))
     for route in config.routes:
         if not route.service:

@@ -25,6 +25,19 @@ def streamed(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return best if weight > 0 and weight >= whole else None
 
 
+def takes_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether an answer in JSON is welcome, whole or in parts; without ``Accept`` anything is (RFC 9110 §12.5.1)."""
+    said = b",".join([value for name, value in headers if name == b"accept"])
+    if not said or (b"*/*" in said and b"q=0" not in said):
+        return True
+    wanted = dict(map(_weighed, said.lower().decode("latin-1").split(",")))
+    named = [weight for kind, weight in wanted.items() if "json" in kind or kind == EVENTS]
+    ranges = max((wanted.get(kind, 0.0) for kind in ("application/*", "*/*")), default=0.0)
+    if "application/json" in wanted and wanted["application/json"] == 0:
+        return any(weight > 0 for weight in named)
+    return ranges > 0 or any(weight > 0 for weight in named)
+
+
 def prefers_async(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether the caller would rather be told at once that the answer comes later (RFC 7240 §4.1)."""
     said = b",".join(value for name, value in headers if name == b"prefer").lower()

@@ -123,7 +123,8 @@ class Binder:
 def _validated(parameter: Parameter, raw: Any) -> Any:
     assert parameter.adapter is not None
     if parameter.source == "body":
-        return parameter.adapter.validate_json(raw)
+        # JSON has types of its own: `0` is no boolean and `"7"` no number, as the OpenAPI document says too.
+        return parameter.adapter.validate_json(raw, strict=True)
     return parameter.adapter.validate_python(raw)
 
 

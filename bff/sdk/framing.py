@@ -66,3 +66,10 @@ def framing_of(item: Any, *, prefers_events: bool = False) -> Framing:
     if isinstance(item, BYTES):
         return BINARY
     return EVENTS if prefers_events else NDJSON
+
+
+def of_none(declared: Any) -> Framing:
+    """What a stream without any item would have been, by the declared type of its items."""
+    if declared is str:
+        return TEXT
+    return BINARY if declared in BYTES else NDJSON

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bff import trace
 from bff.clock import Clock, Deadline
-from bff.errors import BodyTooLarge, Fault
+from bff.errors import BffError, BodyTimedOut, BodyTooLarge, DeadlineExceeded, Fault
 from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cohort import Cohort
 from bff.sdk.lane import BAGGAGE
@@ -110,6 +110,8 @@ class Incoming:
     unfolder: Unfolder | None = None  # who can send a page's parts as they come
     # A memo: the body once it was read, and the Starlette request once somebody asked for it.
     _body: bytes | None = field(default=None, init=False)
+    _is_whole: bool = field(default=False, init=False)
+    awaits_body: bool = field(default=False, init=False)  # whether it is the caller we wait for
     _request: BoundedRequest | None = field(default=None, init=False)
 
     async def body(self) -> bytes:
@@ -125,7 +127,7 @@ class Incoming:
 
     async def _read(self) -> bytes:
         self.refuse_announced_excess()
-        message = await self.receive()
+        message = await self.hear()
         chunk: bytes = message.get("body", b"")
         if not message.get("more_body", False) and len(chunk) <= self.max_body:
             self.raise_if_left(message)
@@ -134,13 +136,21 @@ class Incoming:
         while message.get("more_body", False):
             if total > self.max_body:
                 raise BodyTooLarge(self.max_body)
-            message = await self.receive()
+            message = await self.hear()
             self.raise_if_left(message)
             chunks.append(message.get("body", b""))
             total += len(chunks[-1])
         if total > self.max_body:
             raise BodyTooLarge(self.max_body)
         return b"".join(chunks)
+
+    async def hear(self) -> MutableMapping[str, Any]:
+        """The next message of the caller's; who is cancelled meanwhile was waiting for its body."""
+        self.awaits_body = not self._is_whole
+        message: MutableMapping[str, Any] = await self.receive()
+        self.awaits_body = False
+        self._is_whole = not message.get("more_body", False)
+        return message
 
     @staticmethod
     def raise_if_left(message: Mapping[str, Any]) -> None:
@@ -172,7 +182,7 @@ class Incoming:
         if self._request is None:
             from bff.sdk.request import BoundedRequest
 
-            self._request = BoundedRequest(self.scope, self.receive, incoming=self, body=self._body)
+            self._request = BoundedRequest(self.scope, self.hear, incoming=self, body=self._body)
         return self._request
 
 
@@ -287,6 +297,13 @@ class Invocation(Signal):
         return tuple(
             dict.fromkeys(call.service for call in self.calls if call.ended is None or call.ended >= ran_out)
         )
+
+    def too_late(self) -> BffError:
+        """What went wrong when its time ran out: whose turn it was."""
+        allowed = self.deadline.allowed
+        if self.incoming is not None and self.incoming.awaits_body:
+            return BodyTimedOut(allowed, in_all=True)
+        return DeadlineExceeded(allowed=allowed, waiting_for=self.waiting_for())
 
     def __repr__(self) -> str:
         return (

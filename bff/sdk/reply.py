@@ -75,6 +75,7 @@ class Encoder:
         "_container",
         "_framing",
         "_function",
+        "_if_empty",
         "_items",
         "_none_is_value",
         "_validates",
@@ -85,13 +86,20 @@ class Encoder:
         annotation = body_type(annotation)
         self._function = function
         self.page = Page.declared(annotation)
-        self._framing = framing.EVENTS if item_type(annotation) is ServerSentEvent else None
+        item = item_type(annotation)
+        self._framing = framing.EVENTS if item is ServerSentEvent else None
+        self._if_empty = framing.of_none(item)
         is_open = annotation is inspect.Signature.empty or annotation is Any
         self._none_is_value = not is_open and type(None) in get_args(annotation)
         self._adapter = None if is_open or is_raw(annotation) else adapter_of(annotation)
         self._container, self._items = _flat(annotation)
         # pydantic writes any object for a model, as far as their attributes agree: `{}` for a stranger.
         self._validates = self._adapter is not None and _names_records(annotation)
+
+    @property
+    def says_json(self) -> bool:
+        """Whether every answer is JSON, whatever the handler returns."""
+        return self._adapter is not None
 
     def encode(self, result: Any) -> Answer:
         """The answer for what the handler returned.
@@ -165,7 +173,7 @@ class Encoder:
         )
 
     def _stream(self, items: Any, status: int) -> Answer:
-        return Answer(status, stream=StreamedItems(items, self._framing))
+        return Answer(status, stream=StreamedItems(items, self._framing, if_empty=self._if_empty))
 
 
 class StreamedItems:
@@ -174,8 +182,11 @@ class StreamedItems:
     What stands in the head is told by the framing, so an undeclared one must be known before the head is sent.
     """
 
-    def __init__(self, items: Any, framing: Framing | None = None) -> None:
+    def __init__(
+        self, items: Any, framing: Framing | None = None, *, if_empty: Framing = framing.NDJSON
+    ) -> None:
         self.framing = framing
+        self._if_empty = if_empty
         self._iterator = items.__aiter__()
 
     def __aiter__(self) -> StreamedItems:
@@ -192,6 +203,8 @@ class StreamedItems:
         try:
             item = await self._iterator.__anext__()
         except StopAsyncIteration:
+            if self.framing is None:  # nothing is a body too, and says of what kind
+                self.framing = framing.EVENTS if prefers_events else self._if_empty
             return None
         if self.framing is None:
             self.framing = framing.framing_of(item, prefers_events=prefers_events)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import cookie_parser
 
-from bff.errors import BadRequest, UnsupportedMediaType
+from bff.errors import BadRequest, UnsupportedCoding, UnsupportedMediaType
 from bff.sdk import cloudevent
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.json import loads
@@ -128,8 +128,16 @@ def _content_type(incoming: Incoming) -> str:
     return ""
 
 
+def _refuse_coding(incoming: Incoming) -> None:
+    """What is compressed would be no JSON and no form, and small ones could become anything."""
+    for name, value in incoming.scope["headers"]:
+        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            raise UnsupportedCoding(value.decode("latin-1"))
+
+
 async def _read_json(incoming: Incoming) -> bytes:
     media_type = _content_type(incoming)
+    _refuse_coding(incoming)
     if media_type and not cloudevent.is_json(media_type):
         incoming.refuse_announced_excess()
         raise UnsupportedMediaType(media_type, "application/json")
@@ -142,6 +150,7 @@ async def _read_json(incoming: Incoming) -> bytes:
 
 
 async def _read_form(incoming: Incoming) -> FormData:
+    _refuse_coding(incoming)
     essence = _content_type(incoming).partition(";")[0].strip().lower()
     if essence not in ("application/x-www-form-urlencoded", "multipart/form-data"):
         incoming.refuse_announced_excess()

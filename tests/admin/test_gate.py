@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from bff.admin.gate import Gate
+from bff.admin.keys import Keyring, Scope
 from bff.admin.office import PublicWithoutTokens
+from bff.admin.refusals import ScopeMissing, TokenRequired
+from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.records import Token
+from bff.testing import ManualClock
 from tests.admin.conftest import LOCAL, READER, Asking, admin_office, reader_key
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +65,38 @@ async def test_reads_are_open_on_loopback_and_nowhere_else(asking: Asking, path:
         assert (await public("GET", path, token=READER)).status_code == 200
         assert (await public("GET", "/health/liveness")).status_code == 200
         assert (await public("GET", "/problems/scope-missing")).status_code == 200
+
+
+class ReadOnly:
+    """A store's tokens on a disk that takes no writes."""
+
+    tries = 0
+
+    async def find_token(self, secret: str) -> Token | None:
+        return (
+            Token(id="abc", name="ann", scopes=frozenset({"read"}), created=0.0) if secret == "hers" else None
+        )
+
+    async def touch_token(self, token_id: str) -> None:
+        self.tries += 1
+        raise StoreUnavailable(f"is read-only, and {token_id} with it")
+
+    async def tokens(self) -> tuple[Token, ...]:
+        return ()
+
+
+async def test_whoever_only_reads_needs_no_store_that_can_be_written() -> None:
+    """When a token was used last is worth a note, but no refusal."""
+    book = ReadOnly()
+    gate = Gate(Keyring(book, lambda: (), clock=ManualClock()), is_open=False)
+    for _ in range(3):
+        who = await gate.admit([(b"authorization", b"Bearer hers")], Scope.READ)
+        assert who.name == "ann"
+    assert book.tries == 1, "it may have waited for a lock"
+    with pytest.raises(ScopeMissing):
+        await gate.admit([(b"authorization", b"Bearer hers")], Scope.WRITE)
+    with pytest.raises(TokenRequired):
+        await gate.admit([(b"authorization", b"Bearer his")], Scope.READ)
 
 
 @pytest.mark.parametrize(

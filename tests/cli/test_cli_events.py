@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tests.conftest import eventually
@@ -35,22 +36,45 @@ class Operator:
     def __init__(self, shell: Shell, admin: str, folder: Path) -> None:
         self._shell = shell
         self._admin = admin
+        self._client = httpx.Client(base_url=admin, timeout=20.0, trust_env=False)
         self.folder = folder
 
     def __call__(self, *args: str) -> Ran:
         return self._shell(*args, BFF_ADMIN=self._admin)
 
     def states(self, key: str) -> dict[str, str]:
-        told = self("events", "show", key, "--json").json
+        """Of an event's deliveries, by trigger; asked without a command, which would take longer."""
+        told = self._client.get(f"/v1/events/{key}").json()
         return {each["trigger"]: each["state"] for each in told["deliveries"]}
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@pytest.fixture
+def operators() -> Iterator[Callable[..., Operator]]:
+    """``operators(shell, admin, folder)``: somebody at a terminal."""
+    made: list[Operator] = []
+
+    def make(*args: Any) -> Operator:
+        made.append(Operator(*args))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
 
 
 @pytest.fixture
 def operator(
-    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any], tmp_path: Path
+    bff: Shell,
+    project: Callable[..., Path],
+    gateway: Callable[..., Any],
+    tmp_path: Path,
+    operators: Callable[..., Operator],
 ) -> Operator:
     folder = project(ROUTES, mail=MAIL.replace("HERE", str(tmp_path)))
-    return Operator(bff, gateway(folder).admin, tmp_path)
+    return operators(bff, gateway(folder).admin, tmp_path)
 
 
 def test_a_dead_event_is_found_explained_and_begun_anew(operator: Operator) -> None:
@@ -122,14 +146,17 @@ def test_a_gateway_without_events_says_so(
 
 
 def test_a_schedule_is_listed_and_run_by_hand(
-    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any]
+    bff: Shell,
+    project: Callable[..., Path],
+    gateway: Callable[..., Any],
+    operators: Callable[..., Operator],
 ) -> None:
     """When it will run, and that it has; a name that is none is corrected."""
     routes = 'schedules: {warm: {cron: "0 0 1 1 *", time_zone: Europe/Zurich, function: warm}}\n'
     running = gateway(
         project(routes, warm="from bff import CloudEvent\nasync def handle(event: CloudEvent) -> None: ...\n")
     )
-    operator = Operator(bff, running.admin, running.folder)
+    operator = operators(bff, running.admin, running.folder)
     (told,) = operator("schedules", "list", "--json").json
     assert (told["cron"], told["time_zone"], told["last"]) == ("0 0 1 1 *", "Europe/Zurich", None)
     assert "-12-31T23:00:00" in told["next"]
@@ -141,14 +168,18 @@ def test_a_schedule_is_listed_and_run_by_hand(
 
 
 def test_a_run_is_begun_watched_shown_and_resumed(
-    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any], tmp_path: Path
+    bff: Shell,
+    project: Callable[..., Path],
+    gateway: Callable[..., Any],
+    tmp_path: Path,
+    operators: Callable[..., Operator],
 ) -> None:
     """Its answer on standard output, a bar for each step beside it; exit code 1 when it failed."""
     routes = "pipelines: {p: {steps: [{function: split}, {function: mail, each: $, delivery: {retry: 0}}]}}\n"
     split = "async def handle(body: dict) -> list:\n    return list(range(body['n']))\n"
     mail = MAIL.replace("HERE", str(tmp_path)) + "    return event.data\n"
     running = gateway(project(routes, mail=mail.replace("-> None", "-> int"), split=split))
-    operator = Operator(bff, running.admin, running.folder)
+    operator = operators(bff, running.admin, running.folder)
     assert "split -> mail" in operator("pipelines", "list").out
     failed = operator("pipelines", "start", "p", "--data", '{"n": 2}', "--watch")
     assert (failed.code, "failed, step 1" in failed.err) == (1, True), failed.err
@@ -165,3 +196,20 @@ def test_a_run_is_begun_watched_shown_and_resumed(
     assert operator("pipelines", "start", "p", "--data", "{").code == 2
     wrong = operator("pipelines", "start", "q")
     assert (wrong.code, "routes.yaml has no pipeline q" in wrong.err) == (1, True)
+
+
+def test_a_function_that_events_reach_needs_no_route(bff: Shell, project: Callable[..., Path]) -> None:
+    """`bff check` warns only of what nothing reaches: no route, trigger, schedule, pipeline, call or dead letter."""
+    routes = """\
+triggers: {t: {function: one, delivery: {deadLetterSink: two}}}
+schedules: {s: {cron: "0 0 1 1 *", function: three}}
+pipelines: {p: {steps: [{function: four}]}}
+calls: {functions: [five]}
+"""
+    source = "from bff import CloudEvent\nasync def handle(event: CloudEvent) -> None: ...\n"
+    folder = project(routes, **dict.fromkeys(("one", "two", "three", "four", "five", "six"), source))
+    checked = bff("check", "--config", str(folder))
+    assert checked.code == 0, checked.err
+    assert [line for line in (checked.out + checked.err).splitlines() if "no route reaches" in line] == [
+        "warning: no route reaches function six"
+    ]

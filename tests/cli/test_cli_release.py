@@ -124,6 +124,20 @@ def test_who_watches_sees_it_rolled_back(operator: Operator) -> None:
     assert told.err == "customers call\n"
 
 
+def test_what_was_taken_back_is_released_again_by_name(operator: Operator) -> None:
+    """Deploying it again says that, and how; `--again` does it."""
+    assert operator("rollback", "hello").code == 0
+    marked = operator("versions", "hello").out
+    assert "hello-00002 (latest, taken back)" in marked
+    again = operator("deploy", "hello")
+    assert again.code == 0
+    assert "`bff deploy hello --again` releases it once more" in again.err
+    assert operator("release", "hello").out.startswith("hello-00002 is rolled back")
+    released = operator("deploy", "hello", "--again")
+    assert (released.code, released.out) == (0, "hello-00002\n")
+    assert "hello-00002 has 10 % (step 1 of 3), next to hello-00001" in released.err
+
+
 def test_who_watches_hears_of_a_newer_revision(operator: Operator) -> None:
     """It takes the release over; whoever deployed the older one must not promote it now."""
     ended = operator.watch()

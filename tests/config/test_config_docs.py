@@ -50,6 +50,7 @@ from bff.config.auth import (
     SchemeConfig,
 )
 from bff.config.calls import CallsConfig
+from bff.config.compression import CompressionConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
@@ -69,6 +70,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "The file itself": Config,
     "gateway": GatewayConfig,
     "gateway.cors": CorsConfig,
+    "compression": CompressionConfig,
     "csrf": CsrfConfig,
     "limits": LimitsConfig,
     "limits.policies.NAME": LimitConfig,

@@ -186,6 +186,8 @@ def test_keys_are_written_the_way_people_write_them() -> None:
         ("limits: {store: memcached}\n", "is neither memory nor an address redis://HOST"),
         ("limits: {policies: {api: {requests: 1}}}\ndefaults: {limits: apy}\n", "no limit apy is declared under limits.policies; did you mean api?"),
         ("routes: [{path: /a, function: home, limits: [x]}]\n", "no limit x is declared under limits.policies"),
+        ("defaults: {compression: {codings: [deflate]}}\n", "is not one of 'zstd', 'br' or 'gzip'"),
+        ("defaults: {compression: {codings: []}}\n", "has no coding; name one, or write false"),
         ("defaults: {csrf: {origin: x}}\n", "unknown key; did you mean origins?"),
         ("gateway: {cors: {origins: ['http://ü']}}\n", "in its ASCII form"),
         ("gateway: {cors: {origins: ['http://a:70000']}}\n", "between 1 and 65535"),

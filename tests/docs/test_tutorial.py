@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.timeout(180)  # a page is some fifty commands, each a process of its own
-@pytest.mark.parametrize("page", ["tutorial.md", "commands.md", "testing.md"])
+@pytest.mark.parametrize("page", ["tutorial.md", "tutorial-offline.md", "commands.md", "testing.md"])
 def test_who_follows_a_page_sees_what_it_shows(reader: MakeReader, page: str) -> None:
     """From an empty folder: every file, every command in its terminal, every answer; nothing is left running."""
     reader().follow(DOCS / page)

@@ -73,7 +73,8 @@ async def test_a_renewed_lease_stays(open_engine: Open) -> None:
     engine = open_engine()
     await engine.enqueue([incoming(1, "mail")], backlog=PLENTY)
     await take(engine, wanted("a", lease=0.0))
-    await engine.renew("a", 60.0)
+    assert await engine.renew("a", ["k0001.0", "other"], 60.0) == {"k0001.0"}
+    assert await engine.renew("b", ["k0001.0"], 60.0) == frozenset()
     assert await take(engine, wanted("b")) == ()
 
 

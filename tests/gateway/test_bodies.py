@@ -135,7 +135,7 @@ def test_a_query_that_is_not_utf8_is_400(served: Served, query: str) -> None:
 @pytest.mark.parametrize("separator", ["&", "&&", "=&"])
 def test_two_thousand_query_fields_are_400(served: Served, separator: str) -> None:
     """Parsing is bounded however short the fields are."""
-    answer = served.get("/hello?" + separator.join(f"f{number}=1" for number in range(1300)))
+    answer = served.get("/hello?" + separator.join(["f=1"] * 1300))
     assert answer.status_code == 400
     assert answer.json()["type"] == "/problems/bad-request"
 

@@ -119,9 +119,16 @@ def test_many_small_headers_are_431_too(served: Served) -> None:
     assert is_problem(answer, 431, "head-too-large")
 
 
-def test_a_path_over_the_limit_is_431(served: Served) -> None:
-    answer = Heard.parse(_say_in_spite(served, b"GET /hello?name=", b"a", HEAD_LIMIT * 2))
-    assert is_problem(answer, 431, "head-too-large")
+@pytest.mark.parametrize("size", [8 * 1024, HEAD_LIMIT * 2, 5 * MEGABYTE])
+def test_a_path_over_the_limit_is_414(served: Served, size: int) -> None:
+    """Whole or still on its way."""
+    tail = b" HTTP/1.1\r\nhost: bff\r\n\r\n"
+    answer = Heard.parse(_say_in_spite(served, b"GET /hello?name=", b"a", size, tail))
+    assert is_problem(answer, 414, "target-too-long")
+
+
+def test_a_path_at_the_limit_is_answered(served: Served) -> None:
+    assert served.get("/hello?name=" + "a" * (8 * 1024 - 12)).status_code == 200
 
 
 def test_a_head_at_the_limit_is_answered(served: Served) -> None:
@@ -134,7 +141,7 @@ def test_a_head_at_the_limit_is_answered(served: Served) -> None:
         assert wire.hear_answer().status == 200
 
 
-def _say_in_spite(served: Served, start: bytes, unit: bytes, count: int) -> bytes:
+def _say_in_spite(served: Served, start: bytes, unit: bytes, count: int, tail: bytes = b"") -> bytes:
     """Say a lot, whether or not the other side goes on listening, then hear what it said."""
     with served.wire() as wire:
         wire.say(start)
@@ -144,6 +151,7 @@ def _say_in_spite(served: Served, start: bytes, unit: bytes, count: int) -> byte
             while left > 0:
                 wire.say(block[:left])
                 left -= len(block)
+            wire.say(tail)
         except (BrokenPipeError, ConnectionResetError):
             pass
         return wire.hear_all()

@@ -215,6 +215,39 @@ async def test_an_event_that_does_not_fit_is_dead_at_once(write_project: Write, 
     assert letter["knativeerrorcode"] == "422"
 
 
+@pytest.mark.parametrize(
+    "mail",
+    [
+        "async def app(scope, receive, send):\n    raise ValueError('no')\n",
+        "async def handle():\n    yield 'a'\n    raise ValueError('no')\n",
+        "async def handle():\n    from starlette.responses import Response\n    return Response(status_code=503)\n",
+        "import sys\nasync def handle():\n    sys.exit(1)\n",
+    ],
+)
+async def test_whatever_a_function_does_its_delivery_ends(
+    write_project: Write, notes: Notes, mail: str
+) -> None:
+    """It is tried as often as routes.yaml says, and then dead; the next event is delivered all the same."""
+    async with client(write_project(one(notes, mail)), clock=ManualClock()) as page:
+        await send(page, 1)
+        await page.deliver()
+        await send(page, 2)
+        await page.deliver()
+    assert [note["id"].split(".")[0] for note in notes.read()] == ["1", "2"]
+
+
+async def test_a_function_that_hangs_is_ended_by_its_timeout(write_project: Write, notes: Notes) -> None:
+    """`delivery.timeout`, which is not the function's own."""
+    mail = "import asyncio\nasync def handle() -> None:\n    await asyncio.sleep(600)\n"
+    files = one(notes, mail)
+    files["routes.yaml"] = ONE.replace("retry: 3", "retry: 0, timeout: PT0.2S")
+    async with client(write_project(files)) as page:
+        await send(page, 1)
+        await page.deliver()
+    (letter,) = notes.read()
+    assert letter["knativeerrorcode"] == "504"
+
+
 async def test_the_same_event_twice_is_delivered_once(write_project: Write, notes: Notes) -> None:
     """By id and source; the second sender hears that all is well."""
     async with client(write_project(one(notes, failing(0))), clock=ManualClock()) as page:
@@ -348,9 +381,7 @@ async def handle(event: CloudEvent) -> None:
 def sent_to(running: Running, number: int) -> bool:
     """Whether the gateway has acknowledged it."""
     try:
-        answer = httpx.post(
-            f"{running.public}/events", json={"n": number}, headers=attributes(number), timeout=10.0
-        )
+        answer = running.client.post("/events", json={"n": number}, headers=attributes(number))
     except httpx.HTTPError:
         return False
     return answer.status_code == 202

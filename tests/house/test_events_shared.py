@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests import postgres
@@ -36,7 +35,7 @@ async def handle(event: CloudEvent) -> None:
 def send(running: Running, number: int) -> int:
     attributes = {"id": str(number), "source": "/tests", "type": "t", "specversion": "1.0"}
     headers = {f"ce-{name}": value for name, value in attributes.items()}
-    return httpx.post(f"{running.public}/events", headers=headers, timeout=20.0).status_code
+    return running.client.post("/events", headers=headers).status_code
 
 
 @pytest.fixture

@@ -67,6 +67,39 @@ def test_the_last_instance_waits_for_idle() -> None:
     assert decide(busy, policy, 1000.0, Memory()).instances == 1
 
 
+def test_idle_alone_decides_on_the_last_instance() -> None:
+    """However long the window: what it still remembers keeps nobody warm whom nobody calls."""
+    policy = replace(TEN, window=60, idle=2)
+    remembered = replace(seen(1, 8), in_flight=0, last_call=10.0)
+    assert decide(remembered, policy, 11.9, Memory()).instances == 1
+    assert decide(remembered, policy, 12.0, Memory()).instances == 0
+
+
+def test_many_go_by_halves_once_nobody_calls() -> None:
+    """As fast as the rate allows, not all at once."""
+    policy, ready, counts = replace(TEN, idle=2), 8, []
+    while ready:
+        ready = decide(seen(ready, 0, last_call=0.0), policy, 100.0, Memory()).instances
+        counts.append(ready)
+    assert counts == [4, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("activation", "ready"), [(2, 2), (3, 8), (5, 1)])
+def test_activation_holds_while_there_is_load_and_no_longer(activation: int, ready: int) -> None:
+    """Knative asks what the load wants, before the rates: without any, the last ones go."""
+    policy = replace(TEN, activation=activation, idle=30)
+    assert decide(seen(ready, 1), policy, 10.0, Memory()).instances == max(activation, ready // 2)
+    for _ in range(5):
+        ready = decide(seen(ready, 0, last_call=0.0), policy, 60.0, Memory()).instances
+    assert ready == 0
+
+
+def test_in_panic_the_larger_of_the_two_windows_counts() -> None:
+    """At an end of a burst the stable window may ask for more than the short one."""
+    decision = decide(seen(1, 700, panic=280), Policy(), 0.0, Memory())
+    assert (decision.instances, decision.is_panicking) == (10, True)
+
+
 def test_bounds_are_kept() -> None:
     """``min`` holds without any call, ``max`` under any load, ``activation`` once there is load."""
     assert decide(seen(1, 0, last_call=None), Policy(min=1), 1e6, Memory()).instances == 1
@@ -90,7 +123,24 @@ policies = st.builds(
     max=st.sampled_from([0, 3, 10]),
     target=st.floats(1, 200),
     scale_down_delay=st.sampled_from([0.0, 10.0]),
+    activation=st.integers(1, 3),
+    window=st.sampled_from([6.0, 60.0, 600.0]),
+    idle=st.sampled_from([1.0, 60.0]),
+    panic_window_percentage=st.sampled_from([1.0, 10.0, 100.0]),
+    panic_threshold_percentage=st.sampled_from([110.0, 200.0]),
 )
+
+
+@given(policy=policies, ready=st.integers(1, 40), load=loads)
+def test_without_calls_every_story_ends_at_min(policy: Policy, ready: int, load: float) -> None:
+    """After a burst, in whatever mode it left the scaler, and whatever the policy."""
+    start = decide(seen(ready, load, panic=load), policy, 0.0, Memory())
+    ready, memory, now = start.instances, start.memory, 0.0
+    for _ in range(20):  # by halves
+        now += 700.0
+        decision = decide(seen(ready, 0, last_call=0.0), policy, now, memory)
+        ready, memory = decision.instances, decision.memory
+    assert ready == policy.min
 
 
 @given(policy=policies, story=st.lists(st.tuples(st.floats(0.1, 30), loads, loads), max_size=20))

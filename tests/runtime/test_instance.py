@@ -22,7 +22,7 @@ async def items(answer: Answer) -> list[bytes]:
     """Everything a streamed answer gives, the way the gateway takes it."""
     assert answer.stream is not None
     first = await answer.stream.first()  # type: ignore[attr-defined]
-    return [] if first is None else [first[1], *[item async for item in answer.stream]]
+    return [] if first is None else [first, *[item async for item in answer.stream]]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_one_call_that_stays_is_a_concurrency_of_one() -> None:
     """Weighted by time, not by how often somebody looks."""
     load = Load(1000.0, keep=60.0)
     load.enter(1000.0)
-    assert load.concurrency(1010.0, 6.0) == pytest.approx(1.0, abs=0.2)
+    assert load.concurrency(1010.0, 6.0) == pytest.approx(1.0)
     load.leave(1010.0)
     assert load.concurrency(1020.0, 6.0) == 0.0
 
@@ -29,6 +29,25 @@ def test_a_burst_between_two_looks_is_not_missed() -> None:
         load.leave(1030.5)
     assert load.concurrency(1032.0, 60.0) == pytest.approx(50 / 32, rel=0.05)
     assert load.rate(1032.0, 60.0) == pytest.approx(100 / 32, rel=0.05)
+
+
+@given(
+    phase=st.floats(0, 1),
+    window=st.sampled_from([1.0, 6.0, 60.0]),
+    inside=st.integers(1, 20),
+    every=st.sampled_from([0.05, 0.1, 0.5]),
+)
+def test_a_constant_load_reads_as_itself(phase: float, window: float, inside: int, every: float) -> None:
+    """Wherever within a second one looks, and by the shortest window: else there is panic without a burst."""
+    load = Load(1000.0, keep=window)
+    for _ in range(inside):
+        load.enter(1000.0)
+    now = 1000.0 + window + phase
+    assert load.concurrency(now, window) == pytest.approx(inside)
+    calls = Load(1000.0, keep=window)
+    for count in range(round((window + 1) / every)):
+        calls.enter(1000.0 + count * every)
+    assert calls.rate(1000.0 + window + 1, window) == pytest.approx(1 / every, rel=0.02)
 
 
 def test_a_young_function_is_judged_by_its_own_age() -> None:

@@ -144,6 +144,7 @@ class Story:
         self.made: list[Fake] = []
         self.fails = False
         self.is_closing = False
+        self.room = 1000
 
     async def pause(self) -> None:
         for _ in range(self.random.randrange(5)):
@@ -176,6 +177,7 @@ class InMemory(Making):
             begin=story.begin,
             end=Fake.stop,
             bytes_returned=lambda fake: fake.bytes_returned,
+            room=lambda: story.room,
         )
         pool = Pool(revision, self._settings(), making)
         self.pools.append(pool)
@@ -187,7 +189,7 @@ STEPS = st.lists(
         [
             *("call", "call", "call", "let go", "let go", "leave", "settle", "crash", "retire"),
             *("let go and crash", "let go and retire", "let go and evict", "die young"),
-            *("evict", "consider", "save", "undo", "broken", "whole", "time", "turn"),
+            *("evict", "consider", "dismiss", "save", "undo", "broken", "whole", "time", "turn"),
         ]
     ),
     max_size=40,
@@ -256,6 +258,9 @@ class Teller:
                 self.function.rest()
             case "consider":
                 self.function.consider(self.clock.now())
+            case "dismiss" if (fake := story.any()) is not None:
+                for pool in self.function.pools:
+                    pool.dismiss(fake)  # type: ignore[arg-type]  # only its own pool knows it
             case "save" | "undo":
                 self.runtime.write(home=HELLO + ("# again\n" if what == "save" else ""))
                 self.others.append(asyncio.create_task(self.function.refresh()))
@@ -404,3 +409,58 @@ def test_those_that_die_young_are_followed_later_and_later(tmp_path: Path) -> No
             assert len(story.made) == count + 1
 
     asyncio.run(tell())
+
+
+def test_idle_ends_the_last_process_whatever_the_window_remembers(tmp_path: Path) -> None:
+    """And the next call wakes it with `activation`, not with `initial`, which is for new revisions."""
+
+    async def tell() -> None:
+        clock, story = ManualClock(), Story(1)
+        async with running(tmp_path / "functions", clock=clock) as runtime:
+            policy = Policy(initial=4, activation=2, window=600, idle=10)
+            teller = Teller(runtime, clock, story, policy)
+            await answered(teller, instances=4)
+            for _ in range(5):
+                await clock.advance(3)
+                teller.function.consider(clock.now())
+            await settle()
+            assert teller.function.status()["state"] == "cold"
+            await answered(teller, instances=2)
+
+    asyncio.run(tell())
+
+
+def test_new_processes_are_bounded_by_the_room_there_is(tmp_path: Path) -> None:
+    """Whatever the load wants; who waits stays in line, and a function without any gets its first all the same."""
+
+    async def tell() -> None:
+        clock, story = ManualClock(), Story(1)
+        story.room = 2
+        async with running(tmp_path / "functions", clock=clock) as runtime:
+            teller = Teller(runtime, clock, story, Policy(target=1, utilization=100))
+            teller.callers += [runtime.calling(seconds=1000) for _ in range(30)]
+            await until(lambda: story.made)
+            for room, instances in ((2, 3), (0, 3), (5, 8)):
+                story.room = room
+                await clock.advance(2)
+                teller.function.consider(clock.now())
+                await settle()
+                assert len(story.made) == instances
+            assert teller.function.status()["waiting"] == 30 - 8 * CONCURRENCY
+            while not all(caller.done() for caller in teller.callers):
+                for fake in story.made:
+                    fake.let_go()
+                await asyncio.sleep(0)
+
+    asyncio.run(tell())
+
+
+async def answered(teller: Teller, *, instances: int) -> None:
+    """One call, answered once so many instances are there."""
+    before = len(teller.story.made)
+    call = teller.runtime.calling()
+    await until(lambda: len(teller.story.made) == before + instances)
+    await until(lambda: any(fake.inside for fake in teller.story.made))
+    for fake in teller.story.made:
+        fake.let_go()
+    assert (await call).status == 200

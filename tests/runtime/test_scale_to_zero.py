@@ -34,13 +34,13 @@ OBJECT = """
 
 
 @contextmanager
-def project(folder: Path, settings: str = "") -> Iterator[tuple[Client, ManualClock]]:
+def project(folder: Path, settings: str = "", source: str = OBJECT) -> Iterator[tuple[Client, ManualClock]]:
     routes = "routes:\n" + "".join(f"  - {{path: /{name}, function: {name}}}\n" for name in ("a", "b", "c"))
     write(
         folder,
         {
             "routes.yaml": settings + routes,
-            **{f"functions/{name}.py": OBJECT for name in ("a", "b", "c")},
+            **{f"functions/{name}.py": source for name in ("a", "b", "c")},
         },
     )
     clock = ManualClock()
@@ -78,6 +78,46 @@ def test_min_keeps_a_function_warm(tmp_path: Path) -> None:
         caller.advance(10_000)
         assert not is_cold(caller, "/a")
         assert log(tmp_path) == ["start"]
+
+
+def test_min_is_stronger_than_the_cap(tmp_path: Path) -> None:
+    """The cap takes others; and what ``min`` keeps comes back whatever ended it."""
+    settings = "gateway: {max_warm: 1}\nfunctions: {a: {scale: {min: 1}}}\n"
+    with project(tmp_path, settings) as (caller, _):
+        eventually(lambda: caller.advance(0.01) or log(tmp_path) == ["start"])
+        caller.get("/b")
+        caller.get("/c")
+        caller.advance(3)
+        assert not is_cold(caller, "/a")
+        assert is_cold(caller, "/b")
+
+
+def test_min_is_tried_again_until_it_can_be_warmed(tmp_path: Path) -> None:
+    """What stood in the way at the start may have gone: nobody has to call for the gateway to find out."""
+    source = OBJECT.replace(
+        'async def start(self): note("start")',
+        'async def start(self):\n            assert ALIVE.exists(), "not yet"\n            note("start")',
+    ).replace("not ALIVE.exists()", "True")
+    with project(tmp_path, "functions: {a: {scale: {min: 1}}}\n", source) as (caller, _):
+        caller.advance(20)
+        assert log(tmp_path) == []
+        (tmp_path / "dead.txt").touch()
+        eventually(lambda: caller.advance(1) or log(tmp_path) == ["start"])
+        assert not is_cold(caller, "/a")
+
+
+def test_who_is_never_alive_is_asked_less_often_and_goes_when_idle(tmp_path: Path) -> None:
+    """A new instance is no call: it does not keep the function warm, nor is one made every ten seconds for ever."""
+    with project(tmp_path, "defaults: {scale: {idle: 100s}}\n") as (caller, _):
+        caller.get("/a")
+        (tmp_path / "dead.txt").touch()
+        for _ in range(110):
+            caller.advance(1)
+            eventually(lambda: log(tmp_path).count("start") - log(tmp_path).count("stop") in (0, 1))
+        # Made for the call, and 10 s, 20 s and 40 s after one another.
+        assert 2 <= log(tmp_path).count("start") <= 5
+        assert log(tmp_path).count("stop") == log(tmp_path).count("start")
+        assert caller.get("/b").status_code == 200
 
 
 def test_the_one_called_longest_ago_goes_first(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import annotated_types as at
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from typing_extensions import TypedDict
@@ -632,7 +632,46 @@ async def test_a_misfit_deep_in_a_body_is_named_by_its_place(bind: Bind) -> None
 
     with pytest.raises(ValidationFailed) as failure:
         await bind(handle, method="POST", json_body=[{"name": "a", "price": 1}, {"name": "b", "price": "x"}])
-    assert errors_of(failure) == {("body", "1.price", "float_parsing")}
+    assert errors_of(failure) == {("body", "1.price", "float_type")}
+
+
+class Typed(BaseModel):
+    count: int = 0
+    share: float = 0.0
+    done: bool = False
+    name: str = ""
+    day: date | None = None
+    lenient: Annotated[int, BeforeValidator(int)] = 0
+
+
+@pytest.mark.parametrize(
+    ("body", "fits"),
+    [
+        ({"count": 7, "share": 1, "done": True, "day": "2026-11-28"}, True),
+        ({"share": 0.5}, True),
+        ({"lenient": "7"}, True),
+        ({"count": "7"}, False),
+        ({"count": 7.0}, False),
+        ({"count": True}, False),
+        ({"share": False}, False),
+        ({"share": "0.5"}, False),
+        ({"done": 0}, False),
+        ({"done": "yes"}, False),
+        ({"name": 7}, False),
+        ({"day": 20000}, False),
+    ],
+)
+async def test_a_body_s_values_are_of_json_s_own_types(bind: Bind, body: dict[str, Any], fits: bool) -> None:
+    """What the OpenAPI document calls an integer is no text and no boolean; what JSON has no type for is text."""
+
+    def handle(typed: Typed) -> Any:
+        return typed
+
+    if fits:
+        assert isinstance(await bind(handle, method="POST", json_body=body), Typed)
+    else:
+        with pytest.raises(ValidationFailed):
+            await bind(handle, method="POST", json_body=body)
 
 
 @pytest.mark.parametrize("query", [b"q=%ff", b"q=\xff", b"%c3%28=1"])

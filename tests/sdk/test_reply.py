@@ -352,6 +352,28 @@ async def test_an_empty_stream_has_no_first_item() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("declared", "kind"),
+    [
+        (AsyncIterator[str], b"text/plain; charset=utf-8"),
+        (AsyncIterator[bytes], b"application/octet-stream"),
+        (AsyncIterator[dict[str, int]], b"application/x-ndjson"),
+        (Any, b"application/x-ndjson"),
+    ],
+)
+async def test_an_empty_stream_says_what_it_would_have_been(declared: Any, kind: bytes) -> None:
+    async def nothing() -> AsyncIterator[Any]:
+        for item in ():
+            yield item
+
+    answer = Encoder("f", declared).encode(nothing())
+    assert isinstance(answer.stream, StreamedItems)
+    assert await answer.stream.first() is None
+    assert answer.stream.framing is not None
+    assert answer.stream.framing.content_type == (b"content-type", kind)
+
+
+@pytest.mark.anyio
 async def test_closing_a_stream_closes_the_handlers_generator() -> None:
     """A caller who leaves in the middle lets the handler's ``finally`` run."""
     ends: list[str] = []

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bff.config import CorsConfig
 from bff.config.csrf import CsrfConfig
-from bff.errors import CrossSite
+from bff.gateway.door.failures import CrossSite
 from bff.gateway.door.origins import Origins
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from math import ceil
 
 from bff.clock import Clock
 from bff.config.limits import MEMORY, LimitsConfig
-from bff.errors import BffError, LimitsUnavailable, TooManyRequests
+from bff.errors import BffError
 from bff.gateway.door import ratelimit
 from bff.gateway.door.buckets import Buckets, BucketsAway, MemoryBuckets
+from bff.gateway.door.failures import LimitsUnavailable, TooManyRequests
 from bff.gateway.door.gcra import Verdict
 from bff.gateway.door.ratelimit import Limit
 from bff.sdk.invocation import Invocation
@@ -118,6 +118,6 @@ class RouteLimits:
         refused = [(limit, seen) for limit, seen in zip(limits, verdicts, strict=True) if not seen.is_allowed]
         error = None
         if refused:
-            again = max(1, ceil(max(seen.again_in for _, seen in refused)))
+            again = max(1, ratelimit.whole_seconds(max(seen.again_in for _, seen in refused)))
             error = TooManyRequests(tuple(limit.name for limit, _ in refused), again)
         return ratelimit.fields(limits, verdicts), error

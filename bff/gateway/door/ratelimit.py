@@ -82,4 +82,9 @@ def fields(limits: Sequence[Limit], verdicts: Sequence[Verdict]) -> HeaderPairs:
 
 def _reset(verdict: Verdict) -> int:
     """Seconds until there is something again, or until all of it is. Beside ``Retry-After`` the two agree."""
-    return ceil(verdict.full_in if verdict.remaining else verdict.again_in)
+    return whole_seconds(verdict.full_in if verdict.remaining else verdict.again_in)
+
+
+def whole_seconds(seconds: float) -> int:
+    """So many that it is certainly over then, but for what sums of intervals are off."""
+    return ceil(seconds - 1e-3)

@@ -29,6 +29,11 @@ Ended = Callable[[int], None]
 """Called with a child's exit code, negative for a signal, as :mod:`subprocess` has it."""
 
 
+def default_most() -> int:
+    """Four for each processor this process may use, and eight at least: functions wait more than they compute."""
+    return max(8, 4 * len(os.sched_getaffinity(0)))
+
+
 class ForkFailed(Exception):
     """The forkserver is gone, or could not be started."""
 
@@ -36,11 +41,14 @@ class ForkFailed(Exception):
 class Forkserver:
     """Started with the first fork, and again should it ever end; closed by who made it.
 
-    Mutable state: ``_process``, ``_socket``, ``_heard``, ``_waiting`` (forks whose answer is out, in order),
+    Mutable state: ``most`` (children there shall be, for those who can wait), ``_process``, ``_socket``,
+    ``_heard``, ``_asked`` (forks that wait for the forkserver), ``_waiting`` (forks whose answer is out, in order),
     ``_children`` (who hears of which child's end), ``_starting``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = 0) -> None:
+        self.most = most or default_most()
+        self._asked = 0
         self._threads = Threads("bff-forkserver", 1)
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -53,6 +61,11 @@ class Forkserver:
     def pid(self) -> int:
         """The forkserver's process id; 0 while there is none."""
         return self._process.pid if self._process is not None else 0
+
+    @property
+    def room(self) -> int:
+        """How many children more there may be."""
+        return max(0, self.most - len(self._children) - len(self._waiting) - self._asked)
 
     async def start(self) -> None:
         """Start it, unless it runs. Its imports need not be waited for: it forks when it is done with them."""
@@ -80,7 +93,11 @@ class Forkserver:
             ForkFailed: there will be none.
 
         """
-        await self.start()
+        self._asked += 1
+        try:
+            await self.start()
+        finally:
+            self._asked -= 1
         assert self._socket is not None
         forked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         try:

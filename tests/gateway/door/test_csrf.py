@@ -6,8 +6,8 @@ import pytest
 
 from bff.config import CorsConfig
 from bff.config.csrf import CsrfConfig
-from bff.errors import CrossSite
 from bff.gateway.door.csrf import Csrf
+from bff.gateway.door.failures import CrossSite
 
 COOKIE = {"cookie": "session=1"}
 HOST = {"host": "app.example.com"}

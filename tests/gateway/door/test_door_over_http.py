@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,9 +31,28 @@ routes:
 - {path: /strict, methods: [POST], function: hello, csrf: {require_header: true}}
 - {path: /bare, function: hello, security_headers: none}
 - {path: /framed, function: page}
+- {path: "/big/{size}", function: big, compression: true, cache: {ttl: 60s}}
+- {path: /flowing, function: flowing, compression: {streams: true}}
+- {path: /still, function: flowing, compression: true}
+- {path: /posted, methods: [POST], function: posted}
+- {path: /measured, methods: [POST], function: posted, length_required: true}
 - {path: /limited, function: hello, limits: each}
 - {path: /guarded, function: hello, limits: [each, from_here], auth: partners}
 """ % {name: f"sha256:{sha256(name.encode()).hexdigest()}" for name in ("acme", "bolt")}
+BIG = "async def handle(size: int) -> dict[str, str]:\n    return {'text': 'lamp ' * size}\n"
+FLOWING = """\
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+
+async def handle(wait: str) -> AsyncIterator[dict[str, str]]:
+    yield {"word": "first " * 20}
+    while not Path(wait).exists():
+        await asyncio.sleep(0.01)
+    yield {"word": "second"}
+"""
+POSTED = "async def handle(body: dict[str, int]) -> dict[str, int]:\n    return body\n"
 HELLO = "async def handle() -> dict[str, str]:\n    return {'hello': 'world'}\n"
 PAGE = (
     "from starlette.responses import HTMLResponse\n\n\nasync def handle() -> HTMLResponse:\n"
@@ -47,8 +66,9 @@ COOKIE = {"cookie": "session=1"}
 def door(
     module_gateway: GatewayFactory, module_project: Callable[[Mapping[str, str | bytes]], Path]
 ) -> Running:
-    files = {"routes.yaml": ROUTES, "functions/hello.py": HELLO, "functions/page.py": PAGE}
-    return module_gateway(module_project(files), "serve")
+    functions = {"hello": HELLO, "page": PAGE, "big": BIG, "flowing": FLOWING, "posted": POSTED}
+    files = {f"functions/{name}.py": text for name, text in functions.items()}
+    return module_gateway(module_project({"routes.yaml": ROUTES, **files}), "serve")
 
 
 def preflight(door: Running, path: str, origin: str, *, private: bool = False) -> httpx.Headers:
@@ -201,3 +221,120 @@ def test_callers_are_counted_by_who_they_are_and_guessers_by_address(door: Runni
     assert statuses == [401, 401, 401, 401, 429]
     assert door.get("/guarded", headers={**guessing, "x-api-key": "bolt"}).status_code == 429
     assert door.get("/guarded", headers={"x-api-key": "bolt"}).status_code == 200
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_pages_come_smaller_kept_ones_too(door: Running, coding: str) -> None:
+    """Two callers with different codings share one kept page; each reads the same."""
+    plain = door.get("/big/1000", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    small = door.get("/big/1000", headers={"accept-encoding": coding})
+    assert small.headers["content-encoding"] == coding
+    assert int(small.headers["content-length"]) < 500 < len(plain.content)
+    assert small.json() == plain.json()
+    assert "hit" in small.headers["cache-status"]
+    for each in (small, plain):
+        assert set(each.headers.get_list("vary")) == {"Origin", "Accept-Encoding"}
+    assert small.headers["etag"] == "W/" + plain.headers["etag"]
+    unchanged = door.get(
+        "/big/1000", headers={"accept-encoding": coding, "if-none-match": small.headers["etag"]}
+    )
+    assert (unchanged.status_code, unchanged.headers["etag"]) == (304, small.headers["etag"])
+    head = door.client.head("/big/1000", headers={"accept-encoding": coding})
+    assert head.headers["content-length"] == small.headers["content-length"]
+
+
+def test_small_pages_and_other_routes_are_left_alone(door: Running) -> None:
+    assert "content-encoding" not in door.get("/big/3").headers
+    assert "content-encoding" not in door.get("/hello").headers
+    large = door.get("/big/100000", headers={"accept-encoding": "br"})
+    assert len(large.content) > 500_000 > int(large.headers["content-length"]) * 100
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_a_compressed_stream_holds_nothing_back(door: Running, tmp_path: Path, coding: str) -> None:
+    """Its first line can be read while its second is still being made."""
+    go_on = tmp_path / "go on"
+    headers = {"accept-encoding": coding}
+    with door.client.stream("GET", "/flowing", params={"wait": str(go_on)}, headers=headers) as answer:
+        assert answer.headers["content-encoding"] == coding
+        lines = answer.iter_lines()
+        assert "first" in next(lines)
+        go_on.touch()
+        assert "second" in next(lines)
+
+
+def test_streams_are_left_alone_unless_told(door: Running, tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+    go_on.touch()
+    answer = door.get("/still", params={"wait": str(go_on)})
+    assert "content-encoding" not in answer.headers
+    assert answer.text.count("word") == 2
+
+
+@pytest.mark.parametrize(
+    ("accepted", "status"),
+    [
+        ("*/*", 200),
+        ("application/json", 200),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", 200),
+        ("application/*", 200),
+        ("application/json;q=0.1", 200),
+        ("application/problem+json", 200),
+        ("text/event-stream", 200),
+        ("", 200),
+        ("text/html", 406),
+        ("application/xml;q=0.9", 406),
+        ("application/json;q=0", 406),
+        ("*/*;q=0", 406),
+        ("application/json;q=0, */*", 406),
+        ("nonsense", 406),
+    ],
+)
+def test_who_takes_no_json_is_told_before_anything_is_done(door: Running, accepted: str, status: int) -> None:
+    answer = door.get("/hello", headers={"accept": accepted})
+    assert answer.status_code == status
+    if status == 406:
+        assert (answer.json()["code"], answer.json()["fault"]) == ("not-acceptable", "caller")
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_page_of_another_kind_is_not_negotiated(door: Running) -> None:
+    """Nobody knows beforehand what a function that returns a Response will answer."""
+    assert door.get("/framed", headers={"accept": "image/png"}).status_code == 200
+
+
+def test_a_route_may_want_to_know_lengths(door: Running) -> None:
+    def in_chunks() -> Iterator[bytes]:
+        yield b'{"a": 1}'
+
+    json = {"content-type": "application/json"}
+    refused = door.client.post("/measured", content=in_chunks(), headers=json)
+    assert (refused.status_code, refused.json()["code"]) == (411, "length-required")
+    assert door.client.post("/measured", content=b'{"a": 1}', headers=json).json() == {"a": 1}
+    assert door.client.post("/posted", content=in_chunks(), headers=json).json() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("coding", "status"), [("gzip", 415), ("br, gzip", 415), ("identity", 200), ("", 200)]
+)
+def test_a_body_in_a_coding_is_415_and_told_what_is_read(door: Running, coding: str, status: int) -> None:
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    answer = door.client.post("/posted", content=b'{"a": 1}', headers=headers)
+    assert answer.status_code == status
+    if status == 415:
+        assert answer.json()["code"] == "unsupported-coding"
+        assert answer.headers["accept-encoding"] == "identity"
+
+
+def test_every_problem_of_the_door_has_a_page(door: Running) -> None:
+    """`type` is a place on the gateway that explains it."""
+    for code in (
+        *("bad-request", "unauthenticated", "forbidden", "cross-site", "not-found", "method-not-allowed"),
+        *("not-acceptable", "head-timed-out", "body-timed-out", "length-required", "body-too-large"),
+        *("target-too-long", "unsupported-media-type", "unsupported-coding", "validation-failed"),
+        *("too-many-requests", "head-too-large", "too-many-connections", "limits-unavailable"),
+    ):
+        page = door.get(f"/problems/{code}")
+        assert page.status_code == 200
+        assert page.text.splitlines()[1].startswith("status ")

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from bff.config.limits import LimitConfig, LimitsConfig
-from bff.errors import LimitsUnavailable, TooManyRequests
 from bff.gateway.door.buckets import BucketsAway, MemoryBuckets
+from bff.gateway.door.failures import LimitsUnavailable, TooManyRequests
 from bff.gateway.door.gcra import Rate
 from bff.gateway.door.limiting import Limiting
 from bff.gateway.door.ratelimit import Limit, fields, partition

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from bff.clock import SystemClock
 from bff.errors import DeadlineExceeded, FunctionCrashed
 from bff.runtime.autoscaler import Policy
+from bff.runtime.keeper import Keeper
 from bff.runtime.pool import Pool
 from bff.signals import Evicted, InstanceDead, WarmedUp
 from tests.runtime.conftest import Runtime, running, until
@@ -186,3 +187,36 @@ async def test_a_process_that_had_its_calls_makes_room_for_a_fresh_one(tmp_path:
         together = await asyncio.gather(*(runtime.body(seconds=30) for _ in range(20)))
         assert len({answer.split()[0] for answer in together}) == 4
         await until(lambda: len(runtime.of(Evicted)) >= 7)
+
+
+async def test_every_process_is_asked_whether_it_is_alive(tmp_path: Path) -> None:
+    """And the one that says no goes, no other."""
+    async with house(tmp_path / "functions", scale=Policy(min=2, max=2)) as runtime:
+        runtime.write(
+            home="""
+                import os
+                from pathlib import Path
+                class Handler:
+                    def alive(self): return not Path(__file__).with_name(f"{os.getpid()}.dead").exists()
+                    async def handle(self): return os.getpid()
+                def new(): return Handler()
+            """
+        )
+        function = runtime.invoker.functions["home"]
+        await function.keep_warm()
+        await until(lambda: len(pool_of(runtime).warm_instances) == 2)
+        kept, dead = pool_of(runtime).warm_instances
+        (tmp_path / "functions" / f"{dead.pid}.dead").touch()
+        keeper = Keeper(
+            functions=lambda: runtime.invoker.functions,
+            clock=runtime.clock,
+            signals=runtime.signals,
+            max_warm=10,
+        )
+        keeper._warm["home"] = function
+        keeper._probe_all(runtime.clock.now())
+        await until(lambda: runtime.of(InstanceDead))
+        await until(lambda: len(pool_of(runtime).warm_instances) == 2)
+        assert kept in pool_of(runtime).warm_instances
+        assert dead not in pool_of(runtime).warm_instances
+        assert len(runtime.of(InstanceDead)) == 1
