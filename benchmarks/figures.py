@@ -142,7 +142,7 @@ GOALS = (
     _goal("cycles.growth", "10,000 warm-evict cycles of ten functions: RSS growth", "≤", 2, "%"),
     _goal(
         "overhead.call",
-        "Runtime's own part of a warm inline call (activator, limiter, signals)",
+        "Runtime's own part of a warm inline call (activator, limiter, timer, signals)",
         "≤",
         15,
         "µs",
@@ -159,6 +159,11 @@ GOALS = (
     _goal("resilience.beside", "p99 beside a dead service under 200 calls/s ÷ alone", "≤", 1.2, "x"),
     _goal(
         "resilience.churn", "Calls that failed at 1,000 changes of the endpoints a second", "≤", 0, "calls"
+    ),
+    _goal("resilience.memory", "Growth in the second half of 200 calls/s to a dead service", "≤", 8, "MB"),
+    _goal("resilience.layers", "Requests/s that all layers cost a page of three calls", "≤", 15, "%"),
+    _goal(
+        "resilience.instructions", "Instructions that all layers add to a page of three calls", "≤", 15, "%"
     ),
     _goal("resilience.cost", "CPU of a call through all layers, over the bare wire", "≤", 15, "%"),
 )

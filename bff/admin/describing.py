@@ -23,7 +23,7 @@ from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Published
 from bff.runtime.settings import Settings
-from bff.runtime.threads import Threads
+from bff.runtime.threads import NoThreadLeft, Threads
 from bff.runtime.warmup import Workshop
 from bff.sdk.binding import Parameter, compile_binder
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, read_hints
@@ -86,6 +86,8 @@ class Describer:
                 told = await self._workshop.loader_thread.run(read)
         except TimeoutError:
             raise CannotDescribe(f"importing it did not end within {limit:g} s") from None
+        except NoThreadLeft:
+            raise CannotDescribe("other functions' imports, which do not end, hold up all threads") from None
         self._kept[kept.digest] = told
         return told
 

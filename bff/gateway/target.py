@@ -23,6 +23,7 @@ from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
 from bff.gateway.static import Respond, Static
+from bff.sdk.headerrules import HeaderRules, rules_of
 from bff.sdk.invocation import NO_FORWARDING, Forwarding, Invocation
 from bff.sdk.reply import Answer
 from bff.services.freshness import Policy, policy_of
@@ -50,7 +51,7 @@ class Doors:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A route's function and limits; seconds and bytes. ``own`` and ``door`` are set for the gateway's own paths,
-    ``service``, ``asked`` and ``withheld`` (fields that stay here) for what passes through. ``carried`` is set
+    ``service``, ``asked``, ``withheld`` (fields that stay here) and ``response_rules`` for what passes through. ``carried`` is set
     where it is not the whole table's.
     """
 
@@ -59,6 +60,7 @@ class Target:
     service: str = ""
     asked: Asks = _as_it_is
     withheld: frozenset[bytes] = frozenset()
+    response_rules: HeaderRules | None = None
     timeout: float = 10.0
     max_body: int = 0
     length_required: bool = False
@@ -189,7 +191,9 @@ def _target(
     doors: Doors | None,
 ) -> Target:
     forwarding = Forwarding(
-        headers=tuple(name.encode() for name in route.forward_headers), cookies=tuple(route.forward_cookies)
+        headers=tuple(name.encode() for name in route.forward_headers),
+        cookies=tuple(route.forward_cookies),
+        rules=rules_of(route.request_headers),
     )
     guard = schemes.guard(config.auth_of(route)) if schemes is not None else None
     limits = limiting.route(config.limits_of(route), route.path) if limiting is not None else None
@@ -238,6 +242,7 @@ def _passing(
     return Target(
         template=route.path,
         service=route.service,
+        response_rules=rules_of(route.response_headers),
         asked=rawpath.asked(pattern, rewrite),
         withheld=_read_here(config),
         timeout=config.timeout_of(route),

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
@@ -123,9 +124,35 @@ class Binder:
 def _validated(parameter: Parameter, raw: Any) -> Any:
     assert parameter.adapter is not None
     if parameter.source == "body":
-        # JSON has types of its own: `0` is no boolean and `"7"` no number, as the OpenAPI document says too.
-        return parameter.adapter.validate_json(raw, strict=True)
+        return _of_json(parameter.adapter, raw)
     return parameter.adapter.validate_python(raw)
+
+
+def _of_json(adapter: TypeAdapter[Any], raw: bytes) -> Any:
+    """JSON has types of its own: `0` is no boolean and `"7"` no number, as the OpenAPI document says too. `7.0` is
+    an integer, though (JSON Schema 2020-12 §6.1.1), which pydantic's strict mode does not know.
+    """
+    try:
+        return adapter.validate_json(raw, strict=True)
+    except ValidationError as misfit:
+        if not any(map(_is_whole, misfit.errors(include_url=False, include_context=False))):
+            raise
+    return adapter.validate_json(to_json(_with_integers(from_json(raw))), strict=True)
+
+
+def _is_whole(error: Any) -> bool:
+    return error["type"] == "int_type" and isinstance(error["input"], float) and error["input"].is_integer()
+
+
+def _with_integers(value: Any) -> Any:
+    """The same value, with whole numbers as integers: a float takes those too."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_with_integers(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _with_integers(each) for key, each in value.items()}
+    return value
 
 
 def _missing(parameter: Parameter) -> dict[str, Any]:
