@@ -45,7 +45,7 @@ fix: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/installed  ## needs wrk; writes docs/benchmarks.md
+bench: $(VENV)/installed  ## needs wrk and valgrind; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --out docs/benchmarks.md
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate

@@ -135,6 +135,8 @@ GOALS = (
         1.3,
         "x",
     ),
+    _goal("openapi.first", "OpenAPI of 500 routes, the first time", "≤", 1, "s"),
+    _goal("openapi.again", "OpenAPI of 500 routes, after routes.yaml has changed", "≤", 1, "s"),
     _goal("many.start", "10,000 functions: process start → first 200", "≤", 5, "s"),
     _goal("many.rss", "10,000 functions: RSS of a cold one beyond its configuration", "≤", 4, "KB"),
     _goal("many.routing", "10,000 functions: requests/s ÷ those with one function", "≥", 0.95, "x"),
@@ -142,7 +144,7 @@ GOALS = (
     _goal("cycles.growth", "10,000 warm-evict cycles of ten functions: RSS growth", "≤", 2, "%"),
     _goal(
         "overhead.call",
-        "Runtime's own part of a warm inline call (activator, limiter, signals)",
+        "Runtime's own part of a warm inline call (activator, limiter, timer, signals)",
         "≤",
         15,
         "µs",
@@ -159,6 +161,11 @@ GOALS = (
     _goal("resilience.beside", "p99 beside a dead service under 200 calls/s ÷ alone", "≤", 1.2, "x"),
     _goal(
         "resilience.churn", "Calls that failed at 1,000 changes of the endpoints a second", "≤", 0, "calls"
+    ),
+    _goal("resilience.memory", "Growth in the second half of 200 calls/s to a dead service", "≤", 8, "MB"),
+    _goal("resilience.layers", "Requests/s that all layers cost a page of three calls", "≤", 15, "%"),
+    _goal(
+        "resilience.instructions", "Instructions that all layers add to a page of three calls", "≤", 15, "%"
     ),
     _goal("resilience.cost", "CPU of a call through all layers, over the bare wire", "≤", 15, "%"),
 )

@@ -6,11 +6,13 @@ through :class:`bff.services.client.ServiceClient`, or its layers, in this one.
 
 import asyncio
 import contextlib
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -30,6 +32,8 @@ from bff.services.ways import ways_of
 
 SLOW = 0.015
 """Share of the bimodal service's answers that take forty times as long."""
+FULL, MINUTE = 15.0, 60.0
+"""Seconds of a full run, and of its changing endpoints."""
 CLOCK = SystemClock()
 
 
@@ -165,8 +169,15 @@ async def hedged(seconds: float) -> tuple[float, float]:
         return p99(took[1]) / p99(took[0]), 100 * (other.asked() / offered - 1)
 
 
-async def beside_dead(seconds: float) -> float:
-    """The healthy service's p99 beside 200 calls a second to one that never answers ÷ alone."""
+def resident() -> float:
+    """MB this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+async def beside_dead(seconds: float) -> tuple[float, float]:
+    """The healthy service's p99 beside 200 calls a second to one that never answers ÷ alone; and the MB that this
+    process grew by in the second half of that.
+    """
     with upstreams("good", "hole") as [good, hole]:
         healthy = client(good.url)
         dead = client(hole.url, timeout="500ms")
@@ -175,11 +186,14 @@ async def beside_dead(seconds: float) -> float:
         await paced(300, 0.5, timed(healthy, []))
         await paced(300, seconds, timed(healthy, alone))
         noise = asyncio.ensure_future(paced(200, seconds, timed(dead, [])))
-        await paced(300, seconds, timed(healthy, beside))
+        await paced(300, seconds / 2, timed(healthy, beside))
+        before = resident()
+        await paced(300, seconds / 2, timed(healthy, beside))
         await noise
+        grown = resident() - before
         await healthy.aclose()
         await dead.aclose()
-        return p99(beside) / p99(alone)
+        return p99(beside) / p99(alone), max(0.0, grown)
 
 
 async def churn(seconds: float) -> float:
@@ -236,12 +250,19 @@ async def cost(calls: int) -> float:
 
 
 def measure(effort: Effort) -> Outcome:
-    seconds = 1.0 if effort.is_quick else 15.0
+    from benchmarks import layers
+
+    seconds = 1.0 if effort.is_quick else FULL
     rounds = max(1, min(effort.rounds, 3))
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
         for key, value in asyncio.run(_round(seconds, 500 if effort.is_quick else 20_000)).items():
             found.setdefault(f"resilience.{key}", []).append(value)
+        found.setdefault("resilience.layers", []).append(layers.requests_per_second(seconds))
+    if (
+        not effort.is_quick
+    ):  # minutes: callgrind is fifty times slower than the machine, and as exact the first time
+        found["resilience.instructions"] = [layers.instructions()]
     figures = {key: Series.of(values) for key, values in found.items()}
     for key, series in figures.items():
         effort.say(f"  {key}: {spread(series, 2)}")
@@ -252,7 +273,9 @@ def measure(effort: Effort) -> Outcome:
                 title="A service in trouble",
                 head=("what", "measured"),
                 rows=[(key.partition(".")[2], spread(series, 2)) for key, series in figures.items()],
-                note=f"{rounds} rounds of {seconds:g} s each; median (lowest to highest).",
+                note=f"{rounds} rounds of {seconds:g} s each, endpoints changing for a minute in a full one; median (lowest"
+                " to highest). The layers' cost to a page of three calls is told in requests/s and, where the run is a"
+                " full one, in instructions as callgrind counts them.",
             )
         ],
         rows=[{"benchmark": "resilience", "figure": key, "values": values} for key, values in found.items()],
@@ -261,12 +284,14 @@ def measure(effort: Effort) -> Outcome:
 
 async def _round(seconds: float, calls: int) -> dict[str, float]:
     ratio, extra = await hedged(seconds)
+    beside, grown = await beside_dead(seconds)
     return {
         "storm": await storm(seconds),
         "hedge": ratio,
         "hedge_load": extra,
-        "beside": await beside_dead(seconds),
-        "churn": await churn(seconds),
+        "beside": beside,
+        "memory": grown,
+        "churn": await churn(seconds if seconds < FULL else MINUTE),
         "cost": await cost(calls),
     }
 

@@ -42,23 +42,25 @@ from bff.revisions.store.store import Store
 from bff.runtime.fitting import misfits
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
-from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
-from bff.runtime.isolation.forkserver import Forkserver, default_most
+from bff.runtime.isolation.forkserver import ForkFailed, Forkserver, default_most
 from bff.runtime.keeper import Keeper
 from bff.runtime.ledger import StoreLedger
+from bff.runtime.loaderthreads import LoaderThreads
 from bff.runtime.loopguard import LoopGuard
 from bff.runtime.mover import Mover
 from bff.runtime.publisher import Publisher
 from bff.runtime.releases import Releases
 from bff.runtime.settings import Settings, routes_by_function, settings_of
 from bff.runtime.shelf import Shelf
+from bff.runtime.stuck import Stuck
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.failures import NoEvents
 from bff.sdk.invocation import Invocation
 from bff.services import fetching
+from bff.services.bridge.registrations import Registrations
 from bff.services.cache import Cache
 from bff.services.cachestore import CacheStore
 from bff.services.following import Surroundings
@@ -119,8 +121,11 @@ class House:
                 heeds_fault_header=options.dev,
             ),
         )
-        self._loader_thread = Threads("bff-loader", 1)
-        self._new_code_thread = Threads("bff-loader-new", 1)
+        self.registrations = Registrations(clock=self._clock, emit=self.signals.emit)
+        stuck = Stuck(self.signals.emit)
+        self._loader_thread = LoaderThreads("bff-loader", clock=self._clock, stuck=stuck)
+        self._reader_thread = Threads("bff-reader", 1)
+        self._new_code_thread = LoaderThreads("bff-loader-new", clock=self._clock, stuck=stuck)
         self._store_thread = Threads("bff-store", 1)
         self._forkserver = Forkserver(most=config.gateway.max_processes or 0)
         self.store = Store(
@@ -131,7 +136,7 @@ class House:
         )
         self.publisher = Publisher(
             self.store,
-            shelf=Shelf(self.store, root=config.folder.resolve(), thread=self._loader_thread),
+            shelf=Shelf(self.store, root=config.folder.resolve(), thread=self._reader_thread),
             clock=self._clock,
             signals=self.signals,
             dev=options.dev,
@@ -143,9 +148,10 @@ class House:
             clock=self._clock,
             loader=loader,
             loader_thread=self._loader_thread,
+            reader_thread=self._reader_thread,
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines),
-            stuck=Stuck(self.signals.emit),
+            stuck=stuck,
             new_code_thread=self._new_code_thread,
             publish=self._publish,
             progress=self._progress,
@@ -326,8 +332,12 @@ class House:
 
     def _ready_to_fork(self, config: Config) -> None:
         """Start the forkserver ahead of the first call, where there is a process function at all."""
-        if any(function.isolation == "process" for function in config.functions.values()):
+        if self._forks(config):
             self._later(self._forkserver.start())
+
+    @staticmethod
+    def _forks(config: Config) -> bool:
+        return any(function.isolation == "process" for function in config.functions.values())
 
     def _warm_minimum(self) -> None:
         """Functions with ``scale: {min: 1}`` are warm before anybody calls, and again after a reload."""
@@ -437,11 +447,20 @@ class House:
             await thread.run(self.services.preload)
         thread.close()
 
+    async def come_to_rest(self) -> None:
+        """Return when this is as a gateway that has been there for a while: what it imports early is imported, and
+        where functions have processes one more can be forked at once.
+        """
+        await self.preload()
+        if self._forks(self.config):
+            with suppress(ForkFailed):  # whoever wants a process is told why there is none
+                await self._forkserver.rehearse()
+
     async def reload(self) -> bool:
         """Read routes.yaml again and make it live whole, or keep the last good one; True when it is live."""
         try:
             # Parsing is work for a thread; a large file must not stop the loop.
-            config = await self._loader_thread.run(
+            config = await self._reader_thread.run(
                 lambda: load(self.config.path, environ=self._options.environ)
             )
             await self._check_against_live(config)
@@ -462,6 +481,7 @@ class House:
         self.crowd.most_each = config.gateway.max_connections_per_address
         self._meet_events(config)
         self.gateway.table = self._table(config)
+        self.registrations.configure(config)
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
@@ -518,6 +538,7 @@ class House:
 
     async def close(self) -> None:
         """End every instance and every connection."""
+        await self.registrations.aclose()
         if self.events is not None:
             await self.events.stop(self.config.gateway.drain_timeout)
         for task in list(self._closing):
@@ -535,6 +556,7 @@ class House:
             await self.store.close()
         self._store_thread.close()
         self._loader_thread.close()
+        self._reader_thread.close()
         self._new_code_thread.close()
         self._describer.close()
         self.lines.flush()

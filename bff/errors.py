@@ -6,7 +6,7 @@ it into RFC 9457 problem+json. It knows nothing about HTTP messages, logs or met
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -89,6 +89,16 @@ class Forbidden(BffError):
 
     def headers(self) -> Mapping[str, str]:
         return {"www-authenticate": self._challenge} if self._challenge else {}
+
+
+class UpgradeRequired(BffError):
+    """Here is a WebSocket, and the request offers none, or of another version (RFC 9110 §15.5.22, RFC 6455 §4.4)."""
+
+    code, title = "upgrade-required", "Here is a WebSocket"
+    status, fault = 426, Fault.CALLER
+
+    def headers(self) -> Mapping[str, str]:
+        return {"upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13"}
 
 
 class KeysUnavailable(BffError):
@@ -305,6 +315,44 @@ class FunctionNotLoaded(BffError):
         """For the terminal and the dev page: place, cause and remedy."""
         place = f"{self.where}: " if self.where else ""
         return f"{place}{self.why}" + (f"\n  remedy: {self.remedy}" if self.remedy else "")
+
+
+class LoadHangs(FunctionNotLoaded):
+    """Its module does not end: as many threads as one revision may cost run it already, and none can be killed.
+    It is tried again when one of them comes back, or when its files are others.
+    """
+
+    code, title = "load-hangs", "The function's import does not end"
+    status = 503
+
+    def __init__(self, function: str, hanging: int, *, where: str = "") -> None:
+        super().__init__(
+            function,
+            f"importing it does not end: {hanging} threads run its module, and it is not tried again until its"
+            " files change",
+            where=where,
+            remedy="move what waits out of the module's body, or set `isolation: process`: a process can be"
+            " killed",
+        )
+
+
+class LoaderHeldUp(FunctionNotLoaded):
+    """Its turn to be imported did not come, or cannot come: other functions' modules hold up the threads."""
+
+    code, title = "loader-held-up", "Other functions' imports do not end"
+    status, fault, retryable = 503, Fault.GATEWAY, True
+
+    def __init__(self, function: str, why: str, hanging: Sequence[str]) -> None:
+        held = f", held up by {', '.join(hanging)}" if hanging else ""
+        super().__init__(
+            function,
+            f"{why}{held}",
+            remedy="mend the functions whose module bodies do not end (`bff list` names them), and restart the"
+            " gateway to be rid of their threads",
+        )
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "1"}
 
 
 class Overloaded(BffError):

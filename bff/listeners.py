@@ -164,6 +164,7 @@ async def _serve_both(
         while not (public.started and private.started) and not serving.done():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         await announce(house, _address(public_socket), _address(admin_socket))
+        house.registrations.begin(house.config, public_socket.getsockname()[1])
         await house.preload()
         house.keep_up()
         await serving
@@ -178,14 +179,24 @@ def _address(listening: socket.socket) -> str:
 
 @contextlib.contextmanager
 def _signals_end(house: House, public: _Server) -> Iterator[None]:
-    """The first signal drains; a second SIGINT does not wait for anybody."""
+    """The first signal drains; a second SIGINT does not wait for anybody. Whoever is found in a registry is taken out
+    before it listens no more: until then others may still come.
+    """
     loop = asyncio.get_running_loop()
+    leaving: set[asyncio.Task[None]] = set()
+
+    async def leave() -> None:
+        await house.registrations.aclose()
+        public.should_exit = True
 
     def end() -> None:
         if public.should_exit:
             public.force_exit = True
         house.gateway.drain()
-        public.should_exit = True
+        if leaving or not house.registrations.are_there:
+            public.should_exit = True
+        else:
+            leaving.add(loop.create_task(leave()))
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)

@@ -99,8 +99,8 @@ class Evicted(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadsStuck(Signal):
-    """So many threads of a synchronous handler go on now although nobody waits for them: one more than before,
-    or one fewer.
+    """So many threads of a function's module or synchronous handler go on now although nobody waits for them: one
+    more than before, or one fewer.
     """
 
     function: str
@@ -111,7 +111,7 @@ class ThreadsStuck(Signal):
     def remedy(self) -> str:
         """What its author can do."""
         return (
-            "give what the handler waits for a timeout, or set `isolation: process` for "
+            "give what it waits for a timeout, or set `isolation: process` for "
             f"{self.function} in routes.yaml: a process can be killed, a thread cannot"
         )
 
@@ -242,6 +242,29 @@ class DiscoveryFailed(Signal):
     service: str
     why: str
     kept: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered(Signal):
+    """A registry knows this gateway by a name, at an address."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deregistered(Signal):
+    """The gateway was taken out of a registry."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationFailed(Signal):
+    """A registry did not take what the gateway told of itself; it is told again."""
+
+    name: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

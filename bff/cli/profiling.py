@@ -1,5 +1,5 @@
-"""``bff profile``: what a function's cold start is made of, measured in this process, once first ever and once
-after eviction.
+"""``bff profile``: what a function's cold start is made of, measured where the function runs, in this process or
+in one of its own, once first ever and once after eviction.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def _calls(measured: Profile) -> dict[str, Any]:
 
 async def _measured(config: Config, name: str, path: str | None) -> Profile:
     lines = FunctionLines(sys.stderr, pretty=sys.stderr.isatty(), level=config.telemetry.log_level)
-    # As a gateway that serves: its own imports done, and out of the garbage collector's way.
+    # As a gateway that serves: its own imports done, and out of the garbage collector's way; ready to fork.
     options = Options(lines=lines, take_over_logging=True)
     async with compose(_alone(config, name), options) as house:
-        await house.preload()
+        await house.come_to_rest()
         function = house.invoker.functions[name]
         first, first_status = await _warmed(house, function, path)
         live = function.live
@@ -87,14 +87,16 @@ async def _measured(config: Config, name: str, path: str | None) -> Profile:
 
 
 def _alone(config: Config, name: str) -> Config:
-    """The same configuration, in which nothing is warm before it is asked for, and all of it in this process."""
+    """The same configuration, in which nothing is warm before it is asked for, and no other function needs
+    processes.
+    """
     telemetry = config.telemetry.model_copy(update={"access_log": False})
-    functions = {
-        each: config.function(each).model_copy(
-            update={"scale": config.scale_of(each).model_copy(update={"min": 0}), "isolation": "inline"}
-        )
-        for each in config.functions_found
-    }
+    functions = {}
+    for each in config.functions_found:
+        function, scale = config.function(each), config.scale_of(each)
+        changed = {"scale": scale.model_copy(update={"min": 0, "initial": 1})}
+        other = {} if each == name else {"isolation": "inline"}
+        functions[each] = function.model_copy(update=changed | other)
     return config.model_copy(update={"telemetry": telemetry, "functions": functions})
 
 

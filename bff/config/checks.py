@@ -32,7 +32,10 @@ _OF_FUNCTIONS_ONLY = {
     "respond_async": "what passes through is not stored; remove it, or let a function answer",
     "errors": "what passes through has no parts; remove it, or let a function answer",
 }
-_OF_SERVICES_ONLY = {"rewrite": "a function reads its path itself; only a service's route can be rewritten"}
+_OF_SERVICES_ONLY = {
+    "rewrite": "a function reads its path itself; only a service's route can be rewritten",
+    "response_headers": "a function says the headers of its answer itself; only a service's can be ruled",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitsConfig
 from bff.config.openapi import OpenApiConfig
 from bff.config.pipeline import PipelineConfig
+from bff.config.registration import RegistrationConfig
 from bff.config.route import RouteConfig
 from bff.config.scale import ScaleConfig
 from bff.config.schedule import Schedules
 from bff.config.section import FROZEN, OrEmpty, OrNone, Section, no_entries
 from bff.config.service import ServiceConfig
 from bff.config.state import Place, RetentionConfig, StateUrl, place_of
-from bff.config.traffic import LaneConfig
+from bff.config.traffic import Label, LaneConfig
 from bff.config.trigger import EventsConfig, TriggerName, Triggers
 
 _PLAIN: Final = FunctionConfig.plain()
@@ -77,6 +78,9 @@ class Config(Section):
     )
     services: Annotated[Mapping[str, ServiceConfig], OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Upstream domain services by name."
+    )
+    registrations: Annotated[Mapping[Label, RegistrationConfig], OrEmpty, *FROZEN] = Field(
+        default_factory=no_entries, description="Registries this gateway is entered in, by any name."
     )
     functions: Annotated[Mapping[str, Annotated[FunctionConfig, OrEmpty]], OrEmpty, *FROZEN] = Field(
         default_factory=no_entries, description="Settings of functions by name; only those that differ."

@@ -12,18 +12,15 @@ from bff.config.cache import CacheSetting
 from bff.config.compression import CompressionSetting
 from bff.config.cors import CorsSetting
 from bff.config.csrf import CsrfSetting
-from bff.config.fieldnames import header_name
+from bff.config.headerrules import AllowedName, HeaderRulesConfig
 from bff.config.headers import SecurityHeadersSetting
 from bff.config.limits import LimitNames
-from bff.config.names import HOP_BY_HOP, METHODS, is_token
+from bff.config.names import METHODS, is_token
 from bff.config.pattern import Pattern
 from bff.config.rewrite import Rewrite
-from bff.config.section import Flag, LowerCased, NoDoubles, OneOrMany, Section, wrong
+from bff.config.section import Flag, NoDoubles, OneOrMany, Section, wrong
 from bff.config.static import StaticConfig
 from bff.config.units import Duration, Size
-
-_SENT_BY_US = frozenset({"forwarded", "x-forwarded-for", "traceparent", "x-request-id"})
-_OF_THE_MESSAGE = HOP_BY_HOP | {"host", "content-length"}
 
 
 def _template(text: str) -> str:
@@ -54,17 +51,6 @@ def _rewrite(text: str) -> str:
     return text
 
 
-def _forwarded_header(name: str) -> str:
-    header_name(name)
-    if name == "cookie":
-        raise wrong("cookies travel one by one; name them under forward_cookies")
-    if name in _OF_THE_MESSAGE:
-        raise wrong("belongs to a single connection or message and cannot travel on; remove it")
-    if name in _SENT_BY_US:
-        raise wrong("is always sent, with the gateway's own value; remove it")
-    return name
-
-
 def _cookie_name(name: str) -> str:
     if not is_token(name):
         raise wrong("is not the name of a cookie (RFC 6265 §4.1.1)")
@@ -72,7 +58,6 @@ def _cookie_name(name: str) -> str:
 
 
 Method = Annotated[str, AfterValidator(_method)]
-ForwardedHeader = Annotated[LowerCased, AfterValidator(_forwarded_header)]
 CookieName = Annotated[str, AfterValidator(_cookie_name)]
 
 
@@ -128,13 +113,26 @@ class RouteConfig(Section):
     max_body: Size | None = Field(
         default=None, description="Largest request body, instead of gateway.max_body."
     )
-    forward_headers: Annotated[tuple[ForwardedHeader, ...], OneOrMany, NoDoubles] = Field(
+    forward_headers: Annotated[tuple[AllowedName, ...], OneOrMany, NoDoubles] = Field(
         default=(), description="Request headers that travel on to services."
     )
     forward_cookies: Annotated[tuple[CookieName, ...], OneOrMany, NoDoubles] = Field(
         default=(), description="Cookies that travel on to services."
     )
+    request_headers: HeaderRulesConfig | None = Field(
+        default=None,
+        description="What is changed in the headers of requests that go on to services; absent: nothing.",
+    )
+    response_headers: HeaderRulesConfig | None = Field(
+        default=None, description="Which headers of a service's answer reach the caller; absent: no rules."
+    )
     cache: CacheSetting = Field(default=None, description="Whether whole answers to GET are kept.")
+
+    @model_validator(mode="after")
+    def _says_it_once(self) -> RouteConfig:
+        if self.function and self.request_headers is not None and self.request_headers.allow is not None:
+            raise wrong("has request_headers.allow; a function's route names them under forward_headers")
+        return self
 
     @model_validator(mode="before")
     @classmethod

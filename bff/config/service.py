@@ -14,6 +14,7 @@ from bff.config.conditions import Conditions
 from bff.config.endpoints import NAMELESS, DiscoveryConfig, Endpoint, Labels
 from bff.config.faults import FaultConfig
 from bff.config.fieldnames import header_name
+from bff.config.headerrules import HeaderRulesConfig, HeaderValue
 from bff.config.names import HOP_BY_HOP
 from bff.config.resilience import Balance, BalanceConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.section import (
@@ -32,7 +33,6 @@ from bff.config.section import (
 from bff.config.traffic import Label
 from bff.config.units import Duration
 
-_FIELD_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")  # RFC 9110 §5.5, without obs-text
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
@@ -63,15 +63,6 @@ def _sent_header(text: str) -> str:
     return name
 
 
-def _header_value(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if "\r" in text or "\n" in text:
-        raise wrong("a header's value cannot hold a line break; a secret file may end in one newline only")
-    if not _FIELD_VALUE.fullmatch(text):
-        raise wrong("a header's value is visible ASCII, without spaces at its ends")
-    return value
-
-
 def _one_spelling(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
     seen: set[str] = set()
     for name in headers:
@@ -82,7 +73,6 @@ def _one_spelling(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
 
 
 SentHeader = Annotated[str, AfterValidator(_sent_header)]
-HeaderValue = Annotated[Secret, AfterValidator(_header_value)]
 
 
 def _proxy_url(value: SecretStr) -> SecretStr:
@@ -147,6 +137,14 @@ class ServiceConfig(Section):
     timeout: Duration = Field(default=5.0, description="How long one call may take (httpx's default).")
     headers: Annotated[Mapping[SentHeader, HeaderValue], AfterValidator(_one_spelling), OrEmpty, *FROZEN] = (
         Field(default_factory=no_entries, description="Headers sent with every call; where credentials go.")
+    )
+    request_headers: HeaderRulesConfig | None = Field(
+        default=None,
+        description="Which of a caller's headers travel to it, and what is changed; absent: no rules.",
+    )
+    response_headers: HeaderRulesConfig | None = Field(
+        default=None,
+        description="Which headers of an answer that passes through reach the caller; absent: no rules.",
     )
     max_connections: Count = Field(
         default=100, ge=1, description="Most connections open at once (httpx's default)."

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bff.config.names import HOP_BY_HOP
+from bff.sdk.headerrules import HeaderRules
 from bff.services.forward import cookies_of
 from bff.services.passing import Fields
 
@@ -47,13 +48,18 @@ def onward(
     cookies: Collection[str],
     own: Mapping[str, str],
     withheld: frozenset[bytes] = frozenset(),
+    rules: Sequence[HeaderRules | None] = (),
 ) -> Fields:
-    """What goes on to the service: the caller's fields but for those that stay here, then ours, then the
-    service's own, which win.
+    """What goes on to the service: the caller's fields but for those that stay here, after the ``rules`` in their
+    order, then ours, then the service's own, which win.
     """
     ours = {name.encode(): value.encode("latin-1") for name, value in own.items()}
     dropped = _HOP | _FRAMING | _TOLD_BY_US | withheld | nominated(headers) | ours.keys()
     fields = [(name, value) for name, value in headers if not _is_withheld(name, dropped)]
+    for each in rules:
+        if each is not None:
+            fields = each.passed(fields)
+            cookies = () if "cookie" in each.remove else cookies
     if cookies and (kept := [pair for name, pair in cookies_of(headers) if name in cookies]):
         fields.append((b"cookie", "; ".join(kept).encode("latin-1")))
     fields += _of_the_caller(headers, hop)
@@ -69,8 +75,17 @@ def _is_withheld(name: bytes, dropped: Collection[bytes]) -> bool:
     return name in dropped or plain in dropped or plain.startswith((b"proxy-", b"x-forwarded-"))
 
 
-def back(fields: Iterable[tuple[bytes, bytes]], *, status: int, has_cors: bool) -> Fields:
-    """What goes back to the caller, without the fields that only this connection's end may write."""
+def back(
+    fields: Iterable[tuple[bytes, bytes]],
+    *,
+    status: int,
+    has_cors: bool,
+    cookies: Collection[str] = (),
+    rules: Sequence[HeaderRules | None] = (),
+) -> Fields:
+    """What goes back to the caller, without the fields that only this connection's end may write, without cookies
+    that are not named, and after the ``rules`` in their order.
+    """
     lowered = [(name.lower(), value) for name, value in fields]
     dropped = _NOT_BACK | nominated(lowered)
     if status in (204, 304):
@@ -81,8 +96,21 @@ def back(fields: Iterable[tuple[bytes, bytes]], *, status: int, has_cors: bool) 
         if name not in dropped
         and not name.startswith(b"proxy-")
         and not (has_cors and name.startswith(b"access-control-"))
+        and not (name == b"set-cookie" and _cookie_set(value) not in cookies)
     ]
+    set_here = [pair for pair in kept if pair[0] == b"set-cookie"]
+    for each in rules:
+        if each is not None:
+            kept = each.passed(kept)
+            set_here = [] if "set-cookie" in each.remove else set_here
+    if any(each is not None for each in rules):
+        kept = [pair for pair in kept if pair[0] != b"set-cookie"] + set_here
     return [*kept, (b"via", _via(lowered, "1.1"))]
+
+
+def _cookie_set(value: bytes) -> str:
+    """The name of the cookie that a Set-Cookie sets (RFC 6265 §5.2)."""
+    return value.partition(b";")[0].partition(b"=")[0].strip().decode("latin-1")
 
 
 def nominated(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:

@@ -131,6 +131,7 @@ class Passage:
             cookies=self._target.forwarding.cookies,
             own=self._client.own_headers,
             withheld=self._target.withheld,
+            rules=(self._target.forwarding.rules, self._client.request_rules),
         )
         if has_body and any(name == b"expect" for name, _ in headers):
             self._may_continue = asyncio.Event()
@@ -149,8 +150,17 @@ class Passage:
         if status == 100 and self._may_continue is not None:
             self._may_continue.set()
         if self._connection is not None:
-            back = onward.back(fields, status=status, has_cors=False)
+            back = self._back(fields, status, has_cors=False)
             interim.inform(self._connection.cycle_of(self._scope), status, back)
+
+    def _back(self, fields: Fields, status: int, *, has_cors: bool) -> Fields:
+        return onward.back(
+            fields,
+            status=status,
+            has_cors=has_cors,
+            cookies=self._target.forwarding.cookies,
+            rules=(self._client.response_rules, self._target.response_rules),
+        )
 
     async def _opened(self, going: Onward) -> Exchange:
         allowed = self._target.timeout
@@ -206,7 +216,7 @@ class Passage:
             raise ServiceConnectionLost(self._client.name, "answered a status that is none of HTTP's")
         allowed = self._target.stream_timeout
         self._invocation.deadline = Deadline(self._clock.now() + allowed, allowed)
-        fields = onward.back(exchange.fields, status=exchange.status, has_cors=self._has_cors)
+        fields = self._back(exchange.fields, exchange.status, has_cors=self._has_cors)
         self._sender.add_passing(fields)
         try:
             with Expiry(self._clock, self._invocation.deadline.at):

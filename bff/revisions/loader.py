@@ -2,7 +2,7 @@
 
 Each loaded revision is a package ``bff_functions_<digest>``; its modules import each other relatively, so
 any number of revisions live side by side. Nothing is read from disk, nothing is written as ``.pyc``,
-``sys.path`` is not touched. Module bodies run in whichever thread calls :meth:`Loader.load`.
+``sys.path`` is not touched. Module bodies run in whichever thread calls :meth:`Loader.load`; several may.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from types import CodeType, ModuleType
@@ -134,11 +135,13 @@ class Package(importlib.abc.InspectLoader):
 class Loader(importlib.abc.MetaPathFinder):
     """Finds modules of loaded revisions for the import system. Install it once, close it once.
 
-    Mutable state: ``_packages`` by package name. One thread loads; any thread may import or drop meanwhile.
+    Mutable state: ``_packages`` by package name, ``_watches`` by thread. Any thread may load, import or drop.
     """
 
     def __init__(self) -> None:
         self._packages: dict[str, Package] = {}
+        self._watches: dict[int, importlib.abc.MetaPathFinder] = {}
+        self._naming = threading.Lock()
 
     def __enter__(self) -> Loader:
         sys.meta_path.insert(0, self)
@@ -153,10 +156,24 @@ class Loader(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Called by the import system for every import; anything that is not ours is left to others."""
+        watch = self._watches.get(threading.get_ident()) if self._watches else None
+        if watch is not None and (spec := watch.find_spec(fullname, path, target)) is not None:
+            return spec
         if not fullname.startswith(PREFIX):
             return None
         package = self._packages.get(fullname.partition(".")[0])
         return package.spec(fullname) if package is not None else None
+
+    def let_watch(self, finder: importlib.abc.MetaPathFinder | None) -> None:
+        """Ask this finder first for what the calling thread imports from now on; None ends that.
+
+        It does not stand in ``sys.meta_path`` itself: an import of another thread's that walks the list while
+        it is changed would skip whoever comes next.
+        """
+        if finder is None:
+            self._watches.pop(threading.get_ident(), None)
+        else:
+            self._watches[threading.get_ident()] = finder
 
     def package_of(self, fullname: str) -> Package | None:
         """The loaded revision a module belongs to; from any thread."""
@@ -199,10 +216,11 @@ class Loader(importlib.abc.MetaPathFinder):
     def _open(self, revision: Revision, *, real_paths: bool) -> Package:
         base = name = f"{PREFIX}{revision.digest[:16]}"
         copies = 1
-        while name in self._packages:  # the same revision is still draining under the first name
-            copies += 1
-            name = f"{base}_{copies}"
-        package = self._packages[name] = Package(name, revision, real_paths=real_paths)
+        with self._naming:
+            while name in self._packages:  # the same revision is still draining under the first name
+                copies += 1
+                name = f"{base}_{copies}"
+            package = self._packages[name] = Package(name, revision, real_paths=real_paths)
         # The package itself stands for the functions folder; it has no code and is never searched for.
         root = ModuleType(name)
         root.__path__ = []

@@ -1,7 +1,7 @@
 """Which modules ran while a function was loaded, and what each cost: a tree of :class:`~bff.measured.Imported`.
 
-A finder before all others puts a stopwatch around every module that its own thread imports while it watches;
-when a module runs it has the loader it would have had. Modules that were there before cost nothing and do
+The loader, first of all finders, asks it for every module that its own thread imports while it watches, and
+gets one with a stopwatch around it; when a module runs it has the loader it would have had. Modules that were there before cost nothing and do
 not appear: that is how a first warm-up and a later one differ.
 """
 
@@ -13,12 +13,11 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import FrameType, ModuleType
 from typing import Any
 
 from bff.measured import Imported
-from bff.revisions.loader import PREFIX
+from bff.revisions.loader import PREFIX, Loader
 
 
 class _Running:
@@ -46,15 +45,16 @@ class _Running:
 
 
 class ImportWatch(importlib.abc.MetaPathFinder):
-    """``with ImportWatch(now) as watch: …``, and then ``watch.tree()``. ``compiling`` are the seconds it took
+    """``with ImportWatch(now, loader) as watch: …``, and then ``watch.tree()``. ``compiling`` are the seconds it took
     to compile the function's own modules, which the tree leaves out.
 
     Mutable state: ``compiling``, ``_stack`` (the modules that run now, outermost first), ``_thread``,
     ``_is_looking``.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], loader: Loader) -> None:
         self.compiling = 0.0
+        self._loader = loader
         self._now = now
         self._root = _Running("", is_own=True, line=0)
         self._stack = [self._root]
@@ -63,13 +63,12 @@ class ImportWatch(importlib.abc.MetaPathFinder):
 
     def __enter__(self) -> ImportWatch:
         self._thread = threading.get_ident()
-        sys.meta_path.insert(0, self)
+        self._loader.let_watch(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._thread = 0
-        with suppress(ValueError):  # a module may have replaced the list
-            sys.meta_path.remove(self)
+        self._loader.let_watch(None)
 
     @property
     def is_watching(self) -> bool:
@@ -104,8 +103,8 @@ class ImportWatch(importlib.abc.MetaPathFinder):
     def _found(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
     ) -> importlib.machinery.ModuleSpec | None:
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None) if finder is not self else None
+        for finder in tuple(sys.meta_path):
+            find = getattr(finder, "find_spec", None)
             spec = find(fullname, path, target) if find is not None else None
             if spec is not None:
                 return spec  # type: ignore[no-any-return]

@@ -16,7 +16,7 @@ from bff.runtime.threads import Threads
 
 
 class Shelf:
-    """Immutable. Packing and unpacking take their time on the loader's thread, where parsing belongs."""
+    """Immutable. Packing and unpacking take their time on the reader's thread, where parsing belongs."""
 
     def __init__(self, store: Store, *, root: Path, thread: Threads) -> None:
         self._store = store

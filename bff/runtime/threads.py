@@ -27,19 +27,24 @@ MAX_STUCK = 8
 """Threads that may hang at a time before no further one takes their place."""
 
 
+class NoThreadLeft(Exception):
+    """Every thread hangs, and no more take their place."""
+
+
 def _nothing() -> None:
     """In the place of a call that was made."""
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One call to make. Mutable state: ``is_stuck``, set once, on the loop, while a thread runs it; once that
-    has ended it holds nothing of the caller's any more.
+    """One call to make, ``of`` something it is done for. Mutable state: ``is_stuck``, set once, on the loop,
+    while a thread runs it; once that has ended it holds nothing of the caller's any more.
     """
 
     call: Callable[[], Any]
     done: asyncio.Future[Any]
     unheard: Callable[[Any], object] | None
+    of: object = None
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     is_stuck: bool = False
 
@@ -74,7 +79,9 @@ class Threads:
         self._busy = 0
         self._is_closed = False
 
-    async def run(self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None) -> T:
+    async def run(
+        self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None, of: object = None
+    ) -> T:
         """The result of ``call()``, made in a thread with this task's context variables.
 
         Cancelling the waiter drops the job if it has not begun; one that has begun runs on, and its result
@@ -83,10 +90,11 @@ class Threads:
         Raises:
             RuntimeError: the threads are closed.
             Overloaded: too many jobs wait.
+            NoThreadLeft: all threads hang.
             BaseException: what the call raised.
 
         """
-        job = self._put(call, unheard)
+        job = self._put(call, unheard, of)
         done: asyncio.Future[T] = job.done
         try:
             return await done
@@ -103,12 +111,16 @@ class Threads:
         """The same, for who does not wait."""
         return self._put(call, unheard).done
 
-    def _put(self, call: Callable[[], Any], unheard: Callable[[Any], object] | None) -> Job:
+    def _put(
+        self, call: Callable[[], Any], unheard: Callable[[Any], object] | None, of: object = None
+    ) -> Job:
         if self._is_closed:
             raise RuntimeError(f"{self!r} are closed")
+        if not self.can_serve:
+            raise self._refusal()
         if self._busy - self._serving >= LONGEST_QUEUE:
             raise Overloaded(self._name, LONGEST_QUEUE)
-        job = Job(call, asyncio.get_running_loop().create_future(), unheard)
+        job = Job(call, asyncio.get_running_loop().create_future(), unheard, of)
         self._busy += 1
         self._jobs.put(job)
         self._grow()
@@ -141,14 +153,10 @@ class Threads:
         """Whether there is a thread for a further job, now or after those before it."""
         return self._serving > 0 or self._may_grow()
 
-    def replace(self) -> None:
-        """Give up every job that runs: none can be killed, but fresh threads take over what waits. Past the
-        bound it has to wait for one of those that hang.
-        """
-        for job in list(self._running):
-            self._give_up(job)
-
     def _give_up(self, job: Job) -> bool:
+        """Wait no more for the job's thread: it cannot be killed, but a fresh one takes over what waits. False
+        when it does not run.
+        """
         with self._lock:
             if job.is_stuck or job not in self._running:
                 return False
@@ -156,12 +164,28 @@ class Threads:
             self._serving -= 1
             self._stuck += 1
         self._busy -= 1
-        self._counted(1)
+        self._counted(job, 1)
         self._grow()
+        if not self.can_serve:
+            self._refuse_who_waits()
         return True
 
-    def _counted(self, by: int) -> None:
+    def _counted(self, job: Job, by: int) -> None:
         """One more hangs, or one came back after all."""
+
+    def _refuse_who_waits(self) -> None:
+        """Nobody will come for them."""
+        try:
+            while (job := self._jobs.get_nowait()) is not None:
+                self._busy -= 1
+                if not job.done.done():
+                    job.done.set_exception(self._refusal())
+        except queue.Empty:
+            pass
+
+    def _refusal(self) -> Exception:
+        """What those are told for whom there is no thread."""
+        return NoThreadLeft(f"{self!r} all hang")
 
     def close(self) -> None:
         """Let the threads end once they are done with what they do and what waits."""
@@ -200,7 +224,7 @@ class Threads:
 
     def _deliver(self, job: Job, result: Any, error: BaseException | None) -> None:
         if job.is_stuck:
-            self._counted(-1)
+            self._counted(job, -1)
         else:
             self._busy -= 1
         done = job.done

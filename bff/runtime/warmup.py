@@ -11,20 +11,21 @@ from types import MappingProxyType
 from typing import Any
 
 from bff.clock import Clock, Expiry
-from bff.errors import FunctionNotLoaded
+from bff.errors import FunctionNotLoaded, LoaderHeldUp, LoadHangs
 from bff.measured import WarmUp
 from bff.revisions import snapshot
 from bff.revisions.loader import Loader, Package, explain
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.runtime import hooks
-from bff.runtime.handlerthreads import HandlerThreads, Stuck
+from bff.runtime.handlerthreads import HandlerThreads
 from bff.runtime.hooks import Escaped, HookOverran
 from bff.runtime.imports import ImportWatch
 from bff.runtime.instance import Instance
 from bff.runtime.lifespan import LifespanFailed
 from bff.runtime.settings import Settings
-from bff.runtime.threads import Threads
+from bff.runtime.stuck import Stuck
+from bff.runtime.threads import NoThreadLeft, Threads
 from bff.sdk.call import Sender
 from bff.sdk.context import Progress, Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
@@ -33,11 +34,14 @@ from bff.sdk.invocation import Invocation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """The tools every warm-up needs."""
+    """The tools every warm-up needs. Module bodies run on ``loader_thread``, or on the one for new code; files
+    are read, parsed and packed on ``reader_thread``, which no function can hold up.
+    """
 
     clock: Clock
     loader: Loader
     loader_thread: Threads
+    reader_thread: Threads
     senders: Callable[[], Mapping[str, Sender]]
     logger: Callable[[Invocation], Any]
     stuck: Stuck = field(default_factory=Stuck)
@@ -52,6 +56,9 @@ class Workshop:
         thread = self.new_code_thread
         return self if thread is None else replace(self, loader_thread=thread)
 
+
+MAX_HANGING_LOADS = 2
+"""Threads that may hang in one revision's module bodies: the first of them may have had bad luck."""
 
 PHASES = ("queue", "read", "compile", "imports", "construct", "start")
 """What a warm-up consists of, in order; the first call comes after it."""
@@ -81,7 +88,7 @@ async def read(root: Path, function: str, settings: Settings, workshop: Workshop
     """The function's files as they are now, and how long it took to get at them.
 
     Raises:
-        FunctionNotLoaded: they are no function.
+        FunctionNotLoaded: they are no function, or cannot be read within ``warm_up_timeout``.
 
     """
     clock, asked = workshop.clock, workshop.clock.now()
@@ -91,7 +98,13 @@ async def read(root: Path, function: str, settings: Settings, workshop: Workshop
         taken = snapshot.take(root, function, settings.frozen())
         return replace(taken, waited=began - asked, took=clock.now() - began)
 
-    return await workshop.loader_thread.run(take)
+    try:
+        with Expiry(clock, asked + settings.warm_up_timeout):
+            return await workshop.reader_thread.run(take)
+    except TimeoutError:
+        why = f"reading its files did not end within {settings.warm_up_timeout:g} s"
+        remedy = "look at the disk they lie on, or raise warm_up_timeout in routes.yaml"
+        raise FunctionNotLoaded(function, why, where=root.name, remedy=remedy) from None
 
 
 async def warm_up(
@@ -104,9 +117,14 @@ async def warm_up(
 
     Raises:
         FunctionNotLoaded: the module, the contract, ``start`` or ``ready`` failed; nothing is left behind.
+        LoadHangs: threads hang in this revision's module bodies already.
+        LoaderHeldUp: those of other functions hold up the threads.
 
     """
-    began, laps, watch = workshop.clock.now(), _Laps(workshop.clock), ImportWatch(workshop.clock.now)
+    hanging = workshop.stuck.loads_of(revision)
+    if hanging >= MAX_HANGING_LOADS:
+        raise LoadHangs(revision.function, hanging, where=_place(revision))
+    laps, watch = _Laps(workshop.clock), ImportWatch(workshop.clock.now, workshop.loader)
     is_first, is_running, loop = not revision.snapshot.codes, False, asyncio.get_running_loop()
 
     def build() -> Instance:
@@ -121,16 +139,18 @@ async def warm_up(
         laps.end("construct")
         return instance
 
+    until = workshop.clock.now() + settings.warm_up_timeout
     try:
-        with Expiry(workshop.clock, began + settings.warm_up_timeout):
+        with Expiry(workshop.clock, until):
             # A load that runs cannot be cancelled: what it makes for nobody is dropped once it is there.
             instance = await workshop.loader_thread.run(
-                build, unheard=lambda made: workshop.loader.drop(made.package)
+                build, unheard=lambda made: workshop.loader.drop(made.package), of=revision
             )
     except TimeoutError:
-        if is_running:  # it is this load that hangs: others must not wait behind it
-            workshop.loader_thread.replace()
-        raise _load_overran(revision, settings, is_running=is_running) from None
+        raise _load_overran(revision, settings, workshop, is_running=is_running) from None
+    except NoThreadLeft:
+        why = "no thread is left to import it"
+        raise LoaderHeldUp(revision.function, why, workshop.stuck.loading) from None
     laps.end("queue")
     await _start(instance, settings, workshop)
     laps.end("start")
@@ -163,13 +183,21 @@ def _measured(revision: Revision, laps: _Laps, watch: ImportWatch, *, is_first: 
     )
 
 
-def _load_overran(revision: Revision, settings: Settings, *, is_running: bool) -> FunctionNotLoaded:
-    place = f"{revision.snapshot.root.name}/{revision.snapshot.modules[revision.function]}"
-    why = "importing it did not end" if is_running else "its turn to be imported did not come"
+def _place(revision: Revision) -> str:
+    return f"{revision.snapshot.root.name}/{revision.snapshot.modules[revision.function]}"
+
+
+def _load_overran(
+    revision: Revision, settings: Settings, workshop: Workshop, *, is_running: bool
+) -> FunctionNotLoaded:
+    within = f"within {settings.warm_up_timeout:g} s"
+    if not is_running:
+        why = f"its turn to be imported did not come {within}"
+        return LoaderHeldUp(revision.function, why, workshop.stuck.loading)
     return FunctionNotLoaded(
         revision.function,
-        f"{why} within {settings.warm_up_timeout:g} s",
-        where=place,
+        f"importing it did not end {within}",
+        where=_place(revision),
         remedy="move slow work from the module's body into `start`, or raise warm_up_timeout in routes.yaml",
     )
 
@@ -178,11 +206,10 @@ def _load(revision: Revision, loader: Loader, *, real_paths: bool) -> Package:
     try:
         return loader.load(revision, real_paths=real_paths)
     except KeyboardInterrupt as error:  # signals come to the main thread only: the module raised it
-        path = revision.snapshot.modules[revision.function]
         raise FunctionNotLoaded(
             revision.function,
             "KeyboardInterrupt",
-            where=f"{revision.snapshot.root.name}/{path}",
+            where=_place(revision),
             remedy="a function's module must not exit the process",
         ) from error
 
@@ -263,10 +290,14 @@ async def _ask_ready(instance: Instance, clock: Clock, until: float) -> None:
         raise ContractBroken(f"ready() said that it is not ready{f': {why}' if why else ''}")
 
 
-async def stop(instance: Instance, workshop: Workshop, limit: float) -> str | None:
-    """Run the handler's ``stop`` and drop every trace of it; why ``stop`` failed, or None."""
+async def stop(
+    instance: Instance, workshop: Workshop, limit: float, *, until: float | None = None
+) -> str | None:
+    """Run the handler's ``stop`` and drop every trace of it; why ``stop`` failed, or None. ``until`` is said
+    where some of the limit has passed already.
+    """
     clock = workshop.clock
-    until = clock.now() + limit
+    until = clock.now() + limit if until is None else until
     stops = [getattr(instance.handler.owner, "stop", None)]
     if instance.lifespan is not None:
         stops.append(instance.lifespan.stop)
@@ -303,8 +334,7 @@ def _contract_failure(
     error: BaseException, package: Package, settings: Settings | None = None
 ) -> FunctionNotLoaded:
     function = package.revision.function
-    path = package.revision.snapshot.modules[function]
-    place = f"{package.revision.snapshot.root.name}/{path}"
+    place = _place(package.revision)
     if isinstance(error, FunctionNotLoaded):
         return error
     if isinstance(error, ContractBroken):

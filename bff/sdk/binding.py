@@ -15,13 +15,15 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
+from starlette.websockets import WebSocket
 
 from bff.errors import ValidationFailed
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.context import Context, SyncContext
-from bff.sdk.handler import ContractBroken, read_hints
+from bff.sdk.handler import ContractBroken, Handler, Kind, read_hints
 from bff.sdk.handler import line_of as line_of
 from bff.sdk.invocation import Invocation
 from bff.sdk.misfit import Uncheckable, adapter_of
@@ -123,9 +125,35 @@ class Binder:
 def _validated(parameter: Parameter, raw: Any) -> Any:
     assert parameter.adapter is not None
     if parameter.source == "body":
-        # JSON has types of its own: `0` is no boolean and `"7"` no number, as the OpenAPI document says too.
-        return parameter.adapter.validate_json(raw, strict=True)
+        return _of_json(parameter.adapter, raw)
     return parameter.adapter.validate_python(raw)
+
+
+def _of_json(adapter: TypeAdapter[Any], raw: bytes) -> Any:
+    """JSON has types of its own: `0` is no boolean and `"7"` no number, as the OpenAPI document says too. `7.0` is
+    an integer, though (JSON Schema 2020-12 §6.1.1), which pydantic's strict mode does not know.
+    """
+    try:
+        return adapter.validate_json(raw, strict=True)
+    except ValidationError as misfit:
+        if not any(map(_is_whole, misfit.errors(include_url=False, include_context=False))):
+            raise
+    return adapter.validate_json(to_json(_with_integers(from_json(raw))), strict=True)
+
+
+def _is_whole(error: Any) -> bool:
+    return error["type"] == "int_type" and isinstance(error["input"], float) and error["input"].is_integer()
+
+
+def _with_integers(value: Any) -> Any:
+    """The same value, with whole numbers as integers: a float takes those too."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_with_integers(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _with_integers(each) for key, each in value.items()}
+    return value
 
 
 def _missing(parameter: Parameter) -> dict[str, Any]:
@@ -179,6 +207,30 @@ def compile_binder(
     _refuse_unused(path_parameters, parameters, call)
     _refuse_two_bodies(parameters, call)
     return Binder(parameters, context=Context if is_async else SyncContext)
+
+
+def binder_of(
+    handler: Handler, path_parameters: tuple[str, ...], hints: Mapping[str, Any] | None = None
+) -> Binder:
+    """The binder of a handler, which takes a WebSocket if and only if it speaks on one.
+
+    Raises:
+        ContractBroken: as ``compile_binder``; or the WebSocket is missing, or will never come.
+
+    """
+    is_async = handler.kind is Kind.ASYNC
+    binder = compile_binder(handler.call, path_parameters, is_async=is_async, hints=hints)
+    has_socket = any(parameter.source == "socket" for parameter in binder.parameters)
+    if has_socket is not handler.is_socket:
+        why = (
+            "connect has no argument for its WebSocket"
+            if handler.is_socket
+            else "a WebSocket is for `connect` only"
+        )
+        raise ContractBroken(
+            why, line=line_of(handler.call), remedy="write `async def connect(ws: WebSocket, ...)`"
+        )
+    return binder
 
 
 def _parameter(
@@ -239,6 +291,7 @@ def _told_by_type(name: str, bare: Any, path_parameters: tuple[str, ...]) -> str
             (SyncContext, "context"),
             (CloudEvent, "event"),
             (Request, "request"),
+            (WebSocket, "socket"),
         ):
             if issubclass(bare, kind):
                 return source
@@ -246,6 +299,8 @@ def _told_by_type(name: str, bare: Any, path_parameters: tuple[str, ...]) -> str
         return "path"
     if bare is inspect.Parameter.empty and name in ("ctx", "context"):
         return "context"
+    if bare is inspect.Parameter.empty and name in ("ws", "websocket"):
+        return "socket"
     if bare is inspect.Parameter.empty and name in ("request", "event"):
         return name
     if bare is bytes:
@@ -290,7 +345,7 @@ def _is_model_like(kind: Any) -> bool:
 def _adapter(
     parameter: inspect.Parameter, source: str, annotation: Any, bare: Any, call: Callable[..., Any]
 ) -> TypeAdapter[Any] | None:
-    if source in ("context", "event", "request", "raw"):
+    if source in ("context", "event", "request", "raw", "socket"):
         return None
     if source == "file" and not _holds(bare, lambda kind: kind is bytes):
         return None

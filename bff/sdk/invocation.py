@@ -17,6 +17,7 @@ from bff.clock import Clock, Deadline
 from bff.errors import BffError, BodyTimedOut, BodyTooLarge, DeadlineExceeded, Fault
 from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cohort import Cohort
+from bff.sdk.headerrules import HeaderRules
 from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
 
@@ -87,11 +88,15 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forwarding:
-    """Which of the caller's fields a route hands on to services. Nothing else travels."""
+    """Which of the caller's fields a route hands on to services, and by which ``rules`` they change on the way."""
 
     headers: tuple[bytes, ...] = ()
     cookies: tuple[str, ...] = ()
+    rules: HeaderRules | None = None
 
+
+OFFER_KEY = "bff.offer"
+"""In the scope of a request that offers WebSocket; its headers no longer say so."""
 
 NO_FORWARDING = Forwarding()
 NO_REASON: Mapping[str, Any] = MappingProxyType({})

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from bff.errors import FunctionFailed
 from bff.sdk import framing
+from bff.sdk.farewells import Farewells
 from bff.sdk.framing import Framing
 from bff.sdk.handler import ContractBroken, line_of, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of, first_of
@@ -38,16 +39,16 @@ _OWN_WORDS = (
     "Error serializing to JSON: ValueError: Maximum serialization depth exceeded",
 )
 """How pydantic's sentences begin that speak of types only; its others may quote a value."""
-_ANY_DICT = (dict, dict[str, Any])
-_ANY_LIST = (list, list[Any])
-"""Return types that say nothing of what is inside: there is nothing to check."""
+_SCALARS = (str, int, float, bool)
 _STREAMS = (AsyncIterable, Iterable)
 
 
 class Answer:
-    """What goes back: exactly one of ``body``, ``stream`` (bytes as they come) and ``response`` is used."""
+    """What goes back: exactly one of ``body``, ``stream`` (bytes as they come) and ``response`` is used. A response
+    with ``farewells`` can speak on a WebSocket, and is told there when it shall end.
+    """
 
-    __slots__ = ("body", "headers", "response", "status", "stream")
+    __slots__ = ("body", "farewells", "headers", "response", "status", "stream")
 
     def __init__(
         self,
@@ -57,7 +58,9 @@ class Answer:
         *,
         stream: AsyncIterator[bytes] | None = None,
         response: Callable[..., Any] | None = None,
+        farewells: Farewells | None = None,
     ) -> None:
+        self.farewells = farewells
         self.status = status
         self.headers = headers if headers is not None else []
         self.body = body
@@ -74,10 +77,11 @@ class Encoder:
 
     __slots__ = (
         "_adapter",
-        "_anything_in",
+        "_container",
         "_framing",
         "_function",
         "_if_empty",
+        "_items",
         "_none_is_value",
         "_validates",
         "page",
@@ -93,7 +97,7 @@ class Encoder:
         is_open = annotation is inspect.Signature.empty or annotation is Any
         self._none_is_value = not is_open and type(None) in get_args(annotation)
         self._adapter = None if is_open or is_raw(annotation) else adapter_of(annotation)
-        self._anything_in = dict if annotation in _ANY_DICT else list if annotation in _ANY_LIST else None
+        self._container, self._items = _flat(annotation)
         # pydantic writes any object for a model, as far as their attributes agree: `{}` for a stranger.
         self._validates = self._adapter is not None and _names_records(annotation)
 
@@ -136,7 +140,7 @@ class Encoder:
 
     def _json(self, value: Any) -> bytes:
         adapter = self._adapter
-        if type(value) is self._anything_in:
+        if type(value) is self._container and self._fits(value):
             with suppress(TypeError):  # then it holds what is pydantic's to write or to refuse
                 return orjson.dumps(value, option=BUILTINS_ONLY)
         try:
@@ -154,6 +158,12 @@ class Encoder:
         except (PydanticSerializationError, RecursionError) as error:
             why = f": {error}" if str(error).startswith(_OWN_WORDS) else ""
             raise FunctionFailed(self._function, f"returned what cannot be written as JSON{why}") from error
+
+    def _fits(self, value: Any) -> bool:
+        """Whether a value of the declared container holds exactly what it should: there is nothing to convert."""
+        if self._items is None:
+            return True
+        return self._items.issuperset(map(type, value.values() if self._container is dict else value))
 
     def _refuse_misfit(self, value: Any) -> None:
         assert self._adapter is not None
@@ -269,6 +279,19 @@ def item_type(annotation: Any) -> Any:
 def _is_status_type(kind: Any) -> bool:
     """``int`` and ``http.HTTPStatus``, but not ``bool``."""
     return kind is int or (isinstance(kind, type) and issubclass(kind, IntEnum))
+
+
+def _flat(annotation: Any) -> tuple[type | None, frozenset[type] | None]:
+    """Of a return type that needs no pydantic to be written: dict or list, and the one type inside (None: any)."""
+    origin, arguments = get_origin(annotation) or annotation, get_args(annotation)
+    if origin is not dict and origin is not list:
+        return None, None
+    if not arguments:
+        return origin, None
+    *keys, item = arguments
+    if keys not in ([], [str]) or (item is not Any and item not in _SCALARS):
+        return None, None
+    return origin, None if item is Any else frozenset((item,))
 
 
 def _names_records(annotation: Any) -> bool:

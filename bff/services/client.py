@@ -14,6 +14,7 @@ from bff.config.names import HOP_BY_HOP
 from bff.errors import BffError
 from bff.sdk.call import SendOptions
 from bff.sdk.failures import BadServiceCall, BadServicePath, NothingKept, ServiceError, ServiceTimedOut
+from bff.sdk.headerrules import rules_of
 from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
 from bff.services.faultheader import asked_by
@@ -70,6 +71,8 @@ class ServiceClient:
         self._max_answer = max_answer
         self._timeout = config.timeout
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
+        self.request_rules = rules_of(config.request_headers)
+        self.response_rules = rules_of(config.response_headers)
         self._cache = cache
         self._around = surroundings or Surroundings()
         self._selection = selection
@@ -136,7 +139,7 @@ class ServiceClient:
         record: CallRecord,
     ) -> Awaitable[ServiceResponse]:
         """By the cache, by a flight of somebody else's, or over the wire."""
-        caller = forward.derived(invocation, options.get("headers") or NOTHING)
+        caller = forward.derived(invocation, options.get("headers") or NOTHING, self.request_rules)
         if not _OF_THE_MESSAGE.isdisjoint(caller):
             names = ", ".join(sorted(_OF_THE_MESSAGE & caller.keys()))
             raise BadServiceCall(self.name, f"{names} is for the client itself to set")
@@ -258,7 +261,7 @@ class ServiceClient:
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
-        return forward.relays_credentials(invocation, self._own)
+        return forward.relays_credentials(invocation, self._own, self.request_rules)
 
     async def aclose(self) -> None:
         """Stop looking for endpoints, end what is under way, and close every connection."""

@@ -8,22 +8,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from bff import trace
-from bff.sdk.invocation import Incoming, Invocation
+from bff.sdk.headerrules import HeaderRules
+from bff.sdk.invocation import NO_FORWARDING, Incoming, Invocation
 
-CREDENTIALS = frozenset({b"authorization", b"proxy-authorization", b"x-api-key"})
+CREDENTIALS = ("authorization", "proxy-authorization", "x-api-key", "cookie")
 
 
-def derived(invocation: Invocation, given: Mapping[str, str]) -> dict[str, str]:
+def derived(
+    invocation: Invocation, given: Mapping[str, str], rules: HeaderRules | None = None
+) -> dict[str, str]:
     """The fields of a call that may be a caller's: what the caller sent and the route allows, and what the
-    function gives to this call, which wins.
+    function gives to this call, which wins. The route's rules change them, then the service's.
     """
     carried: dict[str, str] = {}
-    incoming = invocation.incoming
-    if incoming is not None and (incoming.forwarding.headers or incoming.forwarding.cookies):
+    incoming, of_route = invocation.incoming, None
+    if incoming is not None and incoming.forwarding is not NO_FORWARDING:
         _add_allowed(carried, incoming)
+        of_route = incoming.forwarding.rules
+        if rules is not None:
+            carried = rules.allowed(carried)
     for name, value in given.items():
         carried[name.lower()] = value
-    return carried
+    if of_route is not None:
+        carried = of_route.changed(carried)
+    return carried if rules is None else rules.changed(carried)
 
 
 def fields(invocation: Invocation, derived: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -57,19 +65,20 @@ def _add_allowed(carried: dict[str, str], incoming: Incoming) -> None:
             carried["cookie"] = "; ".join(kept)
 
 
-def relays_credentials(invocation: Invocation, own: Mapping[str, str]) -> bool:
+def relays_credentials(
+    invocation: Invocation, own: Mapping[str, str], rules: HeaderRules | None = None
+) -> bool:
     """Whether the caller's own credential goes along: then a 401 from a service is the caller's business."""
     incoming = invocation.incoming
-    if incoming is None:
+    if incoming is None or incoming.forwarding is NO_FORWARDING:
         return False
-    allowed = incoming.forwarding
-    replaced = {name.encode() for name in own}
-    relayed = (CREDENTIALS & set(allowed.headers)) - replaced
-    if relayed and any(name in relayed for name, _ in incoming.scope["headers"]):
-        return True
-    if not allowed.cookies or b"cookie" in replaced:
+    shown: dict[str, str] = {}
+    _add_allowed(shown, incoming)
+    credentials = [name for name in CREDENTIALS if name in shown and name not in own]
+    if not credentials:
         return False
-    return any(name in allowed.cookies for name, _ in cookies_of(incoming.scope["headers"]))
+    sent = derived(invocation, {}, rules)
+    return any(sent.get(name) == shown[name] for name in credentials)
 
 
 def cookies_of(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ _USUAL = frozenset(
     {
         *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
         *("host", "accept", "accept-encoding", "connection", "user-agent"),
-        *("traceparent", "x-request-id", "x-forwarded-for"),
+        *("traceparent", "x-request-id", "x-forwarded-for", "x-envoy-expected-rq-timeout-ms", "baggage"),
     }
 )
 """Tokens that need no second look."""

@@ -30,7 +30,7 @@ _IDENTITY = frozenset({"traceparent", "x-request-id", "x-forwarded-for"})
 _NOWHERE = ((b"content-length", b"0"),)
 
 
-def _space(name: str, config: ServiceConfig, subset: str) -> str:
+def _space(name: str, config: ServiceConfig, subset: str = "") -> str:
     """Where its answers are kept: apart for each set of headers that routes.yaml sends, since a service may tell
     by them whose data it gives, and a reload may change them; and for each subset, which may have the same URL.
     """

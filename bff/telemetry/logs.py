@@ -17,6 +17,7 @@ from bff.signals import (
     ConfigApplied,
     ConfigRejected,
     Culprit,
+    Deregistered,
     DiscoveryFailed,
     EndpointEjected,
     EndpointReturned,
@@ -32,6 +33,8 @@ from bff.signals import (
     LoopLost,
     LoopReturned,
     NoLocalToken,
+    Registered,
+    RegistrationFailed,
     ReleaseTurned,
     RevisionReady,
     Signals,
@@ -121,6 +124,9 @@ class EventLog:
         signals.listen(EndpointReturned, self._returned)
         signals.listen(EndpointsChanged, self._endpoints_changed)
         signals.listen(DiscoveryFailed, self._discovery_failed)
+        signals.listen(Registered, self._registered)
+        signals.listen(Deregistered, self._deregistered)
+        signals.listen(RegistrationFailed, self._registration_failed)
         signals.listen(ConfigApplied, self._config_applied)
         signals.listen(ConfigRejected, self._config_rejected)
         signals.listen(FolderPassedOver, self._passed_over)
@@ -233,6 +239,15 @@ class EventLog:
     def _discovery_failed(self, said: DiscoveryFailed) -> None:
         fields = {"service": said.service, "why": said.why, "kept": said.kept}
         self._lines.write("warning" if said.kept else "error", "discovery failed", fields)
+
+    def _registered(self, said: Registered) -> None:
+        self._lines.write("info", "registered", {"name": said.name, "address": said.address})
+
+    def _deregistered(self, said: Deregistered) -> None:
+        self._lines.write("info", "deregistered", {"name": said.name})
+
+    def _registration_failed(self, said: RegistrationFailed) -> None:
+        self._lines.write("warning", "registration failed", {"name": said.name, "why": said.why})
 
     def _config_applied(self, said: ConfigApplied) -> None:
         self._lines.write("info", "routes.yaml applied", {"routes": said.routes})

@@ -53,6 +53,32 @@ def test_both_warm_ups_are_told_with_their_imports(
     assert "`start`" in body["hint"]
 
 
+def test_a_process_is_measured_where_it_runs(
+    bff: Shell, project: Project, site: dict[str, str], tmp_path: Path
+) -> None:
+    """With the fork; its imports are its own, so each new process pays for all of them. None of it runs here."""
+    ran_in = tmp_path / "ran_in"
+    body = (
+        f"import os\nwith open({str(ran_in)!r}, 'a') as told: print(os.getpid(), os.getppid(), file=told)\n"
+    )
+    project(
+        "functions: {a: {isolation: process, budget: 1ms, scale: {initial: 3}}}\n" + ROUTES, a=body + DEAR
+    )
+    told: dict[str, Any] = bff("profile", "a", "--path", "/a", "--json", **site).json
+    assert told["statuses"] == [200, 200]
+    first, again = told["first_ever"], told["after_eviction"]
+    assert list(first["phases"]) == [*PHASES[:3], "fork", *PHASES[3:], "first_call"]
+    for each in (first, again):
+        assert each["phases"]["fork"] > 0
+        assert each["phases"]["imports"] >= 90
+        assert [module["name"] for module in each["imports"][0]["imports"]] == ["dear", "dear.part"]
+    (one, parent), (other, same) = (line.split() for line in ran_in.read_text().splitlines())
+    assert one != other
+    assert parent == same
+    ran = bff("check", "--cold", "--json", **site)
+    assert ran.json["cold"][0]["phases"]["fork"] > 0
+
+
 def test_people_see_a_waterfall(bff: Shell, project: Project, site: dict[str, str]) -> None:
     """Phases with bars, the tree of imports, and the dearest of them with a hint."""
     project(ROUTES, a=DEAR)

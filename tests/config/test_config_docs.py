@@ -54,9 +54,12 @@ from bff.config.compression import CompressionConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
+from bff.config.function import WebSocketConfig
+from bff.config.headerrules import HeaderRulesConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.pipeline import PipelineConfig, StepConfig
+from bff.config.registration import RegistrationConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.schedule import ScheduleConfig
 from bff.config.static import StaticConfig
@@ -88,12 +91,15 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "auth of a route": DemandConfig,
     "defaults": Defaults,
     "services.NAME": ServiceConfig,
+    "registrations.NAME": RegistrationConfig,
     "functions.NAME": FunctionConfig,
+    "functions.NAME.websocket": WebSocketConfig,
     "routes[]": RouteConfig,
     "routes[].static": StaticConfig,
     "scale": ScaleConfig,
     "cache": CacheConfig,
     "subset": SubsetConfig,
+    "header rules": HeaderRulesConfig,
     "traffic": TrafficConfig,
     "rule": RuleConfig,
     "conditions": Conditions,

@@ -163,12 +163,23 @@ FILES = {
 }
 
 
+SETTINGS = """\
+# In a form every value is text, and any bytes are a file: a "number" in its place is one as it travels.
+[[operations]]
+include-path = "/upload"
+[operations.checks]
+negative_data_rejection.enabled = false
+"""
+
+
 def fuzzed(running: Running, folder: Path, *, seed: int) -> str:
     """What schemathesis says of the gateway, all of its checks and phases asked."""
+    (folder / "schemathesis.toml").write_text(SETTINGS)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.public}/openapi.json"),
-            *("--checks", "all", "--max-examples", str(EXAMPLES), "--seed", str(seed), "--no-color"),
+            # Without --checks all of them are on, and the file can switch one off for one operation.
+            *("--max-examples", str(EXAMPLES), "--seed", str(seed), "--no-color"),
             *("--header", f"x-api-key: {KEY}", "--generation-database", "none"),
         ],
         cwd=folder,

@@ -153,14 +153,14 @@ def test_an_empty_body_is_announced_as_such(passing: Passing) -> None:
 
 
 def test_an_answer_keeps_its_own_fields(passing: Passing) -> None:
-    """Date, cookies each on a line of its own, validators, and whatever else the service says of its answer."""
+    """Date, validators, and whatever else the service says of its answer."""
     said = (
         'Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nSet-Cookie: a=1; Path=/\r\nSet-Cookie: b=2\r\nETag: "x"\r\n'
         "Server: catalog\r\nVary: accept\r\nX-Latin: caf\xe9\r\nVia: 1.1 inner\r\nX-Request-Id: theirs\r\n"
     )
     _, answer = passing.exchange(f"{GET}\r\n", body=b"{}", status="201 Made", fields=said)
     assert answer.status == 201
-    assert [value for name, value in answer.fields if name == "set-cookie"] == ["a=1; Path=/", "b=2"]
+    assert "set-cookie" not in answer.headers, "no cookie is set that the route does not name"
     assert [value for name, value in answer.fields if name == "date"] == ["Sun, 06 Nov 1994 08:49:37 GMT"]
     assert answer.headers["etag"] == '"x"'
     assert answer.headers["server"] == "catalog"
@@ -229,3 +229,38 @@ def test_a_caller_of_http_1_0_hears_no_interim_answers(passing: Passing) -> None
             said = caller.hear_all()
     assert said.startswith(b"HTTP/1.1 200 ")
     assert said.endswith(b"\r\n\r\nok")
+
+
+RULED = (
+    "GET /ruled/x HTTP/1.1\r\nhost: bff\r\nAccept: text/html\r\nX-A: caller\r\nX-B: 1\r\nX-Secret: 1\r\nX-Own: forged\r\n"
+    "X-Set: caller\r\nAccept-Language: nl\r\nCookie: theme=dark; session=1\r\nContent-Type: text/plain\r\n\r\n"
+)
+
+
+def test_rules_say_what_reaches_a_service(passing: Passing) -> None:
+    """The route's allow-list and changes, then the service's; who asks is told all the same, and the body's type."""
+    heard, _ = passing.exchange(RULED)
+    assert [value for name, value in heard.fields if name == "x-a"] == ["caller", "route"]
+    assert (heard.get("x-set"), heard.get("x-own")) == ("service", "s3cret")
+    assert (heard.get("accept"), heard.get("content-type")) == ("text/html", "text/plain")
+    assert heard.get("cookie") == "theme=dark"
+    for name in ("x-b", "x-secret", "accept-language"):
+        assert heard.get(name) is None, name
+    for name in ("x-forwarded-for", "forwarded", "traceparent", "x-request-id", "via"):
+        assert heard.get(name), name
+
+
+def test_rules_say_what_reaches_the_caller(passing: Passing) -> None:
+    """The service's, then the route's; a cookie only by its name, whatever is allowed, and what makes the body readable
+    without being named."""
+    said = (
+        'ETag: "x"\r\nServer: catalog 1.2\r\nX-A: 1\r\nX-Internal: 10.0.0.1\r\nX-Other: 1\r\n'
+        "Content-Type: text/plain\r\nSet-Cookie: theme=light; Path=/\r\nSet-Cookie: session=2\r\n"
+    )
+    _, answer = passing.exchange(RULED, body=b"text", fields=said)
+    assert (answer.status, answer.body) == (200, b"text")
+    assert (answer.headers["etag"], answer.headers["x-a"], answer.headers["x-frame"]) == ('"x"', "1", "deny")
+    assert answer.headers["content-type"] == "text/plain"
+    assert [value for name, value in answer.fields if name == "set-cookie"] == ["theme=light; Path=/"]
+    assert not answer.headers.keys() & {"x-internal", "x-other", "server"}
+    assert answer.headers["via"] == "1.1 bff"

@@ -20,7 +20,7 @@ from tests.conftest import GatewayFactory, Running, eventually, save
 
 pytestmark = pytest.mark.anyio
 
-MANY = 2000 if os.environ.get("BFF_SOAK") else 150
+MANY = 2000 if os.environ.get("BFF_SOAK") else 90
 Write = Callable[[Mapping[str, str | bytes]], Path]
 
 NOTED = """

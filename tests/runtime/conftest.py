@@ -29,12 +29,13 @@ from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.activator import Activator
 from bff.runtime.function import Function
-from bff.runtime.handlerthreads import Stuck
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
+from bff.runtime.loaderthreads import LoaderThreads
 from bff.runtime.publisher import Publisher
 from bff.runtime.settings import Settings
 from bff.runtime.shelf import Shelf
+from bff.runtime.stuck import Stuck
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop
 from bff.sdk.invocation import Incoming, Invocation
@@ -81,14 +82,16 @@ class Runtime:
         self.signals = Signals()
         for kind in HEARD:
             self.signals.listen(kind, self.heard.append)
-        self.loader_thread = Threads("bff-loader", 1)
+        stuck = Stuck(self.signals.emit)
+        self.loader_thread = LoaderThreads("bff-loader", clock=clock, stuck=stuck)
+        self.reader_thread = Threads("bff-reader", 1)
         self.store_thread = Threads("bff-store", 1)
         self.store = Store(
             SQLite(None, wall=clock.wall), thread=self.store_thread, clock=clock, is_ephemeral=dev
         )
         self.publisher = Publisher(
             self.store,
-            shelf=Shelf(self.store, root=root, thread=self.loader_thread),
+            shelf=Shelf(self.store, root=root, thread=self.reader_thread),
             clock=clock,
             signals=self.signals,
             dev=dev,
@@ -97,9 +100,10 @@ class Runtime:
             clock=clock,
             loader=loader,
             loader_thread=self.loader_thread,
+            reader_thread=self.reader_thread,
             senders=dict,
             logger=lambda invocation: None,
-            stuck=Stuck(self.signals.emit),
+            stuck=stuck,
         )
         self.invoker = Invoker(clock=clock)
         self._dev = dev
@@ -174,6 +178,7 @@ class Runtime:
         await self.store.close()
         self.store_thread.close()
         self.loader_thread.close()
+        self.reader_thread.close()
 
 
 def split(

@@ -49,7 +49,7 @@ def load(folder: Path, **functions: str) -> tuple[Imported, float]:
     for name, text in functions.items():
         (folder / "functions" / f"{name}.py").write_text(dedent(text), "utf-8")
     taken = snapshot.take(folder / "functions", "home")
-    with Loader() as loader, ImportWatch(time.monotonic) as watch:
+    with Loader() as loader, ImportWatch(time.monotonic, loader) as watch:
         loader.load(Revision("home-00001", "home", taken, 0.0))
     return watch.tree(), watch.compiling
 
@@ -184,7 +184,7 @@ def test_what_fails_fails_as_it_would(tmp_path: Path, packages: Packages) -> Non
 def test_other_threads_import_unwatched(packages: Packages) -> None:
     """Only what the thread that warms imports is measured."""
     packages({"theirs.py": "", "ours.py": ""})
-    with ImportWatch(time.monotonic) as watch:
+    with Loader() as loader, ImportWatch(time.monotonic, loader) as watch:
         thread = threading.Thread(target=importlib.import_module, args=("theirs",))
         thread.start()
         thread.join()
@@ -197,7 +197,7 @@ def test_c_code_and_built_in_modules_are_measured_too(packages: Packages) -> Non
     """Some of them run as they are made rather than executed."""
     names = [name for name in ("_zoneinfo", "_xxtestfuzz", "_testcapi") if name not in sys.modules]
     found = [name for name in names if importlib.util.find_spec(name) is not None]
-    with ImportWatch(time.monotonic) as watch:
+    with Loader() as loader, ImportWatch(time.monotonic, loader) as watch:
         for name in found:
             importlib.import_module(name)
     assert [child.name for child in watch.tree().children] == found

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed, FunctionNotLoaded, Overloaded
 from bff.revisions.revision import Revision
 from bff.runtime.activator import Activator
+from bff.runtime.keeper import Keeper
 from bff.runtime.lifecycle import State
 from bff.sdk.invocation import current
 from bff.sdk.reply import Answer
@@ -247,6 +248,7 @@ STORY = """
         async def handle(self):
             assert self.is_running, "a call on an instance that is not running"
             self.inside += 1
+            assert not story.limit or self.inside <= story.limit, "more calls inside than allowed"
             try:
                 await story.stay()
                 assert self.is_running, "stopped under a call"
@@ -262,6 +264,7 @@ class Story:
     """What functions import as ``story``: pauses of random length, and what has happened."""
 
     random: random.Random
+    limit: int = 0
     started: list[int] = field(default_factory=list)
     stopped: list[int] = field(default_factory=list)
     guests: list[asyncio.Future[None]] = field(default_factory=list)
@@ -302,6 +305,8 @@ STEPS = st.lists(
             "admit",
             "settings",
             "evict",
+            "crowd out",
+            "crowd out",
             "time",
             "turn",
             "wait",
@@ -323,7 +328,12 @@ class Teller:
         self.activators: set[Activator] = set()
         self.revisions: dict[str, Revision] = {}
         self.write()
-        self.function = runtime.function()
+        runtime.write(away="async def handle(): return 'away'")
+        runtime.function("away")
+        self.function = runtime.function(concurrency=story.limit)
+        self.keeper = Keeper(
+            functions=lambda: runtime.invoker.functions, clock=clock, signals=runtime.signals, max_warm=1
+        )
 
     def write(self, *, broken: bool = False) -> None:
         self.runtime.write(home=STORY.format(number=self.number) + ("\n1/0" if broken else ""))
@@ -335,6 +345,14 @@ class Teller:
 
     def other(self, work: Any) -> None:
         self.others.append(asyncio.create_task(work))
+
+    def evict(self, *, by_cap: bool) -> None:
+        """By the operator, or because another function becomes warm and only one may be."""
+        if by_cap:
+            self.runtime.invoker.functions["away"].rest()
+            self.other(self.runtime.body("away", seconds=100.0))
+        else:
+            self.function.rest()
 
     async def take(self, step: str) -> None:
         match step:
@@ -362,11 +380,15 @@ class Teller:
                     self.function.route(split(*chosen))
             case "settings":
                 self.function.reconfigure(
-                    settings(env={"N": str(self.number)}, timeout=float(len(self.others) + 1))
+                    settings(
+                        env={"N": str(self.number)},
+                        timeout=float(len(self.others) + 1),
+                        concurrency=self.story.limit,
+                    )
                 )
                 self.other(self.function.remake())
-            case "evict":
-                self.function.rest()
+            case "evict" | "crowd out":
+                self.evict(by_cap=step == "crowd out")
             case "time":
                 await self.clock.advance(0.6)
             case "wait":
@@ -378,7 +400,7 @@ class Teller:
         lives = self.function.lives
         self.activators |= {*lives.retired, *lives.values()}
         for activator in self.activators:
-            assert activator.in_flight >= 0
+            assert 0 <= activator.in_flight <= (self.story.limit or len(self.callers))
             assert (activator.instance is not None) == (activator.state in (State.WARM, State.IDLE))
         over = (State.DRAINING, State.EVICTED)
         assert all(live.state not in over for live in lives.values())
@@ -399,12 +421,13 @@ class Teller:
                 )
             else:
                 assert result.body.decode().isdigit()
-        assert all(activator.in_flight == 0 for activator in self.activators)
+        assert all(activator.in_flight == activator.waiting == 0 for activator in self.activators)
         await self.runtime.close()
         assert all(activator.state is State.EVICTED for activator in self.activators)
         assert sorted(self.story.started) == sorted(self.story.stopped), "each start has its stop"
-        evicted = self.runtime.of(Evicted)
-        assert len(evicted) == len(self.story.started) == len(self.runtime.of(WarmedUp))
+        evicted = [each for each in self.runtime.of(Evicted) if each.function == "home"]
+        warmed = [each for each in self.runtime.of(WarmedUp) if each.warm_up.function == "home"]
+        assert len(evicted) == len(self.story.started) == len(warmed)
         assert [each.stop_error for each in evicted if each.stop_error] == []
 
 
@@ -413,15 +436,16 @@ async def _quietly(work: Awaitable[None]) -> None:
         await work
 
 
-@given(STEPS, st.integers(0, 2**32))
+@given(STEPS, st.integers(0, 2**32), st.integers(0, 3))
 @hypothesis_settings(max_examples=120, deadline=None)
-def test_no_call_is_lost_and_none_meets_an_evicted_instance(steps: list[str], seed: int) -> None:
+def test_no_call_is_lost_and_none_meets_an_evicted_instance(steps: list[str], seed: int, limit: int) -> None:
     """Whatever happens in whatever order: every caller is answered, told why not, or has left; no handler
-    runs before its start or after its stop; every start has one stop; counts return to nothing.
+    runs before its start or after its stop, or beside more than ``concurrency`` allows; every start has one
+    stop, whether traffic, the operator or the cap on warm functions ended it; counts return to nothing.
     """
 
     async def tell() -> None:
-        clock, story = ManualClock(), Story(random.Random(seed))
+        clock, story = ManualClock(), Story(random.Random(seed), limit)
         sys.modules["story"] = story  # type: ignore[assignment]
         try:
             with tempfile.TemporaryDirectory() as folder:

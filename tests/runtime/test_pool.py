@@ -211,7 +211,7 @@ class Teller:
             root=runtime.root,
             dev=True,
             publisher=runtime.publisher,
-            workshop=replace(runtime.workshop, loader_thread=AtOnce()),  # type: ignore[arg-type]
+            workshop=replace(runtime.workshop, loader_thread=AtOnce(), reader_thread=AtOnce()),  # type: ignore[arg-type]
             signals=runtime.signals,
             forkserver=usual._making._forkserver,
             making=InMemory,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bff.errors import Overloaded
-from bff.runtime.threads import MAX_STUCK, Threads
+from bff.runtime.threads import MAX_STUCK, NoThreadLeft, Threads
 from tests.runtime.conftest import until
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +42,12 @@ class Blocked:
         self.entered.set()
         assert self.release.wait(10)
         return threading.current_thread().name
+
+
+def give_up_all(threads: Threads) -> None:
+    """Wait for none of those that run now."""
+    for job in list(threads._running):
+        assert threads._give_up(job)
 
 
 async def test_a_call_runs_in_a_daemon_thread_of_that_name(threads: Threads) -> None:
@@ -278,7 +284,7 @@ async def test_fresh_threads_take_over_from_those_that_hang() -> None:
     await until(hanging.entered.is_set)
     behind = asyncio.create_task(threads.run(lambda: threading.current_thread().name))
     await asyncio.sleep(0)
-    threads.replace()
+    give_up_all(threads)
     assert await behind == "test-2"
     assert "1 stuck" in repr(threads)
     hanging.release.set()
@@ -293,7 +299,7 @@ async def test_fresh_threads_take_over_from_those_that_hang() -> None:
 async def test_an_idle_thread_needs_no_replacement(threads: Threads) -> None:
     """It hangs in nothing."""
     await threads.run(lambda: None)
-    threads.replace()
+    give_up_all(threads)
     assert await threads.run(lambda: threading.current_thread().name) == "test-1"
 
 
@@ -302,7 +308,7 @@ async def test_one_that_came_back_serves_again_where_it_was_not_replaced() -> No
     threads, hanging = Threads("test", 1), Blocked()
     stuck = asyncio.create_task(threads.run(hanging))
     await until(hanging.entered.is_set)
-    threads.replace()
+    give_up_all(threads)
     assert names() == ["test-1"]
     hanging.release.set()
     assert await stuck == "test-1"
@@ -312,21 +318,25 @@ async def test_one_that_came_back_serves_again_where_it_was_not_replaced() -> No
 
 
 async def test_threads_that_hang_are_replaced_only_so_often() -> None:
-    """None of them can be killed: past the bound what waits has to wait, and is done when one comes back."""
+    """None of them can be killed: past the bound who waits is told at once, until one comes back."""
     threads, gate = Threads("test", 1), threading.Event()
     hanging = []
     for _ in range(MAX_STUCK + 1):
         assert threads.can_serve
         hanging.append(threads.submit(gate.wait))
         await until(lambda: len(threads._running) == len(hanging))
-        threads.replace()
-    assert not threads.can_serve
-    behind = threads.submit(lambda: "behind")
-    await asyncio.sleep(0.01)
-    assert (len(names()), behind.done()) == (MAX_STUCK + 1, False)
+        behind = threads.submit(lambda: "behind")
+        (job,) = (each for each in threads._running if not each.is_stuck)
+        threads._give_up(job)
+        if threads.can_serve:
+            assert await behind == "behind"
+    assert (len(names()), threads.can_serve) == (MAX_STUCK + 1, False)
+    with pytest.raises(NoThreadLeft):
+        await behind
+    with pytest.raises(NoThreadLeft):
+        threads.submit(lambda: None)
     gate.set()
     await asyncio.gather(*hanging)
-    assert await behind == "behind"
     assert await threads.run(lambda: "again") == "again"
     threads.close()
     await until(lambda: names() == [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bff.sdk.failures import BadServiceCall, ServiceAnswered
+from bff.sdk.headerrules import HeaderRules
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.service import Service
 from bff.services import forward
@@ -273,3 +275,94 @@ def test_whatever_a_caller_sends_only_the_list_travels(headers: list[tuple[bytes
     assert set(carried) <= {"x-a", "cookie", "traceparent", "x-request-id"}
     for pair in carried.get("cookie", "").split("; "):
         assert not pair or pair.partition("=")[0].strip() == "theme"
+
+
+ALLOWED = {"headers": ["authorization", "accept-language", "x-tenant"], "cookies": ["theme"]}
+
+
+async def test_a_service_sees_what_its_own_list_allows_too(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """Of what the route lets travel; a function's own words are not a caller's, and cookies have a list of their own."""
+    good = await upstream()
+    call = invocation(headers=CALLER, forwarding=ALLOWED)
+    rules = {
+        "allow": ["x-tenant"],
+        "set": {"X-Fixed": "1"},
+        "add": {"x-tenant": "added"},
+        "remove": ["x-noise"],
+    }
+    await service(good.url, call, request_headers=rules, headers={"authorization": "Bearer own"}).get(
+        "/", headers={"x-mine": "1", "x-noise": "1", "x-fixed": "mine"}
+    )
+    headers = good.requests[0].headers
+    assert set(headers) == SENT_ALWAYS | {"x-tenant", "x-fixed", "x-mine", "cookie", "authorization"}
+    assert (headers["x-tenant"], headers["x-fixed"]) == ("t1, t2, added", "1")
+    assert (headers["cookie"], headers["authorization"]) == ("theme=dark", "Bearer own")
+
+
+async def test_a_services_rules_may_keep_cookies_away(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    good = await upstream()
+    call = invocation(headers=CALLER, forwarding=ALLOWED)
+    await service(good.url, call, request_headers={"remove": "cookie"}).get("/")
+    assert "cookie" not in good.requests[0].headers
+
+
+async def test_a_routes_rules_go_before_the_services(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """For every call the route's function makes, of whatever the function says itself too."""
+    good = await upstream()
+    call = invocation(headers=CALLER, forwarding=ALLOWED)
+    assert call.incoming is not None
+    rules = HeaderRules(remove=frozenset({"accept-language"}), set={"x-a": "route"}, add={"x-b": "route"})
+    call.incoming.forwarding = replace(call.incoming.forwarding, rules=rules)
+    await service(good.url, call, request_headers={"add": {"x-a": "service"}}).get(
+        "/", headers={"x-b": "mine"}
+    )
+    headers = good.requests[0].headers
+    assert (headers["x-a"], headers["x-b"]) == ("route, service", "mine, route")
+    assert "accept-language" not in headers
+
+
+@pytest.mark.parametrize(
+    ("rules", "status"),
+    [
+        ({}, 401),
+        ({"remove": ["authorization"]}, 502),
+        ({"allow": []}, 502),
+        ({"set": {"authorization": "x"}}, 502),
+    ],
+)
+async def test_a_401_is_the_callers_where_its_credential_went_along(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation, rules: Any, status: int
+) -> None:
+    """And ours where the rules kept it here."""
+
+    async def refuse(talk: Any) -> None:
+        await talk.answer(401)
+
+    call = invocation(headers=CALLER, forwarding={"headers": ["authorization"]})
+    with pytest.raises(ServiceAnswered) as failure:
+        await service((await upstream(refuse)).url, call, request_headers=rules).get("/")
+    assert failure.value.status == status
+
+
+NAMED = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.sampled_from(["1", "2"]))
+NAMES = st.frozensets(st.sampled_from(["a", "b", "c"]))
+
+
+@given(NAMED, st.none() | NAMES, NAMES, NAMED, NAMED)
+def test_rules_mean_the_same_for_calls_and_for_what_passes(
+    fields: dict[str, str], allow: frozenset[str] | None, remove: frozenset[str], fixed: Any, added: Any
+) -> None:
+    """As a mapping whose values are joined, or line by line."""
+    rules = HeaderRules(allow=allow, remove=remove, set=fixed, add=added)
+    joined: dict[str, str] = {}
+    for name, value in rules.passed([(name.encode(), value.encode()) for name, value in fields.items()]):
+        text = value.decode()
+        joined[name.decode()] = f"{joined[name.decode()]}, {text}" if name.decode() in joined else text
+    assert rules.changed(rules.allowed(fields)) == joined
+    assert all(name in fixed or name in added for name in joined if name in remove)

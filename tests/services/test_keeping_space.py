@@ -15,8 +15,8 @@ def config(**headers: str) -> ServiceConfig:
 
 def test_other_headers_of_routes_yaml_are_another_space() -> None:
     """A reload that changes the tenant's header finds nothing of the one before; no secret is in the name."""
-    one, two = (_space("users", config(**{"x-tenant": tenant})) for tenant in ("alpha", "beta"))
+    one, two = (_space("users", config(**{"x-tenant": tenant}), "") for tenant in ("alpha", "beta"))
     assert one != two
     assert "alpha" not in one
-    assert one == _space("users", config(**{"X-Tenant": "alpha"}))
-    assert _space("users", config()) == "service users"
+    assert one == _space("users", config(**{"X-Tenant": "alpha"}), "")
+    assert _space("users", config(), "") == "service users"

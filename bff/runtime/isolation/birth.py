@@ -83,7 +83,7 @@ async def _compiled(
 
     try:
         with Expiry(workshop.clock, workshop.clock.now() + settings.warm_up_timeout):
-            package, head, body = await workshop.loader_thread.run(compiled)
+            package, head, body = await workshop.reader_thread.run(compiled)
     except TimeoutError:
         why = f"its turn to be compiled did not come within {settings.warm_up_timeout:g} s"
         raise _failure(revision, why, "raise warm_up_timeout in routes.yaml") from None

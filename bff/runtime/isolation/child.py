@@ -115,6 +115,7 @@ class Child:
             "load": self._load,
             "check": self._check,
             "alive": self._alive,
+            "pulse": self._pulse,
             "approve": self._approve,
             "stop": self._stop,
         }
@@ -130,10 +131,12 @@ class Child:
         self._senders.hear(head["services"])
         revision, settings = parcel.unpacked(head, body)
         place = f"{revision.snapshot.root.name}/{revision.snapshot.modules[revision.function]}"
+        thread = TellingThreads("bff-loader", 1, told=lambda: self.exchange.note("loaded", {}))
         self._workshop = Workshop(
             clock=self._clock,
             loader=self._loader,
-            loader_thread=TellingThreads("bff-loader", 1, told=lambda: self.exchange.note("loaded", {})),
+            loader_thread=thread,
+            reader_thread=thread,  # the gateway has read and compiled everything
             senders=lambda: self._senders.by_name,
             logger=logger_for(self.exchange),
             publish=publisher_for(self.exchange),
@@ -213,6 +216,10 @@ class Child:
         is_alive, why = said if is_pair else (said, "")
         return Reply({"is_alive": is_alive is None or bool(is_alive), "why": str(why)})
 
+    async def _pulse(self, _number: int, _head: Head, _body: bytes) -> Reply:
+        """That this is answered is all there is to say."""
+        return Reply()
+
     async def _approve(self, _number: int, head: Head, _body: bytes) -> Reply:
         assert self._instance is not None
         said = await approval.said_by(self._instance, self._clock, head["within"])
@@ -222,8 +229,10 @@ class Child:
         """What went on after its answer may end first; then the handler's ``stop``, then the process."""
         assert self._instance is not None
         assert self._workshop is not None
-        await self.exchange.settle(head["limit"] / 2, but=number)
-        why = await warmup.stop(self._instance, self._workshop, head["limit"])
+        limit = head["limit"]
+        until = self._clock.now() + limit
+        await self.exchange.settle(limit / 2, but=number)
+        why = await warmup.stop(self._instance, self._workshop, limit, until=until)
         return Reply({"why": why}, after=_ended)
 
 

@@ -110,6 +110,19 @@ class Forkserver:
         self._waiting.append((forked, ended))
         return await forked
 
+    async def rehearse(self) -> None:
+        """Return when it has done its imports, and a child that found nobody has come and gone.
+
+        Raises:
+            ForkFailed: there will be none.
+
+        """
+        ended = asyncio.Event()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            await self.fork(theirs, memory=0, ended=lambda _code: ended.set())
+        await ended.wait()
+
     def _readable(self) -> None:
         assert self._socket is not None
         try:

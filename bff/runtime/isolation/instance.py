@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import linecache
-import os
-import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 
-from bff.clock import Expiry, Timer
+from bff.clock import Expiry
 from bff.errors import FunctionCrashed, FunctionFailed, GatewayDraining, OutOfMemory
 from bff.measured import WarmUp
 from bff.revisions.loader import Package
 from bff.revisions.revision import Revision
+from bff.runtime import hooks
 from bff.runtime.isolation import birth, remote, whole
 from bff.runtime.isolation.desk import Desk
 from bff.runtime.isolation.exchange import Exchange, Question, Reply
 from bff.runtime.isolation.failures import rebuilt
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.frames import Channel, ChannelClosed, Head
-from bff.runtime.isolation.limits import ProcessLimits, private_bytes
+from bff.runtime.isolation.leavers import Leavers
+from bff.runtime.isolation.limits import ProcessLimits
+from bff.runtime.isolation.process import Process
 from bff.runtime.settings import Settings
 from bff.runtime.warmup import Workshop
 from bff.sdk.handler import ContractBroken
@@ -35,6 +35,8 @@ from bff.sdk.reply import Answer
 
 GRACE = 1.0
 """Seconds beyond a limit that the process keeps itself, before it is not believed any more."""
+TICK = 0.002
+"""Seconds that a timer may come too early: libuv counts in whole milliseconds."""
 LAST_WORDS = 0.2
 """Seconds for what a process that has ended said before, where something else holds its channel open."""
 KILLED_WITHIN = 5.0
@@ -43,9 +45,9 @@ KILLED_WITHIN = 5.0
 
 class ProcessInstance:
     """Mutable state: ``pid``, ``on_gone``, ``on_settled``, ``on_stuck``, ``on_first_call``, ``alive`` and ``bytes_returned``; ``_calls`` so
-    far, ``_callers`` inside now, ``_timers`` of cancelled calls that have not ended, ``_stuck`` of them that
-    should have, ``_going_on`` of answered calls that have not ended; ``_why_leaving``, set once; ``_exit``,
-    ``_is_wanted``, ``_is_lost`` and ``_has_ended``: how it ended, by whose will, and that it did.
+    far, ``_callers`` inside now, ``_leavers`` that were cancelled and have not ended, ``_going_on`` of answered calls
+    that have not ended; ``_why_leaving``, set once; ``_exit``,
+    ``_is_wanted``, ``_is_lifeless``, ``_is_lost`` and ``_has_ended``: how it ended, by whose will, and that it did.
 
     ``on_gone`` is told why when the process ends unasked, ``on_settled`` is called when a
     cancelled call has ended, ``on_stuck`` when it has not in time: no further call shall enter then. ``alive`` is there if the handler has such a hook.
@@ -55,7 +57,6 @@ class ProcessInstance:
         self.function = package.revision.function
         self.package = package
         self.limits = limits
-        self.pid = 0
         self.bytes_returned = 0
         self.on_gone: Callable[[str], object] | None = None
         self.on_settled: Callable[[], object] | None = None
@@ -72,13 +73,19 @@ class ProcessInstance:
         )
         self._services: list[str] = []
         self._checked: set[tuple[str, ...]] = set()
+        self._process = Process()
         self._calls = 0
         self._callers = 0
-        self._timers: dict[int, Timer] = {}
-        self._stuck: set[int] = set()
+        self._leavers = Leavers(
+            self._exchange,
+            clock=self._clock,
+            limits=limits,
+            settled=self._settled,
+            overstayed=self._overstayed,
+            lifeless=self._lifeless,
+        )
         self._going_on: dict[int, asyncio.Future[None]] = {}
         self._why_leaving = ""
-        self._exit: int | None = None
         self._is_wanted = False
         self._is_lost = False
         self._has_ended = asyncio.Event()
@@ -127,7 +134,7 @@ class ProcessInstance:
         ours, theirs = socket.socketpair()
         with theirs:
             await self._exchange.channel.open(ours)
-            self.pid = await forkserver.fork(theirs, memory=self.limits.memory, ended=self._exited)
+            self._process.pid = await forkserver.fork(theirs, memory=self.limits.memory, ended=self._exited)
 
     def load(self, head: Head, body: bytes, parameters: set[tuple[str, ...]]) -> Question:
         """Ask the process to load a parcel, whose routes have these path parameters."""
@@ -141,6 +148,11 @@ class ProcessInstance:
             self.alive = self._ask_alive
 
     @property
+    def pid(self) -> int:
+        """The process's id; 0 until there is one."""
+        return self._process.pid
+
+    @property
     def is_alive(self) -> bool:
         """Whether it takes calls; once False it is to be stopped when the last one has left, and replaced."""
         return not self._why_leaving and not self._is_lost
@@ -148,7 +160,7 @@ class ProcessInstance:
     @property
     def lingering(self) -> int:
         """Calls that were cancelled and still go on: whoever made them is gone, their places are not free."""
-        return len(self._timers)
+        return len(self._leavers)
 
     async def check(self, path_parameters: tuple[str, ...]) -> None:
         """Return if the handler fits such a route.
@@ -188,7 +200,7 @@ class ProcessInstance:
             return f"check() did not end within {limit:g} s", None
         except ChannelClosed:
             await self._has_ended.wait()
-            return f"its process {self._how()} in check()", None
+            return f"its process {self.how_it_ended()} in check()", None
         why: tuple[str, int | None] | None = reply.head["said"] and tuple(reply.head["said"])
         return why
 
@@ -196,7 +208,7 @@ class ProcessInstance:
         """Run the handler.
 
         Cancelling it cancels the handler; one that does not stop then costs the process its life, once no
-        other caller is inside.
+        other caller is inside, or at once where it holds the event loop.
 
         Raises:
             BffError: the caller's values do not fit, the handler failed, or a service it needs did.
@@ -220,12 +232,13 @@ class ProcessInstance:
             await self._has_ended.wait()
             if self._is_wanted:
                 raise GatewayDraining from None
-            raise FunctionCrashed(self.function, self._how()) from None
+            raise FunctionCrashed(self.function, self.how_it_ended()) from None
         except OutOfMemory:
             self._retire("it has reached its memory limit")
             raise
         except asyncio.CancelledError as error:
-            self._let_go(question)
+            if not self._is_lost:
+                self._leavers.let_go(question, is_late=invocation.remaining() < TICK)
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
@@ -251,31 +264,24 @@ class ProcessInstance:
         rest.add_done_callback(_heard)
         return rest
 
-    def _let_go(self, question: Question) -> None:
-        number = question.number
-        if not self._is_lost:
-            at = self._clock.now() + self.limits.kill_after
-            self._timers[number] = self._clock.call_at(at, self._overstay, number)
-        question.drop(partial(self._left, number))
+    def _settled(self) -> None:
+        if self.on_settled is not None:
+            self.on_settled()
 
-    def _left(self, call: int) -> None:
-        self._stuck.discard(call)
-        timer = self._timers.pop(call, None)
-        if timer is not None:
-            timer.cancel()
-            if self.on_settled is not None:
-                self.on_settled()
-
-    def _overstay(self, call: int) -> None:
-        self._stuck.add(call)
+    def _overstayed(self) -> None:
         self._retire("a handler did not stop when it was cancelled")
         if self.on_stuck is not None:
             self.on_stuck()
         self._end_if_stuck()
 
     def _end_if_stuck(self) -> None:
-        if self._stuck and not self._callers:
+        if self._leavers.are_stuck and not self._callers:
             self._kill()
+
+    def _lifeless(self) -> None:
+        self._process.is_lifeless = True
+        self._retire("a handler holds its event loop")
+        self._kill()
 
     def _retire(self, why: str) -> None:
         self._why_leaving = self._why_leaving or why
@@ -300,7 +306,9 @@ class ProcessInstance:
         return reply.head["is_alive"], reply.head["why"]
 
     async def stop(self, limit: float) -> str | None:
-        """Run the handler's ``stop`` and end the process, always; why ``stop`` failed, or None."""
+        """Let what goes on after its answer end, run the handler's ``stop``, both within ``limit``, and end the
+        process, always; why ``stop`` failed, or None.
+        """
         if self._has_ended.is_set():
             return None  # how it ended was told then
         self._is_wanted = True
@@ -308,14 +316,14 @@ class ProcessInstance:
         self.bytes_returned = self.memory()
         why: str | None = None
         try:
-            with Expiry(self._clock, self._clock.now() + 1.5 * limit + GRACE):
+            with Expiry(self._clock, self._clock.now() + limit + hooks.GRACE):
                 why = (await self._exchange.ask("stop", {"limit": limit})).head["why"]
             await self._gone_within(LAST_WORDS)
         except TimeoutError:
             why = f"stop did not end within {limit:g} s"
         except ChannelClosed:
             await self._has_ended.wait()
-            why = f"its process {self._how()} in stop"
+            why = f"its process {self.how_it_ended()} in stop"
         finally:
             self._kill()
         await self._gone_within(KILLED_WITHIN)
@@ -334,30 +342,19 @@ class ProcessInstance:
     def _kill(self) -> None:
         if not self.pid:
             self._exchange.channel.close()  # its id is not known yet; it ends when it finds nobody there
-        elif self._exit is None:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+        self._process.kill()
 
     def memory(self) -> int:
         """Bytes that only this process has; 0 where nothing tells."""
-        return 0 if self._exit is not None or not self.pid else private_bytes(self.pid)
+        return self._process.memory()
 
     def how_it_ended(self) -> str:
         """In words that go on from "its process"."""
-        return self._how()
-
-    def _how(self) -> str:
-        if self._exit is None:
-            return "vanished"
-        if self._exit >= 0:
-            return f"exited with code {self._exit}"
-        with suppress(ValueError):
-            return f"was ended by signal {-self._exit} ({signal.Signals(-self._exit).name})"
-        return f"was ended by signal {-self._exit}"
+        return self._process.how()
 
     def _exited(self, code: int) -> None:
         """The forkserver says so. What it said before it ended may still be on its way."""
-        self._exit = code
+        self._process.code = code
         if self._is_lost:
             self._end()
         else:
@@ -366,7 +363,7 @@ class ProcessInstance:
     def _lost(self) -> None:
         """The channel has closed: everything that was said is heard."""
         self._is_lost = True
-        if self._exit is not None or not self.pid:
+        if self._process.code is not None or not self.pid:
             self._end()
         else:
             self._kill()  # it may only have closed the channel
@@ -376,14 +373,12 @@ class ProcessInstance:
         if self._has_ended.is_set():
             return
         self._has_ended.set()
-        self._retire(f"its process {self._how()}")
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._retire(f"its process {self.how_it_ended()}")
+        self._leavers.close()
         going_on, self._going_on = self._going_on, {}
         for rest in going_on.values():
             if not rest.done():
-                rest.set_exception(FunctionCrashed(self.function, self._how()))
+                rest.set_exception(FunctionCrashed(self.function, self.how_it_ended()))
         for filename in self.package.filenames():  # of tracebacks that were shown
             linecache.cache.pop(filename, None)
         if self.on_gone is not None and not self._is_wanted:

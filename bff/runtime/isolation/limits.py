@@ -19,12 +19,14 @@ class ProcessLimits:
     """Of one process. Bytes and seconds; 0 is no limit.
 
     ``memory`` is what the function may take beyond what a process has when it is born. ``max_calls`` is
-    after how many calls it is replaced, ``kill_after`` how long a handler that was cancelled may go on.
+    after how many calls it is replaced, ``kill_after`` how long a handler that was cancelled may go on,
+    ``pulse_within`` how long the event loop may stand still after a call's deadline.
     """
 
     memory: int = 0
     max_calls: int = 0
     kill_after: float = 0.1
+    pulse_within: float = 2.0
 
 
 def limit_memory(extra: int) -> None:

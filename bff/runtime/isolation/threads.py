@@ -14,7 +14,9 @@ T = TypeVar("T")
 class PatientThreads(Threads):
     """Whoever is cancelled while waiting for a job that runs leaves when it has ended, not before."""
 
-    async def run(self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None) -> T:
+    async def run(
+        self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None, of: object = None
+    ) -> T:
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         owner: dict[str, str] = {}
 
@@ -28,7 +30,7 @@ class PatientThreads(Threads):
                 loop.call_soon_threadsafe(ended.set)
 
         try:
-            return await super().run(job, unheard=unheard)
+            return await super().run(job, unheard=unheard, of=of)
         except asyncio.CancelledError:
             if owner.setdefault("is", "caller") == "thread":
                 await ended.wait()
@@ -42,7 +44,9 @@ class TellingThreads(Threads):
         super().__init__(name, size)
         self._told = told
 
-    async def run(self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None) -> T:
-        result = await super().run(call, unheard=unheard)
+    async def run(
+        self, call: Callable[[], T], *, unheard: Callable[[T], object] | None = None, of: object = None
+    ) -> T:
+        result = await super().run(call, unheard=unheard, of=of)
         self._told()
         return result

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bff.clock import Clock
 from bff.services.discovery.registry import Registry, whole
 from bff.services.resolver import Address, Found, NotResolved, Question
 
@@ -26,37 +27,21 @@ def resolver(question: Question) -> Nacos:
     return Nacos(question)
 
 
-class Nacos:
-    """One service. Mutable state: ``_token`` and until when it is good."""
+class Login:
+    """A name and a password as what proves them. Mutable state: ``_token`` and until when it is good."""
 
-    timeout = 10.0
-
-    def __init__(self, question: Question) -> None:
-        self._clock = question.clock
-        self._registry = Registry(question.server or "http://127.0.0.1:8848")
-        self._refresh = question.refresh
-        self._user, self._password = question.option("username"), question.option("password")
-        asked = {
-            "serviceName": question.name,
-            "groupName": question.option("group", "DEFAULT_GROUP"),
-            "namespaceId": question.option("namespace", "public"),
-            "clusterName": question.option("cluster"),
-        }
-        self._asked = {name: value for name, value in asked.items() if value}
+    def __init__(self, registry: Registry, user: str, password: str, *, clock: Clock) -> None:
+        self._registry, self._user, self._password, self._clock = registry, user, password, clock
         self._token = ""
         self._until = 0.0
 
-    async def resolve(self) -> Found:
-        """See :class:`bff.services.resolver.Resolver`."""
-        headers = await self._identity()
-        try:
-            body, _ = await self._registry.ask("GET", LIST, params=self._asked, headers=headers)
-        except NotResolved:
-            self._until = 0.0  # perhaps the token was withdrawn
-            raise
-        return Found(addresses=addresses(data_of(body)), ttl=self._refresh)
+    async def headers(self) -> dict[str, str]:
+        """What a request carries; nothing where nobody has to log in.
 
-    async def _identity(self) -> dict[str, str]:
+        Raises:
+            NotResolved: Nacos does not let them in.
+
+        """
         if not self._user:
             return {}
         now = self._clock.now()
@@ -67,6 +52,39 @@ class Nacos:
             self._token, seconds = token_of(answer)
             self._until = now + max(seconds - EARLY, seconds / 2)
         return {"accesstoken": self._token}
+
+    def forget(self) -> None:
+        """Log in anew the next time: perhaps the token was withdrawn."""
+        self._until = 0.0
+
+
+class Nacos:
+    """One service. Immutable but for connections and login."""
+
+    timeout = 10.0
+
+    def __init__(self, question: Question) -> None:
+        self._registry = Registry(question.server or "http://127.0.0.1:8848")
+        self._refresh = question.refresh
+        user, password = question.option("username"), question.option("password")
+        self._login = Login(self._registry, user, password, clock=question.clock)
+        asked = {
+            "serviceName": question.name,
+            "groupName": question.option("group", "DEFAULT_GROUP"),
+            "namespaceId": question.option("namespace", "public"),
+            "clusterName": question.option("cluster"),
+        }
+        self._asked = {name: value for name, value in asked.items() if value}
+
+    async def resolve(self) -> Found:
+        """See :class:`bff.services.resolver.Resolver`."""
+        headers = await self._login.headers()
+        try:
+            body, _ = await self._registry.ask("GET", LIST, params=self._asked, headers=headers)
+        except NotResolved:
+            self._login.forget()
+            raise
+        return Found(addresses=addresses(data_of(body)), ttl=self._refresh)
 
     async def aclose(self) -> None:
         """Close its connections."""

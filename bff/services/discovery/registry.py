@@ -30,6 +30,7 @@ class Registry:
         *,
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        json: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[Any, Mapping[str, str]]:
         """The parsed body (None where there is none) and the header fields of a 2xx answer.
@@ -42,7 +43,7 @@ class Registry:
 
         try:
             answer = await self._connected().request(
-                method, self._server + path, params=params, data=form, headers=headers
+                method, self._server + path, params=params, data=form, json=json, headers=headers
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NotResolved(f"{self._server} could not be asked: {type(error).__name__}") from error

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bff.clock import Deadline, Expiry, SystemClock
+from bff.clock import Clock, Deadline, Expiry, SystemClock
 from bff.config import ServiceConfig
 from bff.errors import DeadlineExceeded, FunctionNotLoaded
 from bff.measured import WarmUp
@@ -27,6 +27,7 @@ from bff.sdk.invocation import Forwarding, Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services.client import ServiceClient
 from bff.telemetry.logs import FunctionLogs
+from bff.testing import ManualClock
 from tests.conftest import write
 
 WITHIN = 5.0
@@ -61,9 +62,11 @@ class Noted:
 class Yard:
     """Starts functions in processes and calls them."""
 
-    def __init__(self, root: Path, loader: Loader, forkserver: Forkserver) -> None:
+    def __init__(
+        self, root: Path, loader: Loader, forkserver: Forkserver, clock: Clock | None = None
+    ) -> None:
         self.root = root
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self.forkserver = forkserver
         self.senders: dict[str, Any] = {}
         self.logs = Noted()
@@ -76,6 +79,7 @@ class Yard:
             clock=self.clock,
             loader=loader,
             loader_thread=self.threads,
+            reader_thread=self.threads,
             senders=lambda: self.senders,
             logger=FunctionLogs(lines),
         )
@@ -119,6 +123,12 @@ class Yard:
         self.instances.append(instance)
         self.warm_ups.append(warmed)
         return instance
+
+    async def close(self) -> None:
+        for instance in self.instances:
+            instance.kill()
+            await asyncio.wait_for(instance.gone(), WITHIN)
+        self.threads.close()
 
     async def refused(self, home: str, **changed: Any) -> FunctionNotLoaded:
         with pytest.raises(FunctionNotLoaded) as caught:
@@ -209,10 +219,17 @@ def loader() -> Iterator[Loader]:
 async def yard(tmp_path: Path, loader: Loader, forkserver: Forkserver) -> AsyncIterator[Yard]:
     yard = Yard(tmp_path / "functions", loader, forkserver)
     yield yard
-    for instance in yard.instances:
-        instance.kill()
-        await asyncio.wait_for(instance.gone(), WITHIN)
-    yard.threads.close()
+    await yard.close()
+
+
+@pytest.fixture
+async def still_yard(
+    tmp_path: Path, loader: Loader, forkserver: Forkserver, clock: ManualClock
+) -> AsyncIterator[Yard]:
+    """One where the gateway's clock stands still; its processes have their own."""
+    yard = Yard(tmp_path / "functions", loader, forkserver, clock)
+    yield yard
+    await yard.close()
 
 
 async def until(condition: Callable[[], Any], within: float = WITHIN) -> None:

@@ -113,23 +113,64 @@ async def test_a_handler_that_stops_late_is_not_killed_but_its_process_is_replac
     assert yard.gone == []
 
 
-async def test_at_the_latest_the_others_deadlines_end_it(yard: Yard) -> None:
-    """They are stuck behind the loop: each is told at its own deadline."""
+async def test_where_the_loop_is_held_nobody_inside_waits_for_a_deadline(yard: Yard) -> None:
+    """Nothing they do would be heard: after the 504 of the one that loops the others are told 502."""
     instance = await yard.start(
         """
         import asyncio
         async def handle(stuck: bool = False):
             while stuck: pass
-            await asyncio.sleep(60)
-        """
+            await asyncio.sleep(600)
+        """,
+        limits=ProcessLimits(pulse_within=0.3),
     )
-    other = asyncio.create_task(yard.call(instance, timeout=0.6))
+    others = [asyncio.create_task(yard.call(instance, timeout=600)) for _ in range(2)]
     await asyncio.sleep(0.05)
     with pytest.raises(DeadlineExceeded):
         await yard.call(instance, "stuck=true", timeout=0.2)
+    for other in others:
+        with pytest.raises(FunctionCrashed, match="was killed, because a handler held its event loop"):
+            await asyncio.wait_for(other, 20)
+    assert not is_running(instance.pid)
+    assert yard.gone == ["a handler did not stop when it was cancelled"]
+
+
+async def test_a_loop_that_is_busy_for_a_while_is_no_dead_one(yard: Yard) -> None:
+    """It answers in time, and whoever is inside finishes."""
+    instance = await yard.start(
+        """
+        import asyncio, time
+        async def handle(busy: float = 0, rest: float = 0):
+            await asyncio.sleep(0.05)
+            time.sleep(busy)
+            await asyncio.sleep(rest)
+        """,
+        limits=ProcessLimits(pulse_within=20.0),
+    )
+    other = asyncio.create_task(yard.call(instance, "rest=0.8"))
     with pytest.raises(DeadlineExceeded):
-        await other
-    await until(lambda: not is_running(instance.pid), 3.0)
+        await yard.call(instance, "busy=0.5", timeout=0.1)
+    assert (await other).status == 204
+    assert await instance.stop(1.0) is None
+
+
+async def test_a_caller_that_leaves_asks_for_no_pulse(yard: Yard) -> None:
+    """Only a deadline says that something is wrong: who computes for another caller may go on."""
+    instance = await yard.start(
+        """
+        import time
+        async def handle(busy: float = 0): time.sleep(busy)
+        """,
+        limits=ProcessLimits(kill_after=5.0, pulse_within=0.05),
+    )
+    busy = asyncio.create_task(yard.call(instance, "busy=0.8"))
+    await asyncio.sleep(0.05)
+    leaver = asyncio.create_task(yard.call(instance))
+    await asyncio.sleep(0.05)
+    leaver.cancel()
+    assert (await busy).status == 204
+    assert is_running(instance.pid)
+    assert await instance.stop(1.0) is None
 
 
 @pytest.mark.parametrize(

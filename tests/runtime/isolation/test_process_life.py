@@ -12,8 +12,10 @@ import pytest
 
 from bff.errors import BffError, DeadlineExceeded, FunctionNotLoaded, GatewayDraining
 from bff.revisions.loader import PREFIX, Loader
+from bff.runtime import hooks
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
+from bff.testing import ManualClock
 from tests.runtime.isolation.conftest import Yard, is_running, until
 
 pytestmark = pytest.mark.anyio
@@ -165,6 +167,57 @@ async def test_stop_that_goes_wrong_is_told_and_the_process_ends_all_the_same(
     )
     assert await instance.stop(0.2) == why
     assert not is_running(instance.pid)
+
+
+async def test_a_stop_that_holds_its_process_has_its_limit_and_no_more(
+    still_yard: Yard, tmp_path: Path, clock: ManualClock
+) -> None:
+    """Half a second after it, as anywhere, nobody waits any more; and the limit is what is told."""
+    began = tmp_path / "began"
+    instance = await still_yard.start(
+        f"""
+        import pathlib, time
+        class O:
+            def handle(self): ...
+            def stop(self):
+                pathlib.Path({str(began)!r}).touch()
+                time.sleep(600)
+        def new(): return O()
+        """
+    )
+    stopping = asyncio.create_task(instance.stop(2.0))
+    await until(began.exists)
+    await clock.advance(2.0)
+    assert not stopping.done()
+    await clock.advance(hooks.GRACE)
+    assert await asyncio.wait_for(stopping, 20) == "stop did not end within 2 s"
+    assert not is_running(instance.pid)
+
+
+async def test_what_goes_on_after_an_answer_is_part_of_the_limit(
+    still_yard: Yard, tmp_path: Path, clock: ManualClock
+) -> None:
+    """The hook has what is left of it: a timer that would ring with the whole limit does not ring."""
+    seen = tmp_path / "seen"
+    instance = await still_yard.start(
+        f"""
+        import asyncio, pathlib
+        from starlette.background import BackgroundTask
+        from starlette.responses import Response
+        rung = []
+        class O:
+            async def handle(self):
+                return Response("x", background=BackgroundTask(asyncio.sleep, 600))
+            async def stop(self):
+                asyncio.get_running_loop().call_later(1.8, rung.append, "too late")
+                try: await asyncio.sleep(600)
+                finally: pathlib.Path({str(seen)!r}).write_text(str(rung))
+        def new(): return O()
+        """
+    )
+    await still_yard.call(instance)
+    assert await instance.stop(2.0) == "stop did not end within 2 s"
+    assert seen.read_text() == "[]"
 
 
 async def test_a_stop_that_is_broken_off_kills(yard: Yard) -> None:

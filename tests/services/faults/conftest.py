@@ -241,7 +241,8 @@ class Scene:
     ) -> ServiceClient:
         options = {"timeout": "1s", "coalesce": False, "retries": {"backoff": "1ms"}, **config}
         options["url"] = f"{scheme}://localhost"
-        options["endpoints"] = [proxy.address for proxy in proxies]
+        if proxies:
+            options["endpoints"] = [proxy.address for proxy in proxies]
         make: Any = Transports(self.clock).make
         if cafile is not None:
             context = ssl.create_default_context(cafile=str(cafile))

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from bff.sdk.call import Adapters
-from bff.sdk.failures import ServiceError, ServiceTimedOut, ServiceUnreachable
+from bff.sdk.failures import NoHealthyEndpoint, ServiceError, ServiceTimedOut, ServiceUnreachable
 from bff.sdk.invocation import Invocation
 from bff.sdk.service import Service
+from tests.services.discovery.conftest import NameServer
 from tests.services.faults import conftest as faults
 
 pytestmark = pytest.mark.anyio
@@ -200,4 +201,68 @@ async def test_a_fault_that_comes_and_goes_never_mixes_answers(
             for outcome in await scene.passed(calls):
                 assert outcome == "x" * 6000 or isinstance(outcome, ServiceError)
     proxy.fault = faults.good
+    assert await scene.passed(calling(scene, client, invocation).run()) == "x" * 6000
+
+
+def tell(nameserver: NameServer, *proxies: Any) -> None:
+    """From now on these are the endpoints; nobody means that the name does not exist."""
+    nameserver.zone.clear()
+    if proxies:
+        records = [f"1 1 {each.port} local.internal." for each in proxies]
+        nameserver.zone["_http._tcp.users.internal", "SRV"] = (1, records)
+        nameserver.zone["local.internal", "A"] = (1, ["127.0.0.1"])
+
+
+async def asked_again(scene: Any, nameserver: NameServer) -> None:
+    """Let so much time pass that the name server has been asked twice: the first of these has had its effect then."""
+    async with asyncio.timeout(60):
+        for _ in range(2):
+            before = len(nameserver.asked)
+            while len(nameserver.asked) == before:
+                await scene.wait(0.25)
+                await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
+
+
+FOUND = {"type": "srv", "name": "_http._tcp.users.internal"}
+
+
+@pytest.mark.parametrize("mood", ["refuse", "garbage", "truncate", "nobody", "elsewhere"])
+async def test_a_name_server_that_flaps_takes_nothing_down(
+    scene: Any, invocation: MakeInvocation, nameserver: NameServer, mood: str
+) -> None:
+    """It fails, talks nonsense, forgets the name or names others, again and again: every call is answered."""
+    both = await scene.proxy(), await scene.proxy()
+    tell(nameserver, *both)
+    client = scene.client(
+        discovery={**FOUND, "server": nameserver.server}, outlier_detection={"consecutive_5xx": 0}
+    )
+    assert await scene.passed(calling(scene, client, invocation).run()) == "x" * 6000
+    for turn in range(4 * faults.ROUNDS):
+        is_good = turn % 2 == 1
+        nameserver.mood = "good" if is_good or mood in ("nobody", "elsewhere") else mood
+        tell(
+            nameserver,
+            *(both if is_good or mood not in ("nobody", "elsewhere") else both[1:] * (mood != "nobody")),
+        )
+        await asked_again(scene, nameserver)
+        for _ in range(3):
+            assert await scene.passed(calling(scene, client, invocation, "POST").run()) == "x" * 6000
+    assert scene.origin.arrived.count("POST") == 12 * faults.ROUNDS
+
+
+@pytest.mark.parametrize("mood", ["refuse", "nobody"])
+async def test_a_name_that_was_never_found_is_503_at_once(
+    scene: Any, invocation: MakeInvocation, nameserver: NameServer, mood: str
+) -> None:
+    """No name server that knows it: nobody waits for the deadline. With the first good answer calls go through."""
+    nameserver.mood = "good" if mood == "nobody" else mood
+    client = scene.client(discovery={**FOUND, "server": nameserver.server})
+    began = scene.clock.now()
+    outcome = await scene.passed(calling(scene, client, invocation).run())
+    assert isinstance(outcome, NoHealthyEndpoint)
+    assert scene.clock.now() - began <= 1.0 + GRACE
+    nameserver.mood = "good"
+    tell(nameserver, await scene.proxy())
+    await asked_again(scene, nameserver)
     assert await scene.passed(calling(scene, client, invocation).run()) == "x" * 6000

@@ -1,0 +1,1 @@
+"""The gateway in other people's registries: entered, renewed, and taken out."""
