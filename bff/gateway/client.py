@@ -51,6 +51,11 @@ class TrustedProxies:
         """Whether what this peer tells of others is believed."""
         return bool(self._networks) and self._trusts(peer)
 
+    @property
+    def are_any(self) -> bool:
+        """Whether anybody is trusted at all."""
+        return bool(self._networks)
+
     def is_https(self, scheme: str, peer: str, headers: Sequence[tuple[bytes, bytes]]) -> bool:
         """Whether the caller came over https: to us, or as a trusted proxy says, to it."""
         if scheme == "https":

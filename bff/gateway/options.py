@@ -6,11 +6,11 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from bff.errors import MethodNotAllowed, NotFound
-from bff.gateway.door.carried import Carried
+from bff.gateway.door.carried import Carried, Ready
 from bff.gateway.door.cors import ASKS_METHOD, ASKS_PRIVATE
 from bff.gateway.sender import Sender
 from bff.gateway.target import Table
-from bff.sdk.reply import Answer, HeaderPairs
+from bff.sdk.reply import Answer
 from bff.services.fields import first
 
 Scope = MutableMapping[str, Any]
@@ -42,9 +42,9 @@ def is_preflight(scope: Scope, carried: Carried, origin: bytes | None) -> bool:
     return any(name == ASKS_METHOD for name, _ in scope["headers"])
 
 
-def carried_by(carried: Carried, scope: Scope, table: Table, origin: bytes | None) -> HeaderPairs:
+def carried_by(carried: Carried, scope: Scope, table: Table, origin: bytes | None) -> Ready:
     """What the answer to this request carries, once it is known whether it came over https."""
-    if not carried.minds_https:
+    if not carried.minds_https or (scope["scheme"] == "http" and not table.proxies.are_any):
         return carried.fields(origin, is_https=False)
     peer = scope.get("client") or ("",)
     is_https = table.proxies.is_https(scope["scheme"], peer[0], scope["headers"])

@@ -13,6 +13,7 @@ from bff.clock import Clock
 from bff.errors import BffError, problem
 from bff.gateway import views
 from bff.gateway.door import caution, smaller
+from bff.gateway.door.carried import NOTHING, Ready
 from bff.gateway.door.codings import Compression
 from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.incomplete import with_errors
@@ -184,17 +185,21 @@ class Sender:
             body = b""  # what followed such a head would be read as the next answer (RFC 9110 §15.3.5)
         else:
             fields.append((b"content-length", b"%d" % len(body)))
-        self.add_own(fields, is_page=is_page, is_dated=is_dated)
-        await self.at_once(answer.status, fields, body)
+        carried = self._carried(fields)
+        self._add_own(fields, is_page=is_page, is_dated=is_dated)
+        if not isinstance(carried, Ready):
+            fields.extend(carried)
+            carried = NOTHING
+        await self.at_once(answer.status, fields, body, carried)
 
-    async def at_once(self, status: int, fields: HeaderPairs, body: bytes) -> None:
+    async def at_once(self, status: int, fields: HeaderPairs, body: bytes, carried: Ready = NOTHING) -> None:
         """Send a finished head and its body, in one write where the connection takes it."""
         connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
-        if connection is not None and connection.respond(self._scope, status, fields, body):
+        if connection is not None and connection.respond(self._scope, status, fields, body, carried):
             self.started = True
             self._invocation.status = status
             return
-        await self.head(status, fields)
+        await self.head(status, [*fields, *carried])
         await self._send({"type": "http.response.body", "body": body})
 
     async def piece(self, body: bytes, *, more: bool) -> None:
@@ -239,10 +244,16 @@ class Sender:
         self._invocation.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": fields})
 
-    def add_own(
+    def add_own(self, fields: HeaderPairs, *, is_page: bool = True, is_timed: bool = True) -> None:
+        """What we add to everything a function answers, and what every answer carries."""
+        carried = self._carried(fields)
+        self._add_own(fields, is_page=is_page, is_timed=is_timed)
+        fields.extend(carried)
+
+    def _add_own(
         self, fields: HeaderPairs, *, is_page: bool = True, is_dated: bool = False, is_timed: bool = True
     ) -> None:
-        """Identity, revision, completeness, timing and date: on everything a function answers. What was kept
+        """Identity, revision, completeness, timing and date. What was kept
         ``is_dated`` already: it has the date of its making. While the handler runs nothing ``is_timed`` yet.
 
         What is no page (a stream, an error) never calls itself complete, but does say what is missing already.
@@ -261,24 +272,23 @@ class Sender:
         fields.append((b"x-request-id", invocation.request_id.encode()))
         if not is_dated:
             fields.append(self._date.now())
-        self._carry(fields)
 
-    def _carry(self, fields: HeaderPairs) -> None:
-        extra = self._extra
+    def _carried(self, fields: HeaderPairs) -> HeaderPairs:
+        """What an answer with these fields carries besides."""
         for name, _ in fields:
             if name in caution.NAMES:
-                extra = caution.without_what_is_said(extra, fields)
-                break
-        fields.extend(extra)
+                return caution.without_what_is_said(self._extra, fields)
+        return self._extra
 
     def add_passing(self, fields: HeaderPairs) -> None:
         """What we add to a service's own answer: the request's id, what every answer carries, and a date if it has
         none (RFC 9110 §6.6.1).
         """
+        carried = self._carried(fields)
         fields.append((b"x-request-id", self._invocation.request_id.encode()))
         if not any(name == b"date" for name, _ in fields):
             fields.append(self._date.now())
-        self._carry(fields)
+        fields.extend(carried)
 
     def _add_incompleteness(self, fields: HeaderPairs, missing: list[str]) -> None:
         # Whatever the function said of caches, it said of the whole page (CDN-Cache-Control: RFC 9213).
