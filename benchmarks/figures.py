@@ -135,6 +135,8 @@ GOALS = (
         1.3,
         "x",
     ),
+    _goal("openapi.first", "OpenAPI of 500 routes, the first time", "≤", 1, "s"),
+    _goal("openapi.again", "OpenAPI of 500 routes, after routes.yaml has changed", "≤", 1, "s"),
     _goal("many.start", "10,000 functions: process start → first 200", "≤", 5, "s"),
     _goal("many.rss", "10,000 functions: RSS of a cold one beyond its configuration", "≤", 4, "KB"),
     _goal("many.routing", "10,000 functions: requests/s ÷ those with one function", "≥", 0.95, "x"),

@@ -28,7 +28,7 @@ from bff.services.client import ServiceClient
 from bff.services.following import Surroundings
 from bff.services.resolver import Address
 from bff.services.transport import Transports, wire_of
-from bff.services.ways import way_of
+from bff.services.ways import ways_of
 
 SLOW = 0.015
 """Share of the bimodal service's answers that take forty times as long."""
@@ -202,7 +202,7 @@ async def churn(seconds: float) -> float:
         random, failed = Random(5), 0
         addresses = [Address(host="127.0.0.1", port=each.port) for each in servers]
         config = ServiceConfig.model_validate({"url": "http://upstream", "retries": {"attempts": 0}})
-        wire, endpoints = way_of(
+        ways = ways_of(
             "upstream",
             config,
             Transports(CLOCK).make("upstream", config),
@@ -211,6 +211,7 @@ async def churn(seconds: float) -> float:
             max_answer=100_000,
             found=addresses,
         )
+        wire, endpoints = ways.wire, ways.endpoints
 
         async def once() -> None:
             nonlocal failed
@@ -234,7 +235,7 @@ async def cost(calls: int) -> float:
         config = ServiceConfig.model_validate({"url": there.url})
         transport = Transports(CLOCK).make("upstream", config)
         bare = wire_of("upstream", config, transport, max_answer=100_000)
-        layers, _ = way_of("upstream", config, transport, Surroundings(), clock=CLOCK, max_answer=100_000)
+        layers = ways_of("upstream", config, transport, Surroundings(), clock=CLOCK, max_answer=100_000).wire
         spent = {id(bare): 0.0, id(layers): 0.0}
         for _ in range(10):
             for wire in (bare, layers):

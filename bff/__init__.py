@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from bff.sdk.parameters import Query as Query
     from bff.sdk.serversent import ServerSentEvent as ServerSentEvent
     from bff.sdk.view import aggregate as aggregate
+    from bff.sdk.websocket import WebSocket as WebSocket
+    from bff.sdk.websocket import WebSocketDisconnect as WebSocketDisconnect
 
 _HOME = {
     "Body": "parameters",
@@ -49,6 +51,8 @@ _HOME = {
     "ServerSentEvent": "serversent",
     "ServiceError": "failures",
     "SyncContext": "context",
+    "WebSocket": "websocket",
+    "WebSocketDisconnect": "websocket",
     "aggregate": "view",
     "any_of": "anyof",
     "batch": "batch",

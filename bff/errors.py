@@ -91,6 +91,16 @@ class Forbidden(BffError):
         return {"www-authenticate": self._challenge} if self._challenge else {}
 
 
+class UpgradeRequired(BffError):
+    """Here is a WebSocket, and the request offers none, or of another version (RFC 9110 §15.5.22, RFC 6455 §4.4)."""
+
+    code, title = "upgrade-required", "Here is a WebSocket"
+    status, fault = 426, Fault.CALLER
+
+    def headers(self) -> Mapping[str, str]:
+        return {"upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13"}
+
+
 class KeysUnavailable(BffError):
     """The keys by which tokens are checked could not be fetched, and none are at hand from before."""
 

@@ -25,7 +25,7 @@ from bff.revisions.store.records import Published
 from bff.runtime.settings import Settings
 from bff.runtime.threads import NoThreadLeft, Threads
 from bff.runtime.warmup import Workshop
-from bff.sdk.binding import Parameter, compile_binder
+from bff.sdk.binding import Parameter, binder_of
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of
 
@@ -128,12 +128,12 @@ def described(handler: Handler, path_parameters: tuple[str, ...] = ()) -> dict[s
     """
     if handler.kind is Kind.ASGI:
         raise CannotDescribe("it is an ASGI application, which reads its requests by itself")
-    is_async = handler.kind is Kind.ASYNC
     try:
-        binder = compile_binder(handler.call, path_parameters, is_async=is_async)
+        binder = binder_of(handler, path_parameters)
     except ContractBroken:  # made for other routes than those of today
-        binder = compile_binder(handler.call, (), is_async=is_async)
-    taken = {each.name: _parameter(each) for each in binder.parameters if each.source != "context"}
+        binder = binder_of(handler, ())
+    hidden = ("context", "socket")
+    taken = {each.name: _parameter(each) for each in binder.parameters if each.source not in hidden}
     return {
         "parameters": taken,
         "returns": _schema(read_hints(handler.call).get("return", Any), "serialization"),

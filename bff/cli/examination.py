@@ -23,7 +23,7 @@ from bff.revisions import snapshot
 from bff.revisions.loader import Loader, Package, explain
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
-from bff.sdk.binding import compile_binder, line_of
+from bff.sdk.binding import binder_of, line_of
 from bff.sdk.handler import ContractBroken, Handler, Kind, find
 from bff.sdk.reply import compile_encoder
 
@@ -129,12 +129,9 @@ class Examiner:
         """Where routes and return type do not fit the handler; what several routes share is said once."""
         if handler.kind is Kind.ASGI:
             return
-        is_async = handler.kind is Kind.ASYNC
         broken: dict[str, tuple[ContractBroken, list[str]]] = {}
         for route in routes:
-            error = _breaks(
-                partial(compile_binder, handler.call, route.pattern.parameters, is_async=is_async)
-            )
+            error = _breaks(partial(binder_of, handler, route.pattern.parameters))
             if error is not None:
                 broken.setdefault(str(error), (error, []))[1].append(route.path)
         error = _breaks(partial(compile_encoder, package.revision.function, handler.call))

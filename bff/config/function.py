@@ -58,6 +58,21 @@ class Defaults(Section):
     )
 
 
+class WebSocketConfig(Section):
+    """What a function's WebSockets may carry; silences and the time in all are those of streams."""
+
+    max_message: Size = Field(
+        default=2**20, description="Largest message a caller may send, all of its frames together; then 1009."
+    )
+    max_frame: Size | None = Field(
+        default=None, description="Largest frame a caller may send; without it as large as a message."
+    )
+    ping: Duration = Field(
+        default=20.0,
+        description="Time between pings; a caller that is silent until the next is gone (websockets' ping_interval).",
+    )
+
+
 class FunctionConfig(Section):
     """One function's settings; a function without an entry has all of the defaults."""
 
@@ -78,6 +93,9 @@ class FunctionConfig(Section):
     stream_heartbeat: Duration = Field(
         default=15.0,
         description="Silence after which server-sent events carry a comment (HTML standard, §9.2.7).",
+    )
+    websocket: Annotated[WebSocketConfig, OrEmpty] = Field(
+        default=WebSocketConfig(), description="Limits of its WebSockets."
     )
     scale: ScaleConfig | None = Field(default=None, description="As in defaults, for this function.")
     concurrency: Count | None = Field(

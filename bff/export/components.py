@@ -17,8 +17,11 @@ _FIELDS = {
     "Server-Timing": "Where the time went, in milliseconds (W3C Server Timing).",
     "X-Request-Id": "The caller's, if it sent a usable one, else ours.",
     "Retry-After": "Seconds after which trying again may help (RFC 9110 §10.2.3).",
+    "RateLimit": "Calls that are left by policy, and in how many seconds there are more.",
+    "RateLimit-Policy": "The policies that count this call (draft-ietf-httpapi-ratelimit-headers).",
     "WWW-Authenticate": "The ways to say who calls (RFC 9110 §11.6.1).",
 }
+OF_LIMITS = ("RateLimit", "RateLimit-Policy")
 OF_PAGES = ("Bff-Revision", "Bff-Complete", "Bff-Missing", "Server-Timing", "X-Request-Id")
 OF_PASSING = ("X-Request-Id",)
 
@@ -27,6 +30,7 @@ _RESPONSES = {
     "Failed": ("There is no answer; `fault` says whose that is.", "Problem", ("Retry-After",)),
     "Unauthenticated": ("Nobody is known by this request.", "Problem", ("WWW-Authenticate",)),
     "Forbidden": ("The caller is known, and lacks a scope or role.", "Problem", ("WWW-Authenticate",)),
+    "TooMany": ("A rate limit is reached.", "Problem", (*OF_LIMITS, "Retry-After")),
     "ValidationFailed": ("Values do not fit; `errors` names each.", "ValidationProblem", ()),
 }
 _EXAMPLES = ("deadline-exceeded", "not-found", "service-unreachable", "validation-failed")
@@ -56,9 +60,14 @@ def ours(used: Iterable[str], *, unfolds: bool) -> Json:
         "headers": {
             name: {"description": text, "schema": {"type": "string"}}
             for name, text in _FIELDS.items()
-            if name != "WWW-Authenticate" or "Unauthenticated" in named
+            if name in _needed(named)
         },
     }
+
+
+def _needed(responses: Iterable[str]) -> set[str]:
+    """The header fields that pages and these responses speak of."""
+    return {*OF_PAGES, *(name for each in responses for name in _RESPONSES[each][2])}
 
 
 def _response(description: str, schema: str, own: Iterable[str]) -> Json:

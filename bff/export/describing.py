@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from pydantic_core import to_json
 
 from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded
-from bff.revisions import snapshot
+from bff.revisions import archive
 from bff.revisions.loader import Loader
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
@@ -34,6 +33,10 @@ Parameters = tuple[str, ...]
 
 PATIENCE = 10.0
 """Seconds one function may take to be imported (``warm_up_timeout``'s default)."""
+FEW = 50
+"""Functions for which another process is not worth its start, a third of a second."""
+PROCESSES = min(4, os.cpu_count() or 1)
+"""Most processes at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,16 @@ class Describer:
         return {key: said for found in self._known.values() for key, said in found.items()}
 
     async def _ask(self, subjects: Sequence[Subject]) -> Found:
+        """Many at once go to several processes: importing is all there is to it, and keeps one core busy."""
+        shares = min(PROCESSES, 1 + len(subjects) // FEW)
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = [group.create_task(self._ask_one(subjects[at::shares])) for at in range(shares)]
+        except* TimeoutError as late:
+            raise TimeoutError("functions took too long to be imported") from late
+        return {key: said for each in asked for key, said in each.result().items()}
+
+    async def _ask_one(self, subjects: Sequence[Subject]) -> Found:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bff.export.describing"),
             stdin=asyncio.subprocess.PIPE,
@@ -122,12 +135,11 @@ class Describer:
 
 
 def packed(subjects: Iterable[Subject]) -> bytes:
-    """Subjects as they travel: JSON, file contents in base64."""
+    """Subjects as they travel: JSON, each with its files as an archive in base64."""
     told = [
         {
-            "function": subject.snapshot.function,
-            "folder": subject.snapshot.root.name,
-            "files": subject.snapshot.files,
+            "root": str(subject.snapshot.root),
+            "archive": archive.packed(subject.snapshot),
             "routes": subject.routes,
         }
         for subject in subjects
@@ -135,17 +147,11 @@ def packed(subjects: Iterable[Subject]) -> bytes:
     return to_json(told, bytes_mode="base64")
 
 
-def opened(text: bytes, place: Path) -> Iterator[Subject]:
-    """The subjects again. Their files are laid out below ``place``: a snapshot is read from a folder only."""
-    for at, raw in enumerate(json.loads(text)):
-        root = place / str(at) / raw["folder"]
-        root.mkdir(parents=True)
-        for path, content in raw["files"].items():
-            target = root / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(base64.urlsafe_b64decode(content))
-        with contextlib.suppress(FunctionNotLoaded):
-            taken = snapshot.take(root, raw["function"])
+def opened(text: bytes) -> Iterator[Subject]:
+    """The subjects again, loaded from memory as revisions are."""
+    for raw in json.loads(text):
+        with contextlib.suppress(FunctionNotLoaded, archive.ArchiveInvalid):
+            taken = archive.unpacked(base64.urlsafe_b64decode(raw["archive"]), Path(raw["root"]))
             yield Subject(snapshot=taken, routes=frozenset(map(tuple, raw["routes"])))
 
 
@@ -161,8 +167,7 @@ def main() -> None:
     """Standard input to standard output; what modules print goes to standard error."""
     answer = os.dup(1)
     os.dup2(2, 1)
-    with tempfile.TemporaryDirectory(prefix="bff-describing-") as place:
-        found = describe_all(opened(sys.stdin.buffer.read(), Path(place)))
+    found = describe_all(opened(sys.stdin.buffer.read()))
     told = to_json(
         [
             {"function": function, "parameters": parameters, "said": asdict(said)}

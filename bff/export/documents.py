@@ -83,6 +83,7 @@ def _operations(config: Config, found: Found) -> Iterator[Operations]:
             described=passing(route) if route.service else _said(route, found),
             demand=config.auth_of(route),
             passes=bool(route.service),
+            is_limited=bool(config.limits_of(route)),
         )
 
 

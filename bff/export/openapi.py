@@ -15,7 +15,7 @@ from typing import Any
 from bff.config import Pattern
 from bff.config.auth import NOTHING_ASKED, DemandConfig, SchemeConfig
 from bff.config.pattern import Kind
-from bff.export.components import OF_PAGES, OF_PASSING, OURS, UNFOLDED, fields, ours, response
+from bff.export.components import OF_LIMITS, OF_PAGES, OF_PASSING, OURS, UNFOLDED, fields, ours, response
 from bff.sdk.describe import Described, Json, renamed
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -37,7 +37,7 @@ class About:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
     """One route: its methods share what the function says. ``owner`` is the function's or service's name,
-    ``demand`` what callers have to show, and ``passes`` is whether a service's own answer goes through.
+    ``demand`` what callers have to show, ``passes`` is whether a service's own answer goes through, ``is_limited`` whether calls are counted.
     """
 
     path: str
@@ -46,6 +46,7 @@ class Operations:
     described: Described
     demand: DemandConfig = NOTHING_ASKED
     passes: bool = False
+    is_limited: bool = False
 
 
 def document(
@@ -186,7 +187,7 @@ def _aliased(parameter: Json, aliases: Mapping[str, str]) -> Json:
 
 def _answers(route: Operations, names: Mapping[str, str]) -> Json:
     said, answers = route.described, {}
-    own = OF_PASSING if route.passes else OF_PAGES
+    own = (*(OF_PASSING if route.passes else OF_PAGES), *(OF_LIMITS if route.is_limited else ()))
     for status, answer in said.answers.items():
         described, content = answer["description"], answer.get("content")
         if said.missable:
@@ -204,7 +205,8 @@ def _refusals(route: Operations) -> Mapping[str, str]:
     """Which of our responses there are, by status."""
     demanded = {"401": "Unauthenticated", "403": "Forbidden"} if route.demand.any else {}
     checked = {"422": "ValidationFailed"} if route.described.validates else {}
-    return {**demanded, **checked, "4XX": "Refused", "5XX": "Failed"}
+    limited = {"429": "TooMany"} if route.is_limited else {}
+    return {**demanded, **checked, **limited, "4XX": "Refused", "5XX": "Failed"}
 
 
 def _components(routes: Sequence[Operations], names: Mapping[str, Mapping[str, str]]) -> Json:

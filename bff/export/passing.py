@@ -28,5 +28,8 @@ def passing(route: RouteConfig) -> Described:
             if segment.kind is not Kind.STATIC
         ),
         body={"description": "Handed on as it comes.", "content": _ANYTHING},
-        answers={"default": {"description": "Whatever the service answers.", "content": _ANYTHING}},
+        answers={
+            "2XX": {"description": "Whatever the service answers.", "content": _ANYTHING},
+            "3XX": {"description": "Where the service sends the caller."},
+        },
     )

@@ -31,7 +31,6 @@ from bff.gateway.devpage import DevPage
 from bff.gateway.door import csrf
 from bff.gateway.door.failures import LengthRequired
 from bff.gateway.door.limiting import Counted
-from bff.gateway.farewells import Farewells
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.onward import Hop
 from bff.gateway.options import answer_options, carried_by, is_preflight
@@ -43,6 +42,7 @@ from bff.gateway.target import Door, Table, Target
 from bff.runtime.invoker import Invoker
 from bff.sdk.accept import prefers_async
 from bff.sdk.failures import ServiceUnreachable
+from bff.sdk.farewells import Farewells
 from bff.sdk.invocation import Incoming, Invocation
 from bff.services.cache import Cache
 from bff.services.pool import AnyClient
@@ -190,7 +190,7 @@ class Gateway:
             return
         invocation.function = target.function
         if method not in csrf.SAFE or OFFER_KEY in scope:
-            _refuse_unsafe(target, scope, table)
+            self._refuse_unsafe(target, scope, table)
         allowed, peer = target.timeout, scope.get("client")
         if peer:
             patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
@@ -207,6 +207,18 @@ class Gateway:
         if table.lanes is not None:
             table.lanes.enter(invocation, scope["headers"])
         await self._answered(target, invocation, sender, table, scope.get(SCOPE_KEY))
+
+    @staticmethod
+    def _refuse_unsafe(target: Target, scope: Scope, table: Table) -> None:
+        """A call that may change something, or opens a WebSocket, comes from a page that may make it, and tells
+        its length where that is asked for.
+        """
+        check = target.handshake if OFFER_KEY in scope and target.handshake is not None else target.csrf
+        if check is not None:
+            peer = scope.get("client")
+            check.check(scope["headers"], is_vouched=peer is not None and table.proxies.trusts(peer[0]))
+        if target.length_required and any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+            raise LengthRequired
 
     async def _answered(
         self,
@@ -361,16 +373,6 @@ class Gateway:
             sender.break_off()
         else:
             await sender.problem(GatewayDraining())
-
-
-def _refuse_unsafe(target: Target, scope: Scope, table: Table) -> None:
-    """What a call that may change something must not be, before anything of it is read."""
-    if target.csrf is not None:
-        peer = scope.get("client")
-        is_vouched = peer is not None and table.proxies.trusts(peer[0])
-        target.csrf.check(scope["headers"], is_vouched=is_vouched)
-    if target.length_required and any(name == b"transfer-encoding" for name, _ in scope["headers"]):
-        raise LengthRequired
 
 
 def _is_in_a_task() -> bool:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bff.sdk.invocation import OFFER_KEY as OFFER_KEY
 from bff.sdk.reply import HeaderPairs
-
-OFFER_KEY = "bff.offer"
-"""In the scope of a request that offers WebSocket; its headers no longer say so."""
 
 _OF_AN_UPGRADE = frozenset({b"upgrade", b"http2-settings"})
 

@@ -14,14 +14,14 @@ from bff.errors import BffError, problem
 from bff.gateway import views
 from bff.gateway.door import caution, smaller
 from bff.gateway.door.codings import Compression
-from bff.gateway.farewells import Farewells
 from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.incomplete import with_errors
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.streaming import NO_STORE, Streaming
 from bff.gateway.target import NOWHERE
 from bff.gateway.unfolding import VARY, Unfolding
-from bff.sdk.invocation import Invocation
+from bff.sdk.farewells import Farewells
+from bff.sdk.invocation import OFFER_KEY, Invocation
 from bff.sdk.page import Page
 from bff.sdk.reply import Answer, HeaderPairs
 from bff.services import memo
@@ -120,6 +120,9 @@ class Sender:
         if self.unfolding is not None and self.unfolding.has_begun:
             await self.unfolding.finish(answer)
             return
+        if answer.farewells is not None and OFFER_KEY in self._scope:
+            await self._converse(answer)
+            return
         if answer.response is not None:
             answer = self.as_whole(answer)
         compression = self.target.compression
@@ -140,6 +143,15 @@ class Sender:
     def _flush_smaller(self, compression: Compression) -> None:
         asked, method = self._scope["headers"], self._invocation.method
         self._send = smaller.Flushed(self._send, compression, asked=asked, method=method)
+
+    async def _converse(self, answer: Answer) -> None:
+        from bff.gateway.conversation import Conversation  # and a library, for who has WebSockets
+
+        connection: LimitedProtocol = self._scope[SCOPE_KEY]
+        talk = Conversation(
+            self, connection, invocation=self._invocation, target=self.target, clock=self._clock
+        )
+        await talk.run(answer, self._farewells)
 
     def as_whole(self, answer: Answer) -> Answer:
         """The answer, a plain Starlette response as what it is: status, fields and body."""

@@ -10,9 +10,9 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from bff.clock import Clock, Deadline, Expiry
-from bff.gateway.farewells import Farewells
 from bff.gateway.target import Target
 from bff.sdk import accept, framing
+from bff.sdk.farewells import Farewells
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer, StreamedItems
 from bff.sdk.serversent import HEARTBEAT

@@ -8,6 +8,7 @@ from typing import Any
 
 from bff.config import Config, LaneConfig, Pattern, RouteConfig
 from bff.config.auth import DemandConfig
+from bff.config.csrf import CsrfConfig
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
 from bff.errors import BffError
@@ -18,6 +19,7 @@ from bff.gateway.client import TrustedProxies
 from bff.gateway.door.carried import Carried
 from bff.gateway.door.codings import Compression
 from bff.gateway.door.csrf import Csrf
+from bff.gateway.door.failures import CrossSite
 from bff.gateway.door.limiting import Limiting, RouteLimits
 from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
@@ -69,6 +71,10 @@ class Target:
     stream_idle_timeout: float = 300.0
     stream_timeout: float = 3600.0
     stream_heartbeat: float = 15.0
+    max_message: int = 2**20
+    max_frame: int = 2**20
+    ping: float = 20.0
+    handshake: Csrf | None = None
     mount: str = ""
     tells_errors: bool = False
     guard: Guard | None = None
@@ -211,6 +217,10 @@ def _target(
         stream_idle_timeout=function.stream_idle_timeout,
         stream_timeout=function.stream_timeout,
         stream_heartbeat=function.stream_heartbeat,
+        max_message=function.websocket.max_message,
+        max_frame=function.websocket.max_frame or function.websocket.max_message,
+        ping=function.websocket.ping,
+        handshake=_handshake(config, route),
         mount=_mount(pattern),
         cache=None if route.cache is None else policy_of(route.cache),
         tells_errors=route.errors,
@@ -272,6 +282,15 @@ def _csrf(config: Config, route: RouteConfig) -> Csrf | None:
     schemes = [config.auth.get(name) for name in config.auth_of(route).any]
     is_ambient = any(scheme is not None and scheme.certificate is not None for scheme in schemes)
     return Csrf(said, config.cors_of(route), is_ambient=is_ambient)
+
+
+def _handshake(config: Config, route: RouteConfig) -> Csrf:
+    """Whose pages may open a WebSocket: cookies or not, no preflight asks for leave before it (RFC 6455 §10.2)."""
+    cors = config.cors_of(route)
+    origins = (*config.csrf_of(route).origins, *(cors.origins if cors is not None else ()))
+    return Csrf(
+        CsrfConfig(origins=tuple(dict.fromkeys(origins))), None, is_ambient=True, refusal=CrossSite.socket
+    )
 
 
 def _read_here(config: Config) -> frozenset[bytes]:

@@ -229,6 +229,8 @@ class Activator:
         elif self._state is State.WARM:
             self._state = moved(self._state, State.DRAINING)
             self._parting, self.instance = self.instance, None
+            if self._parting is not None:
+                self._parting.farewells.say()
             self._line.fail(GatewayDraining())  # they go to whoever takes over
             if self.in_flight == 0:
                 self._begin_eviction()

@@ -12,25 +12,28 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from bff.errors import BffError, CallerLeft, FunctionFailed, NotAcceptable
+from bff.errors import BffError, CallerLeft, FunctionFailed, NotAcceptable, UpgradeRequired
 from bff.revisions.loader import Package
 from bff.runtime.lifespan import Lifespan
 from bff.runtime.threads import Threads
 from bff.sdk import accept
-from bff.sdk.binding import Binder, compile_binder
+from bff.sdk.binding import Binder, binder_of
 from bff.sdk.context import Surroundings
 from bff.sdk.failures import Problem
+from bff.sdk.farewells import Farewells
 from bff.sdk.handler import Handler, Kind, read_hints
-from bff.sdk.invocation import Incoming, Invocation
+from bff.sdk.invocation import OFFER_KEY, Incoming, Invocation
 from bff.sdk.reply import Answer, Encoder, compile_encoder
+from bff.sdk.sources import SOCKET
 
 _EXHAUSTED = object()
 
 
 class Instance:
     """Mutable state: ``_binders`` (one per route, made when first met), ``_run`` (another for the first call
-    than for all later ones), and what the handler keeps itself. ``on_first_call`` is told how many seconds
+    than for all later ones), who hears that the instance is let go (``farewells``), and what the handler keeps itself. ``on_first_call`` is told how many seconds
     the first call took to its answer; a stream's, to its beginning.
     """
 
@@ -41,6 +44,7 @@ class Instance:
         "_hints",
         "_run",
         "_says_json",
+        "farewells",
         "function",
         "handler",
         "lifespan",
@@ -73,10 +77,15 @@ class Instance:
             self._encoder = compile_encoder(function, handler.call, self._hints)
             self._says_json = self._encoder.says_json and not handler.streams
         runs: dict[Kind, Callable[[Invocation], Any]] = {
-            Kind.ASYNC: self._stream if handler.streams else self._run_async,
+            Kind.ASYNC: self._connect
+            if handler.is_socket
+            else self._stream
+            if handler.streams
+            else self._run_async,
             Kind.SYNC: self._run_sync,
             Kind.ASGI: self._run_asgi,
         }
+        self.farewells = Farewells()
         self.on_first_call: Callable[[Invocation, float], None] | None = None
         self._run = self._first_of(runs[handler.kind])
 
@@ -101,8 +110,7 @@ class Instance:
         """
         if self._encoder is None:
             return None
-        is_async = self.handler.kind is Kind.ASYNC
-        return compile_binder(self.handler.call, path_parameters, is_async=is_async, hints=self._hints)
+        return binder_of(self.handler, path_parameters, self._hints)
 
     def reads(self, route: str) -> tuple[bytes, ...]:
         """The request's fields that the handler's arguments are made of, as a cache's selecting fields; of an
@@ -221,7 +229,30 @@ class Instance:
 
     async def _run_asgi(self, _invocation: Invocation) -> Answer:
         assert self.lifespan is not None
-        return Answer(response=self.lifespan.serve)
+        return Answer(response=self.lifespan.serve, farewells=self.farewells)
+
+    async def _connect(self, invocation: Invocation) -> Answer:
+        """Bind what there is to bind; the conversation itself is the answer."""
+        if invocation.incoming is None or OFFER_KEY not in invocation.incoming.scope:
+            raise UpgradeRequired("Here is a WebSocket: offer to speak it (RFC 6455).")
+        args, named = await self._arguments(invocation)
+        return Answer(response=partial(self._speak, args, named), farewells=self.farewells)
+
+    async def _speak(
+        self, args: list[Any], named: dict[str, Any], scope: Any, receive: Any, send: Any
+    ) -> None:
+        """An ASGI application for one WebSocket: the handler, once it is connected."""
+        socket = WebSocket(scope, receive, send)
+        await receive()  # websocket.connect: the arguments were bound, so it may begin
+        socket.client_state = WebSocketState.CONNECTED
+        filled = [socket if each is SOCKET else each for each in args]
+        given = {name: socket if each is SOCKET else each for name, each in named.items()}
+        try:
+            await self.handler.call(*filled, **given)
+        except WebSocketDisconnect:
+            return  # the other end has left, which is nobody's failure
+        except HTTPException as error:
+            raise Problem(error.status_code, str(error.detail)) from error
 
     def __repr__(self) -> str:
         return f"<Instance of {self.package.revision.name}: {self.handler.shape}, {self.handler.kind}>"

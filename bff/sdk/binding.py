@@ -18,11 +18,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
+from starlette.websockets import WebSocket
 
 from bff.errors import ValidationFailed
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.context import Context, SyncContext
-from bff.sdk.handler import ContractBroken, read_hints
+from bff.sdk.handler import ContractBroken, Handler, Kind, read_hints
 from bff.sdk.handler import line_of as line_of
 from bff.sdk.invocation import Invocation
 from bff.sdk.misfit import Uncheckable, adapter_of
@@ -208,6 +209,30 @@ def compile_binder(
     return Binder(parameters, context=Context if is_async else SyncContext)
 
 
+def binder_of(
+    handler: Handler, path_parameters: tuple[str, ...], hints: Mapping[str, Any] | None = None
+) -> Binder:
+    """The binder of a handler, which takes a WebSocket if and only if it speaks on one.
+
+    Raises:
+        ContractBroken: as ``compile_binder``; or the WebSocket is missing, or will never come.
+
+    """
+    is_async = handler.kind is Kind.ASYNC
+    binder = compile_binder(handler.call, path_parameters, is_async=is_async, hints=hints)
+    has_socket = any(parameter.source == "socket" for parameter in binder.parameters)
+    if has_socket is not handler.is_socket:
+        why = (
+            "connect has no argument for its WebSocket"
+            if handler.is_socket
+            else "a WebSocket is for `connect` only"
+        )
+        raise ContractBroken(
+            why, line=line_of(handler.call), remedy="write `async def connect(ws: WebSocket, ...)`"
+        )
+    return binder
+
+
 def _parameter(
     parameter: inspect.Parameter, annotation: Any, path_parameters: tuple[str, ...], call: Callable[..., Any]
 ) -> Parameter:
@@ -266,6 +291,7 @@ def _told_by_type(name: str, bare: Any, path_parameters: tuple[str, ...]) -> str
             (SyncContext, "context"),
             (CloudEvent, "event"),
             (Request, "request"),
+            (WebSocket, "socket"),
         ):
             if issubclass(bare, kind):
                 return source
@@ -273,6 +299,8 @@ def _told_by_type(name: str, bare: Any, path_parameters: tuple[str, ...]) -> str
         return "path"
     if bare is inspect.Parameter.empty and name in ("ctx", "context"):
         return "context"
+    if bare is inspect.Parameter.empty and name in ("ws", "websocket"):
+        return "socket"
     if bare is inspect.Parameter.empty and name in ("request", "event"):
         return name
     if bare is bytes:
@@ -317,7 +345,7 @@ def _is_model_like(kind: Any) -> bool:
 def _adapter(
     parameter: inspect.Parameter, source: str, annotation: Any, bare: Any, call: Callable[..., Any]
 ) -> TypeAdapter[Any] | None:
-    if source in ("context", "event", "request", "raw"):
+    if source in ("context", "event", "request", "raw", "socket"):
         return None
     if source == "file" and not _holds(bare, lambda kind: kind is bytes):
         return None

@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from bff.sdk.binding import Binder, Parameter, compile_binder
+from bff.sdk.binding import Binder, Parameter, binder_of
 from bff.sdk.handler import Handler, Kind, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of
 from bff.sdk.page import Page
@@ -71,10 +71,10 @@ def describe(module: ModuleType, handler: Handler, path_parameters: tuple[str, .
             parameters=tuple(_in_path(name, {"type": "string"}) for name in path_parameters),
             answers={"2XX": {"description": "Whatever the application answers."}},
         )
-    binder = compile_binder(handler.call, path_parameters, is_async=handler.kind is Kind.ASYNC)
+    binder = binder_of(handler, path_parameters)
     returned = body_type(read_hints(handler.call).get("return", inspect.Signature.empty))
     schemas = _Schemas(binder, returned)
-    answers, missable = _answers(returned, schemas)
+    answers, missable = (_CONVERSATION, ()) if handler.is_socket else _answers(returned, schemas)
     return Described(
         summary=summary,
         description=description,
@@ -83,9 +83,17 @@ def describe(module: ModuleType, handler: Handler, path_parameters: tuple[str, .
         answers=answers,
         schemas=schemas.named,
         missable=missable,
-        validates=any(parameter.source not in ("context", "request") for parameter in binder.parameters),
+        validates=any(
+            parameter.source not in ("context", "request", "socket") for parameter in binder.parameters
+        ),
         unfolds=Page.declared(returned) is not None and _mentions(handler.call, aggregate),
     )
+
+
+_CONVERSATION: Mapping[str, Json] = {
+    "101": {"description": "A WebSocket (RFC 6455); whoever offers none is answered 426."},
+    "2XX": {"description": "The same where a proxy in front speaks HTTP/2 (RFC 8441)."},
+}
 
 
 def unread(path_parameters: tuple[str, ...]) -> Described:

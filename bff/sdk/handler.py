@@ -43,13 +43,19 @@ class Handler:
     shape: str
 
     @property
+    def is_socket(self) -> bool:
+        """Whether it speaks on a WebSocket, rather than to answer a request."""
+        return self.shape == "connect"
+
+    @property
     def streams(self) -> bool:
         """Whether calling the handler gives an asynchronous generator, not something to await."""
         return next((inspect.isasyncgenfunction(each) for each in _asynchronous(self.call)), False)
 
 
 _REMEDY = (
-    "define `async def handle(...)`, `def handle(...)`, `def new()` or `app = …` (docs/runtime-contract.md)"
+    "define `async def handle(...)`, `def handle(...)`, `def new()`, `app = …` or `async def connect(...)` "
+    "(docs/runtime-contract.md)"
 )
 
 
@@ -60,7 +66,7 @@ def find(module: ModuleType) -> Handler:
         ContractBroken: it offers none, several, or something that cannot be called.
 
     """
-    offered = [name for name in ("handle", "new", "app") if name in vars(module)]
+    offered = [name for name in ("handle", "new", "app", "connect") if name in vars(module)]
     if not offered:
         raise ContractBroken("the module offers no handler", remedy=_REMEDY)
     if len(offered) > 1:
@@ -70,6 +76,8 @@ def find(module: ModuleType) -> Handler:
             return _function(module.handle, "handle")
         case "new":
             return _made(module.new)
+        case "connect":
+            return _speaker(module.connect)
         case _:
             return _application(module.app)
 
@@ -83,6 +91,17 @@ def _function(call: Any, shape: str, owner: Any = None) -> Handler:
     if _is_asgi(call):
         return Handler(kind=Kind.ASGI, call=call, owner=owner, shape=shape)
     return Handler(kind=Kind.ASYNC if _is_async(call) else Kind.SYNC, call=call, owner=owner, shape=shape)
+
+
+def _speaker(call: Any) -> Handler:
+    handler = _function(call, "connect")
+    if handler.kind is not Kind.ASYNC or handler.streams:
+        raise ContractBroken(
+            "connect is no `async def` that returns",
+            line=line_of(call),
+            remedy="a WebSocket's handler is `async def connect(ws: WebSocket, ...)`",
+        )
+    return handler
 
 
 def _made(new: Any) -> Handler:

@@ -95,6 +95,9 @@ class Forwarding:
     rules: HeaderRules | None = None
 
 
+OFFER_KEY = "bff.offer"
+"""In the scope of a request that offers WebSocket; its headers no longer say so."""
+
 NO_FORWARDING = Forwarding()
 NO_REASON: Mapping[str, Any] = MappingProxyType({})
 """Nothing is told of why a part is missing."""

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from bff.errors import FunctionFailed
 from bff.sdk import framing
+from bff.sdk.farewells import Farewells
 from bff.sdk.framing import Framing
 from bff.sdk.handler import ContractBroken, line_of, read_hints
 from bff.sdk.misfit import Uncheckable, adapter_of, first_of
@@ -43,9 +44,11 @@ _STREAMS = (AsyncIterable, Iterable)
 
 
 class Answer:
-    """What goes back: exactly one of ``body``, ``stream`` (bytes as they come) and ``response`` is used."""
+    """What goes back: exactly one of ``body``, ``stream`` (bytes as they come) and ``response`` is used. A response
+    with ``farewells`` can speak on a WebSocket, and is told there when it shall end.
+    """
 
-    __slots__ = ("body", "headers", "response", "status", "stream")
+    __slots__ = ("body", "farewells", "headers", "response", "status", "stream")
 
     def __init__(
         self,
@@ -55,7 +58,9 @@ class Answer:
         *,
         stream: AsyncIterator[bytes] | None = None,
         response: Callable[..., Any] | None = None,
+        farewells: Farewells | None = None,
     ) -> None:
+        self.farewells = farewells
         self.status = status
         self.headers = headers if headers is not None else []
         self.body = body

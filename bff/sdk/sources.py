@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bff.sdk.binding import Parameter
 
 ABSENT: Any = object()
+SOCKET: Any = object()
+"""Stands for the WebSocket, which is made once the arguments have been found to fit."""
 MAX_FIELDS = 1000
 """Most fields a query or form may have, as Starlette's and Django's form limit."""
 
@@ -222,6 +224,10 @@ def _request(given: Given, _parameter: Parameter) -> Any:
     return ABSENT if given.incoming is None else given.incoming.request
 
 
+def _socket(_given: Given, _parameter: Parameter) -> Any:
+    return SOCKET
+
+
 Lookup = Callable[[Given, "Parameter"], Any]
 
 FROM: Mapping[str, Lookup | None] = {
@@ -236,4 +242,5 @@ FROM: Mapping[str, Lookup | None] = {
     "file": _file,
     "event": _event,
     "request": _request,
+    "socket": _socket,
 }

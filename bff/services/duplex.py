@@ -61,6 +61,11 @@ class Duplex(Draining):
         if self._drained is not None:
             await self._drained
 
+    def say(self, data: bytes) -> None:
+        """Send a little without waiting for anybody."""
+        if data and not self._is_lost:
+            self._transport.write(data)
+
     def finish(self) -> None:
         """Nothing more will be written; the other end may still speak."""
         if not self._is_lost and not self._transport.is_closing() and self._transport.can_write_eof():

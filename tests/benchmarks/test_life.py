@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import catalogue as who
-from benchmarks import cold, crowd, cycles, many, memory, overhead, warming
+from benchmarks import cold, crowd, cycles, many, memory, openapi, overhead, warming
 from benchmarks.caller import Caller, functions
 from benchmarks.figures import GOALS, Series, percentile
 from benchmarks.outcome import Effort
@@ -23,6 +23,7 @@ SMALL = replace(
     callers=20,
     warm=10,
     cycles=40,
+    many=20,
     calls=200,
 )
 PARTS = {
@@ -30,6 +31,7 @@ PARTS = {
     "crowd": crowd,
     "cycles": cycles,
     "memory": memory,
+    "openapi": openapi,
     "overhead": overhead,
     "warming": warming,
 }

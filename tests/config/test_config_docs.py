@@ -54,6 +54,7 @@ from bff.config.compression import CompressionConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.endpoints import DiscoveryConfig, EndpointConfig
 from bff.config.faults import FaultConfig
+from bff.config.function import WebSocketConfig
 from bff.config.headerrules import HeaderRulesConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
@@ -92,6 +93,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "services.NAME": ServiceConfig,
     "registrations.NAME": RegistrationConfig,
     "functions.NAME": FunctionConfig,
+    "functions.NAME.websocket": WebSocketConfig,
     "routes[]": RouteConfig,
     "routes[].static": StaticConfig,
     "scale": ScaleConfig,

@@ -152,6 +152,7 @@ def test_every_limit_is_listed_with_its_default() -> None:
         "gateway": config.gateway,
         "defaults": config.defaults,
         "functions.NAME": FunctionConfig(),
+        "functions.NAME.websocket": FunctionConfig().websocket,
         "services.NAME": ServiceConfig(url="http://users"),
     }
     checked = 0

@@ -26,6 +26,7 @@ def test_a_newcomer_gets_from_a_deploy_to_an_automatic_rollback_in_five_minutes(
     reader().follow(DOCS / "how-to/canary.md")
 
 
+@pytest.mark.timeout(180)  # some forty commands, each a process
 def test_every_function_of_the_runtime_contract_loads_and_answers_as_shown(reader: MakeReader) -> None:
     """Its examples are the files of one project; here without curl, so that our stand-in for it is tried too."""
     reader(has_curl=False).follow(DOCS / "runtime-contract.md", files_first=True)

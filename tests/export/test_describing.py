@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bff.clock import SystemClock
-from bff.export.describing import Describer, Subject, describe_all, opened, packed
+from bff.export.describing import FEW, Describer, Subject, describe_all, opened, packed
 from bff.revisions import snapshot
 
 HELLO = '"""Says hello."""\nasync def handle(name: str) -> str:\n    return name\n'
@@ -97,6 +97,13 @@ async def test_a_revision_is_asked_once(subjects: Subjects, tmp_path: Path) -> N
     assert await describer.describe([]) == {}
 
 
+@pytest.mark.anyio
+async def test_many_are_asked_in_several_processes_and_none_is_lost(subjects: Subjects) -> None:
+    many = subjects(**{f"f{number}": HELLO for number in range(2 * FEW)})
+    found = await Describer(clock=SystemClock()).describe(many)
+    assert {name for name, _ in found} == {each.snapshot.function for each in many}
+
+
 def test_subjects_survive_the_journey(subjects: Subjects, tmp_path: Path) -> None:
     """Folders, data files and file names that are no text."""
     folder = tmp_path / "functions" / "shop"
@@ -104,6 +111,6 @@ def test_subjects_survive_the_journey(subjects: Subjects, tmp_path: Path) -> Non
     (folder / "__init__.py").write_text(HELLO)
     (folder / "data" / "ä.bin").write_bytes(bytes(range(256)))
     taken = snapshot.take(tmp_path / "functions", "shop")
-    (again,) = opened(packed([Subject(snapshot=taken, routes=frozenset({()}))]), tmp_path / "place")
+    (again,) = opened(packed([Subject(snapshot=taken, routes=frozenset({()}))]))
     assert again.snapshot.digest == taken.digest
     assert again.routes == frozenset({()})

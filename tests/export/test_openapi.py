@@ -204,8 +204,8 @@ def test_what_passes_through_is_told_plainly() -> None:
     assert set(item) == set(METHODS)
     assert "unread" in item["post"]["description"]
     assert item["get"]["parameters"][0]["description"] == "May hold slashes."
-    assert set(item["get"]["responses"]) == {"default", "4XX", "5XX"}
-    assert set(item["get"]["responses"]["default"]["headers"]) == {"X-Request-Id"}
+    assert set(item["get"]["responses"]) == {"2XX", "3XX", "4XX", "5XX"}
+    assert set(item["get"]["responses"]["2XX"]["headers"]) == {"X-Request-Id"}
     assert item["post"]["requestBody"]["content"] == {"*/*": {}}
     assert "requestBody" not in item["get"]
 
@@ -247,3 +247,14 @@ def test_five_hundred_routes_are_told_in_one_document() -> None:
     whole = document(routes, About())
     assert len(_ids(whole)) == 1000
     assert set(whole["components"]["schemas"]) == {"Page", "Problem"}
+
+
+def test_a_limited_route_says_so() -> None:
+    """With what a caller reads to slow down; other routes have no word of it."""
+    whole = made(replace(route("/a"), is_limited=True), route("/b"))
+    limited, free = (whole["paths"][path]["get"]["responses"] for path in ("/a", "/b"))
+    assert {"RateLimit", "RateLimit-Policy"} <= set(limited["200"]["headers"])
+    assert "Retry-After" in whole["components"]["responses"]["TooMany"]["headers"]
+    assert "429" not in free
+    assert "RateLimit" not in free["200"]["headers"]
+    assert "RateLimit" not in made(route("/b"))["components"]["headers"]

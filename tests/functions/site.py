@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 
 @asynccontextmanager
@@ -50,6 +51,12 @@ async def halfway(_: Request) -> Response:
     return StreamingResponse(pieces())
 
 
+async def echo(ws: WebSocket) -> None:
+    await ws.accept()
+    async for text in ws.iter_text():
+        await ws.send_text(f"site: {text}")
+
+
 app = Starlette(
     lifespan=lifespan,
     routes=[
@@ -58,5 +65,6 @@ app = Starlette(
         Route("/cookies", cookies),
         Route("/breaks", breaks),
         Route("/halfway", halfway),
+        WebSocketRoute("/echo", echo),
     ],
 )

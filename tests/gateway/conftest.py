@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ gateway:
   head_timeout: 300ms
   drain_timeout: 2s
 {gateway}
+auth:
+  friends: {{api_keys: {{keys: {{ali: {{digest: "sha256:{digest}"}}}}}}}}
 functions:
   patient: {{env: {{NOTES: "{notes}"}}}}
   patient_cancelled: {{env: {{NOTES: "{notes}"}}, cancel_on_disconnect: true}}
@@ -28,6 +31,11 @@ functions:
   events: {{env: {{NOTES: "{notes}"}}, stream_heartbeat: 100ms}}
   events_short: {{env: {{NOTES: "{notes}"}}, stream_timeout: 300ms}}
   page: {{env: {{NOTES: "{notes}"}}}}
+  talk: {{env: {{NOTES: "{notes}"}}, websocket: {{max_message: 128KiB}}}}
+  talk_small: {{env: {{NOTES: "{notes}"}}, websocket: {{max_message: 16KiB, max_frame: 8KiB, ping: 300ms}}}}
+  talk_idle: {{env: {{NOTES: "{notes}"}}, stream_idle_timeout: 200ms}}
+  talk_short: {{env: {{NOTES: "{notes}"}}, stream_timeout: 200ms}}
+  talk_two: {{env: {{NOTES: "{notes}"}}, concurrency: 2}}
   broken_slow: {{warm_up_timeout: 200ms}}
 routes:
 - {{path: /hello, function: hello}}
@@ -53,6 +61,13 @@ routes:
 - {{path: /page/errors, function: page, errors: true}}
 - {{path: /page/hurried, function: page, timeout: 300ms}}
 - {{path: /page/kept, function: page, cache: {{ttl: 1m}}}}
+- {{path: /talk, function: talk}}
+- {{path: /talk/hurried, function: talk, timeout: 300ms}}
+- {{path: /talk/guarded, function: talk, auth: friends}}
+- {{path: /talk/small, function: talk_small}}
+- {{path: /talk/idle, function: talk_idle}}
+- {{path: /talk/short, function: talk_short}}
+- {{path: /talk/two, function: talk_two, timeout: 1s}}
 - {{path: /fails, function: fails}}
 - {{path: /fails/sync, function: fails_sync}}
 - {{path: /typed, function: typed}}
@@ -95,7 +110,9 @@ def lay_out(folder: Path, section: str = "") -> Path:
     (folder / "notes").mkdir()
     for file in (*SAMPLES.glob("*.py"), *(SAMPLES / "broken").glob("*.py")):
         shutil.copy(file, functions)
-    (folder / "routes.yaml").write_text(ROUTES.format(gateway=section, notes=folder / "notes"))
+    (folder / "routes.yaml").write_text(
+        ROUTES.format(gateway=section, notes=folder / "notes", digest=sha256(b"sesame").hexdigest())
+    )
     return folder
 
 

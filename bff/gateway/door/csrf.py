@@ -8,7 +8,7 @@ nobody else can send.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bff.config import CorsConfig
 from bff.config.csrf import CsrfConfig
@@ -24,12 +24,20 @@ _READ = frozenset({b"sec-fetch-site", b"origin", b"host", b"cookie", b"x-csrf", 
 
 class Csrf:
     """What one route allows. Immutable. ``is_ambient``: browsers send what identifies the caller by themselves,
-    cookies or not, as they do with client certificates.
+    cookies or not, as they do with client certificates. ``refusal`` is what other sites' pages get.
     """
 
-    __slots__ = ("_is_ambient", "_needs_header", "_trusted")
+    __slots__ = ("_is_ambient", "_needs_header", "_refusal", "_trusted")
 
-    def __init__(self, config: CsrfConfig, cors: CorsConfig | None, *, is_ambient: bool = False) -> None:
+    def __init__(
+        self,
+        config: CsrfConfig,
+        cors: CorsConfig | None,
+        *,
+        is_ambient: bool = False,
+        refusal: Callable[[], CrossSite] = CrossSite.page,
+    ) -> None:
+        self._refusal = refusal
         called = cors.origins if cors is not None and cors.credentials else ()
         self._trusted = Origins((*config.origins, *called))
         self._needs_header = config.require_header
@@ -49,7 +57,7 @@ class Csrf:
         if b"cookie" not in seen and not self._is_ambient:
             return
         if not self._is_own(seen, is_vouched=is_vouched):
-            raise CrossSite.page()
+            raise self._refusal()
         if self._needs_header and seen.get(b"x-csrf") != [b"1"]:
             raise CrossSite.header()
 

@@ -14,7 +14,8 @@ class CrossSite(BffError):
 
     A call is refused if the browser says that it comes from another site (``Sec-Fetch-Site``, or ``Origin`` that
     is not the host which is called) and that origin is not allowed, or if the route demands ``X-CSRF: 1`` and the
-    call does not have it. Calls without cookies, and GET and HEAD, are never refused.
+    call does not have it. Calls without cookies, and GET and HEAD, are never refused; but a WebSocket is, cookies
+    or not, if the page that opens it is of another origin which is not allowed.
     """
 
     code, title = "cross-site", "This may be another site's call"
@@ -26,6 +27,14 @@ class CrossSite(BffError):
         return cls(
             "The call carries cookies and comes from a page of another origin: call from a page of this one, "
             "leave the cookies out, or have the origin listed under csrf.origins of the route."
+        )
+
+    @classmethod
+    def socket(cls) -> CrossSite:
+        """The page that opens a WebSocket is of another origin."""
+        return cls(
+            "A page of another origin opens this WebSocket: open it from a page of this one, or have the origin "
+            "listed under cors or csrf of the route."
         )
 
     @classmethod

@@ -35,6 +35,8 @@ def refuse_streaming(function: str, handler: Handler, place: str) -> None:
 def _streaming(handler: Handler) -> str | None:
     if handler.kind is Kind.ASGI:
         return "it is an ASGI application"
+    if handler.is_socket:
+        return "it speaks on a WebSocket"
     if handler.streams or inspect.isgeneratorfunction(inspect.unwrap(handler.call)):
         return "its handler is a generator"
     return "its handler returns a stream" if _is_stream(read_hints(handler.call).get("return")) else None

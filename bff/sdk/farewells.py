@@ -1,4 +1,6 @@
-"""Who wants to hear that the gateway ends: answers that would go on for hours are told, and end in peace."""
+"""Who wants to hear that somebody takes no more calls, the gateway or an instance: answers that would go on for
+hours are told, and end in peace.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ class Farewells:
 
     @contextmanager
     def told(self, goodbye: Callable[[], object]) -> Iterator[None]:
-        """Within the block, ``goodbye`` is called when the gateway ends; at once if it does already."""
+        """Within the block, ``goodbye`` is called when it ends; at once if it does already."""
         key = object()
         self._waiting[key] = goodbye
         if self.has_been_said:
