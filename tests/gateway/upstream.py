@@ -15,16 +15,12 @@ gateway:
   max_body: 1MiB
   trusted_proxies: [{trusted}]
 services:
-  up: {{url: "http://127.0.0.1:{port}", timeout: 1s, stream_idle_timeout: 10s, keep_alive: 1s}}
-  below: {{url: "http://127.0.0.1:{port}/base/v1", headers: {{x-key: s3cret}}}}
   ruled:
     url: "http://127.0.0.1:{port}"
     keep_alive: 1s
     headers: {{x-own: s3cret}}
     request_headers: {{remove: [x-b], set: {{x-set: service}}}}
     response_headers: {{remove: [x-internal], set: {{server: hidden}}}}
-  hurried: {{url: "http://127.0.0.1:{port}", timeout: 150ms, stream_idle_timeout: 300ms}}
-  nobody: {{url: "http://127.0.0.1:{closed}"}}
   # They are broken by one test after the other, on purpose.
   up: {{url: "http://127.0.0.1:{port}", timeout: 1s, stream_idle_timeout: 10s, keep_alive: 1s, {never}}}
   below: {{url: "http://127.0.0.1:{port}/base/v1", headers: {{x-key: s3cret}}, {never}}}
