@@ -16,7 +16,10 @@ FUNCTIONS = {
     "thread": "def handle() -> str:\n    raise GeneratorExit\n",
     "items": "async def handle():\n    raise GeneratorExit\n    yield ''\n",
     "thread_items": "def handle():\n    raise GeneratorExit\n    yield ''\n",
-    "app_page": "async def app(scope, receive, send):\n    raise GeneratorExit\n",
+    "app_page": (
+        "async def app(scope, receive, send):\n"
+        "    raise GeneratorExit if scope['type'] == 'http' else ValueError('no lifespan')\n"
+    ),
 }
 
 
