@@ -31,7 +31,8 @@ from bff.gateway.devpage import DevPage
 from bff.gateway.door.limiting import Limiting
 from bff.gateway.endpoint import Gateway
 from bff.gateway.limits import HeadLimits
-from bff.gateway.target import Doors, OwnHandler, Table, compile_table
+from bff.gateway.target import OwnHandler, Table, compile_table
+from bff.offline import Offline
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
 from bff.revisions.snapshot import Snapshot
@@ -56,8 +57,6 @@ from bff.runtime.shelf import Shelf
 from bff.runtime.stuck import Stuck
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop
-from bff.sdk.cloudevent import CloudEvent
-from bff.sdk.failures import NoEvents
 from bff.sdk.invocation import Invocation
 from bff.services import fetching
 from bff.services.bridge.registrations import Registrations
@@ -70,9 +69,7 @@ from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 
 if TYPE_CHECKING:
-    from bff.events.operating import Operating
     from bff.events.room import Events
-    from bff.events.stages import Stages
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
@@ -153,8 +150,8 @@ class House:
             logger=FunctionLogs(lines),
             stuck=stuck,
             new_code_thread=self._new_code_thread,
-            publish=self._publish,
-            progress=self._progress,
+            publish=lambda invocation, event: self.offline.publish(invocation, event),
+            progress=lambda *said: self.offline.progress(*said),
         )
         self.invoker = Invoker(clock=self._clock)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
@@ -167,9 +164,17 @@ class House:
         self._closing: set[asyncio.Task[None]] = set()
         self._replaced: set[AnyClient] = set()
         self._name = f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}"
-        self.events: Events | None = None
-        self._delivers = False
-        self._meet_events(config)
+        self.offline = Offline(
+            self.store,
+            holder=self._name,
+            invoker=self.invoker,
+            clock=self._clock,
+            signals=self.signals,
+            is_shared=options.keeps_state,
+            is_draining=lambda: self.gateway.is_draining,
+            later=self._later,
+        )
+        self.offline.meet(config)
         self.gateway = Gateway(
             self._table(config),
             invoker=self.invoker,
@@ -219,84 +224,14 @@ class House:
         self._ready_to_fork(self.config)
         self._warm_minimum()
         if not self._options.keeps_state:
-            self._deliver()
+            self.offline.deliver()
 
     def keep_up(self) -> None:
         """Publish the folder and follow the store, once nobody waits for the start any more."""
         if self._options.keeps_state:
             self._later(self.follower.run())
             self._later(self.releases.run())
-            self._deliver()
-
-    def _meet_events(self, config: Config) -> None:
-        """Make the events room when it is first asked for; who never declares one does not pay for importing it."""
-        if self.events is not None:
-            self.events.configure(config)
-        elif config.has_events:
-            from bff.events.room import Events
-
-            self.events = Events(
-                self.store,
-                holder=self._name,
-                invoker=self.invoker,
-                clock=self._clock,
-                signals=self.signals,
-                config=config,
-                is_shared=self._options.keeps_state,
-                is_draining=lambda: self.gateway.is_draining,
-            )
-            if self._delivers:
-                self._begin_events(self.events)
-
-    def _operating(self) -> Operating | None:
-        """What operators may do with events, where there are any."""
-        if self.events is None:
-            return None
-        from bff.events.operating import Operating
-
-        return Operating(self.events)
-
-    def _stages(self) -> Stages | None:
-        """The same for pipelines."""
-        if self.events is None:
-            return None
-        from bff.events.stages import Stages
-
-        return Stages(self.events)
-
-    def _deliver(self) -> None:
-        """Begin to deliver events, now or with the first routes.yaml that has any."""
-        self._delivers = True
-        if self.events is not None:
-            self._begin_events(self.events)
-
-    def _begin_events(self, events: Events) -> None:
-        self._later(events.run())
-        self._later(events.tidy())
-        self._later(events.schedule())
-
-    async def _publish(self, invocation: Invocation, event: CloudEvent) -> None:
-        if self.events is None:
-            raise NoEvents
-        await self.events.publish(invocation, event)
-
-    def _doors(self) -> Doors | None:
-        if self.events is None:
-            return None
-        from bff.events.calls import Calls
-
-        calls = Calls(self.events, self._clock)
-        return Doors(
-            events=self.events.receive,
-            ask=calls.ask,
-            status=calls.status,
-            result=calls.result,
-            cancel=calls.cancel,
-        )
-
-    def _progress(self, invocation: Invocation, done: float, total: float | None, note: str) -> None:
-        if self.events is not None:
-            self.events.progressing.tell(invocation, done, total, note)
+            self.offline.deliver()
 
     def _table(self, config: Config) -> Table:
         return compile_table(
@@ -304,7 +239,7 @@ class House:
             self._own_paths(config),
             self._schemes,
             self._limiting,
-            doors=self._doors(),
+            doors=self.offline.doors(),
         )
 
     def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
@@ -402,8 +337,8 @@ class House:
             is_ready=lambda: not self.gateway.is_draining,
             metrics=self._metrics,
             clock=self._clock,
-            events=self._operating,
-            stages=self._stages,
+            events=self.offline.operating,
+            stages=self.offline.stages,
         )
         return Office(
             house,
@@ -479,7 +414,7 @@ class House:
         self.limits.take_over(HeadLimits.of(config.gateway))
         self.crowd.most = config.gateway.max_connections
         self.crowd.most_each = config.gateway.max_connections_per_address
-        self._meet_events(config)
+        self.offline.meet(config)
         self.gateway.table = self._table(config)
         self.registrations.configure(config)
         self._replaced.update(replaced)
@@ -519,6 +454,11 @@ class House:
         await client.aclose()
         self._replaced.discard(client)
 
+    @property
+    def events(self) -> Events | None:
+        """The events room; None while nothing of routes.yaml asks for it."""
+        return self.offline.events
+
     def _later(self, work: object) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
         self._closing.add(task)
@@ -539,8 +479,7 @@ class House:
     async def close(self) -> None:
         """End every instance and every connection."""
         await self.registrations.aclose()
-        if self.events is not None:
-            await self.events.stop(self.config.gateway.drain_timeout)
+        await self.offline.stop(self.config.gateway.drain_timeout)
         for task in list(self._closing):
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)

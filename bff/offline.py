@@ -1,0 +1,136 @@
+"""The events room as the composition root holds it: made when routes.yaml first asks for it, so that who never does
+pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bff.clock import Clock
+from bff.config import Config
+from bff.gateway.target import Doors
+from bff.revisions.store.store import Store
+from bff.runtime.invoker import Invoker
+from bff.sdk.cloudevent import CloudEvent
+from bff.sdk.failures import NoEvents
+from bff.sdk.invocation import Invocation
+from bff.signals import Signals
+
+if TYPE_CHECKING:
+    from bff.events.operating import Operating
+    from bff.events.room import Events
+    from bff.events.stages import Stages
+
+
+class Offline:
+    """Mutable state: ``events``, made once; whether it ``_delivers``."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        holder: str,
+        invoker: Invoker,
+        clock: Clock,
+        signals: Signals,
+        is_shared: bool,
+        is_draining: Callable[[], bool],
+        later: Callable[[object], None],
+    ) -> None:
+        """``holder`` is this gateway's name among those that share the store; ``later`` begins a task."""
+        self.events: Events | None = None
+        self._delivers = False
+        self._store = store
+        self._holder = holder
+        self._invoker = invoker
+        self._clock = clock
+        self._signals = signals
+        self._is_shared = is_shared
+        self._is_draining = is_draining
+        self._later = later
+
+    def meet(self, config: Config) -> None:
+        """Take a configuration."""
+        if self.events is not None:
+            self.events.configure(config)
+        elif config.has_events:
+            from bff.events.room import Events
+
+            self.events = Events(
+                self._store,
+                holder=self._holder,
+                invoker=self._invoker,
+                clock=self._clock,
+                signals=self._signals,
+                config=config,
+                is_shared=self._is_shared,
+                is_draining=self._is_draining,
+            )
+            if self._delivers:
+                self._begin(self.events)
+
+    def deliver(self) -> None:
+        """Begin to deliver events, now or with the first routes.yaml that has any."""
+        self._delivers = True
+        if self.events is not None:
+            self._begin(self.events)
+
+    def _begin(self, events: Events) -> None:
+        self._later(events.run())
+        self._later(events.tidy())
+        self._later(events.schedule())
+
+    async def stop(self, within: float) -> None:
+        """Take nothing new, and let go within so many seconds what is being done."""
+        if self.events is not None:
+            await self.events.stop(within)
+
+    # What others are handed
+
+    def operating(self) -> Operating | None:
+        """What operators may do with events, where there are any."""
+        if self.events is None:
+            return None
+        from bff.events.operating import Operating
+
+        return Operating(self.events)
+
+    def stages(self) -> Stages | None:
+        """The same for pipelines."""
+        if self.events is None:
+            return None
+        from bff.events.stages import Stages
+
+        return Stages(self.events)
+
+    def doors(self) -> Doors | None:
+        """Where the public listener takes events and asynchronous calls."""
+        if self.events is None:
+            return None
+        from bff.events.calls import Calls
+
+        calls = Calls(self.events, self._clock)
+        return Doors(
+            events=self.events.receive,
+            ask=calls.ask,
+            status=calls.status,
+            result=calls.result,
+            cancel=calls.cancel,
+        )
+
+    async def publish(self, invocation: Invocation, event: CloudEvent) -> None:
+        """What ``ctx.publish`` does.
+
+        Raises:
+            NoEvents: routes.yaml has none.
+
+        """
+        if self.events is None:
+            raise NoEvents
+        await self.events.publish(invocation, event)
+
+    def progress(self, invocation: Invocation, done: float, total: float | None, note: str) -> None:
+        """What ``ctx.progress`` does; nothing where nobody could follow it."""
+        if self.events is not None:
+            self.events.progressing.tell(invocation, done, total, note)
