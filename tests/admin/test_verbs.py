@@ -348,7 +348,7 @@ async def test_answers_are_what_the_document_says(asking: Asking) -> None:
     await seen("POST", "/v1/tokens", json={"name": "ci", "scopes": ["read"]})
     await seen("GET", f"{one}/diff", params={"from": "hello-00001", "to": "hello-00002"})
     for template, methods in document["paths"].items():
-        if template.startswith(("/v1/events", "/v1/schedules", "/v1/triggers")):
+        if template.startswith(("/v1/events", "/v1/schedules", "/v1/triggers", "/v1/pipelines", "/v1/runs")):
             continue  # this gateway has none; tests/events asks one that has
         if "get" in methods and "{code}" not in template and not template.endswith(("/diff", "/metrics")):
             await seen("GET", template)

@@ -34,9 +34,8 @@ def served(module_samples: ServeSamples) -> Served:
 @contextlib.contextmanager
 def talking(served: Any, path: str = "/talk", **options: Any) -> Iterator[ClientConnection]:
     address = served.public.replace("http://", "ws://") + path
-    with connect(
-        address, proxy=None, open_timeout=20, close_timeout=20, ping_interval=None, **options
-    ) as talk:
+    usual: dict[str, Any] = {"open_timeout": 20, "close_timeout": 20, "ping_interval": None}
+    with connect(address, proxy=None, **usual | options) as talk:
         yield talk
 
 
@@ -226,7 +225,7 @@ def test_a_handler_that_does_not_listen_holds_little(served: Served) -> None:
     """What it does not take is not read: the caller waits, not the gateway's memory."""
     served.get("/hello")
     before = served.rss()
-    with talking(served, "/talk?kind=deaf&tag=deaf") as talk:
+    with talking(served, "/talk?kind=deaf&tag=deaf", close_timeout=0.5) as talk:
         talk.socket.settimeout(0.5)
         with contextlib.suppress(TimeoutError, OSError):
             for _ in range(200):
@@ -239,7 +238,7 @@ def test_a_handler_that_does_not_listen_holds_little(served: Served) -> None:
 def test_a_caller_that_does_not_read_stops_the_handler(served: Served) -> None:
     served.get("/hello")
     before = served.rss()
-    with talking(served, "/talk?kind=flood&tag=flood", max_queue=1):
+    with talking(served, "/talk?kind=flood&tag=flood", max_queue=1, close_timeout=0.5):
         for _ in range(20):
             assert served.get("/hello").status_code == 200
         assert served.rss() - before < 20_000_000
