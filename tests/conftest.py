@@ -32,6 +32,12 @@ from tests.hanging import pytest_timeout_set_timer  # noqa: F401  (a hook of pyt
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: half of a worker's time is waiting for gateways that it started."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 STARTS_WITHIN = 20.0
 STOPS_WITHIN = 20.0
 ANSWERS_WITHIN = 10.0
