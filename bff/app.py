@@ -222,7 +222,7 @@ class House:
             await self.follower.start()
         self._later(self.keeper.run())
         self._ready_to_fork(self.config)
-        self._warm_minimum()
+        self.keeper.keep_minimum()
         if not self._options.keeps_state:
             self.offline.deliver()
 
@@ -273,12 +273,6 @@ class House:
     @staticmethod
     def _forks(config: Config) -> bool:
         return any(function.isolation == "process" for function in config.functions.values())
-
-    def _warm_minimum(self) -> None:
-        """Functions with ``scale: {min: 1}`` are warm before anybody calls, and again after a reload."""
-        for function in self.invoker.functions.values():
-            if function.settings.scale.min > 0:
-                self._later(function.keep_warm())
 
     def _listen(self, config: Config) -> None:
         EventLog(self.lines).listen(self.signals)
@@ -410,7 +404,7 @@ class House:
         self._schemes.configure(config.auth, config.path.parent)
         self._limiting.configure(config.limits)
         self._ready_to_fork(config)
-        self._warm_minimum()
+        self.keeper.keep_minimum()
         self.limits.take_over(HeadLimits.of(config.gateway))
         self.crowd.most = config.gateway.max_connections
         self.crowd.most_each = config.gateway.max_connections_per_address

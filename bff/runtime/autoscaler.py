@@ -55,6 +55,11 @@ class Policy:
         """Seconds of the short window; Knative allows no less than one sample."""
         return max(self.window * self.panic_window_percentage / 100.0, 1.0)
 
+    def first(self, *, is_new: bool) -> int:
+        """How many a cold revision begins with: a new one with ``initial``, one that slept with ``activation``."""
+        wanted = max(1, self.initial if is_new else self.activation, self.min)
+        return min(wanted, self.max) if self.max else wanted
+
 
 DEFAULT = Policy()
 """Knative's own."""

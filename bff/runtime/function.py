@@ -204,7 +204,7 @@ class Function:
     @property
     def is_cold(self) -> bool:
         """Whether nothing of it is warm, or about to be."""
-        return self._opening is None and all(live.state is State.COLD for live in self.lives.values())
+        return self._opening is None and self.lives.are_cold
 
     async def dismiss(self, live: Live, instance: Inside) -> None:
         """An instance is not alive: it gets no calls any more, and another takes its place."""

@@ -95,9 +95,9 @@ class Keeper:
         for _, name in sorted(resting)[:excess]:
             self._warm.pop(name).rest()
 
-    def _keep_minimum(self, now: float) -> None:
-        """Warm again what is to be warm and is not, later and later where that fails."""
-        functions = self._functions()
+    def keep_minimum(self) -> None:
+        """Warm what is to be warm and is not: before anybody calls, and again, later and later where that fails."""
+        functions, now = self._functions(), self._clock.now()
         if functions is not self._known:  # only then may others have a minimum
             self._known, self._unwarmed = functions, {}
             self._pinned = [function for function in functions.values() if function.settings.scale.min]
@@ -131,7 +131,7 @@ class Keeper:
             if not function.lives.are_warm:
                 self._warm.pop(name, None)
         self._keep_to_cap()
-        self._keep_minimum(now)
+        self.keep_minimum()
         if now - self._probed >= PROBE_EVERY:
             self._probed = now
             self._probe_all(now)

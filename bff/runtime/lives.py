@@ -192,6 +192,11 @@ class Lives(Mapping[str, Live]):
         return any(live.instance is not None for live in self.values())
 
     @property
+    def are_cold(self) -> bool:
+        """Whether none has an instance, or is about to have one."""
+        return all(live.state is State.COLD for live in self.values())
+
+    @property
     def in_flight(self) -> int:
         """Calls inside, over all but those that drain."""
         return sum(live.in_flight for live in self.values())

@@ -158,7 +158,7 @@ class Pool:
             if self._is_leaving:
                 raise GatewayDraining
             if not self._inside and not self._starting:
-                self._grow(self._first())
+                self._grow(self.settings.scale.first(is_new=self._is_new))
             instance = await self._line.stand(self.revision.function)
             if not instance.is_alive:
                 self._return(instance)  # it ended in the turn in which we were let in
@@ -176,7 +176,7 @@ class Pool:
         if self._is_leaving:
             raise GatewayDraining
         if not self._inside and not self._starting:
-            self._grow(self._first())
+            self._grow(self.settings.scale.first(is_new=self._is_new))
         while not self._inside:
             done, _ = await asyncio.wait(set(self._starting), return_when=asyncio.FIRST_COMPLETED)
             failures = [GatewayDraining() if task.cancelled() else task.exception() for task in done]
@@ -250,12 +250,6 @@ class Pool:
             for instance in calmest[: min(-missing, len(self._inside) - 1)]:
                 self._part(instance)
         return decision.instances > 0
-
-    def _first(self) -> int:
-        """How many a cold revision begins with: a new one with ``initial``, one that slept with ``activation``."""
-        policy = self.settings.scale
-        wanted = max(1, policy.initial if self._is_new else policy.activation, policy.min)
-        return min(wanted, policy.max) if policy.max else wanted
 
     def _grow(self, count: int) -> None:
         """As many more, while there is room for processes at all; the first one always, else who needs it would
