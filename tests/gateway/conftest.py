@@ -19,7 +19,7 @@ ROUTES = """\
 gateway:
   max_body: 64KiB
   max_head: 16KiB
-  head_timeout: 300ms
+  head_timeout: {head_timeout}
   drain_timeout: 2s
 {gateway}
 auth:
@@ -103,7 +103,7 @@ class Served(Running):
 ServeSamples = Callable[..., Served]
 
 
-def lay_out(folder: Path, section: str = "") -> Path:
+def lay_out(folder: Path, section: str = "", head_timeout: str = "300ms") -> Path:
     """A project folder with every sample; ``section`` is more of its gateway section, indented by two."""
     functions = folder / "functions"
     functions.mkdir(parents=True)
@@ -111,13 +111,20 @@ def lay_out(folder: Path, section: str = "") -> Path:
     for file in (*SAMPLES.glob("*.py"), *(SAMPLES / "broken").glob("*.py")):
         shutil.copy(file, functions)
     (folder / "routes.yaml").write_text(
-        ROUTES.format(gateway=section, notes=folder / "notes", digest=sha256(b"sesame").hexdigest())
+        ROUTES.format(
+            gateway=section,
+            head_timeout=head_timeout,
+            notes=folder / "notes",
+            digest=sha256(b"sesame").hexdigest(),
+        )
     )
     return folder
 
 
-def _served(start: GatewayFactory, folder: Path, mode: str, section: str, env: Mapping[str, str]) -> Served:
-    running = start(lay_out(folder, section), mode, env=env)
+def _served(
+    start: GatewayFactory, folder: Path, mode: str, section: str, env: Mapping[str, str], head_timeout: str = "300ms"
+) -> Served:
+    running = start(lay_out(folder, section, head_timeout), mode, env=env)
     running.__class__ = Served
     running.notes = folder / "notes"
     return running
@@ -138,8 +145,10 @@ def module_samples(module_gateway: GatewayFactory, tmp_path_factory: pytest.Temp
 def samples(gateway: GatewayFactory, tmp_path: Path) -> ServeSamples:
     """The same for one test."""
 
-    def serve(mode: str = "serve", *, section: str = "", env: Mapping[str, str] | None = None) -> Served:
-        return _served(gateway, tmp_path / "samples", mode, section, env or {})
+    def serve(
+        mode: str = "serve", *, section: str = "", env: Mapping[str, str] | None = None, head_timeout: str = "300ms"
+    ) -> Served:
+        return _served(gateway, tmp_path / "samples", mode, section, env or {}, head_timeout)
 
     return serve
 
