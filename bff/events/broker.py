@@ -17,7 +17,9 @@ from pydantic_core import to_json
 
 from bff.config import DeliveryConfig, FilterConfig, TriggerConfig
 from bff.config.jsonpath import ABSENT
+from bff.config.trigger import RateConfig
 from bff.events.filters import Clause, Look, compiled, look
+from bff.events.rating import Rate
 from bff.sdk.cloudevent import CloudEvent
 
 RETRIED = frozenset({404, 408, 409, 429})
@@ -38,6 +40,7 @@ class Trigger:
     concurrency: int
     clause: Clause
     key: Look | None
+    rate: Rate | None = None
 
     def lane_of(self, event: CloudEvent) -> str:
         """What events have in common that are delivered one after the other; "" where order does not matter."""
@@ -68,9 +71,16 @@ def triggers_of(config: Mapping[str, TriggerConfig]) -> tuple[Trigger, ...]:
             concurrency=each.concurrency,
             clause=compiled(each.filters),
             key=look(each.order) if each.order else None,
+            rate=_rate_of(each.rate),
         )
         for name, each in config.items()
     )
+
+
+def _rate_of(config: RateConfig | None) -> Rate | None:
+    if config is None:
+        return None
+    return Rate(every=config.window / config.events, burst=config.burst or config.events)
 
 
 def trigger_of(
