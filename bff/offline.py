@@ -13,7 +13,7 @@ from bff.gateway.target import Doors
 from bff.revisions.store.store import Store
 from bff.runtime.invoker import Invoker
 from bff.sdk.cloudevent import CloudEvent
-from bff.sdk.failures import NoEvents
+from bff.sdk.eventfailures import NoEvents
 from bff.sdk.invocation import Invocation
 from bff.signals import Signals
 

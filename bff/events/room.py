@@ -8,9 +8,8 @@ from pydantic_core import to_json
 
 from bff.clock import Clock
 from bff.config import Config
-from bff.config.names import suggest
 from bff.config.pipeline import PipelineConfig
-from bff.errors import GatewayDraining, NoSuchEvent, NoSuchTrigger
+from bff.errors import GatewayDraining
 from bff.events import broker, pipelines
 from bff.events.broker import Decision, Trigger
 from bff.events.calling import Calling
@@ -26,6 +25,7 @@ from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.store import Store
 from bff.runtime.invoker import Invoker
 from bff.sdk.cloudevent import CloudEvent, all_from_http
+from bff.sdk.eventfailures import NoSuchName
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import JSON, Answer
 from bff.signals import Signals
@@ -205,12 +205,12 @@ class Events:
         """An event with everything that became of it.
 
         Raises:
-            NoSuchEvent: none is kept under this key or id.
+            NoSuchName: none is kept under this key or id.
 
         """
         found = await self.engine.status(key)
         if found is None:
-            raise NoSuchEvent(key)
+            raise NoSuchName.kept("event", key, ", or several are; `bff events list` shows their keys.")
         return found
 
     def decisions(self, event: CloudEvent) -> list[Decision]:
@@ -225,11 +225,11 @@ class Events:
         """The name, when there is such a trigger.
 
         Raises:
-            NoSuchTrigger: there is none; with the name that was probably meant.
+            NoSuchName: there is none; with the name that was probably meant.
 
         """
         if trigger not in self.triggers:
-            raise NoSuchTrigger(trigger, suggest(trigger, self.triggers))
+            raise NoSuchName.declared("trigger", trigger, self.triggers)
         return trigger
 
     async def stop(self, within: float) -> None:
