@@ -11,7 +11,7 @@ from bff.config import Config
 from bff.events.site import Site
 from bff.gateway.target import Doors
 from bff.sdk.cloudevent import CloudEvent
-from bff.sdk.failures import NoEvents
+from bff.sdk.eventfailures import NoEvents
 from bff.sdk.invocation import Invocation
 
 if TYPE_CHECKING:

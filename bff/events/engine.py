@@ -13,7 +13,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-from bff.errors import BacklogFull
 from bff.events import accepting, claiming, keeping, running, takeover, tending
 from bff.events.claiming import Taken
 from bff.events.commits import Commits
@@ -35,6 +34,7 @@ from bff.events.records import (
 from bff.revisions.store.bell import Bell
 from bff.revisions.store.database import Session
 from bff.revisions.store.store import Store
+from bff.sdk.eventfailures import BacklogFull
 
 
 class Engine(Protocol):

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from pydantic_core import to_json
 
 from bff.config import Config
-from bff.config.names import suggest
 from bff.config.pipeline import PipelineConfig
-from bff.errors import GatewayDraining, NoSuchEvent, NoSuchTrigger
+from bff.errors import GatewayDraining
 from bff.events import broker, pipelines
 from bff.events.broker import Decision, Trigger
 from bff.events.calling import Calling
@@ -25,6 +24,7 @@ from bff.events.stamping import Stamp
 from bff.events.timetable import Timetable
 from bff.revisions.store.failures import StoreUnavailable
 from bff.sdk.cloudevent import CloudEvent, all_from_http
+from bff.sdk.eventfailures import NoSuchName
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import JSON, Answer
 
@@ -194,12 +194,12 @@ class Events:
         """An event with everything that became of it.
 
         Raises:
-            NoSuchEvent: none is kept under this key or id.
+            NoSuchName: none is kept under this key or id.
 
         """
         found = await self.engine.status(key)
         if found is None:
-            raise NoSuchEvent(key)
+            raise NoSuchName.kept("event", key, ", or several are; `bff events list` shows their keys.")
         return found
 
     def decisions(self, event: CloudEvent) -> list[Decision]:
@@ -214,11 +214,11 @@ class Events:
         """The name, when there is such a trigger.
 
         Raises:
-            NoSuchTrigger: there is none; with the name that was probably meant.
+            NoSuchName: there is none; with the name that was probably meant.
 
         """
         if trigger not in self.triggers:
-            raise NoSuchTrigger(trigger, suggest(trigger, self.triggers))
+            raise NoSuchName.declared("trigger", trigger, self.triggers)
         return trigger
 
     async def stop(self, within: float) -> None:

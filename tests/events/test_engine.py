@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from bff.errors import BacklogFull
 from bff.events.engine import StoreEngine
 from bff.events.records import Accepted, Claimed, Sought, State, Wanted
+from bff.sdk.eventfailures import BacklogFull
 from bff.testing import ManualClock
 from tests.events.conftest import Open, in_memory, incoming, settled, wanted
 
