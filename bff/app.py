@@ -25,7 +25,6 @@ from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, load
 from bff.errors import FunctionNotLoaded
-from bff.events.site import Site
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.crowd import Crowd
@@ -57,6 +56,7 @@ from bff.runtime.publisher import Publisher
 from bff.runtime.releases import Releases
 from bff.runtime.settings import Settings, routes_by_function, settings_of
 from bff.runtime.shelf import Shelf
+from bff.runtime.site import Site
 from bff.runtime.stuck import Stuck
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bff.config import Config
-from bff.events.site import Site
 from bff.gateway.target import Doors
+from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.eventfailures import NoEvents
 from bff.sdk.invocation import Invocation

@@ -337,7 +337,7 @@ class EventDied(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameLost(Signal):
-    """This process was silent for too long, and another one has its name by now."""
+    """A process was silent for too long, and another one has its name by now."""
 
     name: str
 

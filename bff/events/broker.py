@@ -19,8 +19,8 @@ from bff.config import DeliveryConfig, FilterConfig, TriggerConfig
 from bff.config.jsonpath import ABSENT
 from bff.config.trigger import RateConfig
 from bff.events.filters import Clause, Look, compiled, look
-from bff.events.rating import Rate
 from bff.sdk.cloudevent import CloudEvent
+from bff.sdk.gcra import Rate
 
 RETRIED = frozenset({404, 408, 409, 429})
 """Answers below 500 that may be different another time (Knative's data plane)."""
@@ -80,7 +80,7 @@ def triggers_of(config: Mapping[str, TriggerConfig]) -> tuple[Trigger, ...]:
 def _rate_of(config: RateConfig | None) -> Rate | None:
     if config is None:
         return None
-    return Rate(every=config.window / config.events, burst=config.burst or config.events)
+    return Rate(interval=config.window / config.events, burst=config.burst or config.events)
 
 
 def trigger_of(

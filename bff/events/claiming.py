@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bff.events import accepting, keeping, picking, rating
+from bff.events import accepting, keeping, picking
 from bff.events.picking import Picked
 from bff.events.records import OPEN, Claimed, Settled, State, Wanted
 from bff.revisions.store.database import Row, Session
@@ -67,7 +67,7 @@ def _count(session: Session, wanted: Wanted, trigger: str, count: int, now: floa
     rate = wanted.rates.get(trigger)
     if rate is None or not count:
         return
-    at = rating.after(rate, picking.counted(session, [trigger])[trigger], now, count)
+    at = max(picking.counted(session, [trigger])[trigger], now) + count * rate.interval
     session.rows(
         "INSERT INTO rates (trigger_name, at) VALUES (?, ?)"
         " ON CONFLICT (trigger_name) DO UPDATE SET at = excluded.at",

@@ -21,10 +21,10 @@ from bff.events.engine import Engine
 from bff.events.pipelines import Done
 from bff.events.queues import EVERYTHING
 from bff.events.records import Claimed, Incoming, Settled, State, Wanted
-from bff.events.site import Site
 from bff.events.stamping import Stamp
 from bff.events.stepping import NO_PLAN, begun, too_large
 from bff.revisions.store.failures import StoreUnavailable
+from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent
 from bff.signals import EventDied, Unexpected
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bff.events import rating
 from bff.events.records import Wanted
 from bff.revisions.store.database import Session
+from bff.sdk import gcra
 
 _FREE = (
     "SELECT d.key FROM deliveries d WHERE d.is_open = 1 AND d.due <= ?{more}"
@@ -53,7 +53,7 @@ def rooms(session: Session, wanted: Wanted, now: float) -> dict[str, int]:
     """How many each limited trigger may have, by what runs here and by its rate."""
     room = dict(wanted.rooms)
     for trigger, at in counted(session, wanted.rates).items():
-        by_rate = rating.room(wanted.rates[trigger], at, now)
+        by_rate = gcra.room(at, now, wanted.rates[trigger])
         room[trigger] = min(room.get(trigger, by_rate), by_rate)
     return room
 
@@ -78,7 +78,7 @@ def next_in(session: Session, wanted: Wanted, now: float) -> float | None:
     (at,) = session.rows("SELECT MIN(due) FROM deliveries WHERE is_open = 1 AND due > ?", now)[0]
     waits = [] if at is None else [max(0.0, float(at) - now)]
     for trigger, kept in counted(session, wanted.rates).items():
-        opens = rating.opens_in(wanted.rates[trigger], kept, now)
+        opens = gcra.opens_in(kept, now, wanted.rates[trigger])
         pick = picked(wanted, now, trigger=trigger)
         if opens > 0 and session.rows(pick.sql, *pick.values, 1):
             waits.append(opens)

@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from bff.events.broker import Outcome
 from bff.events.queues import EVERYTHING, Reach
-from bff.events.rating import Rate
 from bff.sdk.cloudevent import CloudEvent
+from bff.sdk.gcra import Rate
 from bff.sdk.reply import HeaderPairs
 
 

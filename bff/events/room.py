@@ -19,10 +19,10 @@ from bff.events.progressing import Progressing
 from bff.events.queues import reach_of
 from bff.events.records import Accepted, Planned, Shown
 from bff.events.scheduler import Scheduler
-from bff.events.site import Site
 from bff.events.stamping import Stamp
 from bff.events.timetable import Timetable
 from bff.revisions.store.failures import StoreUnavailable
+from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent, all_from_http
 from bff.sdk.eventfailures import NoSuchName
 from bff.sdk.invocation import Invocation

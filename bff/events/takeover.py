@@ -38,4 +38,6 @@ def gone(holders: Iterable[str], own: str, is_running: Callable[[int], bool] = i
 def former(holders: Iterable[str], own: str) -> list[str]:
     """Those that had the name that is ours now."""
     name = own.rpartition("/")[2]
-    return [each for each in holders if each != own and each.count("/") >= 2 and each.rpartition("/")[2] == name]
+    return [
+        each for each in holders if each != own and each.count("/") >= 2 and each.rpartition("/")[2] == name
+    ]

@@ -15,21 +15,11 @@ from bff.revisions.store import releasing
 from bff.revisions.store.database import Session, row
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.store import Store
+from bff.sdk.eventfailures import NameTaken
 
 LEASE = 15.0
 """Seconds a name stays with a process that says nothing."""
 RENEWS_EVERY = LEASE / 3
-
-
-class NameTaken(Exception):
-    """Another process has this name and is alive."""
-
-    def __init__(self, name: str, holder: str) -> None:
-        where = holder.rpartition("/")[0]
-        super().__init__(
-            f"another process is named {name} and is alive: {where} (machine/process id). Give this one another --name,"
-            " or none at all, or stop that one."
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Notifying:
             await self._clock.sleep(AGAIN_AFTER)
 
     async def _until_lost(self, heard: Heard) -> None:
-        connection = await asyncio.to_thread(self._open)
+        connection = await self._opened()
         loop, lost = asyncio.get_running_loop(), asyncio.Event()
 
         def read() -> None:
@@ -76,6 +76,14 @@ class Notifying:
             loop.remove_reader(socket)
             connection.close()
 
+    async def _opened(self) -> Any:
+        opening = asyncio.ensure_future(asyncio.to_thread(self._open))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:  # the thread goes on, and has nobody to give its connection to
+            opening.add_done_callback(_close)
+            raise
+
     def _open(self) -> Any:
         connection = connected(self._url)
         connection.execute(f"LISTEN {CHANNEL}")
@@ -91,3 +99,8 @@ class Notifying:
 
     def __repr__(self) -> str:
         return "<Notifying>"
+
+
+def _close(opening: asyncio.Future[Any]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

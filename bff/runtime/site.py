@@ -1,4 +1,4 @@
-"""What the events room stands on: the same for as long as its process lives."""
+"""What work that nobody waits for stands on: the same for as long as its process lives."""
 
 from __future__ import annotations
 
