@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
-YOUNG = 20_000
+YOUNG = 50_000
 """Objects that are made before the collector looks at them, instead of Python's 700."""
 
 IN_USE_POLL = 1.0
