@@ -44,7 +44,6 @@ class Facts:
                     fields[name] = value if name not in fields else _joined(name, fields[name], value)
 
 
-
 def _joined(name: bytes, first: bytes, second: bytes) -> bytes:
     """One field, its lines joined (RFC 9110 §5.2; RFC 9113 §8.2.3 for cookies)."""
     return first + (b"; " if name == b"cookie" else b", ") + second
