@@ -1,7 +1,8 @@
 """Takes deliveries that are due, has them made, and writes down how they ended.
 
 What is tried again, when, and what is dead is the broker's to say; this loop obeys. It wakes by an event of this
-gateway's own, by the clock when the next one is due, and looks once a second where other gateways share the store.
+gateway's own, by the bell of those who share the store, by the clock when the next one is due, and looks once a second
+where somebody may have rung while nobody listened.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from bff.clock import Clock
 from bff.config import DeliveryConfig
 from bff.events import broker, pipelines
 from bff.events.broker import Retry, Trigger
@@ -19,12 +19,14 @@ from bff.events.calling import PREFIX, Calling, result_of
 from bff.events.courier import Attempted, Courier
 from bff.events.engine import Engine
 from bff.events.pipelines import Done
+from bff.events.queues import EVERYTHING
 from bff.events.records import Claimed, Incoming, Settled, State, Wanted
 from bff.events.stamping import Stamp
 from bff.events.stepping import NO_PLAN, begun, too_large
 from bff.revisions.store.failures import StoreUnavailable
+from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent
-from bff.signals import EventDied, Signals, Unexpected
+from bff.signals import EventDied, Unexpected
 
 LEASE = 15.0
 """Seconds a delivery stays with a gateway that says nothing: that long after a machine has died at most, another
@@ -43,37 +45,33 @@ _KEEPS = (PREFIX, pipelines.PREFIX)
 class Dispatcher:
     """Mutable state: ``_running`` (the tasks, by delivery), ``_busy`` (how many of each trigger), ``_is_hinted``
     and ``_wakes`` (something may be due), ``_quiet`` and ``_next_in`` (nothing runs or could be taken, until then),
-    ``capacity``, ``plans`` (of pipelines, for runs that begin), ``is_stopping``.
+    ``capacity``, ``reach`` (of its queues), ``plans`` (of pipelines, for runs that begin), ``is_stopping``.
     """
 
     def __init__(
         self,
+        site: Site,
         engine: Engine,
         *,
-        holder: str,
         courier: Courier,
         calling: Calling,
         stamp: Stamp,
         triggers: Callable[[], Mapping[str, Trigger]],
-        clock: Clock,
-        signals: Signals,
-        is_shared: bool,
         capacity: int,
-        is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._is_draining = is_draining
+        self._site = site
         self.capacity = capacity
+        self.reach = EVERYTHING
         self.plans: Mapping[str, str] = {}
         self.is_stopping = False
         self._engine = engine
-        self._holder = holder
+        self._holder = site.holder
         self._courier = courier
         self._calling = calling
         self._stamp = stamp
         self._triggers = triggers
-        self._clock = clock
-        self._signals = signals
-        self._is_shared = is_shared
+        self._clock = site.clock
+        self._signals = site.signals
         self._running: dict[str, asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
         self._is_hinted = True
@@ -91,18 +89,22 @@ class Dispatcher:
         """Go on until cancelled."""
         renewing = asyncio.create_task(self._renew())
         try:
-            await self._take_over()
-            while True:
-                self._wakes.clear()
-                self._quiet.clear()
-                self._next_in = await self._look()
-                if not self._running and self._next_in != 0.0 and not self._wakes.is_set():
-                    self._quiet.set()
-                await self._wait(self._next_in)
+            async with self._site.bell.listening(self.wake):
+                await self._take_over()
+                await self._go_on()
         finally:
             renewing.cancel()
             with suppress(asyncio.CancelledError):
                 await renewing
+
+    async def _go_on(self) -> None:
+        while True:
+            self._wakes.clear()
+            self._quiet.clear()
+            self._next_in = await self._look()
+            if not self._running and self._next_in != 0.0 and not self._wakes.is_set():
+                self._quiet.set()
+            await self._wait(self._next_in)
 
     async def quiet(self) -> float | None:
         """Return once nothing runs and nothing could be taken: seconds until something can, None for never."""
@@ -112,7 +114,7 @@ class Dispatcher:
     async def _look(self) -> float | None:
         """Take what there is room for; seconds until it is worth looking again, None for when something wakes us."""
         free = self.capacity - len(self._running)
-        if free <= 0 or self.is_stopping or self._is_draining():
+        if free <= 0 or self.is_stopping or self._site.is_draining():
             return None
         hinted, self._is_hinted = self._is_hinted, False
         try:
@@ -127,7 +129,7 @@ class Dispatcher:
         if taken.claimed:
             self._is_hinted = True
             return 0.0
-        if not self._is_shared:
+        if not self._site.is_shared:
             return taken.next_in
         return LOOKS_EVERY if taken.next_in is None else min(taken.next_in, LOOKS_EVERY)
 
@@ -144,9 +146,17 @@ class Dispatcher:
                 timer.cancel()
 
     def _wanted(self, free: int) -> Wanted:
-        limited = {name: each.concurrency for name, each in self._triggers().items() if each.concurrency}
-        rooms = {name: max(0, most - self._busy[name]) for name, most in limited.items()}
-        return Wanted(holder=self._holder, free=free, lease=LEASE, rooms=rooms)
+        triggers = self._triggers()
+        limited = {name: each.concurrency for name, each in triggers.items() if each.concurrency}
+        return Wanted(
+            holder=self._holder,
+            free=free,
+            lease=LEASE,
+            rooms={name: max(0, most - self._busy[name]) for name, most in limited.items()},
+            rates={name: each.rate for name, each in triggers.items() if each.rate},
+            reach=self.reach,
+            running=tuple(self._running),
+        )
 
     def _begin(self, claimed: Claimed) -> None:
         self._busy[claimed.trigger] += 1
@@ -254,7 +264,7 @@ class Dispatcher:
     async def _renew(self) -> None:
         while True:
             await self._clock.sleep(RENEWS_EVERY)
-            if self._is_shared:
+            if self._site.is_shared:
                 await self._take_over()
             if self._running:
                 before = dict(self._running)

@@ -189,7 +189,10 @@ class Incoming:
                 raise BodyTooLarge(self.max_body)
 
     async def close(self) -> None:
-        """Let go of uploaded files, if a form was read."""
+        """Let go of uploaded files, if a form was read, and of who sends the answer, who knows this invocation: a
+        circle would wait for the collector, and with it all that the call held.
+        """
+        self.unfolder = None
         if self._request is not None:
             await self._request.close()
 
