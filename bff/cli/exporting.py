@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic_core import to_json
@@ -14,8 +15,9 @@ from pydantic_core import to_json
 from bff.cli.output import config_at, fail, say
 from bff.config import Config
 from bff.errors import FunctionNotLoaded
-from bff.export.describing import Subject, describe_all
-from bff.export.documents import made, parameters_by_function
+from bff.export import asyncapi
+from bff.export.describing import Found, Subject, describe_all
+from bff.export.documents import about, made, parameters_by_function
 from bff.revisions import snapshot
 
 TOOL = "openapi-typescript"
@@ -64,15 +66,30 @@ def _tool() -> list[str] | None:
     return [anywhere] if anywhere else None
 
 
-def _openapi(config: Config) -> bytes:
+def export_asyncapi(path: Path, *, out: Path | None) -> None:
+    """Write the AsyncAPI document of the events that triggers and pipelines want."""
+    config = config_at(path, as_json=False)
+    _, found = _described(config, dict.fromkeys(asyncapi.functions_of(config), frozenset({()})))
+    said = {name: each for (name, _), each in found.items()}
+    _write(to_json(asyncapi.document(config, said, about(config.openapi)), indent=2) + b"\n", out)
+
+
+def _described(
+    config: Config, functions: Mapping[str, frozenset[tuple[str, ...]]]
+) -> tuple[list[Subject], Found]:
+    """What functions say of themselves; whoever cannot be loaded is told."""
     subjects = []
-    for name, routes in parameters_by_function(config.routes).items():
+    for name, routes in functions.items():
         try:
             subjects.append(Subject(snapshot=snapshot.take(config.folder.resolve(), name), routes=routes))
         except FunctionNotLoaded as failure:
             say(failure.report())
     with contextlib.redirect_stdout(sys.stderr):  # what modules print must not get into the document
-        found = describe_all(subjects)
+        return subjects, describe_all(subjects)
+
+
+def _openapi(config: Config) -> bytes:
+    subjects, found = _described(config, parameters_by_function(config.routes))
     for name, parameters in sorted(
         {(s.snapshot.function, r) for s in subjects for r in s.routes} - set(found)
     ):
