@@ -16,6 +16,7 @@ from bff.config import Config
 from bff.errors import FunctionNotLoaded
 from bff.export.describing import Subject, describe_all
 from bff.export.documents import made, parameters_by_function
+from bff.gateway import problems
 from bff.revisions import snapshot
 
 TOOL = "openapi-typescript"
@@ -79,7 +80,7 @@ def _openapi(config: Config) -> bytes:
         say(
             f"{name} is described by its path only ({', '.join(parameters) or 'no parameters'}): see `bff check`"
         )
-    return to_json(made(config, found), indent=2) + b"\n"
+    return to_json(made(config, found, problems.of_calls()), indent=2) + b"\n"
 
 
 def _write(content: bytes, out: Path | None) -> None:

@@ -12,6 +12,7 @@ from bff.clock import Clock
 from bff.config import Config, RouteConfig
 from bff.config.openapi import OpenApiConfig
 from bff.errors import FunctionNotLoaded
+from bff.export.components import Kinds
 from bff.export.describing import Describer, Found, Subject
 from bff.export.openapi import About, Operations, document
 from bff.export.passing import passing
@@ -31,10 +32,12 @@ class Documents:
         config: Callable[[], Config],
         snapshot: Callable[[str], Awaitable[Snapshot]],
         clock: Clock,
+        kinds: Kinds,
     ) -> None:
         self._config = config
         self._snapshot = snapshot
         self._clock = clock
+        self._kinds = kinds
         self._describer = Describer(clock=clock)
         self._making = asyncio.Lock()
         self._made: tuple[float, Config, bytes] | None = None
@@ -46,7 +49,7 @@ class Documents:
             if self._made is not None and self._made[1] is config and now - self._made[0] < FRESH:
                 return self._made[2]
             subjects = [subject async for subject in self._subjects(config)]
-            text = to_json(made(config, await self._describer.describe(subjects)))
+            text = to_json(made(config, await self._describer.describe(subjects), self._kinds))
             self._made = now, config, text
             return text
 
@@ -69,9 +72,9 @@ def parameters_by_function(routes: Iterable[RouteConfig]) -> dict[str, frozenset
     return found
 
 
-def made(config: Config, found: Found) -> dict[str, object]:
-    """The document of a configuration and of what its functions say."""
-    return document(_operations(config, found), about(config.openapi), config.auth)
+def made(config: Config, found: Found, kinds: Kinds) -> dict[str, object]:
+    """The document of a configuration, of what its functions say, and of the problems there may be."""
+    return document(_operations(config, found), about(config.openapi), kinds=kinds, schemes=config.auth)
 
 
 def _operations(config: Config, found: Found) -> Iterator[Operations]:
