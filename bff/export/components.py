@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bff.errors import BffError
-from bff.sdk.describe import REF, Json
+from bff.sdk.jsonschema import REF, Json
 
 Kinds = Mapping[str, type[BffError]]
 """The kinds of problem that a caller can meet, by code."""

@@ -26,7 +26,8 @@ from bff.export.components import (
     ours,
     response,
 )
-from bff.sdk.describe import Described, Json, renamed
+from bff.sdk.describe import Described
+from bff.sdk.jsonschema import Json, renamed
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 """What a path item may have (OpenAPI 3.1 §4.8.9.1); other methods cannot be described."""
