@@ -24,6 +24,7 @@ from bff.admin.office import Office
 from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, load
+from bff.config.recorder import RecorderConfig
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own
 from bff.gateway.auth.schemes import Schemes
@@ -70,6 +71,7 @@ from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, NameLost, Signals
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
+from bff.telemetry.recorder import Recorder
 
 if TYPE_CHECKING:
     from bff.events.room import Events
@@ -320,6 +322,19 @@ class House:
             metrics = Metrics()
             metrics.listen(self.signals)
             self._metrics = metrics.exposition
+        self._recorder = self._record(config.telemetry.recorder)
+
+    def _record(self, config: RecorderConfig) -> Recorder | None:
+        if not config.enabled:
+            return None
+        recorder = Recorder(
+            memory=config.memory,
+            slow=config.slow,
+            bodies=config.bodies or 0,
+            own_place=self._workshop.loader.place_of,
+        )
+        recorder.listen(self.signals)
+        return recorder
 
     def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
@@ -366,6 +381,7 @@ class House:
             clock=self._clock,
             events=self.offline.operating,
             stages=self.offline.stages,
+            recorder=self._recorder,
         )
         return Office(
             house,
@@ -434,6 +450,9 @@ class House:
         self.keeper.max_warm = config.gateway.max_warm
         self._forkserver.most = config.gateway.max_processes or default_most()
         self.cache.store.resize(config.gateway.cache_size)
+        if self._recorder is not None:
+            recorder = config.telemetry.recorder
+            self._recorder.configure(memory=recorder.memory, slow=recorder.slow, bodies=recorder.bodies or 0)
         self._schemes.configure(config.auth, config.path.parent)
         self._limiting.configure(config.limits)
         self._ready_to_fork(config)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bff.cli import eventful, remote
+from bff.cli import eventful, remote, seeing
 from bff.cli.options import GATEWAY, ROUTES, ConfigOption, GatewayOption, JsonOption
 
 app = typer.Typer(
@@ -229,6 +229,7 @@ def invoke(
 
 
 app.add_typer(remote.app)
+app.add_typer(seeing.app)
 app.add_typer(eventful.events, name="events")
 app.add_typer(eventful.triggers, name="triggers")
 app.add_typer(eventful.schedules, name="schedules")

@@ -72,6 +72,9 @@ class Engine(Protocol):
     async def take_over(self, own: str) -> bool:
         """What processes of this machine had that are no more may be taken at once; whether there was any."""
 
+    async def set_back(self, lease: float) -> bool:
+        """Whether something waited for a time that the clock had shown before it was set back; it does no longer."""
+
     async def settle(self, settled: Settled, done: Done | None = None) -> bool:
         """Write how an attempt ended, and what that means for the run that it was a part of; False when the lease
         was lost, and then nothing is written.
@@ -158,6 +161,9 @@ class StoreEngine:
         for holder in gone:
             await self._commits.run(partial(claiming.take_over, holder=holder))
         return bool(gone)
+
+    async def set_back(self, lease: float) -> bool:
+        return await self._commits.run(lambda session, now: claiming.set_back(session, lease, now))
 
     async def expire(self, before: float, most: int, *, calls: bool = False) -> int:
         """Forget events that ended long ago, or calls; how many."""

@@ -13,6 +13,7 @@ from bff.events import broker, pipelines
 from bff.events.broker import Decision, Trigger
 from bff.events.calling import Calling
 from bff.events.courier import Courier
+from bff.events.delivering import Delivering
 from bff.events.dispatcher import Dispatcher
 from bff.events.engine import StoreEngine
 from bff.events.progressing import Progressing
@@ -51,12 +52,17 @@ class Events:
         courier = Courier(site.invoker, clock=clock, signals=site.signals)
         self.calling = Calling(courier, config)
         self.progressing = Progressing(self.engine, clock)
-        self.dispatcher = Dispatcher(
+        self._delivering = Delivering(
             site,
-            self.engine,
             courier=courier,
             calling=self.calling,
             stamp=self._stamp,
+            triggers=lambda: self._deliveries,
+        )
+        self.dispatcher = Dispatcher(
+            site,
+            self.engine,
+            self._delivering,
             triggers=lambda: self._deliveries,
             capacity=config.events_said.concurrency,
         )
@@ -79,7 +85,7 @@ class Events:
         of_schedules = {each.trigger: _trigger_of(each) for each in tables.values()}
         self._deliveries = {**self.triggers, **of_schedules, **_steps_of(config)}
         self.pipelines = config.pipelines
-        self.dispatcher.plans = {
+        self._delivering.plans = {
             name: pipelines.written(pipelines.plan_of(each)) for name, each in config.pipelines.items()
         }
         self._stamp.triggers = (*triggers, *_beginnings_of(config))

@@ -185,6 +185,7 @@ class Sender:
 
     async def whole(self, answer: Answer, *, is_page: bool = True, is_dated: bool = False) -> None:
         """Send a head and a body that is all there; ``is_page`` is false for what has no parts to miss."""
+        self._invocation.answered = answer.body
         if self.target.compression is not None:
             await smaller.whole(answer, self.target.compression, self._scope["headers"])
         fields, body = answer.headers, answer.body
