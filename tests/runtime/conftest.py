@@ -201,8 +201,8 @@ async def _no_body() -> dict[str, Any]:
 
 def settings(**changed: Any) -> Settings:
     usual: dict[str, Any] = {
-        "timeout": 10.0,
-        "warm_up_timeout": 10.0,
+        "timeout": 60.0,
+        "warm_up_timeout": 60.0,
         "stop_timeout": 2.0,
         "threads": 2,
         "env": MappingProxyType({}),
@@ -214,7 +214,7 @@ def settings(**changed: Any) -> Settings:
     return Settings(**usual | changed)
 
 
-async def until(condition: Callable[[], Any], within: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any], within: float = 60.0) -> Any:
     """The first true value, while threads do their part: their time is not ours to move."""
     ends = time.monotonic() + within
     while not (value := condition()):
