@@ -201,8 +201,8 @@ async def _no_body() -> dict[str, Any]:
 
 def settings(**changed: Any) -> Settings:
     usual: dict[str, Any] = {
-        "timeout": 60.0,
-        "warm_up_timeout": 60.0,
+        "timeout": 10.0,
+        "warm_up_timeout": 10.0,
         "stop_timeout": 2.0,
         "threads": 2,
         "env": MappingProxyType({}),

@@ -54,6 +54,8 @@ async def house(root: Path, **changed: Any) -> AsyncIterator[Runtime]:
         usual: dict[str, Any] = {
             "env": {},
             "isolation": "process",
+            "timeout": 60.0,
+            "warm_up_timeout": 60.0,
             "concurrency": CONCURRENCY,
             "scale": policy,
         }
@@ -159,7 +161,7 @@ async def test_nobody_is_let_in_where_a_handler_still_runs(tmp_path: Path) -> No
         first = await runtime.body()
         loop = runtime.calling(query="do=loop", seconds=0.3)
         await until(lambda: pool_of(runtime).in_flight)
-        waiting = [runtime.calling(seconds=2) for _ in range(5)]
+        waiting = [runtime.calling(seconds=60) for _ in range(5)]
         with pytest.raises(DeadlineExceeded):
             await loop
         answers = [answer.body.decode() for answer in await asyncio.gather(*waiting)]
