@@ -1,6 +1,6 @@
 """Whole gateways for tests: real processes on real ports, and a socket that hides nothing.
 
-``gateway(project, mode)`` starts ``bff serve`` or ``bff dev`` on a project folder and waits until it
+``gateway(project, mode)`` starts ``bff serve``, ``bff dev`` or ``bff worker`` on a project folder and waits until it
 listens; every one is ended with SIGTERM and must then exit with 0 and must not have spoken of an accident.
 ``module_gateway`` is the same for fixtures that a whole module shares, ``write_project`` lays out a folder.
 """
@@ -182,7 +182,8 @@ class Running:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "bff.cli", mode, "--config", str(folder / "routes.yaml")),
-                *("--port", "0", "--admin", "127.0.0.1:0", "--json", *args),
+                *(() if mode == "worker" else ("--port", "0")),
+                *("--admin", "127.0.0.1:0", "--json", *args),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -197,9 +198,9 @@ class Running:
         self.clients: list[httpx.Client] = []
 
     def listening(self) -> Running:
-        addresses = self.wait_for(lambda line: '"public"' in line, within=STARTS_WITHIN)
+        addresses = self.wait_for(lambda line: '"admin":"http' in line, within=STARTS_WITHIN)
         found = json.loads(addresses)
-        self.public, self.admin = found["public"], found["admin"]
+        self.public, self.admin = found.get("public", ""), found["admin"]
         return self
 
     def _read(self) -> None:
@@ -350,7 +351,7 @@ def running_gateways() -> Iterator[GatewayFactory]:
 
 @pytest.fixture
 def gateway() -> Iterator[GatewayFactory]:
-    """``gateway(folder, "serve" | "dev", *options, env={})``: a gateway process for one test."""
+    """``gateway(folder, "serve" | "dev" | "worker", *options, env={})``: a gateway process for one test."""
     with running_gateways() as start:
         yield start
 

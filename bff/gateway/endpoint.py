@@ -25,6 +25,7 @@ from bff.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from bff.gateway.aftermath import forget_frames
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
@@ -119,6 +120,8 @@ class Gateway:
         if invocation.incoming is not None:
             await invocation.incoming.close()
         self._signals.emit(invocation)
+        if invocation.error is not None:
+            forget_frames(invocation.error)
 
     @staticmethod
     async def _refuse_kind(kind: str, send: Send) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bff import errors
 from bff.errors import BffError
-from bff.revisions import archive as _archive
-from bff.revisions import choice as _choice
-from bff.revisions import release as _release
-from bff.revisions import traffic as _traffic
-from bff.revisions.store import failures as _store
-from bff.sdk import failures as _failures
+from bff.revisions import archive, choice, release, traffic
+from bff.revisions.store import failures as store
+from bff.sdk import eventfailures, failures
+
+BELOW = (errors, failures, eventfailures, archive, choice, release, traffic, store)
+"""Imported for their error classes."""
 
 _OF_CALLS = ("bff.errors", "bff.sdk.", "bff.revisions.")
 """Where the errors are that a call can end with; the others are the admin listener's and the commands'."""
@@ -18,7 +19,6 @@ _OF_CALLS = ("bff.errors", "bff.sdk.", "bff.revisions.")
 
 def known() -> Mapping[str, type[BffError]]:
     """The error classes by code, in order, of all rooms that are imported."""
-    assert _failures, (_archive, _choice, _release, _traffic, _store)  # imported for their error classes
     found = {kind.code: kind for kind in _kinds(BffError) if "code" in vars(kind)}
     return dict(sorted(found.items()))
 

@@ -104,6 +104,30 @@ async def test_what_was_taken_back_is_released_again_only_if_somebody_says_so(se
     assert await served.revision() == "home-00001"
 
 
+async def test_an_older_text_deployed_again_is_judged_like_any_other(served: Inside) -> None:
+    """`git revert` and a deploy: the older revision is the canary of the newer one, and is taken back if it fails."""
+    await served.deploy("home", says("three"))
+    await promote(served)
+    await served.deploy("home", FAILS, again=True)
+    assert await shares(served) == {"home-00002": 50, "home-00003": 50}
+    for _ in range(60):
+        await served.client.get("/home")
+    await served.house.releases.look()
+    assert await shares(served) == {"home-00003": 100}
+
+
+async def test_a_revert_in_the_middle_of_a_release_ends_it(served: Inside) -> None:
+    """What the canary is compared with is deployed again: that is what is wanted, and nothing is condemned."""
+    await served.deploy("home", says("three"))
+    assert await shares(served) == {"home-00003": 50, "home-00001": 50}
+    await served.deploy("home", says("one"))
+    assert await shares(served) == {"home-00001": 100}
+    assert not (await served.house.store.release("home")).goes_on
+    again = await served.deploy("home", says("three"))
+    assert (again.name, again.condemned) == ("home-00003", 0)
+    assert await shares(served) == {"home-00003": 50, "home-00001": 50}
+
+
 async def test_changed_settings_are_for_what_serves(served: Inside) -> None:
     """And not for the latest one, which was taken back: its code shall not come again under another name."""
     slower = CANARY.replace("home: {", "home: {timeout: 7s, ", 1)

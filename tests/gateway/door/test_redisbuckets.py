@@ -10,8 +10,8 @@ import pytest
 
 from bff.clock import SystemClock
 from bff.gateway.door.buckets import BucketsAway, MemoryBuckets
-from bff.gateway.door.gcra import Rate
 from bff.gateway.door.redisbuckets import LEFT_ALONE, RedisBuckets
+from bff.sdk.gcra import Rate
 from bff.testing.clock import ManualClock
 from tests import redisserver
 
