@@ -11,6 +11,7 @@ from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Deployed, Published, ReleaseState, TrafficState
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
+from bff.telemetry.recorder import Recorder
 
 if TYPE_CHECKING:
     from bff.events.operating import Operating
@@ -89,8 +90,8 @@ Exposition = Callable[[], tuple[bytes, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the operations work on. ``metrics`` is None where they are off, ``events`` and ``stages`` give None where
-    routes.yaml has none.
+    """What the operations work on. ``metrics`` and ``recorder`` are None where they are off, ``events`` and ``stages``
+    give None where routes.yaml has none.
     """
 
     functions: Functions
@@ -104,3 +105,4 @@ class House:
     clock: Clock
     events: Callable[[], Operating | None] = lambda: None
     stages: Callable[[], Stages | None] = lambda: None
+    recorder: Recorder | None = None

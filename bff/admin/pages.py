@@ -14,6 +14,7 @@ from bff.admin.moving import Moving
 from bff.admin.operation import Operation
 from bff.admin.pipelines import Pipelines
 from bff.admin.reading import Reading
+from bff.admin.recordings import Recordings
 from bff.admin.releases import Releases
 from bff.admin.tokens import Tokens
 
@@ -33,6 +34,7 @@ def operations(house: House) -> list[Operation]:
             *Caching(house.purge).operations(),
             *Events(house.events).operations(),
             *Pipelines(house.stages).operations(),
+            *Recordings(house.recorder, clock=clock, is_ready=house.is_ready).operations(),
             *Tokens(store=store, clock=clock).operations(),
         ]
     )

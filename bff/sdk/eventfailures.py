@@ -91,3 +91,13 @@ class CallConflict(BffError):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used with another request; take a new one.")
+
+
+class NameTaken(Exception):
+    """Another process on the same store has this name and is alive, so this one does not start."""
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(
+            f"another process is named {name} and is alive: {holder.rpartition('/')[0]} (machine/process id); give this"
+            " one another --name or none at all, or stop that one"
+        )

@@ -32,6 +32,7 @@ from bff.signals import (
     LoopBlocked,
     LoopLost,
     LoopReturned,
+    NameLost,
     NoLocalToken,
     Registered,
     RegistrationFailed,
@@ -141,6 +142,7 @@ class EventLog:
         signals.listen(AdminWrite, self._admin_write)
         signals.listen(NoLocalToken, self._no_local_token)
         signals.listen(EventDied, self._event_died)
+        signals.listen(NameLost, self._name_lost)
         signals.listen(Unexpected, self._unexpected)
 
     def _revision_ready(self, said: RevisionReady) -> None:
@@ -289,6 +291,10 @@ class EventLog:
     def _event_died(self, said: EventDied) -> None:
         fields = {"function": said.function, "trigger": said.trigger, "event_key": said.event}
         self._lines.write("error", "event is dead", {**fields, "attempts": said.attempts, "why": said.why})
+
+    def _name_lost(self, said: NameLost) -> None:
+        why = "another process has it: this one said nothing for too long, and ends now"
+        self._lines.write("error", "name is lost", {"name": said.name, "why": why})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)

@@ -11,6 +11,7 @@ import pytest
 
 from bff.gateway import problems
 from tests.conftest import Running, eventually, save
+from tests.gateway.byhand import gateway_by_hand
 from tests.gateway.conftest import Served, ServeSamples, lay_out
 
 SECRET = "secret detail 4711"
@@ -172,13 +173,16 @@ def test_the_remedy_is_told_where_there_is_one(served: Served) -> None:
     served.wait_for(lambda line: "pip install a_package_nobody_has" in line, since=since)
 
 
-def test_a_function_whose_file_is_gone(samples: ServeSamples) -> None:
-    """Deleted before its first call: a 500 for the caller, the missing file's name for the operator."""
-    running = samples()
-    (running.folder / "functions" / "greet.py").unlink()
-    problem(running.get("/greet/you"), 500, "function-not-loaded")
-    running.wait_for(lambda line: "functions/greet.py" in line)
-    assert running.get("/hello").status_code == 200
+def test_a_function_whose_file_is_gone(tmp_path: Path) -> None:
+    """Deleted before anybody read it, as ``bff serve`` soon does: a 500 for the caller, the missing file's name for
+    the operator.
+    """
+    with gateway_by_hand(lay_out(tmp_path / "samples")) as gateway:
+        (gateway.folder / "functions" / "greet.py").unlink()
+        problem(gateway.get("/greet/you"), 500, "function-not-loaded")
+        gateway.advance(1)  # lines wait a moment for company
+        eventually(lambda: "functions/greet.py" in gateway.output)
+        assert gateway.get("/hello").status_code == 200
 
 
 def test_a_warm_function_does_not_need_its_file(samples: ServeSamples) -> None:
