@@ -26,7 +26,7 @@ from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, load
 from bff.config.recorder import RecorderConfig
 from bff.errors import FunctionNotLoaded
-from bff.gateway import docs, own
+from bff.gateway import docs, own, problems
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.crowd import Crowd
 from bff.gateway.devpage import DevPage
@@ -287,7 +287,10 @@ class House:
             from bff.export.documents import Documents
 
             self._documents = Documents(
-                config=lambda: self.config, snapshot=self._snapshot, clock=self._clock
+                config=lambda: self.config,
+                snapshot=self._snapshot,
+                clock=self._clock,
+                kinds=problems.of_calls(),
             )
         return await self._documents.openapi()
 
@@ -564,9 +567,9 @@ async def compose(config: Config, options: Options | None = None) -> AsyncIterat
         stack.push_async_callback(house.close)
         await house.start()
         if options.take_over_logging:
-            # Everything of ours lives as long as the process: the collector need not walk it again and again, nor
-            # look at what a few dozen calls hold just now. It costs a thirtieth of a page otherwise.
-            gc.collect()
+            # Everything of ours lives as long as the process: the collector need not walk it again and again, not
+            # even once, for the little in it that could go. It costs a thirtieth of a page otherwise.
             gc.freeze()
             gc.set_threshold(YOUNG)
+            gc.enable()  # the command line begins without it
         yield house

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -44,13 +45,20 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+SERVERS = frozenset({"dev", "serve", "worker"})
+"""Commands that import most, and put a server together at the end of it."""
+
+
 @app.callback()
 def main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Functions behind pages: drop a file in, call it, scale it to zero."""
+    if context.invoked_subcommand not in SERVERS:
+        gc.enable()
 
 
 @app.command()

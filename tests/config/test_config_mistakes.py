@@ -322,10 +322,6 @@ SERVICES = 'services: {catalog: {url: "http://c"}}\n'
             " (cookies go by forward_cookies)",
         ),
         (
-            "{path: /a, service: catalog, cache: true}",
-            "3:34: routes[0].cache: nothing is kept of what passes through; remove it, or let a function answer",
-        ),
-        (
             "{path: /a, service: catalog, errors: true}",
             "3:34: routes[0].errors: what passes through has no parts; remove it, or let a function answer",
         ),
