@@ -11,7 +11,8 @@ from typing import Any
 
 from bff.config import Config, FilterConfig
 from bff.export.openapi import About
-from bff.sdk.describe import Described, Json, renamed
+from bff.sdk.describe import Described
+from bff.sdk.jsonschema import Json, renamed
 
 CHANNEL = "events"
 REQUIRED = ("id", "source", "specversion", "type")
