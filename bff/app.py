@@ -26,7 +26,7 @@ from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, load
 from bff.config.recorder import RecorderConfig
 from bff.errors import FunctionNotLoaded
-from bff.gateway import docs, own
+from bff.gateway import docs, own, problems
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.crowd import Crowd
 from bff.gateway.devpage import DevPage
@@ -287,7 +287,10 @@ class House:
             from bff.export.documents import Documents
 
             self._documents = Documents(
-                config=lambda: self.config, snapshot=self._snapshot, clock=self._clock
+                config=lambda: self.config,
+                snapshot=self._snapshot,
+                clock=self._clock,
+                kinds=problems.of_calls(),
             )
         return await self._documents.openapi()
 

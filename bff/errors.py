@@ -28,6 +28,8 @@ class BffError(Exception):
     """
 
     code: ClassVar[str] = "internal-error"
+    explained: str = "internal-error"
+    """Which page of ``/problems/`` explains it: its code, or that of the kind of ours which a function's own kind is of."""
     title: str = "Internal error"
     status: int = 500
     fault: Fault = Fault.GATEWAY
@@ -35,6 +37,11 @@ class BffError(Exception):
     flag: ClassVar[str] = ""
     """Envoy's response flag for it in the access log
     (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage); mostly it has none."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "code" in vars(cls) and cls.__module__.startswith("bff."):
+            cls.explained = cls.code
 
     def extras(self) -> Mapping[str, Any]:
         """Members added to the problem document beyond RFC 9457's own."""
@@ -397,7 +404,7 @@ class GatewayDraining(BffError):
 def problem(error: BffError, *, instance: str | None = None) -> dict[str, Any]:
     """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page."""
     document: dict[str, Any] = {
-        "type": f"/problems/{error.code}",
+        "type": f"/problems/{error.explained}",
         "title": error.title,
         "status": error.status,
         "detail": str(error),
