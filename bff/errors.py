@@ -177,6 +177,13 @@ class BodyTooLarge(BffError):
         super().__init__(f"The body is larger than the {limit} bytes this route accepts.")
 
 
+class FormTooLarge(BffError):
+    """A form has more or larger parts than the route's ``forms`` allow (RFC 9110 §15.5.14)."""
+
+    code, title = "form-too-large", "The form is too large"
+    status, fault = 413, Fault.CALLER
+
+
 class UnsupportedMediaType(BffError):
     """The body is not of a kind the function reads (RFC 9110 §15.5.16)."""
 

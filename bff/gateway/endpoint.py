@@ -200,7 +200,9 @@ class Gateway:
             allowed = allowed if patience is None else min(allowed, patience)
         invocation.deadline = Deadline(invocation.started + allowed, allowed)
         sender.target = target
-        invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding, sender)
+        invocation.incoming = Incoming(
+            scope, receive, params, target.max_body, target.forwarding, sender, target.forms
+        )
         if target.limits is not None:
             self._told(sender, await target.limits.before(invocation))
         if target.guard is not None:
