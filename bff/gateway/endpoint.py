@@ -44,6 +44,7 @@ from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.farewells import Farewells
 from bff.sdk.invocation import Incoming, Invocation
 from bff.services.cache import Cache
+from bff.services.fields import SAFE
 from bff.services.pool import AnyClient
 from bff.signals import Signals, Unexpected
 
@@ -245,7 +246,10 @@ class Gateway:
             elif target.service:
                 await self._pass(invocation, sender, table, target)
             elif target.cache is None or self._cache is None:
-                await self._invoker.invoke(invocation, target.with_static(sender.answer, invocation))
+                respond = target.with_static(sender.answer, invocation)
+                if table.keeps and self._cache is not None and invocation.method not in SAFE:
+                    respond = self._cache.hearing(respond, invocation)
+                await self._invoker.invoke(invocation, respond)
             else:
                 shelf = self._cache.shelf(target.cache, invocation, sender, target)
                 await self._through(shelf, invocation, target)

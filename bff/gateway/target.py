@@ -108,13 +108,14 @@ NOWHERE = Target(template="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One whole routing configuration; a reload swaps it in one assignment."""
+    """One whole routing configuration; a reload swaps it in one assignment. ``keeps``: some route keeps answers."""
 
     router: Router[Target]
     carried: Carried
     proxies: TrustedProxies
     lanes: Lanes | None = None
     timeout_header: bytes = b""
+    keeps: bool = False
 
 
 def compile_table(
@@ -152,6 +153,7 @@ def compile_table(
         proxies=TrustedProxies(config.gateway.trusted_proxies),
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
+        keeps=any(target.cache is not None for _, _, target in routes),
     )
 
 
