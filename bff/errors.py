@@ -36,6 +36,10 @@ class BffError(Exception):
     """Envoy's response flag for it in the access log
     (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage); mostly it has none."""
 
+    def outward(self) -> str:
+        """The sentence for callers, where the error's own is for operators."""
+        return str(self)
+
     def extras(self) -> Mapping[str, Any]:
         """Members added to the problem document beyond RFC 9457's own."""
         return {}
@@ -394,13 +398,15 @@ class GatewayDraining(BffError):
         return {"retry-after": "1"}
 
 
-def problem(error: BffError, *, instance: str | None = None) -> dict[str, Any]:
-    """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page."""
+def problem(error: BffError, *, instance: str | None = None, is_inside: bool = False) -> dict[str, Any]:
+    """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page. Operators,
+    who are inside, are told all.
+    """
     document: dict[str, Any] = {
         "type": f"/problems/{error.code}",
         "title": error.title,
         "status": error.status,
-        "detail": str(error),
+        "detail": str(error) if is_inside else error.outward(),
         "code": error.code,
         "fault": str(error.fault),
         "retryable": error.retryable,
