@@ -16,6 +16,7 @@ from bff.admin.pipelines import Pipelines
 from bff.admin.reading import Reading
 from bff.admin.releases import Releases
 from bff.admin.tokens import Tokens
+from bff.admin.verbosity import Loudness
 
 
 def operations(house: House) -> list[Operation]:
@@ -31,6 +32,7 @@ def operations(house: House) -> list[Operation]:
             *Moving(functions=functions, desk=house.desk).operations(),
             *Releases(functions=functions, store=store, clock=clock, is_ready=house.is_ready).operations(),
             *Caching(house.purge).operations(),
+            *Loudness(house.logging, functions).operations(),
             *Events(house.events).operations(),
             *Pipelines(house.stages).operations(),
             *Tokens(store=store, clock=clock).operations(),

@@ -122,7 +122,12 @@ def lay_out(folder: Path, section: str = "", head_timeout: str = "300ms") -> Pat
 
 
 def _served(
-    start: GatewayFactory, folder: Path, mode: str, section: str, env: Mapping[str, str], head_timeout: str = "300ms"
+    start: GatewayFactory,
+    folder: Path,
+    mode: str,
+    section: str,
+    env: Mapping[str, str],
+    head_timeout: str = "300ms",
 ) -> Served:
     running = start(lay_out(folder, section, head_timeout), mode, env=env)
     running.__class__ = Served
@@ -146,7 +151,11 @@ def samples(gateway: GatewayFactory, tmp_path: Path) -> ServeSamples:
     """The same for one test."""
 
     def serve(
-        mode: str = "serve", *, section: str = "", env: Mapping[str, str] | None = None, head_timeout: str = "300ms"
+        mode: str = "serve",
+        *,
+        section: str = "",
+        env: Mapping[str, str] | None = None,
+        head_timeout: str = "300ms",
     ) -> Served:
         return _served(gateway, tmp_path / "samples", mode, section, env or {}, head_timeout)
 
