@@ -11,6 +11,7 @@ from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Deployed, Published, ReleaseState, TrafficState
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
+from bff.telemetry.recorder import Recorder
 from bff.telemetry.verbosity import Said, Verbosity
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ class Logging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the operations work on. ``metrics`` is None where they are off, ``events`` and ``stages`` give None where
-    routes.yaml has none.
+    """What the operations work on. ``metrics`` and ``recorder`` are None where they are off, ``events`` and ``stages``
+    give None where routes.yaml has none.
     """
 
     functions: Functions
@@ -114,3 +115,4 @@ class House:
     clock: Clock
     events: Callable[[], Operating | None] = lambda: None
     stages: Callable[[], Stages | None] = lambda: None
+    recorder: Recorder | None = None

@@ -14,6 +14,7 @@ from bff.admin.moving import Moving
 from bff.admin.operation import Operation
 from bff.admin.pipelines import Pipelines
 from bff.admin.reading import Reading
+from bff.admin.recordings import Recordings
 from bff.admin.releases import Releases
 from bff.admin.tokens import Tokens
 from bff.admin.verbosity import Loudness
@@ -35,6 +36,7 @@ def operations(house: House) -> list[Operation]:
             *Loudness(house.logging, functions).operations(),
             *Events(house.events).operations(),
             *Pipelines(house.stages).operations(),
+            *Recordings(house.recorder, clock=clock, is_ready=house.is_ready).operations(),
             *Tokens(store=store, clock=clock).operations(),
         ]
     )

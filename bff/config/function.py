@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -17,6 +18,16 @@ from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
 from bff.config.traffic import Label, ReleaseConfig, TrafficConfig
 from bff.config.units import Duration, Size
+
+DEFAULT_QUEUE = "default"
+_QUEUE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def queue_name(text: str) -> str:
+    """The name of a queue as it stands, or an error."""
+    if not _QUEUE.fullmatch(text):
+        raise wrong("is not the name of a queue: lower-case letters, digits and -")
+    return text
 
 
 def _setting_name(text: str) -> str:
@@ -105,6 +116,10 @@ class FunctionConfig(Section):
         default="inline",
         description="inline: in the gateway, a plain `def` in threads; thread: the same, and an `async def` is"
         " refused; process: in killable child processes.",
+    )
+    queue: Annotated[str, AfterValidator(queue_name)] = Field(
+        default=DEFAULT_QUEUE,
+        description="Which queue its events, calls and steps are in: `bff worker --queues` names what a process takes.",
     )
     memory: Size | None = Field(
         default=None, description="Memory each process instance may take beyond what it starts with."

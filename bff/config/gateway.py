@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bff.config.cors import CorsConfig
 from bff.config.fieldnames import HeaderName
+from bff.config.recorder import RecorderConfig, RecorderSetting
 from bff.config.section import Count, Flag, OneOrMany, Secret, Section, wrong
 from bff.config.units import Duration, Share, Size
 
@@ -116,4 +117,7 @@ class TelemetryConfig(Section):
     )
     log_format: Literal["auto", "json", "pretty"] = Field(
         default="auto", description="auto: pretty on a terminal, json elsewhere."
+    )
+    recorder: RecorderSetting = Field(
+        default=RecorderConfig.plain(), description="What is remembered of the last invocations."
     )

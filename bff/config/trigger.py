@@ -126,6 +126,19 @@ class DeliveryConfig(Section):
     )
 
 
+class RateConfig(Section):
+    """So many attempts in so long, counted over all processes that share the store."""
+
+    events: Count = Field(ge=1, le=1_000_000, description="Attempts within one window.")
+    window: IsoDuration = Field(default=1.0, gt=0, description="The time they are spread over.")
+    burst: Count | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Attempts at once after a rest; all of `events` unless told.",
+    )
+
+
 class TriggerConfig(Section):
     """Events that meet every filter reach the function."""
 
@@ -138,6 +151,9 @@ class TriggerConfig(Section):
     )
     concurrency: Count = Field(
         default=0, ge=0, le=10_000, description="Most events the function gets at a time here; 0: no limit."
+    )
+    rate: RateConfig | None = Field(
+        default=None, description="Most attempts in a time, on all machines together; absent: no limit."
     )
     order: Annotated[str, AfterValidator(lambda text: _key(text) if text else text)] = Field(
         default="",

@@ -14,7 +14,6 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from bff.clock import Clock
-from bff.errors import CallConflict, CallOpen, NoSuchCall
 from bff.events import calling
 from bff.events.accepting import CALL
 from bff.events.broker import moment
@@ -22,6 +21,7 @@ from bff.events.records import OPEN, Delivery, Planned, Progress, Result, Shown,
 from bff.events.room import Events
 from bff.sdk import framing
 from bff.sdk.accept import EVENTS, streamed
+from bff.sdk.eventfailures import CallConflict, CallOpen, NoSuchCall
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import JSON, Answer, StreamedItems
 from bff.sdk.serversent import ServerSentEvent

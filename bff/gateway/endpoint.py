@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 
-from bff import trace
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import (
     BadRequest,
@@ -25,16 +24,17 @@ from bff.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from bff.gateway.aftermath import forget_frames
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.door import csrf
 from bff.gateway.door.failures import LengthRequired
 from bff.gateway.door.limiting import Counted
+from bff.gateway.keptpassage import passage_of
 from bff.gateway.offers import OFFER_KEY
-from bff.gateway.onward import Hop
 from bff.gateway.options import answer_options, carried_by, is_preflight
-from bff.gateway.passthrough import Passage
+from bff.gateway.passingcache import PassingCache
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.routecache import RouteCache, Shelf
 from bff.gateway.sender import DateField, Sender
@@ -78,6 +78,7 @@ class Gateway:
         self._signals = signals
         self._dev = dev
         self._cache = None if cache is None else RouteCache(cache, clock=clock, invoke=invoker.invoke)
+        self._kept = None if cache is None else PassingCache(cache, clock=clock)
         self._date = DateField(clock)
         # Request ids: a random run and a counter are as unique as a UUID each, and five times cheaper.
         self._run = uuid.uuid4().hex[:16]
@@ -119,6 +120,8 @@ class Gateway:
         if invocation.incoming is not None:
             await invocation.incoming.close()
         self._signals.emit(invocation)
+        if invocation.error is not None:
+            forget_frames(invocation.error)
 
     @staticmethod
     async def _refuse_kind(kind: str, send: Send) -> None:
@@ -283,31 +286,24 @@ class Gateway:
 
     async def aclose(self) -> None:
         """End what runs for nobody: refreshes of kept pages."""
-        if self._cache is not None:
-            await self._cache.aclose()
+        for cache in (self._cache, self._kept):
+            if cache is not None:
+                await cache.aclose()
 
     async def _pass(self, invocation: Invocation, sender: Sender, table: Table, target: Target) -> None:
-        assert invocation.incoming is not None
-        scope = invocation.incoming.scope
-        peer = (scope.get("client") or ("",))[0]
-        hop = Hop(
-            client=invocation.client,
-            peer=peer,
-            is_vouched=table.proxies.trusts(peer),
-            scheme=scope["scheme"],
-            version=scope["http_version"],
-            request_id=invocation.request_id,
-            traceparent=invocation.trace.child(trace.new_span_id()),
-        )
         client = self._services().get(target.service)
         if client is None:  # routes.yaml has changed since the route was found
             raise ServiceUnreachable(target.service)
-        place = client.of(invocation)
-        has_cors = (target.carried or table.carried).cors is not None
-        passage = Passage(
-            place, invocation=invocation, target=target, sender=sender, clock=self._clock, has_cors=has_cors
+        passage = passage_of(
+            client.of(invocation),
+            self._kept,
+            invocation=invocation,
+            target=target,
+            sender=sender,
+            clock=self._clock,
+            has_cors=(target.carried or table.carried).cors is not None,
         )
-        await passage.run(hop)
+        await passage.run(table.proxies.trusts)
 
     @staticmethod
     def _told(sender: Sender, counted: Counted) -> None:

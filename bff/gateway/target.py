@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from bff.config import Config, LaneConfig, Pattern, RouteConfig
@@ -53,8 +54,8 @@ class Doors:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A route's function and limits; seconds and bytes. ``own`` and ``door`` are set for the gateway's own paths,
-    ``service``, ``asked``, ``withheld`` (fields that stay here) and ``response_rules`` for what passes through. ``carried`` is set
-    where it is not the whole table's.
+    ``service``, ``asked``, ``withheld`` (fields that stay here), ``response_rules`` and ``space`` (apart from what other
+    rules for requests keep) for what passes through. ``carried`` is set where it is not the whole table's.
     """
 
     template: str
@@ -63,6 +64,7 @@ class Target:
     asked: Asks = _as_it_is
     withheld: frozenset[bytes] = frozenset()
     response_rules: HeaderRules | None = None
+    space: str = ""
     timeout: float = 10.0
     max_body: int = 0
     length_required: bool = False
@@ -249,10 +251,13 @@ def _passing(
 ) -> Target:
     service = config.services[route.service]
     rewrite = None if route.rewrite is None else Rewrite.parse(route.rewrite)
+    kept = route.cache if "cache" in route.model_fields_set else service.cache
     return Target(
         template=route.path,
         service=route.service,
         response_rules=rules_of(route.response_headers),
+        space=_rules_space(forwarding.rules, rules_of(service.request_headers)),
+        cache=None if kept is None else policy_of(kept),
         asked=rawpath.asked(pattern, rewrite),
         withheld=_read_here(config),
         timeout=config.timeout_of(route),
@@ -267,6 +272,21 @@ def _passing(
         csrf=_csrf(config, route),
         limits=limits,
     )
+
+
+def _rules_space(*rules: HeaderRules | None) -> str:
+    """A name for what changes requests on their way: a service may answer something else under other rules."""
+    said = [
+        (
+            None if each.allow is None else sorted(each.allow),
+            sorted(each.remove),
+            sorted(each.set.items()),
+            sorted(each.add.items()),
+        )
+        for each in rules
+        if each is not None
+    ]
+    return sha256(repr(said).encode()).hexdigest() if said else ""
 
 
 def _carried(config: Config, route: RouteConfig) -> Carried | None:

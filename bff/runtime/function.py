@@ -14,12 +14,12 @@ from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.failures import NoSuchRevision
+from bff.runtime.crowd import Crowd
 from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lifecycle import State
-from bff.runtime.line import Crowd
 from bff.runtime.lives import Live
 from bff.runtime.making import Making
 from bff.runtime.publishing import Publishing
@@ -133,8 +133,7 @@ class Function:
                 self._refuse_in_vain(live, invocation)
             try:
                 if live is None:
-                    with self._first_callers.joined(self.name):
-                        await self._opened()
+                    await self._first_callers.heard(self._opened(), self.name)
                     live = self.lives.of(invocation)
                     continue
                 inside = await live.enter()
@@ -233,7 +232,7 @@ class Function:
         while True:
             live = self.live
             if live is None:
-                await self._opened()
+                await heard(self._opened())
                 continue
             await live.warm()
             if self.live is live:  # else a new revision took over while we waited
@@ -280,11 +279,12 @@ class Function:
         """Take changed rules, for the traffic there is."""
         self.lives.choose_by(choosing)
 
-    async def _opened(self) -> None:
-        """Return when there is a live revision: one load for everybody who waits for it."""
+    def _opened(self) -> asyncio.Task[None]:
+        """Ends when there is a live revision: one load for everybody who waits for it."""
         if self._opening is None:
             self._opening = self._errands.begin(self._open())
-        await heard(self._opening)
+            self._opening.add_done_callback(self._first_callers.wake)
+        return self._opening
 
     async def _open(self) -> None:
         try:

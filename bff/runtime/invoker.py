@@ -63,6 +63,7 @@ class Invoker:
         cannot come in time.
         """
         is_cold = live is None or live.instance is None
+        invocation.queued = self._clock.now()
         allowed = invocation.deadline.allowed
         try:
             with Expiry(self._clock, invocation.deadline.at):
@@ -71,11 +72,12 @@ class Invoker:
             raise DeadlineExceeded(allowed=allowed) from None
         if is_cold:
             invocation.phases = activator.last_phases
+            invocation.warmed = activator.warm_since or 0.0
         return activator, instance
 
     async def _run(self, activator: Live, instance: Inside, invocation: Invocation) -> Answer:
         invocation.revision = activator.revision.name
-        began = self._clock.now()
+        began = invocation.began = self._clock.now()
         running = instance.call(invocation)
         try:
             outcome = step(running)

@@ -26,6 +26,7 @@ from bff.signals import (
     LoopBlocked,
     LoopLost,
     LoopReturned,
+    NameLost,
     NoLocalToken,
     Registered,
     RegistrationFailed,
@@ -80,6 +81,7 @@ class EventLog:
         signals.listen(AdminWrite, self._admin_write)
         signals.listen(NoLocalToken, self._no_local_token)
         signals.listen(EventDied, self._event_died)
+        signals.listen(NameLost, self._name_lost)
         signals.listen(Unexpected, self._unexpected)
 
     def _tell(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
@@ -229,6 +231,10 @@ class EventLog:
     def _event_died(self, said: EventDied) -> None:
         fields = {"function": said.function, "trigger": said.trigger, "event_key": said.event}
         self._tell("error", "event is dead", {**fields, "attempts": said.attempts, "why": said.why})
+
+    def _name_lost(self, said: NameLost) -> None:
+        why = "another process has it: this one said nothing for too long, and ends now"
+        self._tell("error", "name is lost", {"name": said.name, "why": why})
 
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)

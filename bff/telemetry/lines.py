@@ -19,8 +19,8 @@ import orjson
 from pydantic_core import to_json
 
 from bff.sdk.reply import BUILTINS_ONLY
+from bff.telemetry.discretion import Discretion
 from bff.telemetry.plain import json_line, one_line
-from bff.telemetry.redaction import Redaction
 from bff.telemetry.verbosity import LEVELS, Said, Verbosity
 
 PATIENCE = 0.05
@@ -31,13 +31,13 @@ _HEADS = {level: f'Z","level":"{level}","event":'.encode() for level in LEVELS}
 
 
 class Lines:
-    """The sink of every log line of the process. Mutable state: ``wanted``, ``redaction``, ``_waiting``, ``_timer``."""
+    """The sink of every log line of the process. Mutable state: ``wanted``, ``discretion``, ``_waiting``, ``_timer``."""
 
     def __init__(self, stream: TextIO, *, pretty: bool, level: str, sample: float = 1.0) -> None:
         self._stream = stream
         self.is_pretty = pretty
         self.wanted = Verbosity(Said(level=level, sample=sample))
-        self.redaction = Redaction()
+        self.discretion = Discretion()
         self._waiting: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writing = threading.Lock()  # of whole batches: the loop's, and those of threads
@@ -50,8 +50,8 @@ class Lines:
         """
         if not self.wanted.wants(level, fields.get("function")):
             return
-        fields = self.redaction.fields(fields)
-        event = self.redaction.text(event)
+        fields = self.discretion.fields(fields)
+        event = self.discretion.text(event)
         if self.is_pretty:
             self.put(_pretty_line(level, event, fields, is_ours=is_ours))
         else:

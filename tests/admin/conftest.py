@@ -36,6 +36,7 @@ from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.threads import Threads
 from bff.signals import AdminWrite, Signals
+from bff.telemetry.recorder import Recorder
 from bff.telemetry.verbosity import Said, Verbosity
 from tests.conftest import write
 
@@ -197,6 +198,7 @@ async def admin_office(
     describe: Any = None,
     database: Database | None = None,
     hosts: tuple[str, ...] = (),
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[Asking]:
     """An office as app opens it, with what a test wants otherwise."""
     clock = clock or SystemClock()
@@ -222,6 +224,7 @@ async def admin_office(
         metrics=None,
         logging=Logging(wanted=Verbosity(USUAL), usual=lambda: USUAL),
         clock=clock,
+        recorder=recorder,
     )
     office = Office(house, host=host, keys=lambda: fixed, signals=signals, hosts=lambda: hosts)
     asking = Asking(office, store, heard, folder)
@@ -259,7 +262,7 @@ def free_admin() -> Callable[[Path], subprocess.CompletedProcess[str]]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
 

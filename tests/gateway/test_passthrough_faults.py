@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from tests.gateway.test_passthrough_streams import gone
-from tests.gateway.upstream import Passing
+from tests.gateway.upstream import Passing, PassingByHand
 
 # --- time and fault -------------------------------------------------------------------------------------------
 
@@ -24,16 +22,17 @@ def test_a_service_that_does_not_answer_in_time_is_504(passing: Passing) -> None
     )
 
 
-def test_a_slow_upload_is_not_the_services_delay(passing: Passing) -> None:
-    """Its time begins when the last piece of the body has gone."""
-    with passing.wire() as caller:
+def test_a_slow_upload_is_not_the_services_delay(passing_by_hand: PassingByHand) -> None:
+    """Its time, 500 ms, begins when the last piece of the body has gone."""
+    with passing_by_hand.wire() as caller:
         caller.say("POST /hurried/x HTTP/1.1\r\nhost: bff\r\ncontent-length: 4\r\n\r\n")
-        with passing.upstream.accept() as service:
+        with passing_by_hand.upstream.accept() as service:
             service.hear_request()
             for letter in "abcd":
-                time.sleep(0.15)  # a real caller's pace, longer in all than the service's 500 ms
+                passing_by_hand.advance(0.25)
                 caller.say(letter)
                 assert service.hear_bytes(1) == letter.encode()
+            passing_by_hand.advance(0.45)
             service.answer(b"ok")
             assert caller.hear_answer().body == b"ok"
 

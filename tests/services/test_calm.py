@@ -391,7 +391,7 @@ async def test_a_slow_call_is_hedged_and_the_loser_is_gone(
 async def answered(users: Service, clock: ManualClock) -> Any:
     """The outcome of one GET, whatever time it takes."""
     asking = asyncio.ensure_future(_result(users.get("/", into=str)))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not asking.done():
             await asyncio.sleep(0.001)
             await clock.advance(0.01)

@@ -22,7 +22,8 @@ from bff.runtime.isolation.whole import texts
 from bff.runtime.warmup import Workshop
 from bff.sdk.call import Sender, SendOptions
 from bff.sdk.cloudevent import from_document
-from bff.sdk.failures import NoEvents, ServiceTimedOut, UnknownService
+from bff.sdk.eventfailures import NoEvents
+from bff.sdk.failures import ServiceTimedOut, UnknownService
 from bff.sdk.invocation import Invocation
 from bff.trace import new_span_id
 

@@ -37,7 +37,7 @@ class RemoteInvocation(Invocation):
         super().__init__(
             request_id=head["request_id"], method=head["method"], clock=clock, started=now - head["age"]
         )
-        self._trace = TraceContext(*head["trace"])
+        self.known_trace = TraceContext(*head["trace"])
         self.question = question
         self.relayed: dict[str, bool] = {}
         self.route, self.function, self.revision = head["route"], head["function"], head["revision"]

@@ -31,7 +31,7 @@ from bff.telemetry.verbosity import Said, Verbosity
 from bff.testing import ManualClock
 from tests.conftest import write
 
-WITHIN = 5.0
+WITHIN = 60.0
 Handle = Callable[[httpx.Request], httpx.Response]
 
 
@@ -91,15 +91,15 @@ class Yard:
 
     def settings(self, **changed: Any) -> Settings:
         usual: dict[str, Any] = {
-            "timeout": 5.0,
+            "timeout": WITHIN,
             "warm_up_timeout": WITHIN,
             "stop_timeout": 1.0,
             "threads": 4,
             "env": {"colour": "blue"},
             "routes": (("/", ()),),
             "cancel_on_disconnect": False,
-            "stream_idle_timeout": 1.0,
-            "stream_timeout": 5.0,
+            "stream_idle_timeout": WITHIN,
+            "stream_timeout": WITHIN,
         }
         return Settings(**usual | changed)
 

@@ -276,7 +276,7 @@ async def test_at_the_deadline_its_service_calls_end(yard: Yard, home: str) -> N
     instance = await yard.start(home, limits=ProcessLimits(kill_after=2.0))
     with pytest.raises(DeadlineExceeded, match="waiting for users"):
         await yard.call(instance, timeout=0.2)
-    await asyncio.wait_for(silent.ended.wait(), 1)
+    await asyncio.wait_for(silent.ended.wait(), 60)
     await asyncio.sleep(0.3)
     assert instance.is_alive
     yard.service("users", Upstream(httpx.Response(200, json=1)))
@@ -311,7 +311,7 @@ async def test_a_call_left_running_ends_with_the_answer(yard: Yard) -> None:
         """
     )
     await yard.call(instance)
-    await asyncio.wait_for(silent.ended.wait(), 1)
+    await asyncio.wait_for(silent.ended.wait(), 60)
 
 
 async def test_logs_are_written_by_the_gateway_with_the_caller_s_fields(yard: Yard) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from bff.config import load
-from bff.telemetry.redaction import DEEPEST, LONGEST, MOST, REDACTED, Redaction
+from bff.telemetry.discretion import DEEPEST, LONGEST, MOST, REDACTED, Discretion
 from tests.conftest import write
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
@@ -32,7 +32,7 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKC\n-----END RSA PRIVATE KEY
 )
 def test_what_looks_like_a_secret_is_taken_out_of_any_text(text: str, secret: str) -> None:
     """And nothing else of it."""
-    left = Redaction().text(text)
+    left = Discretion().text(text)
     assert secret not in left
     assert REDACTED in left
     assert left.split()[-1] == text.split()[-1] or REDACTED in left.split()[-1]
@@ -51,7 +51,7 @@ def test_what_looks_like_a_secret_is_taken_out_of_any_text(text: str, secret: st
 )
 def test_innocent_text_stays(text: str) -> None:
     """Words that only speak of secrets."""
-    assert Redaction().text(text) == text
+    assert Discretion().text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_innocent_text_stays(text: str) -> None:
 )
 def test_fields_by_their_names(name: str) -> None:
     """Wherever they are in what is logged; numbers under such names are counts."""
-    redact = Redaction().fields
+    redact = Discretion().fields
     assert redact({name: "sesame"})[name] == REDACTED
     assert redact({"a": [{name: {"deep": "sesame"}}]}) == {"a": [{name: REDACTED}]}
     assert redact({name: 812, "b": {name: None}}) == {name: 812, "b": {name: None}}
@@ -85,18 +85,18 @@ def test_what_routes_yaml_took_from_elsewhere_is_known_by_heart(tmp_path: Path) 
     environ = {"PARTNER": "orange-sesame", "SHORT": "abc", "DATABASE": "pg-sesame", "USERS": "http://u:8000"}
     config = load(tmp_path / "routes.yaml", environ=environ)
     assert config.secrets == {"orange-sesame", "sk_live_4242", "abc", "pg-sesame"}
-    redaction = Redaction(config.secrets)
-    said = redaction.text("orange-sesame sk_live_4242 pg-sesame eu-west-1 http://u:8000 abc")
+    discretion = Discretion(config.secrets)
+    said = discretion.text("orange-sesame sk_live_4242 pg-sesame eu-west-1 http://u:8000 abc")
     assert said == f"{REDACTED} {REDACTED} {REDACTED} eu-west-1 http://u:8000 abc"
     assert "sesame" not in repr(config)
-    assert "sesame" not in repr(redaction)
+    assert "sesame" not in repr(discretion)
 
 
 def test_what_was_a_secret_before_stays_one() -> None:
     """Somebody may still log the one of yesterday; of two, the longer is found first."""
-    redaction = Redaction(["sesame"])
-    redaction.learn(["sesame-seeds"])
-    assert redaction.text("sesame-seeds, sesame") == f"{REDACTED}, {REDACTED}"
+    discretion = Discretion(["sesame"])
+    discretion.learn(["sesame-seeds"])
+    assert discretion.text("sesame-seeds, sesame") == f"{REDACTED}, {REDACTED}"
 
 
 class Order(BaseModel):
@@ -108,7 +108,7 @@ class Order(BaseModel):
 
 def test_models_and_other_things_are_looked_into() -> None:
     """As JSON has them; what has no JSON calls itself by its repr."""
-    redact = Redaction().fields
+    redact = Discretion().fields
     assert redact({"order": Order(number=7, card_token="sesame")}) == {
         "order": {"number": 7, "card_token": REDACTED}
     }
@@ -124,12 +124,12 @@ def test_hostile_text_takes_no_longer_than_other_text(piece: str) -> None:
     """As long as a line can bear, ten times: a pattern that tried all ends from all beginnings would take hours."""
     text = (piece * LONGEST)[:LONGEST]
     for _ in range(10):
-        Redaction().text(text)
+        Discretion().text(text)
 
 
 def test_a_line_has_bounds() -> None:
     """Texts, lists, depth, circles."""
-    redact = Redaction().fields
+    redact = Discretion().fields
     assert len(redact({"text": "x" * 10 * LONGEST})["text"]) < LONGEST + 50
     assert len(redact({"many": list(range(10 * MOST))})["many"]) == MOST
     circle: list[Any] = []
