@@ -28,7 +28,7 @@ def ended(status: int = 200, **more: Any) -> Invocation:
         method=more.pop("method", "GET"),
         clock=SystemClock(),
         started=1.0,
-        traceparent=f"00-{TRACE}-00f067aa0ba902b7-01".encode(),
+        traceparent=f"00-{more.pop('trace_id', TRACE)}-00f067aa0ba902b7-01".encode(),
     )
     made.ended, made.handler_seconds, made.status = 1.25, 0.2, status
     made.route, made.function, made.revision = "/users/{id}", "home", "home-00001"
@@ -164,17 +164,11 @@ def test_a_share_of_the_good_ones_is_told_and_every_bad_one() -> None:
     """A line says of how many it is one."""
     written = Written(sample=0.5)
     few, many = "0" * 31 + "1", "f" * 32
-    assert written(ended(_trace=_traced(few)))["sampled"] == 0.5
-    assert written(ended(_trace=_traced(many))) == {}
-    assert written(ended(500, _trace=_traced(many)))["status"] == 500
-    assert written(ended(missing=["x"], _trace=_traced(many)))["missing"] == ["x"]
-    assert "sampled" not in written(ended(500, _trace=_traced(few)))
-
-
-def _traced(trace_id: str) -> Any:
-    from bff.trace import TraceContext
-
-    return TraceContext(trace_id, None, 0)
+    assert written(ended(trace_id=few))["sampled"] == 0.5
+    assert written(ended(trace_id=many)) == {}
+    assert written(ended(500, trace_id=many))["status"] == 500
+    assert written(ended(missing=["x"], trace_id=many))["missing"] == ["x"]
+    assert "sampled" not in written(ended(500, trace_id=few))
 
 
 def test_levels_are_heeded_at_once() -> None:
