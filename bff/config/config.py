@@ -14,6 +14,7 @@ from bff.config.calls import CallsConfig
 from bff.config.compression import CompressionConfig
 from bff.config.cors import CorsConfig
 from bff.config.csrf import CsrfConfig
+from bff.config.forms import FormsConfig
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import GatewayConfig, TelemetryConfig
 from bff.config.headers import SecurityHeadersConfig
@@ -242,6 +243,10 @@ class Config(Section):
     def max_body_of(self, route: RouteConfig) -> int:
         """Bytes a body of the route may have: the route's own limit, else ``gateway.max_body``."""
         return self.gateway.max_body if route.max_body is None else route.max_body
+
+    def forms_of(self, route: RouteConfig) -> FormsConfig:
+        """How much a form may hold: the route's own section, else ``defaults.forms``."""
+        return self.defaults.forms if route.forms is None else route.forms
 
     def __repr__(self) -> str:
         counts = (len(self.services), len(self.functions_found), len(self.routes))

@@ -152,6 +152,7 @@ def test_every_limit_is_listed_with_its_default() -> None:
     own: Mapping[str, Any] = {
         "gateway": config.gateway,
         "defaults": config.defaults,
+        "defaults.forms": config.defaults.forms,
         "functions.NAME": FunctionConfig(),
         "functions.NAME.websocket": FunctionConfig().websocket,
         "services.NAME": ServiceConfig(url="http://users"),

@@ -25,6 +25,7 @@ from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop
 from bff.sdk.invocation import Forwarding, Incoming, Invocation
 from bff.sdk.reply import Answer
+from bff.services.cache import Cache
 from bff.services.client import ServiceClient
 from bff.telemetry.functionlogs import FunctionLogs
 from bff.telemetry.verbosity import Said, Verbosity
@@ -136,11 +137,17 @@ class Yard:
             await self.start(home, **changed)
         return caught.value
 
-    def service(self, name: str, handle: Handle, *, headers: dict[str, str] | None = None) -> None:
+    def service(
+        self, name: str, handle: Handle, *, headers: dict[str, str] | None = None, cache: Any = None
+    ) -> None:
         """A declared service, behind the gateway's own client."""
-        config = ServiceConfig.model_validate({"url": f"http://{name}.internal", "headers": headers or {}})
+        section = {"url": f"http://{name}.internal", "headers": headers or {}, "cache": cache}
         self.senders[name] = ServiceClient(
-            name, config, clock=self.clock, make_transport=lambda *_: httpx.MockTransport(handle)
+            name,
+            ServiceConfig.model_validate(section),
+            clock=self.clock,
+            make_transport=lambda *_: httpx.MockTransport(handle),
+            cache=Cache(clock=self.clock) if cache else None,
         )
 
     def invocation(
