@@ -312,6 +312,7 @@ class CalmWire:
             repeatable=asked.is_repeatable,
             remaining=asked.record.until - now - TIMER_ERROR,
             random=self._random,
+            expected=0.0 if self._hedging is None else self._hedging.usual(now),
         )
         if wait is None or not self.budget.withdraw(now):
             asked.record.flag("URX")

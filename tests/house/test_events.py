@@ -380,7 +380,7 @@ async def main():
 asyncio.run(main())
 print(*[name for name in sys.modules if name.startswith("bff.events")])
 """
-    done = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, timeout=50)
+    done = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
