@@ -488,7 +488,9 @@ async def test_a_kept_answer_stands_in_for_a_failure(shop: Open) -> None:
 async def test_a_kept_answer_stands_in_for_one_that_does_not_come(shop: Open, retries: Any) -> None:
     """Within the call's own time (RFC 5861 §4: what would be a 504); whoever asked at the same time has it too."""
     clock = ManualClock()
-    open_shop = await shop(clock=clock, cache={"ttl": "10s", "stale-if-error": "60s"}, retries=retries, runs=clock)
+    open_shop = await shop(
+        clock=clock, cache={"ttl": "10s", "stale-if-error": "60s"}, retries=retries, runs=clock
+    )
     first = open_shop.page(clock=clock, seconds=60)
     assert await open_shop.number(page=first) == 1
     await clock.advance(20)
