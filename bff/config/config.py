@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -107,6 +107,7 @@ class Config(Section):
 
     _path: Path = PrivateAttr(default=Path("routes.yaml"))
     _found: Mapping[str, Path] = PrivateAttr(default_factory=no_entries)
+    _secrets: frozenset[str] = PrivateAttr(default=frozenset())
 
     @model_validator(mode="after")
     def _hides_state(self) -> Config:
@@ -134,11 +135,19 @@ class Config(Section):
         file = self.state_place.file
         return file.parent if file is not None else self._path.parent / ".bff"
 
-    def read_from(self, path: Path, found: Mapping[str, Path]) -> Config:
-        """A copy that remembers its file and the functions found beside it."""
+    def read_from(self, path: Path, found: Mapping[str, Path], secrets: Iterable[str] = ()) -> Config:
+        """A copy that remembers its file, the functions found beside it, and what of it is secret."""
         read = self.model_copy()
         read._path, read._found = path, found  # noqa: SLF001 (our own copy)
+        read._secrets = frozenset(secrets)  # noqa: SLF001
         return read
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Values that came from the environment or from files for fields that carry credentials: headers, settings of
+        functions, options of resolvers, tokens. For whoever must not let them out.
+        """
+        return self._secrets
 
     def function(self, name: str) -> FunctionConfig:
         """The function's settings; all defaults if it has no entry."""

@@ -18,8 +18,8 @@ from bff.sdk.cloudevent import CloudEvent, document_of
 from bff.sdk.context import Progress, Publish
 from bff.sdk.formlimits import FORM_LIMITS, FormLimits
 from bff.sdk.invocation import Incoming, Invocation
-from bff.telemetry.lines import LEVELS
-from bff.telemetry.logs import FunctionLogs
+from bff.telemetry.functionlogs import FunctionLogs
+from bff.telemetry.verbosity import Said, Verbosity
 from bff.trace import TraceContext
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class RemoteSenders:
 class RemoteLines:
     """Where a function's log lines go: to the gateway, which knows what level is wanted."""
 
-    level = LEVELS["debug"]
+    wanted = Verbosity(Said(level="debug"))
 
     def __init__(self, question: int, exchange: Exchange) -> None:
         self._question = question
@@ -234,7 +234,9 @@ class RemoteLines:
 
     def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """Send one line on; from any thread."""
-        said = {"i": self._question, "level": level, "event": event, "fields": plain(dict(fields))}
+        # Hashes of callers are the gateway's: a process has another key.
+        own = {name: value for name, value in fields.items() if name != "caller"}
+        said = {"i": self._question, "level": level, "event": event, "fields": plain(own)}
         self._exchange.note("log", said)
 
 
