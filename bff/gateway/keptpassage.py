@@ -11,8 +11,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from bff.errors import BffError, NotCached
+from bff.errors import BffError
 from bff.gateway import onward, rawpath
+from bff.gateway.door.failures import NotCached
 from bff.gateway.passingcache import PassingCache, under
 from bff.gateway.passthrough import Passage
 from bff.gateway.subject import OF_ONE_CALLER, subject_of

@@ -15,8 +15,9 @@ from typing import Any
 from cachetools import LRUCache
 
 from bff.clock import Clock, Deadline, Expiry
-from bff.errors import BffError, DeadlineExceeded, NotCached
+from bff.errors import BffError, DeadlineExceeded
 from bff.gateway import views
+from bff.gateway.door.failures import NotCached
 from bff.gateway.pages import keep
 from bff.gateway.protocol import SCOPE_KEY
 from bff.gateway.sender import Sender

@@ -27,7 +27,8 @@ from bff.sdk.invocation import Forwarding, Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services.cache import Cache
 from bff.services.client import ServiceClient
-from bff.telemetry.logs import FunctionLogs
+from bff.telemetry.functionlogs import FunctionLogs
+from bff.telemetry.verbosity import Said, Verbosity
 from bff.testing import ManualClock
 from tests.conftest import write
 
@@ -51,7 +52,7 @@ async def forkserver(anyio_backend: object) -> AsyncIterator[Forkserver]:
 class Noted:
     """Log lines as the gateway would write them."""
 
-    level = 10
+    wanted = Verbosity(Said(level="debug"))
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
