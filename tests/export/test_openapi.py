@@ -14,7 +14,7 @@ from bff.config import RouteConfig
 from bff.config.auth import DemandConfig, SchemeConfig
 from bff.export.openapi import METHODS, About, Operations, document
 from bff.export.passing import passing
-from bff.runtime import problems
+from bff.gateway import problems
 from bff.sdk.describe import Described
 
 PAGE: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -35,7 +35,7 @@ def route(path: str, *methods: str, owner: str = "home", said: Described | None 
 def made(
     *routes: Operations, about: About | None = None, schemes: Mapping[str, SchemeConfig] | None = None
 ) -> dict[str, Any]:
-    whole = document(routes, about or About(), schemes or {})
+    whole = document(routes, about or About(), kinds=problems.of_calls(), schemes=schemes or {})
     validate(whole)
     return whole
 
@@ -244,7 +244,7 @@ def test_five_hundred_routes_are_told_in_one_document() -> None:
         )
         for number in range(500)
     ]
-    whole = document(routes, About())
+    whole = document(routes, About(), kinds={})
     assert len(_ids(whole)) == 1000
     assert set(whole["components"]["schemas"]) == {"Page", "Problem"}
 
@@ -258,3 +258,17 @@ def test_a_limited_route_says_so() -> None:
     assert "429" not in free
     assert "RateLimit" not in free["200"]["headers"]
     assert "RateLimit" not in made(route("/b"))["components"]["headers"]
+
+
+def test_what_answers_in_its_own_words_may_refuse_in_them() -> None:
+    """An application's or a service's 404 is of any media type; the gateway's own are problems all the same."""
+    whole = made(replace(route("/a", said=described(answers_alone=True)), is_limited=True), route("/b"))
+    theirs, ours = (whole["paths"][path]["get"]["responses"] for path in ("/a", "/b"))
+    responses = whole["components"]["responses"]
+    for status in ("4XX", "5XX", "429"):
+        told = responses[theirs[status]["$ref"].rpartition("/")[2]]
+        assert set(told["content"]) == {"application/problem+json", "*/*"}, status
+    told = responses[ours["4XX"]["$ref"].rpartition("/")[2]]
+    assert set(told["content"]) == {"application/problem+json"}
+    assert "TooMany" not in responses
+    assert "Retry-After" in responses["TooManyThere"]["headers"]
