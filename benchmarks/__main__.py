@@ -19,6 +19,7 @@ from benchmarks import (
     hello,
     many,
     memory,
+    offline,
     openapi,
     overhead,
     passing,
@@ -53,6 +54,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "cycles": cycles.measure,
     "overhead": overhead.measure,
     "resilience": resilience.measure,
+    "offline": offline.measure,
 }
 
 
