@@ -58,7 +58,9 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 
 class Gateway:
-    """Mutable state: ``table`` (swapped whole on reload), and whether it ends (``is_draining``)."""
+    """Mutable state: ``table`` and ``origin`` (of traces), swapped whole on reload, and whether it ends
+    (``is_draining``).
+    """
 
     def __init__(
         self,
@@ -70,8 +72,10 @@ class Gateway:
         signals: Signals,
         dev: DevPage | None = None,
         cache: Cache | None = None,
+        origin: trace.Origin = trace.UNSAMPLED,
     ) -> None:
         self.table = table
+        self.origin = origin
         self._farewells = Farewells()
         self._invoker = invoker
         self._services = services
@@ -137,7 +141,7 @@ class Gateway:
             if name == b"x-request-id":
                 request_id = value
             elif name == b"traceparent":
-                # Two of them are none (W3C Trace Context §3.3): the trace restarts.
+                # Two of them are none (W3C Trace Context §3.2.1): the trace restarts.
                 traceparent = value if traceparent is None else b""
             elif name == b"host":
                 hosts += 1
@@ -151,6 +155,7 @@ class Gateway:
             clock=self._clock,
             started=self._clock.now(),
             traceparent=traceparent,
+            origin=self.origin,
         )
         peer = scope.get("client")
         if peer:
@@ -300,7 +305,8 @@ class Gateway:
             scheme=scope["scheme"],
             version=scope["http_version"],
             request_id=invocation.request_id,
-            traceparent=invocation.trace.child(trace.new_span_id()),
+            trace=invocation.trace,
+            span_id=trace.new_span_id(),
         )
         client = self._services().get(target.service)
         if client is None:  # routes.yaml has changed since the route was found

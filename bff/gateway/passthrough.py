@@ -76,7 +76,7 @@ class Passage:
         self._incoming.refuse_announced_excess()
         path = going.path.partition(b"?")[0].decode("latin-1")
         record = self._invocation.open_call(self._client.name, going.method, path)
-        record.span_id = hop.traceparent[36:52]
+        record.span_id = hop.span_id
         self._client.passing += 1
         try:
             exchange = await self._opened(going)

@@ -15,6 +15,7 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from bff import trace
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import BffError, DeadlineExceeded, NotCached
 from bff.gateway import views
@@ -36,7 +37,8 @@ Invoke = Callable[..., Awaitable[None]]
 _READING = frozenset({"GET", "HEAD"})
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
 _OF_ONE_CALLER = CONDITIONS | {
-    *(b"authorization", b"cookie", b"range", b"cache-control", b"pragma", b"traceparent", b"tracestate"),
+    *(b"authorization", b"cookie", b"range", b"cache-control", b"pragma"),
+    *(name.encode() for name in trace.FIELDS),
     *(b"forwarded", b"x-forwarded-for", b"x-request-id"),
 }
 _MOST_UNSHARED = 1024
@@ -308,7 +310,9 @@ def _without_its_caller(stale: Invocation, target: Target, clock: Clock) -> Invo
     scope = {key: value for key, value in incoming.scope.items() if key != SCOPE_KEY}
     scope |= {"method": "GET", "headers": without(scope["headers"], frozenset(_OF_ONE_CALLER))}
     now = clock.now()
-    made = Invocation(request_id=f"{stale.request_id}-refresh", method="GET", clock=clock, started=now)
+    made = Invocation(
+        request_id=f"{stale.request_id}-refresh", method="GET", clock=clock, started=now, origin=stale.origin
+    )
     made.route, made.function = stale.route, stale.function
     made.lane, made.carrier = stale.lane, stale.carrier
     made.deadline = Deadline(now + target.timeout, target.timeout)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 
+from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.sdk.failures import ServiceConnectionLost, ServiceError, ServiceOverloaded, ServiceUnreachable
@@ -26,7 +27,7 @@ from bff.services.validators import CONDITIONS
 NOT_IN_KEY = frozenset(name.decode() for name in CONDITIONS) | {"range", "cache-control", "pragma"}
 """Fields of a request that say how it may be answered, not what is asked for."""
 
-_IDENTITY = frozenset({"traceparent", "x-request-id", "x-forwarded-for"})
+_IDENTITY = trace.FIELDS | {"x-request-id", "x-forwarded-for"}
 _NOWHERE = ((b"content-length", b"0"),)
 
 
