@@ -72,6 +72,7 @@ from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, Lo
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 from bff.telemetry.recorder import Recorder
+from bff.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
     from bff.events.room import Events
@@ -222,6 +223,7 @@ class House:
             is_draining=lambda: self.gateway.is_draining,
             queues=options.queues,
             bell=bell_of(config.state_place if options.keeps_state else Place(), self._clock),
+            origin=lambda: self._tracing.origin,
         )
 
     async def start(self) -> None:
@@ -231,6 +233,7 @@ class House:
             StoreUnavailable: the store cannot be read.
 
         """
+        self._tracing.start(self.config.telemetry, self._name)
         if self._options.keeps_state:
             await self.follower.start()
             await self._take_name()
@@ -275,6 +278,7 @@ class House:
             self._schemes,
             self._limiting,
             doors=self.offline.doors(),
+            is_dev=self._options.dev,
         )
 
     def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
@@ -311,6 +315,15 @@ class House:
 
     def _listen(self, config: Config) -> None:
         EventLog(self.lines).listen(self.signals)
+        # The first to hear: a trace that it begins is then known to all who come after.
+        self._tracing = Tracing(
+            config.telemetry,
+            clock=self._clock,
+            signals=self.signals,
+            lines=self.lines,
+            own_place=self._workshop.loader.place_of,
+        )
+        self.gateway.origin = self._tracing.origin
         self._metrics: Callable[[], tuple[bytes, str]] | None = None
         self.signals.listen(LoopBlocked, self._loop_blocked)
         self.signals.listen(LoopReturned, self._loop_blocked)
@@ -450,6 +463,8 @@ class House:
         self.keeper.max_warm = config.gateway.max_warm
         self._forkserver.most = config.gateway.max_processes or default_most()
         self.cache.store.resize(config.gateway.cache_size)
+        self._tracing.configure(config.telemetry)
+        self.gateway.origin = self._tracing.origin
         if self._recorder is not None:
             recorder = config.telemetry.recorder
             self._recorder.configure(memory=recorder.memory, slow=recorder.slow, bodies=recorder.bodies or 0)
@@ -546,6 +561,7 @@ class House:
         self._reader_thread.close()
         self._new_code_thread.close()
         self._describer.close()
+        await self._tracing.stop()
         self.lines.flush()
 
 

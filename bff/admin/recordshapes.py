@@ -32,7 +32,7 @@ class InvocationShape(Shape):
 
 class SpanShape(Shape):
     """A bar of the waterfall. ``facts`` depend on the kind: of a call service, method, path (without secrets),
-    status, attempts, bytes_in, endpoint, cache, shared, flags; of an attempt endpoint and status.
+    status, attempts, bytes_in, endpoint, cache, shared, flags; of an attempt number, method, endpoint and status.
     """
 
     kind: str = Field(

@@ -101,7 +101,7 @@ class Gateway:
             clock=self._clock,
             date=self._date,
             extra=carried_by(table.carried, scope, table, origin),
-            shows_services=self._dev is not None,
+            timing=table.timing,
             farewells=self._farewells,
         )
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from bff.config import Config, LaneConfig, Pattern, RouteConfig
 from bff.config.auth import DemandConfig
 from bff.config.csrf import CsrfConfig
+from bff.config.gateway import Timing
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
 from bff.errors import BffError
@@ -110,6 +111,7 @@ class Table:
     proxies: TrustedProxies
     lanes: Lanes | None = None
     timeout_header: bytes = b""
+    timing: Timing = "own"
 
 
 def compile_table(
@@ -119,6 +121,7 @@ def compile_table(
     limiting: Limiting | None = None,
     *,
     doors: Doors | None = None,
+    is_dev: bool = False,
 ) -> Table:
     """The table of a configuration, with the gateway's own paths added where no route has them.
 
@@ -147,7 +150,13 @@ def compile_table(
         proxies=TrustedProxies(config.gateway.trusted_proxies),
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
+        timing=_timing(config.telemetry.server_timing, is_dev),
     )
+
+
+def _timing(said: Timing | None, is_dev: bool) -> Timing:
+    """What callers see in Server-Timing; unless something is said, services in dev only."""
+    return said or ("services" if is_dev else "own")
 
 
 def doorways(

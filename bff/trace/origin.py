@@ -38,6 +38,10 @@ class Origin:
             context = replace(context, state=state, writes=self.writes)
         return context if self.honours else self._decided(context)
 
+    def sampled(self) -> TraceContext:
+        """A trace that begins here and has been chosen already."""
+        return begin(1.0, self.writes)
+
     def _of_others(self, headers: Headers) -> TraceContext | None:
         told = read(headers)
         if told is None:

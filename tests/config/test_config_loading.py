@@ -91,6 +91,9 @@ routes:
     assert config.telemetry.model_dump() == {
         "access_log": False, "metrics": False, "log_level": "debug", "log_format": "json",
         "recorder": {"enabled": True, "memory": 2**20, "slow": 2.0, "bodies": 1024},
+        "traces": None,
+        "server_timing": None,
+        "trace_headers": (),
     }  # fmt: skip
     users = config.services["users"]
     assert (users.url, users.timeout, users.max_connections, users.keep_alive) == (
