@@ -32,15 +32,20 @@ from tests.hanging import pytest_timeout_set_timer  # noqa: F401  (a hook of pyt
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As shells start what runs in the background. What a test starts would inherit it, and never hear of ^C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: half of a worker's time is waiting for gateways that it started."""
     return len(os.sched_getaffinity(0)) + 1
 
 
-STARTS_WITHIN = 20.0
-STOPS_WITHIN = 20.0
-ANSWERS_WITHIN = 10.0
+# None is ever waited for in full unless something is broken; a machine with others on it may stall for ten seconds.
+STARTS_WITHIN = 60.0
+STOPS_WITHIN = 60.0
+ANSWERS_WITHIN = 45.0
 
 ACCIDENTS = (
     "Exception in ASGI",

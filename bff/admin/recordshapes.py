@@ -74,7 +74,7 @@ class WholeInvocationShape(InvocationShape):
     """One invocation with everything that is remembered of it."""
 
     client: str
-    caller: str = Field(description="A digest of who called; empty for nobody in particular.")
+    caller: str = Field(description="A digest of who called, as in the log; empty for nobody in particular.")
     lane: str
     flags: str = Field(description="Envoy's response flags of its service calls.")
     calls_dropped: int = Field(description="Service calls beyond the first 200, of which nothing is kept.")

@@ -14,6 +14,8 @@ from bff.events.picking import Picked
 from bff.events.records import OPEN, Claimed, Settled, State, Wanted
 from bff.revisions.store.database import Row, Session
 
+_APART = 1.0
+"""Seconds that two transactions may think to differ, beyond which a time of the past is one of the future."""
 _TAKE = (
     "UPDATE deliveries SET state = 'running', holder = ?, due = ?, attempts = attempts + 1, updated = ?"
     " WHERE is_open = 1 AND due <= ? AND key IN ({free})"
@@ -120,6 +122,18 @@ def holders(session: Session) -> list[str]:
 def take_over(session: Session, now: float, *, holder: str) -> None:
     """The holder is gone: what it had may be taken now. The attempt counts: perhaps it was what ended it."""
     session.rows("UPDATE deliveries SET due = ? WHERE holder = ? AND state = 'running'", now, holder)
+
+
+def set_back(session: Session, lease: float, now: float) -> bool:
+    """Move what was written by a clock that showed a later time to this one: waits stay as long as they were meant, and
+    leases end when they would. Doing it twice changes nothing. Whether there was anything.
+    """
+    moved = session.rows(
+        "UPDATE deliveries SET due = CASE WHEN state = 'running' THEN ? ELSE due - (updated - ?) END, updated = ?"
+        " WHERE is_open = 1 AND (updated > ? OR (state = 'running' AND due > ?)) RETURNING key",
+        *(now + lease, now, now, now + _APART, now + 2 * lease),
+    )
+    return bool(moved)
 
 
 def settle(

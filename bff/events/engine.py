@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from bff.events import accepting, claiming, keeping, running, takeover, tending
 from bff.events.claiming import Taken
+from bff.events.claims import Claims
 from bff.events.commits import Commits
 from bff.events.pipelines import Done
 from bff.events.records import (
@@ -72,6 +73,9 @@ class Engine(Protocol):
     async def take_over(self, own: str) -> bool:
         """What processes of this machine had that are no more may be taken at once; whether there was any."""
 
+    async def set_back(self, lease: float) -> bool:
+        """Whether something waited for a time that the clock had shown before it was set back; it does no longer."""
+
     async def settle(self, settled: Settled, done: Done | None = None) -> bool:
         """Write how an attempt ended, and what that means for the run that it was a part of; False when the lease
         was lost, and then nothing is written.
@@ -81,8 +85,8 @@ class Engine(Protocol):
         """Give back what was taken and not settled."""
 
 
-def _advance(session: Session, now: float, *, done: Done, result: Result) -> None:
-    running.advance(session, done, result, now)
+def _advance(session: Session, now: float, *, done: Done, result: Result, claims: Claims | None) -> None:
+    running.advance(session, done, result, now, claims)
 
 
 def _fail(session: Session, now: float, *, done: Done, why: str) -> None:
@@ -90,11 +94,12 @@ def _fail(session: Session, now: float, *, done: Done, why: str) -> None:
 
 
 class StoreEngine:
-    """Everything that changes is in the store."""
+    """Everything that changes is in the store; ``claims``, where large answers are kept, is routes.yaml's to say."""
 
     def __init__(self, store: Store, bell: Bell | None = None) -> None:
         """``bell`` tells those who share the store that something can be taken."""
         self.store = store
+        self.claims: Claims | None = None
         self._commits = Commits(store, bell)
 
     async def enqueue(
@@ -141,7 +146,7 @@ class StoreEngine:
     async def settle(self, settled: Settled, done: Done | None = None) -> bool:
         then = None
         if done is not None and settled.state is State.DELIVERED and settled.result is not None:
-            then = partial(_advance, done=done, result=settled.result)
+            then = partial(_advance, done=done, result=settled.result, claims=self.claims)
         elif done is not None and settled.state is State.DEAD:
             then = partial(_fail, done=done, why=settled.outcome.detail)
         rings = bool(settled.published) or then is not None
@@ -159,11 +164,18 @@ class StoreEngine:
             await self._commits.run(partial(claiming.take_over, holder=holder))
         return bool(gone)
 
+    async def set_back(self, lease: float) -> bool:
+        return await self._commits.run(lambda session, now: claiming.set_back(session, lease, now))
+
     async def expire(self, before: float, most: int, *, calls: bool = False) -> int:
         """Forget events that ended long ago, or calls; how many."""
         return await self._commits.run(
             lambda session, _: accepting.expire(session, before, most, calls=calls)
         )
+
+    async def kept_runs(self, keys: Collection[str]) -> Collection[str]:
+        """Which of these runs are kept."""
+        return await self.store.look(lambda session, _: running.kept(session, keys))
 
     async def runs(self, pipeline: str, limit: int) -> Sequence[Run]:
         """The newest runs of a pipeline."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from bff.config import ReleaseConfig
 from bff.revisions.release import Release, State, begun, from_json
 from bff.revisions.store.records import Planned, Published, ReleaseState, TrafficState
-from bff.revisions.traffic import LATEST, Target, Traffic
+from bff.revisions.traffic import LATEST, Target, Traffic, TrafficInvalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +58,15 @@ def _shares(
 ) -> Planned:
     if rules.is_save and not wish.no_traffic:
         return Planned(traffic=after_save(before.traffic))
-    is_immediate = rules.release.strategy == "immediate"
-    if not before.latest or (is_immediate and not wish.no_traffic and not _is_out(published, wish)):
+    if not before.latest:
         return Planned(traffic=before.traffic)
-    held = pinned(before.traffic, before.latest)
-    is_latest = published.name == before.latest
-    is_there = published.name == before.main or (is_latest and not wish.again)
-    if wish.no_traffic or rules.release.strategy == "manual" or is_there or _is_out(published, wish):
-        return Planned(traffic=before.traffic if is_latest or is_there else held)
     running = from_json(release.state) if release.goes_on and release.state else None
+    held, is_main = pinned(before.traffic, before.latest), published.name == before.main
+    is_latest = published.name == before.latest
+    if _waits(published, running, wish, rules):
+        return Planned(traffic=before.traffic if is_latest or is_main else held)
+    if running is None and (_is_at_once(rules) or is_main or (is_latest and not wish.again)):
+        return Planned(traffic=before.traffic)
     begins = begun(
         published.function,
         main=before.main,
@@ -75,7 +75,20 @@ def _shares(
         now=rules.now,
         running=running,
     )
+    if running is not None and (_is_at_once(rules) or published.name == running.baseline):
+        begins = replace(begins, baseline=running.canary, state=State.PROMOTED)
     return after_turn(begins, replace(before, traffic=held, latest=published.name))
+
+
+def _waits(published: Published, running: Release | None, wish: Deploy, rules: Rules) -> bool:
+    """Whether it gets no calls by being deployed, or none but those its release gives it already."""
+    is_released = running is not None and published.name == running.canary and not wish.again
+    is_manual = rules.release.strategy == "manual"
+    return wish.no_traffic or is_manual or is_released or _is_out(published, wish)
+
+
+def _is_at_once(rules: Rules) -> bool:
+    return rules.release.strategy == "immediate"
 
 
 def _is_out(published: Published, wish: Deploy) -> bool:
@@ -144,6 +157,19 @@ def tagged(traffic: Traffic, tag: str, revision: str | None) -> Traffic:
     kept = [replace(each, tag="") if each.tag == tag else each for each in traffic.targets]
     kept = [each for each in kept if each.percent or each.tag]
     return Traffic((*kept, *([Target(revision=revision, tag=tag)] if revision else [])))
+
+
+def check_tag(state: TrafficState, tag: str) -> None:
+    """Return if there is such a tag.
+
+    Raises:
+        TrafficInvalid: there is none.
+
+    """
+    known = sorted(target.tag for target in state.traffic.targets if target.tag)
+    if tag not in known:
+        has = f"its tags are {', '.join(known)}" if known else "it has none"
+        raise TrafficInvalid(f"Function {state.function} has no tag {tag[:80]}; {has}.")
 
 
 def after_save(traffic: Traffic) -> Traffic:

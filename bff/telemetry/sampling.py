@@ -14,7 +14,7 @@ from bff.errors import Fault
 from bff.sdk.invocation import Invocation
 from bff.signals import Signals
 from bff.telemetry.entry import Entry, taken
-from bff.telemetry.failure import OwnPlace, failure_of
+from bff.telemetry.failure import Witness
 from bff.trace import FIELDS, TraceContext
 
 MOST_WAITING = 1000
@@ -49,11 +49,11 @@ class Sampling:
     how many were chosen (``_count``) in the second that began at ``_since``.
     """
 
-    def __init__(self, policy: Policy, *, own_place: OwnPlace) -> None:
+    def __init__(self, policy: Policy, witness: Witness) -> None:
         self.policy = policy
         self.waiting: deque[Chosen] = deque()
         self.dropped = 0
-        self._own_place = own_place
+        self._witness = witness
         self._since = self._count = 0.0
 
     def listen(self, signals: Signals) -> None:
@@ -69,7 +69,7 @@ class Sampling:
             or self._is_sampled(invocation)
         )
         if wants and self._has_room(invocation.ended):
-            entry = taken(invocation, 0, policy.slow, failure_of(invocation, self._own_place))
+            entry = taken(invocation, 0, policy.slow, self._witness.failure_of(invocation))
             delivers = invocation.outbox is not None
             self.waiting.append(Chosen(entry, invocation.trace, invocation.span_id, delivers))
 

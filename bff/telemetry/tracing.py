@@ -9,7 +9,7 @@ from bff.config import TelemetryConfig
 from bff.config.traces import TracesConfig
 from bff.signals import Signals, TracesLost, TracesReturned
 from bff.telemetry.exporting import Collector, Exporting
-from bff.telemetry.failure import OwnPlace
+from bff.telemetry.failure import Witness
 from bff.telemetry.lines import Lines
 from bff.telemetry.sampling import Policy, Sampling
 from bff.trace import Origin
@@ -21,7 +21,7 @@ class Tracing:
     """
 
     def __init__(
-        self, config: TelemetryConfig, *, clock: Clock, signals: Signals, lines: Lines, own_place: OwnPlace
+        self, config: TelemetryConfig, *, clock: Clock, signals: Signals, lines: Lines, witness: Witness
     ) -> None:
         self.origin = _origin(config, exports=config.traces is not None)
         self._clock = clock
@@ -30,7 +30,7 @@ class Tracing:
         self._sampling: Sampling | None = None
         self._exporting: Exporting | None = None
         if config.traces is not None:
-            self._sampling = Sampling(_policy(config.traces), own_place=own_place)
+            self._sampling = Sampling(_policy(config.traces), witness)
             self._sampling.listen(signals)
             signals.listen(TracesLost, self._lost)
             signals.listen(TracesReturned, self._returned)

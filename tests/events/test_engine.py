@@ -296,3 +296,51 @@ async def test_attempts_that_nobody_ended_are_counted(open_engine: Open) -> None
     await engine.settle(settled(claimed, State.DEAD))
     await engine.redrive(Sought(before="k0001"))
     assert [each.lost for each in await take(engine)] == [0]
+
+
+@pytest.mark.parametrize("at", [3600.0, 2.0])
+async def test_a_clock_that_is_set_back_keeps_nothing_waiting(at: float) -> None:
+    """What waits does so for as long as it was meant to, and the lease of who died ends when it would have. A
+    correction of a second changes nothing.
+    """
+    clock = ManualClock()
+    engine = in_memory(clock)
+    await engine.enqueue([incoming(1, "mail"), incoming(2, "log"), incoming(3, "page")], backlog=PLENTY)
+    mail, *_ = await take(engine, wanted(free=2))
+    await engine.settle(settled(mail, State.WAITING, delay=100.0))
+    clock._wall -= at
+    assert await engine.set_back(60.0)
+    assert not await engine.set_back(60.0)
+    taken = await engine.take(wanted(), looks_first=False)
+    assert ([each.trigger for each in taken.claimed], taken.next_in) == (["page"], 60.0)
+    await clock.leap(60.0)
+    assert {each.trigger for each in await take(engine)} == {"log", "page"}
+    await clock.leap(40.0)
+    assert [each.trigger for each in await take(engine)] == ["mail"]
+    clock._wall -= 0.5
+    assert not await engine.set_back(60.0)
+
+
+async def test_what_is_written_rings_where_there_is_something_to_do() -> None:
+    """Events with deliveries, what a part of a run leads to, and what begins anew; nothing that others cannot take."""
+    from bff.revisions.store.bell import Silent
+
+    class Counting(Silent):
+        rung = 0
+
+        def ring(self) -> None:
+            self.rung += 1
+
+    bell = Counting()
+    engine = StoreEngine(in_memory(ManualClock()).store, bell)
+    await engine.enqueue([incoming(1)], backlog=PLENTY)
+    assert bell.rung == 0
+    await engine.enqueue([incoming(2, "mail")], backlog=PLENTY)
+    assert bell.rung == 1
+    (claimed,) = await take(engine)
+    await engine.settle(settled(claimed, State.DEAD))
+    assert bell.rung == 1
+    await engine.redrive(Sought(before="k0002"))
+    (claimed,) = await take(engine)
+    await engine.settle(settled(claimed, published=(incoming(3, "log"),)))
+    assert bell.rung == 3

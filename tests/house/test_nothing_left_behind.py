@@ -127,3 +127,18 @@ async def test_nothing_of_a_call_waits_for_the_collector(tmp_path: Path) -> None
                     assert await asyncio.gather(*calls) == [status] * 4
                     calls.clear()
                 assert left == [], f"{temperature} {name}"
+
+
+async def test_a_server_runs_with_the_collector(tmp_path: Path) -> None:
+    """The command line begins without; who serves has it, and it begins late."""
+    config = load(write(tmp_path, {**FILES, "routes.yaml": ROUTES}) / "routes.yaml")
+    before = gc.get_threshold()
+    gc.disable()
+    try:
+        async with compose(config, Options(keeps_state=False, take_over_logging=True)):
+            assert gc.isenabled()
+            assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+        gc.enable()

@@ -11,7 +11,7 @@ from bff.errors import BadRequest, FunctionFailed
 from bff.sdk.invocation import Incoming
 from bff.telemetry.sampling import MOST_WAITING, Policy, Sampling
 from bff.trace import Origin, TraceContext
-from tests.telemetry.conftest import nobody
+from tests.telemetry.conftest import WITNESS
 
 if TYPE_CHECKING:
     from bff.testing import ManualClock
@@ -23,7 +23,7 @@ UP = f"00-{ID}-{PARENT}-01".encode()
 
 def sampling(**other: Any) -> Sampling:
     known: dict[str, Any] = {"share": 0.0, "errors": True, "slow": 0.5, "most": 10_000, **other}
-    return Sampling(Policy(**known), own_place=nobody)
+    return Sampling(Policy(**known), WITNESS)
 
 
 def incoming(*fields: tuple[bytes, bytes]) -> Incoming:

@@ -17,7 +17,7 @@ from tests import redisserver
 
 SLOW = Rate(interval=3600.0, burst=5)
 """So slow that a test never sees it fill up."""
-PATIENT = 20.0
+PATIENT = 60.0
 
 
 @pytest.fixture(scope="module")
