@@ -43,9 +43,9 @@ def parse(header: bytes) -> TraceContext | None:
 
 def begin() -> TraceContext:
     """A trace that starts here, not sampled until somebody decides so."""
-    return TraceContext(f"{random.getrandbits(128) or 1:032x}", None, _RANDOM)
+    return TraceContext((random.getrandbits(128) or 1).to_bytes(16, "big").hex(), None, _RANDOM)
 
 
 def new_span_id() -> str:
     """Sixteen hex digits, never all zero."""
-    return f"{random.getrandbits(64) or 1:016x}"
+    return (random.getrandbits(64) or 1).to_bytes(8, "big").hex()

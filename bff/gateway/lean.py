@@ -21,7 +21,7 @@ TARGET_KEY = "bff.target"
 
 class LeanProtocol(HttpToolsProtocol):
     """Mutable state: uvicorn's; ``_running``, the cycle that is answered now (with pipelining ``cycle`` is a later
-    one); ``_template``, a scope of this connection; ``_resting_since``, when its last answer
+    one), by its ``_task``; ``_template``, a scope of this connection; ``_resting_since``, when its last answer
     was done (None while a request is under way), and the ``_rest_timer``. That is set once, and looks whether the
     connection has rested long enough when it rings: setting one for each request costs a twentieth of a hello.
     """
@@ -29,6 +29,7 @@ class LeanProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._running: Cycle | None = None
+        self._task: asyncio.Task[None] | None = None
         self._template: dict[str, Any] = {}
         self._resting_since: float | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
@@ -85,9 +86,14 @@ class LeanProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle
-        task = self.loop.create_task(cycle.run_asgi(app))
+        self._task = task = self.loop.create_task(cycle.run_asgi(app))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if task is self._task:
+            self._task = None  # its context would keep the invocation until the next one
 
     def _next_or_rest(self) -> None:
         """An answer is done: the next request may be waiting in line."""

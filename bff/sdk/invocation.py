@@ -36,7 +36,7 @@ MAX_MISSING = 50
 """Names of missing parts one answer lists: they travel in a header field."""
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class CallRecord:
     """One service call as it went. Times are clock seconds; ``status`` is None when no answer came.
 
@@ -68,6 +68,15 @@ class CallRecord:
     flags: str = ""
     fault: str = ""
     patience: float = float("inf")
+
+    # Defaults stay on the class, as the invocation's do.
+    def __init__(self, service: str, method: str, path: str, started: float, **known: Any) -> None:
+        self.service = service
+        self.method = method
+        self.path = path
+        self.started = started
+        if known:
+            self.__dict__.update(known)
 
     def flag(self, flag: str) -> None:
         """Add one of Envoy's response flags, once."""
@@ -231,7 +240,7 @@ class Invocation(Signal):
     _trace: trace.TraceContext | None = None
 
     def __init__(
-        self, *, request_id: str, method: str, clock: Clock, started: float, traceparent: bytes | None = None
+        self, request_id: str, method: str, clock: Clock, started: float, traceparent: bytes | None = None
     ) -> None:
         self.request_id = request_id
         self.method = method
