@@ -11,6 +11,7 @@ import gc
 import os
 import platform
 import secrets
+import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ from bff.admin.office import Office
 from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, load
+from bff.config.recorder import RecorderConfig
 from bff.errors import FunctionNotLoaded
-from bff.gateway import docs, own
+from bff.gateway import docs, own, problems
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.crowd import Crowd
 from bff.gateway.devpage import DevPage
@@ -36,6 +38,7 @@ from bff.offline import Offline
 from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader
 from bff.revisions.snapshot import Snapshot
+from bff.revisions.store.bell import bell_of
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.opening import database_of
 from bff.revisions.store.retention import retention_of
@@ -54,6 +57,7 @@ from bff.runtime.publisher import Publisher
 from bff.runtime.releases import Releases
 from bff.runtime.settings import Settings, routes_by_function, settings_of
 from bff.runtime.shelf import Shelf
+from bff.runtime.site import Site
 from bff.runtime.stuck import Stuck
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop
@@ -64,16 +68,23 @@ from bff.services.cache import Cache
 from bff.services.cachestore import CacheStore
 from bff.services.following import Surroundings
 from bff.services.pool import AnyClient, ServicePool
-from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
+from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, NameLost, Signals
+from bff.telemetry.accesslog import AccessLog
+from bff.telemetry.eventlog import EventLog
+from bff.telemetry.functionlogs import FunctionLogs
+from bff.telemetry.identity import Callers
 from bff.telemetry.lines import Lines, open_lines
-from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
+from bff.telemetry.recorder import Recorder
+from bff.telemetry.standardlogs import StandardLogs
+from bff.telemetry.verbosity import Said
 
 if TYPE_CHECKING:
     from bff.events.room import Events
+    from bff.events.tenure import Tenure
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
-YOUNG = 20_000
+YOUNG = 50_000
 """Objects that are made before the collector looks at them, instead of Python's 700."""
 
 IN_USE_POLL = 1.0
@@ -93,6 +104,8 @@ class Options:
     admin_keys: tuple[Key, ...] = ()
     take_over_logging: bool = False
     keeps_state: bool = False
+    name: str = ""
+    queues: tuple[str, ...] | None = None
 
 
 class House:
@@ -101,6 +114,9 @@ class House:
     def __init__(self, config: Config, options: Options, lines: Lines, loader: Loader) -> None:
         self.config = config
         self.lines = lines
+        lines.discretion.learn(config.secrets)
+        key = config.telemetry.log_key
+        self._callers = Callers(key.get_secret_value() if key is not None else None)
         self.signals = Signals()
         self.limits = HeadLimits.of(config.gateway)
         self.crowd = Crowd(config.gateway.max_connections, config.gateway.max_connections_per_address)
@@ -147,7 +163,7 @@ class House:
             loader_thread=self._loader_thread,
             reader_thread=self._reader_thread,
             senders=lambda: self.services.clients,
-            logger=FunctionLogs(lines),
+            logger=FunctionLogs(lines, self._callers),
             stuck=stuck,
             new_code_thread=self._new_code_thread,
             publish=lambda invocation, event: self.offline.publish(invocation, event),
@@ -163,17 +179,9 @@ class House:
         self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._replaced: set[AnyClient] = set()
-        self._name = f"{platform.node()}/{os.getpid()}/{secrets.token_hex(4)}"
-        self.offline = Offline(
-            self.store,
-            holder=self._name,
-            invoker=self.invoker,
-            clock=self._clock,
-            signals=self.signals,
-            is_shared=options.keeps_state,
-            is_draining=lambda: self.gateway.is_draining,
-            later=self._later,
-        )
+        self._tenure: Tenure | None = None
+        self._name = f"{platform.node()}/{os.getpid()}/{options.name or secrets.token_hex(4)}"
+        self.offline = Offline(self._site(config, options), later=self._later)
         self.offline.meet(config)
         self.gateway = Gateway(
             self._table(config),
@@ -211,6 +219,19 @@ class House:
             signals=self.signals,
         )
 
+    def _site(self, config: Config, options: Options) -> Site:
+        return Site(
+            store=self.store,
+            holder=self._name,
+            invoker=self.invoker,
+            clock=self._clock,
+            signals=self.signals,
+            is_shared=options.keeps_state,
+            is_draining=lambda: self.gateway.is_draining,
+            queues=options.queues,
+            bell=bell_of(config.state_place if options.keeps_state else Place(), self._clock),
+        )
+
     async def start(self) -> None:
         """Learn from the store who gets the calls, and begin what goes on by itself.
 
@@ -220,11 +241,33 @@ class House:
         """
         if self._options.keeps_state:
             await self.follower.start()
+            await self._take_name()
         self._later(self.keeper.run())
         self._ready_to_fork(self.config)
         self.keeper.keep_minimum()
         if not self._options.keeps_state:
             self.offline.deliver()
+
+    async def _take_name(self) -> None:
+        """Be the only process of the name that was given, if one was.
+
+        Raises:
+            NameTaken: another one of it is alive.
+
+        """
+        if not self._options.name:
+            return
+        from bff.events.tenure import Tenure
+
+        tenure = Tenure(self.store, holder=self._name, clock=self._clock)
+        await tenure.begin()
+        self._tenure = tenure
+        self._later(tenure.hold(self._name_is_lost))
+
+    def _name_is_lost(self) -> None:
+        """It was silent for too long, and another one has taken its name: it ends as it is told to by a supervisor."""
+        self.signals.emit(NameLost(name=self._options.name))
+        signal.raise_signal(signal.SIGTERM)
 
     def keep_up(self) -> None:
         """Publish the folder and follow the store, once nobody waits for the start any more."""
@@ -252,7 +295,10 @@ class House:
             from bff.export.documents import Documents
 
             self._documents = Documents(
-                config=lambda: self.config, snapshot=self._snapshot, clock=self._clock
+                config=lambda: self.config,
+                snapshot=self._snapshot,
+                clock=self._clock,
+                kinds=problems.of_calls(),
             )
         return await self._documents.openapi()
 
@@ -280,13 +326,26 @@ class House:
         self.signals.listen(LoopBlocked, self._loop_blocked)
         self.signals.listen(LoopReturned, self._loop_blocked)
         if config.telemetry.access_log:
-            self.signals.listen(Invocation, AccessLog(self.lines))
+            self.signals.listen(Invocation, AccessLog(self.lines, self._callers))
         if config.telemetry.metrics:
             from bff.telemetry.metrics import Metrics
 
             metrics = Metrics()
             metrics.listen(self.signals)
             self._metrics = metrics.exposition
+        self._recorder = self._record(config.telemetry.recorder)
+
+    def _record(self, config: RecorderConfig) -> Recorder | None:
+        if not config.enabled:
+            return None
+        recorder = Recorder(
+            memory=config.memory,
+            slow=config.slow,
+            bodies=config.bodies or 0,
+            own_place=self._workshop.loader.place_of,
+        )
+        recorder.listen(self.signals)
+        return recorder
 
     def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
@@ -330,9 +389,11 @@ class House:
             purge=self.purge,
             is_ready=lambda: not self.gateway.is_draining,
             metrics=self._metrics,
+            logging=desk.Logging(wanted=self.lines.wanted, usual=lambda: said_of(self.config)),
             clock=self._clock,
             events=self.offline.operating,
             stages=self.offline.stages,
+            recorder=self._recorder,
         )
         return Office(
             house,
@@ -396,11 +457,17 @@ class House:
         except ConfigInvalid as invalid:
             self.signals.emit(ConfigRejected(mistakes=tuple(str(mistake) for mistake in invalid.mistakes)))
             return False
+        if said_of(config) != said_of(self.config):  # else what somebody asked for at night would be undone
+            self.lines.wanted.obey(said_of(config))
+        self.lines.discretion.learn(config.secrets)
         self.config = config
         replaced = self._furnish(config)
         self.keeper.max_warm = config.gateway.max_warm
         self._forkserver.most = config.gateway.max_processes or default_most()
         self.cache.store.resize(config.gateway.cache_size)
+        if self._recorder is not None:
+            recorder = config.telemetry.recorder
+            self._recorder.configure(memory=recorder.memory, slow=recorder.slow, bodies=recorder.bodies or 0)
         self._schemes.configure(config.auth, config.path.parent)
         self._limiting.configure(config.limits)
         self._ready_to_fork(config)
@@ -486,6 +553,8 @@ class House:
         await self._limiting.aclose()
         await self.services.aclose()
         with suppress(StoreUnavailable):
+            if self._tenure is not None:
+                await self._tenure.end()
             await self.store.close()
         self._store_thread.close()
         self._loader_thread.close()
@@ -495,13 +564,20 @@ class House:
         self.lines.flush()
 
 
+def said_of(config: Config) -> Said:
+    """How much routes.yaml wants to have logged."""
+    return Said(level=config.telemetry.log_level, sample=config.telemetry.log_sample)
+
+
 @asynccontextmanager
 async def compose(config: Config, options: Options | None = None) -> AsyncIterator[House]:
     """A house for this configuration, taken down when the block is left."""
     options = options or Options()
     async with AsyncExitStack() as stack:
         lines = options.lines or open_lines(
-            format=config.telemetry.log_format, level=config.telemetry.log_level
+            format=config.telemetry.log_format,
+            level=config.telemetry.log_level,
+            sample=config.telemetry.log_sample,
         )
         if options.take_over_logging:
             stack.enter_context(StandardLogs(lines))
@@ -510,9 +586,9 @@ async def compose(config: Config, options: Options | None = None) -> AsyncIterat
         stack.push_async_callback(house.close)
         await house.start()
         if options.take_over_logging:
-            # Everything of ours lives as long as the process: the collector need not walk it again and again, nor
-            # look at what a few dozen calls hold just now. It costs a thirtieth of a page otherwise.
-            gc.collect()
+            # Everything of ours lives as long as the process: the collector need not walk it again and again, not
+            # even once, for the little in it that could go. It costs a thirtieth of a page otherwise.
             gc.freeze()
             gc.set_threshold(YOUNG)
+            gc.enable()  # the command line begins without it
         yield house

@@ -28,6 +28,8 @@ class BffError(Exception):
     """
 
     code: ClassVar[str] = "internal-error"
+    explained: str = "internal-error"
+    """Which page of ``/problems/`` explains it: its code, or that of the kind of ours which a function's own kind is of."""
     title: str = "Internal error"
     status: int = 500
     fault: Fault = Fault.GATEWAY
@@ -35,6 +37,11 @@ class BffError(Exception):
     flag: ClassVar[str] = ""
     """Envoy's response flag for it in the access log
     (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage); mostly it has none."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "code" in vars(cls) and cls.__module__.startswith("bff."):
+            cls.explained = cls.code
 
     def extras(self) -> Mapping[str, Any]:
         """Members added to the problem document beyond RFC 9457's own."""
@@ -101,19 +108,6 @@ class UpgradeRequired(BffError):
         return {"upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13"}
 
 
-class KeysUnavailable(BffError):
-    """The keys by which tokens are checked could not be fetched, and none are at hand from before."""
-
-    code, title = "keys-unavailable", "Tokens cannot be checked at the moment"
-    status, fault, retryable = 503, Fault.SERVICE, True
-
-    def __init__(self, scheme: str) -> None:
-        super().__init__(f"The keys of {scheme} could not be fetched, so its tokens cannot be checked.")
-
-    def headers(self) -> Mapping[str, str]:
-        return {"retry-after": "5"}
-
-
 class NotFound(BffError):
     """No route has this path (RFC 9110 §15.5.5)."""
 
@@ -138,16 +132,6 @@ class MethodNotAllowed(BffError):
         return {"allow": self._allow}
 
 
-class NotCached(BffError):
-    """The request wants a kept answer or none, and none is kept (RFC 9111 §5.2.1.7)."""
-
-    code, title = "not-cached", "No kept answer was there"
-    status, fault = 504, Fault.GATEWAY
-
-    def __init__(self) -> None:
-        super().__init__("The request says only-if-cached, and no answer to it is kept.")
-
-
 class NotAcceptable(BffError):
     """The function answers JSON, and ``Accept`` takes none (RFC 9110 §15.5.7)."""
 
@@ -168,6 +152,13 @@ class BodyTooLarge(BffError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The body is larger than the {limit} bytes this route accepts.")
+
+
+class FormTooLarge(BffError):
+    """A form has more or larger parts than the route's ``forms`` allow (RFC 9110 §15.5.14)."""
+
+    code, title = "form-too-large", "The form is too large"
+    status, fault = 413, Fault.CALLER
 
 
 class UnsupportedMediaType(BffError):
@@ -209,26 +200,6 @@ class ValidationFailed(BffError):
 
     def extras(self) -> Mapping[str, Any]:
         return {"errors": self.errors}
-
-
-class HeadTooLarge(BffError):
-    """The request head is over the listener's limit (RFC 6585 §5)."""
-
-    code, title = "head-too-large", "The request head is too large"
-    status, fault = 431, Fault.CALLER
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The request line and header fields are larger than {limit} bytes.")
-
-
-class HeadTimedOut(BffError):
-    """The head did not arrive whole in time (RFC 9110 §15.5.9)."""
-
-    code, title = "head-timed-out", "The request head did not arrive in time"
-    status, fault = 408, Fault.CALLER
-
-    def __init__(self, after: float) -> None:
-        super().__init__(f"The request head was not complete after {after:g} s.")
 
 
 class BodyTimedOut(BffError):
@@ -394,108 +365,10 @@ class GatewayDraining(BffError):
         return {"retry-after": "1"}
 
 
-class BacklogFull(BffError):
-    """Too many deliveries are open already (``events.backlog``): nothing was stored, and nothing is lost that
-    the sender still has.
-    """
-
-    code, title = "events-backlog-full", "Too many events wait already"
-    status, retryable = 503, True
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{most} deliveries are open already; send the events again later.")
-
-    def headers(self) -> Mapping[str, str]:
-        return {"retry-after": "5"}
-
-
-class NoSuchEvent(BffError):
-    """No event of this key or id is kept, or several sources have one of this id."""
-
-    code, title = "no-such-event", "There is no such event"
-    status, fault = 404, Fault.CALLER
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"No event {key[:80]} is kept, or several are; `bff events list` shows their keys.")
-
-
-class NoSuchSchedule(BffError):
-    """routes.yaml declares no schedule of this name."""
-
-    code, title = "no-such-schedule", "There is no such schedule"
-    status, fault = 404, Fault.CALLER
-
-    def __init__(self, name: str, known: str) -> None:
-        super().__init__(f"routes.yaml has no schedule {name[:80]}{known or '.'}")
-
-
-class NoSuchPipeline(BffError):
-    """routes.yaml declares no pipeline of this name."""
-
-    code, title = "no-such-pipeline", "There is no such pipeline"
-    status, fault = 404, Fault.CALLER
-
-    def __init__(self, name: str, known: str) -> None:
-        super().__init__(f"routes.yaml has no pipeline {name[:80]}{known or '.'}")
-
-
-class NoSuchRun(BffError):
-    """No run of this key is kept."""
-
-    code, title = "no-such-run", "There is no such run"
-    status, fault = 404, Fault.CALLER
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"No run {key[:80]} is kept; `bff pipelines runs NAME` shows those there are.")
-
-
-class NoSuchCall(BffError):
-    """No asynchronous call of this id is kept, or it is somebody else's, or nothing came of it."""
-
-    code, title = "no-such-call", "There is no such call"
-    status, fault = 404, Fault.CALLER
-
-    def __init__(self) -> None:
-        super().__init__("No call of this id is kept for this caller, or nothing came of it.")
-
-
-class CallOpen(BffError):
-    """The asynchronous call has not ended yet, so there is no answer."""
-
-    code, title = "call-open", "The call has not ended yet"
-    status, fault, retryable = 409, Fault.CALLER, True
-
-    def __init__(self) -> None:
-        super().__init__("The call has not ended yet; its status says how far it is.")
-
-    def headers(self) -> Mapping[str, str]:
-        return {"retry-after": "1"}
-
-
-class CallConflict(BffError):
-    """An Idempotency-Key was used before, with another request (draft-ietf-httpapi-idempotency-key-header §2.7)."""
-
-    code, title = "call-conflict", "The key belongs to another request"
-    status, fault = 422, Fault.CALLER
-
-    def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used with another request; take a new one.")
-
-
-class NoSuchTrigger(BffError):
-    """routes.yaml declares no trigger of this name."""
-
-    code, title = "no-such-trigger", "There is no such trigger"
-    status, fault = 404, Fault.CALLER
-
-    def __init__(self, name: str, known: str) -> None:
-        super().__init__(f"routes.yaml has no trigger {name[:80]}{known or '.'}")
-
-
 def problem(error: BffError, *, instance: str | None = None) -> dict[str, Any]:
     """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page."""
     document: dict[str, Any] = {
-        "type": f"/problems/{error.code}",
+        "type": f"/problems/{error.explained}",
         "title": error.title,
         "status": error.status,
         "detail": str(error),

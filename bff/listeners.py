@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -91,6 +92,19 @@ def _server(
 Announce = Callable[[House, str, str], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What of the work offline a process does: the queues it takes from, None for all; and the name it goes by among
+    those on the same store, "" for one that nobody else has.
+    """
+
+    queues: tuple[str, ...] | None = None
+    name: str = ""
+
+
+WHOLE = Share()
+
+
 async def run(
     config: Config,
     *,
@@ -101,6 +115,7 @@ async def run(
     announce: Announce,
     end: Callable[[LoopLost], object],
     watches: bool = False,
+    share: Share = WHOLE,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then drain and return. What is saved in the functions folder is published
     in dev, and where it ``watches``. ``end`` is called, in a thread, when the event loop does not come back.
@@ -108,28 +123,71 @@ async def run(
     Raises:
         CannotListen: one of the two addresses cannot be had, or the admin listener's could be reached from
             elsewhere while nobody has a token.
+        NameTaken: another process of this name is alive.
         StoreUnavailable: nobody can tell which revision gets the calls.
 
     """
     seen = look(config.path)
-    with contextlib.ExitStack() as sockets:
-        public_socket = sockets.enter_context(bind(host, port))
-        admin_socket = sockets.enter_context(bind(*admin))
-        keys, why_not = _local_keys(config)
-        options = Options(
-            dev=dev, admin_host=admin[0], admin_keys=keys, take_over_logging=True, keeps_state=not dev
-        )
-        async with compose(config, options) as house:
-            if why_not:
-                house.signals.emit(NoLocalToken(why=why_not))
-            await _check_admin(house)
-            async with _watching(house, functions=dev or watches, seen=seen):
-                drain = config.gateway.drain_timeout
-                public = _server(house.gateway, config, house.limits, drain, house.crowd)
-                # The admin listener keeps the same limits for heads as the public one.
-                private = _server(house.office.app, config, house.limits, ADMIN_DRAIN)
-                with _signals_end(house, public), house.guard(end):
-                    await _serve_both(house, public, public_socket, private, admin_socket, announce)
+    with bind(host, port) as public_socket, bind(*admin) as admin_socket:
+        async with (
+            _house(config, admin[0], dev=dev, share=share) as house,
+            _watching(house, functions=dev or watches, seen=seen),
+        ):
+            drain = config.gateway.drain_timeout
+            public = _server(house.gateway, config, house.limits, drain, house.crowd)
+            private = _private(house)
+            with _signals_end(house, public), house.guard(end):
+                await _serve_both(house, public, public_socket, private, admin_socket, announce)
+
+
+async def work(
+    config: Config,
+    *,
+    admin: tuple[str, int],
+    announce: Announce,
+    end: Callable[[LoopLost], object],
+    share: Share,
+) -> None:
+    """Deliver events until SIGINT or SIGTERM, without a public listener; then take nothing more, let what runs end
+    within ``gateway.drain_timeout``, give the rest back and return.
+
+    Raises:
+        CannotListen, NameTaken, StoreUnavailable: as :func:`run`.
+
+    """
+    seen = look(config.path)
+    with bind(*admin) as admin_socket:
+        async with (
+            _house(config, admin[0], dev=False, share=share) as house,
+            _watching(house, functions=False, seen=seen),
+        ):
+            private, told = _private(house), asyncio.Event()
+            with _signals_stop(house, told), house.guard(end):
+                await _serve_work(house, private, admin_socket, announce, told)
+
+
+@asynccontextmanager
+async def _house(config: Config, admin: str, *, dev: bool, share: Share) -> AsyncIterator[House]:
+    keys, why_not = _local_keys(config)
+    options = Options(
+        dev=dev,
+        admin_host=admin,
+        admin_keys=keys,
+        take_over_logging=True,
+        keeps_state=not dev,
+        name=share.name,
+        queues=share.queues,
+    )
+    async with compose(config, options) as house:
+        if why_not:
+            house.signals.emit(NoLocalToken(why=why_not))
+        await _check_admin(house)
+        yield house
+
+
+def _private(house: House) -> _Server:
+    """The admin listener's server; it keeps the same limits for heads as the public one."""
+    return _server(house.office.app, house.config, house.limits, ADMIN_DRAIN)
 
 
 def _local_keys(config: Config) -> tuple[tuple[Key, ...], str]:
@@ -160,9 +218,7 @@ async def _serve_both(
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(public.serve(sockets=[public_socket]))
         private_serving = group.create_task(private.serve(sockets=[admin_socket]))
-        # uvicorn has no event to wait for.
-        while not (public.started and private.started) and not serving.done():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+        await _started(serving, public, private)
         await announce(house, _address(public_socket), _address(admin_socket))
         house.registrations.begin(house.config, public_socket.getsockname()[1])
         await house.preload()
@@ -170,6 +226,27 @@ async def _serve_both(
         await serving
         private.should_exit = True
         await private_serving
+
+
+async def _serve_work(
+    house: House, private: _Server, admin_socket: socket.socket, announce: Announce, told: asyncio.Event
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(private.serve(sockets=[admin_socket]))
+        await _started(serving, private)
+        await announce(house, "", _address(admin_socket))
+        await house.preload()
+        house.keep_up()
+        await told.wait()
+        await house.offline.stop(house.config.gateway.drain_timeout)
+        private.should_exit = True
+        await serving
+
+
+async def _started(serving: asyncio.Task[None], *servers: _Server) -> None:
+    # uvicorn has no event to wait for.
+    while not all(server.started for server in servers) and not serving.done():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
 
 
 def _address(listening: socket.socket) -> str:
@@ -198,6 +275,25 @@ def _signals_end(house: House, public: _Server) -> Iterator[None]:
         else:
             leaving.add(loop.create_task(leave()))
 
+    with _signals_call(end):
+        yield
+
+
+@contextlib.contextmanager
+def _signals_stop(house: House, told: asyncio.Event) -> Iterator[None]:
+    """The first signal lets what is being delivered end; more of them change nothing."""
+
+    def end() -> None:
+        house.gateway.drain()
+        told.set()
+
+    with _signals_call(end):
+        yield
+
+
+@contextlib.contextmanager
+def _signals_call(end: Callable[[], object]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)
     try:

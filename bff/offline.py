@@ -7,15 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bff.clock import Clock
 from bff.config import Config
 from bff.gateway.target import Doors
-from bff.revisions.store.store import Store
-from bff.runtime.invoker import Invoker
+from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent
-from bff.sdk.failures import NoEvents
+from bff.sdk.eventfailures import NoEvents
 from bff.sdk.invocation import Invocation
-from bff.signals import Signals
 
 if TYPE_CHECKING:
     from bff.events.operating import Operating
@@ -28,26 +25,14 @@ class Offline:
 
     def __init__(
         self,
-        store: Store,
+        site: Site,
         *,
-        holder: str,
-        invoker: Invoker,
-        clock: Clock,
-        signals: Signals,
-        is_shared: bool,
-        is_draining: Callable[[], bool],
         later: Callable[[object], None],
     ) -> None:
-        """``holder`` is this gateway's name among those that share the store; ``later`` begins a task."""
+        """``later`` begins a task."""
         self.events: Events | None = None
         self._delivers = False
-        self._store = store
-        self._holder = holder
-        self._invoker = invoker
-        self._clock = clock
-        self._signals = signals
-        self._is_shared = is_shared
-        self._is_draining = is_draining
+        self._site = site
         self._later = later
 
     def meet(self, config: Config) -> None:
@@ -57,16 +42,7 @@ class Offline:
         elif config.has_events:
             from bff.events.room import Events
 
-            self.events = Events(
-                self._store,
-                holder=self._holder,
-                invoker=self._invoker,
-                clock=self._clock,
-                signals=self._signals,
-                config=config,
-                is_shared=self._is_shared,
-                is_draining=self._is_draining,
-            )
+            self.events = Events(self._site, config)
             if self._delivers:
                 self._begin(self.events)
 
@@ -110,7 +86,7 @@ class Offline:
             return None
         from bff.events.calls import Calls
 
-        calls = Calls(self.events, self._clock)
+        calls = Calls(self.events, self._site.clock)
         return Doors(
             events=self.events.receive,
             ask=calls.ask,

@@ -336,6 +336,13 @@ class EventDied(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NameLost(Signal):
+    """A process was silent for too long, and another one has its name by now."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsLost(Signal):
     """Calls cannot be counted where several gateways count them; ``lets_in`` tells what happens to them."""
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-STARTS_WITHIN = 20.0
+STARTS_WITHIN = 60.0
 
 
 class Server:

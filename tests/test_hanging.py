@@ -73,7 +73,7 @@ def test_a_test_that_hangs_on_uvloop_ends(tmp_path: Path) -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=60,
         check=False,
     )
     assert "2 failed, 1 passed" in ran.stdout, ran.stdout + ran.stderr

@@ -18,8 +18,9 @@ from bff.admin.eventshapes import (
 )
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
-from bff.errors import BacklogFull, BadRequest, NoSuchEvent, NoSuchSchedule, NoSuchTrigger, NotFound
+from bff.errors import BadRequest, NotFound
 from bff.revisions.store.failures import StoreUnavailable
+from bff.sdk.eventfailures import BacklogFull, NoSuchName
 
 if TYPE_CHECKING:
     from bff.events.operating import Operating
@@ -71,7 +72,7 @@ class Events:
                 says="An event by its key, or by its id where only one source has that: with every attempt.",
                 run=self._show,
                 answer=WholeEventShape,
-                refusals=(NotFound, NoSuchEvent),
+                refusals=(NotFound, NoSuchName),
             ),
             Operation(
                 name="explainEvent",
@@ -80,7 +81,7 @@ class Events:
                 says="For every trigger whether it matches or which clause fails, and where the event went.",
                 run=self._explain,
                 answer=ExplanationShape,
-                refusals=(NotFound, NoSuchEvent),
+                refusals=(NotFound, NoSuchName),
             ),
             Operation(
                 name="listTriggers",
@@ -110,7 +111,7 @@ class Events:
                 run=run,
                 scope=Scope.WRITE,
                 answer=CountShape,
-                refusals=(NotFound, NoSuchEvent, StoreUnavailable),
+                refusals=(NotFound, NoSuchName, StoreUnavailable),
             )
             for verb, (run, says) in said.items()
         ]
@@ -168,7 +169,7 @@ class Events:
                 run=run,
                 scope=Scope.WRITE,
                 status=204,
-                refusals=(NotFound, NoSuchTrigger, StoreUnavailable),
+                refusals=(NotFound, NoSuchName, StoreUnavailable),
             )
             for verb, (run, says) in said.items()
         ]
@@ -193,7 +194,7 @@ class Events:
                 scope=Scope.WRITE,
                 answer=SentShape,
                 status=202,
-                refusals=(NotFound, NoSuchSchedule, BacklogFull, StoreUnavailable),
+                refusals=(NotFound, NoSuchName, BacklogFull, StoreUnavailable),
             ),
         ]
 

@@ -146,8 +146,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
         said["content"] = {JSON: {"schema": _schema(operation.answer)}}
     elif operation.status != 204:
         said["content"] = {operation.kind: {"schema": {"type": "string"}}}
-    if operation.name == "getRelease":
-        said["content"][EVENTS] = {"schema": {"type": "string"}}
+    if operation.event is not None:
+        # OpenAPI 3.1 has no word for the items of a stream, which 3.2 calls itemSchema.
+        said["content"][EVENTS] = {"schema": {"type": "string"}, "x-event-data": _schema(operation.event)}
     responses = {str(operation.status): said}
     if operation.name == "deploy":
         responses["200"] = said | {"description": "These files were published before."}
@@ -193,7 +194,12 @@ def _schemas(operations: list[Operation]) -> dict[str, Any]:
     taken: list[tuple[Any, JsonSchemaMode]] = [
         (operation.body, "validation") for operation in operations if operation.body is not None
     ]
-    given = {model: None for operation in operations for model in _models(operation.answer)}
+    given = {
+        model: None
+        for operation in operations
+        for answer in (operation.answer, operation.event)
+        for model in _models(answer)
+    }
     given[ProblemShape] = None
     shown: list[tuple[Any, JsonSchemaMode]] = [(model, "serialization") for model in given]
     _, definitions = models_json_schema([*dict.fromkeys(taken), *shown], ref_template=_REF)

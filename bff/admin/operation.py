@@ -85,7 +85,7 @@ class Reply:
 class Operation:
     """One thing that can be asked. ``scope`` None is open to everybody; ``upload`` names the media type of a
     body that is not JSON; ``answer`` is the type of what comes back, None for nothing or for no JSON, whose
-    media type ``kind`` says.
+    media type ``kind`` says. ``event`` is the type of an event's data, where the answer may go on.
     """
 
     name: str
@@ -100,6 +100,7 @@ class Operation:
     largest: int = MOST_JSON
     match: Match = Match.NONE
     answer: Any = None
+    event: Any = None
     kind: str = JSON
     status: int = 200
     refusals: tuple[type[BffError], ...] = field(default=())

@@ -14,8 +14,10 @@ from bff.admin.moving import Moving
 from bff.admin.operation import Operation
 from bff.admin.pipelines import Pipelines
 from bff.admin.reading import Reading
+from bff.admin.recordings import Recordings
 from bff.admin.releases import Releases
 from bff.admin.tokens import Tokens
+from bff.admin.verbosity import Loudness
 
 
 def operations(house: House) -> list[Operation]:
@@ -31,8 +33,10 @@ def operations(house: House) -> list[Operation]:
             *Moving(functions=functions, desk=house.desk).operations(),
             *Releases(functions=functions, store=store, clock=clock, is_ready=house.is_ready).operations(),
             *Caching(house.purge).operations(),
+            *Loudness(house.logging, functions).operations(),
             *Events(house.events).operations(),
             *Pipelines(house.stages).operations(),
+            *Recordings(house.recorder, clock=clock, is_ready=house.is_ready).operations(),
             *Tokens(store=store, clock=clock).operations(),
         ]
     )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from bff.admin.eventshapes import BeginBody, BegunShape, CountShape, PipelineShape, RunShape, WholeRunShape
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
-from bff.errors import BacklogFull, NoSuchPipeline, NoSuchRun, NotFound
+from bff.errors import NotFound
 from bff.revisions.store.failures import StoreUnavailable
+from bff.sdk.eventfailures import BacklogFull, NoSuchName
 
 if TYPE_CHECKING:
     from bff.events.stages import Stages
@@ -48,7 +49,7 @@ class Pipelines:
                 run=self._runs,
                 query=(LIMIT,),
                 answer=list[RunShape],
-                refusals=(NotFound, NoSuchPipeline),
+                refusals=(NotFound, NoSuchName),
             ),
             Operation(
                 name="beginRun",
@@ -61,7 +62,7 @@ class Pipelines:
                 largest=LARGEST,
                 answer=BegunShape,
                 status=202,
-                refusals=(NotFound, NoSuchPipeline, BacklogFull, StoreUnavailable),
+                refusals=(NotFound, NoSuchName, BacklogFull, StoreUnavailable),
             ),
         ]
 
@@ -78,7 +79,7 @@ class Pipelines:
                 says="A run with the timeline of its parts, and what its last step answered.",
                 run=self._show,
                 answer=WholeRunShape,
-                refusals=(NotFound, NoSuchRun),
+                refusals=(NotFound, NoSuchName),
             ),
             *(
                 Operation(
@@ -89,7 +90,7 @@ class Pipelines:
                     run=run,
                     scope=Scope.WRITE,
                     answer=CountShape,
-                    refusals=(NotFound, NoSuchRun, StoreUnavailable),
+                    refusals=(NotFound, NoSuchName, StoreUnavailable),
                 )
                 for verb, (run, says) in said.items()
             ),

@@ -52,6 +52,7 @@ class Releases:
                 ),
                 run=self._release,
                 answer=ReleaseShape,
+                event=ReleaseShape,
                 refusals=(NotFound, Busy),
             )
         ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bff.cli import eventful, remote
+from bff.cli import eventful, remote, seeing
 from bff.cli.options import GATEWAY, ROUTES, ConfigOption, GatewayOption, JsonOption
 
 app = typer.Typer(
@@ -24,6 +25,18 @@ PortOption = Annotated[
 AdminOption = Annotated[str, typer.Option(help="Address and port of the admin listener.")]
 
 
+QueuesOption = Annotated[
+    str | None,
+    typer.Option("--queues", "-q", help="Queues to take work from, such as images,mail; all if left out."),
+]
+NameOption = Annotated[
+    str,
+    typer.Option(
+        "--name", help="A name of its own among all on this store: started again, it goes on at once."
+    ),
+]
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from bff import __version__
@@ -32,13 +45,20 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+SERVERS = frozenset({"dev", "serve", "worker"})
+"""Commands that import most, and put a server together at the end of it."""
+
+
 @app.callback()
 def main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Functions behind pages: drop a file in, call it, scale it to zero."""
+    if context.invoked_subcommand not in SERVERS:
+        gc.enable()
 
 
 @app.command()
@@ -65,12 +85,40 @@ def serve(
         bool,
         typer.Option("--watch", help="Publish what is saved in the functions folder, as a deploy would."),
     ] = False,
+    queues: QueuesOption = None,
+    name: NameOption = "",
     json: JsonOption = False,
 ) -> None:
     """Serve for real: the functions folder is published at the start; routes.yaml stays live."""
     from bff.cli.serving import serve
 
-    serve(config, host=host, port=port, admin=admin, dev=False, watches=watch, as_json=json)
+    serve(
+        config,
+        host=host,
+        port=port,
+        admin=admin,
+        dev=False,
+        watches=watch,
+        queues=queues,
+        name=name,
+        as_json=json,
+    )
+
+
+@app.command()
+def worker(
+    config: ConfigOption = ROUTES,
+    queues: QueuesOption = None,
+    name: NameOption = "",
+    admin: Annotated[
+        str, typer.Option(help="Address and port of the admin listener; port 0 picks one.")
+    ] = "127.0.0.1:0",
+    json: JsonOption = False,
+) -> None:
+    """Deliver events, calls and steps beside a gateway on the same `state`, without a public listener."""
+    from bff.cli.working import worker
+
+    worker(config, admin=admin, queues=queues, name=name, as_json=json)
 
 
 @app.command()
@@ -181,11 +229,14 @@ def invoke(
 
 
 app.add_typer(remote.app)
+app.add_typer(seeing.app)
 app.add_typer(eventful.events, name="events")
 app.add_typer(eventful.triggers, name="triggers")
 app.add_typer(eventful.schedules, name="schedules")
 app.add_typer(eventful.pipelines, name="pipelines")
-export = typer.Typer(no_args_is_help=True, help="Write what other tools take away: openapi, typescript.")
+export = typer.Typer(
+    no_args_is_help=True, help="Write what other tools take away: openapi, asyncapi, typescript."
+)
 app.add_typer(export, name="export")
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="A file; else standard output.")]
 
@@ -196,6 +247,14 @@ def export_openapi(config: ConfigOption = ROUTES, out: OutOption = None) -> None
     from bff.cli.exporting import export_openapi
 
     export_openapi(config, out=out)
+
+
+@export.command("asyncapi")
+def export_asyncapi(config: ConfigOption = ROUTES, out: OutOption = None) -> None:
+    """Write the AsyncAPI 3.0 document of the events that triggers and pipelines want."""
+    from bff.cli.exporting import export_asyncapi
+
+    export_asyncapi(config, out=out)
 
 
 @export.command("typescript")

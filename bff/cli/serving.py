@@ -10,16 +10,30 @@ from typing import NoReturn
 
 from bff.app import House
 from bff.cli.output import config_at, fail
+from bff.cli.sharing import share_of
 from bff.listeners import CannotListen, run, run_blocking
 from bff.revisions.store.failures import StoreUnavailable
+from bff.sdk.eventfailures import NameTaken
 from bff.signals import LoopLost
 
 
 def serve(
-    path: Path, *, host: str, port: int, admin: str, dev: bool, as_json: bool, watches: bool = False
+    path: Path,
+    *,
+    host: str,
+    port: int,
+    admin: str,
+    dev: bool,
+    as_json: bool,
+    watches: bool = False,
+    queues: str | None = None,
+    name: str = "",
 ) -> None:
-    """Serve until told to stop; ``watches`` publishes what is saved, which dev always does."""
+    """Serve until told to stop; ``watches`` publishes what is saved, which dev always does. ``queues`` and ``name`` say
+    what of the work offline it does, and as whom.
+    """
     config = config_at(path, as_json=as_json)
+    share = share_of(config, queues=queues, name=name, as_json=as_json)
     admin_address = parse_address(admin, as_json=as_json)
 
     again = Again(port=port, admin=admin_address)
@@ -46,12 +60,13 @@ def serve(
             watches=watches,
             announce=announce,
             end=end,
+            share=share,
         )
 
     allow_many_sockets()
     try:
         run_blocking(main)
-    except (CannotListen, StoreUnavailable) as error:
+    except (CannotListen, NameTaken, StoreUnavailable) as error:
         fail(str(error), as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, Field
 from bff.config.auth import NOTHING_ASKED, Demand
 from bff.config.compression import CompressionSetting
 from bff.config.csrf import CsrfConfig, CsrfSetting
+from bff.config.forms import FormsConfig
 from bff.config.headers import SecurityHeadersConfig, SecurityHeadersSetting
 from bff.config.limits import LimitNames
 from bff.config.names import is_setting_name
@@ -17,6 +19,16 @@ from bff.config.scale import ScaleConfig
 from bff.config.section import FROZEN, Count, Flag, OrEmpty, Secret, Section, no_entries, wrong
 from bff.config.traffic import Label, ReleaseConfig, TrafficConfig
 from bff.config.units import Duration, Size
+
+DEFAULT_QUEUE = "default"
+_QUEUE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def queue_name(text: str) -> str:
+    """The name of a queue as it stands, or an error."""
+    if not _QUEUE.fullmatch(text):
+        raise wrong("is not the name of a queue: lower-case letters, digits and -")
+    return text
 
 
 def _setting_name(text: str) -> str:
@@ -51,6 +63,9 @@ class Defaults(Section):
     limits: LimitNames = Field(default=(), description="Rate limits by name that count on every route.")
     csrf: CsrfSetting = Field(
         default=CsrfConfig.plain(), description="How calls with cookies from other sites' pages are refused."
+    )
+    forms: FormsConfig = Field(
+        default=FormsConfig.plain(), description="How much a form may hold: fields, files, and one of each."
     )
     security_headers: SecurityHeadersSetting = Field(
         default=SecurityHeadersConfig.plain(),
@@ -105,6 +120,10 @@ class FunctionConfig(Section):
         default="inline",
         description="inline: in the gateway, a plain `def` in threads; thread: the same, and an `async def` is"
         " refused; process: in killable child processes.",
+    )
+    queue: Annotated[str, AfterValidator(queue_name)] = Field(
+        default=DEFAULT_QUEUE,
+        description="Which queue its events, calls and steps are in: `bff worker --queues` names what a process takes.",
     )
     memory: Size | None = Field(
         default=None, description="Memory each process instance may take beyond what it starts with."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -126,6 +127,19 @@ class DeliveryConfig(Section):
     )
 
 
+class RateConfig(Section):
+    """So many attempts in so long, counted over all processes that share the store."""
+
+    events: Count = Field(ge=1, le=1_000_000, description="Attempts within one window.")
+    window: IsoDuration = Field(default=1.0, gt=0, description="The time they are spread over.")
+    burst: Count | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Attempts at once after a rest; all of `events` unless told.",
+    )
+
+
 class TriggerConfig(Section):
     """Events that meet every filter reach the function."""
 
@@ -138,6 +152,9 @@ class TriggerConfig(Section):
     )
     concurrency: Count = Field(
         default=0, ge=0, le=10_000, description="Most events the function gets at a time here; 0: no limit."
+    )
+    rate: RateConfig | None = Field(
+        default=None, description="Most attempts in a time, on all machines together; absent: no limit."
     )
     order: Annotated[str, AfterValidator(lambda text: _key(text) if text else text)] = Field(
         default="",
@@ -154,6 +171,15 @@ def plain_path(text: str) -> str:
     if pattern.parameters:
         raise wrong("has parameters; write a path without any, such as /events")
     return text
+
+
+class ClaimsConfig(Section):
+    """Where answers of steps are kept that are too large for the store."""
+
+    folder: Path = Field(
+        description="A folder, seen from routes.yaml, that every process reaches which works on pipelines."
+    )
+    max_size: Size = Field(default=64 * 2**20, description="Largest answer of a step; it is held in memory.")
 
 
 class EventsConfig(Section):
@@ -174,6 +200,10 @@ class EventsConfig(Section):
     )
     concurrency: Count = Field(
         default=16, ge=1, le=10_000, description="Most deliveries this gateway makes at a time."
+    )
+    claims: ClaimsConfig | None = Field(
+        default=None,
+        description="Answers of steps beyond 1 MiB as files that the next step gets; absent: such an answer fails.",
     )
     retention: Duration = Field(
         default=7 * DAY, description="How long events are kept once all of their deliveries have ended."

@@ -17,8 +17,10 @@ from pydantic_core import to_json
 
 from bff.config import DeliveryConfig, FilterConfig, TriggerConfig
 from bff.config.jsonpath import ABSENT
+from bff.config.trigger import RateConfig
 from bff.events.filters import Clause, Look, compiled, look
 from bff.sdk.cloudevent import CloudEvent
+from bff.sdk.gcra import Rate
 
 RETRIED = frozenset({404, 408, 409, 429})
 """Answers below 500 that may be different another time (Knative's data plane)."""
@@ -38,6 +40,7 @@ class Trigger:
     concurrency: int
     clause: Clause
     key: Look | None
+    rate: Rate | None = None
 
     def lane_of(self, event: CloudEvent) -> str:
         """What events have in common that are delivered one after the other; "" where order does not matter."""
@@ -68,9 +71,16 @@ def triggers_of(config: Mapping[str, TriggerConfig]) -> tuple[Trigger, ...]:
             concurrency=each.concurrency,
             clause=compiled(each.filters),
             key=look(each.order) if each.order else None,
+            rate=_rate_of(each.rate),
         )
         for name, each in config.items()
     )
+
+
+def _rate_of(config: RateConfig | None) -> Rate | None:
+    if config is None:
+        return None
+    return Rate(interval=config.window / config.events, burst=config.burst or config.events)
 
 
 def trigger_of(

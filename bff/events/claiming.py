@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bff.events import accepting, keeping
+from bff.events import accepting, keeping, picking
+from bff.events.picking import Picked
 from bff.events.records import OPEN, Claimed, Settled, State, Wanted
 from bff.revisions.store.database import Row, Session
 
-_FREE = (
-    "SELECT d.key FROM deliveries d WHERE d.is_open = 1 AND d.due <= ? AND d.trigger_name {which}"
-    " AND d.trigger_name NOT IN (SELECT trigger_name FROM pauses)"
-    " AND (d.lane = '' OR NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.lane = d.lane AND o.is_open = 1"
-    " AND o.key < d.key)) ORDER BY d.due, d.key LIMIT ?"
-)
+_APART = 1.0
+"""Seconds that two transactions may think to differ, beyond which a time of the past is one of the future."""
 _TAKE = (
     "UPDATE deliveries SET state = 'running', holder = ?, due = ?, attempts = attempts + 1, updated = ?"
     " WHERE is_open = 1 AND due <= ? AND key IN ({free})"
@@ -42,47 +39,49 @@ class Taken:
 def take(session: Session, wanted: Wanted, now: float) -> Taken:
     """Take what is due and has room."""
     session.rows("UPDATE claims SET at = at + 1 WHERE id = 1")
-    limited = sorted(wanted.rooms)
-    rows = _taken(session, wanted, now, _others(limited), limited or [""], wanted.free)
-    for trigger in limited:
-        most = min(wanted.rooms[trigger], wanted.free - len(rows))
-        rows += _taken(session, wanted, now, "= ?", [trigger], most)
+    room = picking.rooms(session, wanted, now)
+    rows = _taken(session, wanted, now, picking.picked(wanted, now, but=sorted(room)), wanted.free)
+    for trigger in sorted(room):
+        most = min(room[trigger], wanted.free - len(rows))
+        more = _taken(session, wanted, now, picking.picked(wanted, now, trigger=trigger), most)
+        _count(session, wanted, trigger, len(more), now)
+        rows += more
     for key, *_, number, _base in rows:
         session.rows(_BEGIN, key, number, now, wanted.holder)
-    return Taken(tuple(_claimed(session, rows)), _next_in(session, now))
+    return Taken(tuple(_claimed(session, rows)), picking.next_in(session, wanted, now))
 
 
 def peek(session: Session, wanted: Wanted, now: float) -> Taken:
     """The same without taking anything: ``next_in`` is 0 where something could be taken."""
-    free = [name for name, room in wanted.rooms.items() if room <= 0]
-    sql = _FREE.format(which=_others(free))
-    if session.rows(sql, now, *(free or [""]), 1):
+    if picking.is_any(session, wanted, now, picking.rooms(session, wanted, now)):
         return Taken((), 0.0)
-    return Taken((), _next_in(session, now))
+    return Taken((), picking.next_in(session, wanted, now))
 
 
-def _others(names: list[str]) -> str:
-    return f"NOT IN ({_places(names)})"
-
-
-def _places(values: list[str]) -> str:
-    return ", ".join("?" for _ in values) or "?"
-
-
-def _taken(
-    session: Session, wanted: Wanted, now: float, which: str, names: list[str], most: int
-) -> list[Row]:
+def _taken(session: Session, wanted: Wanted, now: float, pick: Picked, most: int) -> list[Row]:
     if most <= 0:
         return []
-    sql = _TAKE.format(free=_FREE.format(which=which))
-    return session.rows(sql, wanted.holder, now + wanted.lease, now, now, now, *names, most)
+    sql = _TAKE.format(free=pick.sql)
+    return session.rows(sql, wanted.holder, now + wanted.lease, now, now, *pick.values, most)
+
+
+def _count(session: Session, wanted: Wanted, trigger: str, count: int, now: float) -> None:
+    rate = wanted.rates.get(trigger)
+    if rate is None or not count:
+        return
+    at = max(picking.counted(session, [trigger])[trigger], now) + count * rate.interval
+    session.rows(
+        "INSERT INTO rates (trigger_name, at) VALUES (?, ?)"
+        " ON CONFLICT (trigger_name) DO UPDATE SET at = excluded.at",
+        *(trigger, at),
+    )
 
 
 def _claimed(session: Session, rows: list[Row]) -> Iterable[Claimed]:
     keys = sorted({row[1] for row in rows})
     if not keys:
         return
-    sql = f"SELECT key, document FROM events WHERE key IN ({_places(keys)})"  # noqa: S608 - places only
+    sql = f"SELECT key, document FROM events WHERE key IN ({picking.places(keys)})"  # noqa: S608 - places only
     documents = {key: bytes(document) for key, document in session.rows(sql, *keys)}
     for key, event, trigger, function, is_letter, attempt, base in sorted(rows, key=lambda row: str(row[0])):
         yield Claimed(
@@ -93,13 +92,17 @@ def _claimed(session: Session, rows: list[Row]) -> Iterable[Claimed]:
             is_letter=bool(is_letter),
             attempt=attempt,
             tries=attempt - base,
+            lost=_lost(session, key, attempt, base),
             document=documents[event],
         )
 
 
-def _next_in(session: Session, now: float) -> float | None:
-    (at,) = session.rows("SELECT MIN(due) FROM deliveries WHERE is_open = 1 AND due > ?", now)[0]
-    return None if at is None else max(0.0, float(at) - now)
+def _lost(session: Session, key: str, attempt: int, base: int) -> int:
+    """How many attempts before this one nobody has ended: those who made them ended first."""
+    if attempt - base < 2:
+        return 0
+    sql = "SELECT COUNT(*) FROM attempts WHERE delivery = ? AND number > ? AND number < ? AND ended IS NULL"
+    return int(session.rows(sql, key, base, attempt)[0][0])
 
 
 def renew(session: Session, holder: str, keys: Iterable[str], until: float) -> frozenset[str]:
@@ -119,6 +122,18 @@ def holders(session: Session) -> list[str]:
 def take_over(session: Session, now: float, *, holder: str) -> None:
     """The holder is gone: what it had may be taken now. The attempt counts: perhaps it was what ended it."""
     session.rows("UPDATE deliveries SET due = ? WHERE holder = ? AND state = 'running'", now, holder)
+
+
+def set_back(session: Session, lease: float, now: float) -> bool:
+    """Move what was written by a clock that showed a later time to this one: waits stay as long as they were meant, and
+    leases end when they would. Doing it twice changes nothing. Whether there was anything.
+    """
+    moved = session.rows(
+        "UPDATE deliveries SET due = CASE WHEN state = 'running' THEN ? ELSE due - (updated - ?) END, updated = ?"
+        " WHERE is_open = 1 AND (updated > ? OR (state = 'running' AND due > ?)) RETURNING key",
+        *(now + lease, now, now, now + _APART, now + 2 * lease),
+    )
+    return bool(moved)
 
 
 def settle(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from bff.errors import twin
+from bff.revisions.store.bell import Bell, Silent
 from bff.revisions.store.database import Session
 from bff.revisions.store.failures import StoreUnavailable
 
@@ -28,16 +30,27 @@ class Writing(Protocol):
         """Run a verb in a transaction of its own."""
 
 
-class Commits:
-    """Mutable state: ``_waiting`` (verbs and who waits for them), ``_task`` while something is written."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A verb, who waits for it, and whether others shall hear that there is something to do."""
 
-    def __init__(self, store: Writing) -> None:
+    verb: Verb
+    done: asyncio.Future[Any]
+    rings: bool
+
+
+class Commits:
+    """Mutable state: ``_waiting``, and ``_task`` while something is written."""
+
+    def __init__(self, store: Writing, bell: Bell | None = None) -> None:
         self._store = store
-        self._waiting: list[tuple[Verb, asyncio.Future[Any]]] = []
+        self._bell = bell or Silent()
+        self._waiting: list[Asked] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def run(self, verb: Callable[[Session, float], T]) -> T:
-        """What the verb gives, once it is on the disk. Cancelling the waiter does not undo it.
+    async def run(self, verb: Callable[[Session, float], T], *, rings: bool = False) -> T:
+        """What the verb gives, once it is on the disk. Cancelling the waiter does not undo it. ``rings`` wakes the
+        others who share the store.
 
         Raises:
             StoreUnavailable: it was not written, as far as can be told.
@@ -46,7 +59,7 @@ class Commits:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        self._waiting.append((verb, done))
+        self._waiting.append(Asked(verb, done, rings))
         if self._task is None:
             self._task = loop.create_task(self._work())
         return await done
@@ -59,27 +72,41 @@ class Commits:
         finally:
             self._task = None
 
-    async def _together(self, batch: list[tuple[Verb, asyncio.Future[Any]]]) -> None:
+    async def _together(self, batch: list[Asked]) -> None:
         try:
-            results = await self._store.write(lambda session, now: [verb(session, now) for verb, _ in batch])
+            results = await self._written(batch)
         except StoreUnavailable as away:
-            for _, done in batch:
-                _fail(done, twin(away))
+            for each in batch:
+                _fail(each.done, twin(away))
         except asyncio.CancelledError:
-            for _, done in batch:
-                done.cancel()
+            for each in batch:
+                each.done.cancel()
             raise
         except Exception as error:
             await self._apart(batch, error)
         else:
-            for (_, done), result in zip(batch, results, strict=True):
-                if not done.done():
-                    done.set_result(result)
+            for each, result in zip(batch, results, strict=True):
+                if not each.done.done():
+                    each.done.set_result(result)
 
-    async def _apart(self, batch: list[tuple[Verb, asyncio.Future[Any]]], error: Exception) -> None:
+    async def _written(self, batch: list[Asked]) -> list[Any]:
+        rings = any(each.rings for each in batch)
+
+        def verb(session: Session, now: float) -> list[Any]:
+            results = [each.verb(session, now) for each in batch]
+            if rings:
+                self._bell.note(session)
+            return results
+
+        results = await self._store.write(verb)
+        if rings:
+            self._bell.ring()
+        return results
+
+    async def _apart(self, batch: list[Asked], error: Exception) -> None:
         """One of them failed, and undid all of them: each by itself tells which it was."""
         if len(batch) == 1:
-            _fail(batch[0][1], error)
+            _fail(batch[0].done, error)
             return
         for each in batch:
             await self._together([each])

@@ -1,7 +1,7 @@
 """Takes deliveries that are due, has them made, and writes down how they ended.
 
-What is tried again, when, and what is dead is the broker's to say; this loop obeys. It wakes by an event of this
-gateway's own, by the clock when the next one is due, and looks once a second where other gateways share the store.
+It wakes by an event of this gateway's own, by the bell of those who share the store, by the clock when the next one is
+due, and looks once a second where somebody may have rung while nobody listened.
 """
 
 from __future__ import annotations
@@ -11,20 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from bff.clock import Clock
-from bff.config import DeliveryConfig
-from bff.events import broker, pipelines
-from bff.events.broker import Retry, Trigger
-from bff.events.calling import PREFIX, Calling, result_of
-from bff.events.courier import Attempted, Courier
+from bff.events.broker import Trigger
+from bff.events.delivering import Delivering, Written
 from bff.events.engine import Engine
-from bff.events.pipelines import Done
-from bff.events.records import Claimed, Incoming, Settled, State, Wanted
-from bff.events.stamping import Stamp
-from bff.events.stepping import NO_PLAN, begun, too_large
+from bff.events.queues import EVERYTHING
+from bff.events.records import Claimed, State, Wanted
 from bff.revisions.store.failures import StoreUnavailable
-from bff.sdk.cloudevent import CloudEvent
-from bff.signals import EventDied, Signals, Unexpected
+from bff.runtime.site import Site
+from bff.signals import EventDied, Unexpected
 
 LEASE = 15.0
 """Seconds a delivery stays with a gateway that says nothing: that long after a machine has died at most, another
@@ -32,48 +26,37 @@ one takes over what it had."""
 RENEWS_EVERY = LEASE / 3
 LOOKS_EVERY = 1.0
 """Seconds between two looks at a store that other gateways write to as well."""
+SET_BACK = 1.0
+"""Seconds a clock has to lose at once before it was set, rather than corrected."""
 AGAIN_AFTER = 1.0
 """Seconds until a store that could not be reached is asked again."""
-MOST_RESULT = 2**20
-"""Bytes that a step of a pipeline hands on at most: what is larger goes as a reference (claim check)."""
-_POLICY = DeliveryConfig()
-_KEEPS = (PREFIX, pipelines.PREFIX)
 
 
 class Dispatcher:
     """Mutable state: ``_running`` (the tasks, by delivery), ``_busy`` (how many of each trigger), ``_is_hinted``
     and ``_wakes`` (something may be due), ``_quiet`` and ``_next_in`` (nothing runs or could be taken, until then),
-    ``capacity``, ``plans`` (of pipelines, for runs that begin), ``is_stopping``.
+    ``capacity``, ``reach`` (of its queues), ``is_stopping``.
     """
 
     def __init__(
         self,
+        site: Site,
         engine: Engine,
+        delivering: Delivering,
         *,
-        holder: str,
-        courier: Courier,
-        calling: Calling,
-        stamp: Stamp,
         triggers: Callable[[], Mapping[str, Trigger]],
-        clock: Clock,
-        signals: Signals,
-        is_shared: bool,
         capacity: int,
-        is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._is_draining = is_draining
+        self._site = site
         self.capacity = capacity
-        self.plans: Mapping[str, str] = {}
+        self.reach = EVERYTHING
         self.is_stopping = False
         self._engine = engine
-        self._holder = holder
-        self._courier = courier
-        self._calling = calling
-        self._stamp = stamp
+        self._holder = site.holder
+        self._delivering = delivering
         self._triggers = triggers
-        self._clock = clock
-        self._signals = signals
-        self._is_shared = is_shared
+        self._clock = site.clock
+        self._signals = site.signals
         self._running: dict[str, asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
         self._is_hinted = True
@@ -91,18 +74,23 @@ class Dispatcher:
         """Go on until cancelled."""
         renewing = asyncio.create_task(self._renew())
         try:
-            await self._take_over()
-            while True:
-                self._wakes.clear()
-                self._quiet.clear()
-                self._next_in = await self._look()
-                if not self._running and self._next_in != 0.0 and not self._wakes.is_set():
-                    self._quiet.set()
-                await self._wait(self._next_in)
+            async with self._site.bell.listening(self.wake):
+                await self._take_over()
+                await self._set_back()
+                await self._go_on()
         finally:
             renewing.cancel()
             with suppress(asyncio.CancelledError):
                 await renewing
+
+    async def _go_on(self) -> None:
+        while True:
+            self._wakes.clear()
+            self._quiet.clear()
+            self._next_in = await self._look()
+            if not self._running and self._next_in != 0.0 and not self._wakes.is_set():
+                self._quiet.set()
+            await self._wait(self._next_in)
 
     async def quiet(self) -> float | None:
         """Return once nothing runs and nothing could be taken: seconds until something can, None for never."""
@@ -112,7 +100,7 @@ class Dispatcher:
     async def _look(self) -> float | None:
         """Take what there is room for; seconds until it is worth looking again, None for when something wakes us."""
         free = self.capacity - len(self._running)
-        if free <= 0 or self.is_stopping or self._is_draining():
+        if free <= 0 or self.is_stopping or self._site.is_draining():
             return None
         hinted, self._is_hinted = self._is_hinted, False
         try:
@@ -127,7 +115,7 @@ class Dispatcher:
         if taken.claimed:
             self._is_hinted = True
             return 0.0
-        if not self._is_shared:
+        if not self._site.is_shared:
             return taken.next_in
         return LOOKS_EVERY if taken.next_in is None else min(taken.next_in, LOOKS_EVERY)
 
@@ -144,9 +132,17 @@ class Dispatcher:
                 timer.cancel()
 
     def _wanted(self, free: int) -> Wanted:
-        limited = {name: each.concurrency for name, each in self._triggers().items() if each.concurrency}
-        rooms = {name: max(0, most - self._busy[name]) for name, most in limited.items()}
-        return Wanted(holder=self._holder, free=free, lease=LEASE, rooms=rooms)
+        triggers = self._triggers()
+        limited = {name: each.concurrency for name, each in triggers.items() if each.concurrency}
+        return Wanted(
+            holder=self._holder,
+            free=free,
+            lease=LEASE,
+            rooms={name: max(0, most - self._busy[name]) for name, most in limited.items()},
+            rates={name: each.rate for name, each in triggers.items() if each.rate},
+            reach=self.reach,
+            running=tuple(self._running),
+        )
 
     def _begin(self, claimed: Claimed) -> None:
         self._busy[claimed.trigger] += 1
@@ -163,110 +159,57 @@ class Dispatcher:
         self.wake()
 
     async def _deliver(self, claimed: Claimed) -> None:
-        event = self._stamp.read(claimed.document)
-        if claimed.trigger.startswith(PREFIX):
-            attempted = await self._calling.attempt(claimed, event)
-            await self._settle(claimed, event, self._calling.policy, attempted)
-            return
-        if claimed.trigger.startswith(pipelines.PREFIX):
-            await self._step(claimed, event)
-            return
-        trigger = self._triggers().get(claimed.trigger)
-        policy = _POLICY if trigger is None or claimed.is_letter else trigger.delivery
-        attempted = await self._courier.attempt(claimed, event, policy.timeout)
-        await self._settle(claimed, event, policy, attempted)
-
-    async def _step(self, claimed: Claimed, event: CloudEvent) -> None:
-        """A part of a pipeline's step; or the beginning of a run, which no function has a part in."""
-        done = pipelines.done_of(claimed.trigger, event, claimed.event, self.plans)
-        trigger = self._triggers().get(claimed.trigger)
-        policy = _POLICY if trigger is None else trigger.delivery
-        if done.step < 0:
-            attempted = begun(event) if done.plan else NO_PLAN
-        else:
-            attempted = await self._courier.attempt(claimed, event, policy.timeout, most=MOST_RESULT)
-            attempted = too_large(attempted)
-        await self._settle(claimed, event, policy, attempted, done)
-
-    async def _settle(
-        self,
-        claimed: Claimed,
-        event: CloudEvent,
-        policy: DeliveryConfig,
-        attempted: Attempted,
-        done: Done | None = None,
-    ) -> None:
-        """Write down what follows; a store that is away is asked again for as long as the lease may last."""
-        until = self._clock.now() + LEASE
-        settled = self._settled(claimed, event, policy, attempted)
-        while True:
-            try:
-                is_ours = await self._engine.settle(settled, done)
-            except StoreUnavailable:
-                if self._clock.now() >= until:
-                    return  # whoever takes it next tries again: at least once
-                await self._clock.sleep(AGAIN_AFTER)
-            else:
-                break
-        if is_ours and settled.state is State.DEAD:
-            said = attempted.outcome
+        written = await self._delivering.make(claimed)
+        if await self._write(written) and written.settled.state is State.DEAD:
             self._signals.emit(
                 EventDied(
                     event=claimed.event,
                     trigger=claimed.trigger,
                     function=claimed.function,
                     attempts=claimed.tries,
-                    why=said.detail,
+                    why=written.settled.outcome.detail,
                 )
             )
 
-    def _settled(
-        self, claimed: Claimed, event: CloudEvent, policy: DeliveryConfig, attempted: Attempted
-    ) -> Settled:
-        now = self._clock.wall()
-        after = broker.after(attempted.outcome, claimed.tries, policy, now)
-        state, delay = State.DELIVERED, 0.0
-        published = tuple(map(self._stamp.incoming, attempted.published))
-        if isinstance(after, Retry):
-            state, delay = State.WAITING, after.at - now  # by the store's clock, which gateways share
-        elif after is broker.DEAD:
-            state = State.DEAD
-            published = self._letters(claimed, event, policy, attempted)
-        return Settled(
-            claimed=claimed,
-            holder=self._holder,
-            outcome=attempted.outcome,
-            state=state,
-            delay=delay,
-            revision=attempted.revision,
-            published=published,
-            result=result_of(attempted) if claimed.trigger.startswith(_KEEPS) else None,
-        )
-
-    def _letters(
-        self, claimed: Claimed, event: CloudEvent, policy: DeliveryConfig, attempted: Attempted
-    ) -> tuple[Incoming, ...]:
-        if not policy.dead_letter_sink or claimed.is_letter:
-            return ()
-        letter = broker.dead_letter(event, attempted.outcome, f"/functions/{claimed.function}")
-        return (self._stamp.letter(letter, claimed, policy.dead_letter_sink),)
+    async def _write(self, written: Written) -> bool:
+        """Whether it was ours to write; a store that is away is asked again for as long as the lease may last."""
+        until = self._clock.now() + LEASE
+        while True:
+            try:
+                return await self._engine.settle(written.settled, written.done)
+            except StoreUnavailable:
+                if self._clock.now() >= until:
+                    return False  # whoever takes it next tries again: at least once
+                await self._clock.sleep(AGAIN_AFTER)
 
     async def _renew(self) -> None:
+        offset = self._clock.wall() - self._clock.now()
         while True:
             await self._clock.sleep(RENEWS_EVERY)
-            if self._is_shared:
+            before, offset = offset, self._clock.wall() - self._clock.now()
+            if offset < before - SET_BACK:
+                await self._set_back()
+            if self._site.is_shared:
                 await self._take_over()
-            if self._running:
-                before = dict(self._running)
-                with suppress(StoreUnavailable):
-                    kept = await self._engine.renew(self._holder, list(before), LEASE)
-                    for key in before.keys() - kept:
-                        before[key].cancel()  # cancelled by somebody, or another gateway's by now
+            with suppress(StoreUnavailable):
+                await self._keep(dict(self._running))
+
+    async def _keep(self, running: Mapping[str, asyncio.Task[None]]) -> None:
+        if running:
+            kept = await self._engine.renew(self._holder, list(running), LEASE)
+            for key in running.keys() - kept:
+                running[key].cancel()  # cancelled by somebody, or another gateway's by now
 
     async def _take_over(self) -> None:
         """What processes of this machine had that are no more may be taken at once."""
         with suppress(StoreUnavailable):  # then their leases end by themselves
             if await self._engine.take_over(self._holder):
+                self.wake()
+
+    async def _set_back(self) -> None:
+        """The clock may show an earlier time than it did: nothing waits for it to come round again."""
+        with suppress(StoreUnavailable):  # at the next start
+            if await self._engine.set_back(LEASE):
                 self.wake()
 
     def cancel(self, delivery: str) -> None:

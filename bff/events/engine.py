@@ -13,9 +13,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-from bff.errors import BacklogFull
 from bff.events import accepting, claiming, keeping, running, takeover, tending
 from bff.events.claiming import Taken
+from bff.events.claims import Claims
 from bff.events.commits import Commits
 from bff.events.pipelines import Done
 from bff.events.records import (
@@ -32,8 +32,10 @@ from bff.events.records import (
     State,
     Wanted,
 )
+from bff.revisions.store.bell import Bell
 from bff.revisions.store.database import Session
 from bff.revisions.store.store import Store
+from bff.sdk.eventfailures import BacklogFull
 
 
 class Engine(Protocol):
@@ -71,6 +73,9 @@ class Engine(Protocol):
     async def take_over(self, own: str) -> bool:
         """What processes of this machine had that are no more may be taken at once; whether there was any."""
 
+    async def set_back(self, lease: float) -> bool:
+        """Whether something waited for a time that the clock had shown before it was set back; it does no longer."""
+
     async def settle(self, settled: Settled, done: Done | None = None) -> bool:
         """Write how an attempt ended, and what that means for the run that it was a part of; False when the lease
         was lost, and then nothing is written.
@@ -80,8 +85,8 @@ class Engine(Protocol):
         """Give back what was taken and not settled."""
 
 
-def _advance(session: Session, now: float, *, done: Done, result: Result) -> None:
-    running.advance(session, done, result, now)
+def _advance(session: Session, now: float, *, done: Done, result: Result, claims: Claims | None) -> None:
+    running.advance(session, done, result, now, claims)
 
 
 def _fail(session: Session, now: float, *, done: Done, why: str) -> None:
@@ -89,11 +94,13 @@ def _fail(session: Session, now: float, *, done: Done, why: str) -> None:
 
 
 class StoreEngine:
-    """Everything that changes is in the store."""
+    """Everything that changes is in the store; ``claims``, where large answers are kept, is routes.yaml's to say."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, bell: Bell | None = None) -> None:
+        """``bell`` tells those who share the store that something can be taken."""
         self.store = store
-        self._commits = Commits(store)
+        self.claims: Claims | None = None
+        self._commits = Commits(store, bell)
 
     async def enqueue(
         self, incoming: Sequence[Incoming], *, backlog: int, unless_open: str = ""
@@ -107,7 +114,7 @@ class StoreEngine:
                 return accepting.accept(session, [replace(each, deliveries=()) for each in incoming], now)
             return accepting.accept(session, incoming, now)
 
-        accepted = await self._commits.run(verb)
+        accepted = await self._commits.run(verb, rings=more > 0)
         if accepted is None:
             raise BacklogFull(backlog)
         return accepted
@@ -122,7 +129,7 @@ class StoreEngine:
         return await self._commits.run(lambda session, now: tending.cancel(session, event, now))
 
     async def redrive(self, sought: Sought) -> int:
-        return await self._commits.run(lambda session, now: tending.redrive(session, sought, now))
+        return await self._commits.run(lambda session, now: tending.redrive(session, sought, now), rings=True)
 
     async def take(self, wanted: Wanted, *, looks_first: bool) -> Taken:
         if looks_first:  # a write that changes nothing would still cost a round trip to the disk
@@ -139,26 +146,36 @@ class StoreEngine:
     async def settle(self, settled: Settled, done: Done | None = None) -> bool:
         then = None
         if done is not None and settled.state is State.DELIVERED and settled.result is not None:
-            then = partial(_advance, done=done, result=settled.result)
+            then = partial(_advance, done=done, result=settled.result, claims=self.claims)
         elif done is not None and settled.state is State.DEAD:
             then = partial(_fail, done=done, why=settled.outcome.detail)
-        return await self._commits.run(lambda session, now: claiming.settle(session, settled, now, then))
+        rings = bool(settled.published) or then is not None
+        return await self._commits.run(
+            lambda session, now: claiming.settle(session, settled, now, then), rings=rings
+        )
 
     async def hand_back(self, holder: str) -> None:
-        await self._commits.run(lambda session, now: claiming.hand_back(session, holder, now))
+        await self._commits.run(lambda session, now: claiming.hand_back(session, holder, now), rings=True)
 
     async def take_over(self, own: str) -> bool:
         holders = await self.store.look(lambda session, _: claiming.holders(session))
-        gone = takeover.gone(holders, own)
+        gone = {*takeover.gone(holders, own), *takeover.former(holders, own)}
         for holder in gone:
             await self._commits.run(partial(claiming.take_over, holder=holder))
         return bool(gone)
+
+    async def set_back(self, lease: float) -> bool:
+        return await self._commits.run(lambda session, now: claiming.set_back(session, lease, now))
 
     async def expire(self, before: float, most: int, *, calls: bool = False) -> int:
         """Forget events that ended long ago, or calls; how many."""
         return await self._commits.run(
             lambda session, _: accepting.expire(session, before, most, calls=calls)
         )
+
+    async def kept_runs(self, keys: Collection[str]) -> Collection[str]:
+        """Which of these runs are kept."""
+        return await self.store.look(lambda session, _: running.kept(session, keys))
 
     async def runs(self, pipeline: str, limit: int) -> Sequence[Run]:
         """The newest runs of a pipeline."""
@@ -178,7 +195,7 @@ class StoreEngine:
 
     async def resume_run(self, run: Run) -> int:
         """Let what is dead or cancelled of a run begin anew; how many parts."""
-        return await self._commits.run(lambda session, now: running.resume(session, run, now))
+        return await self._commits.run(lambda session, now: running.resume(session, run, now), rings=True)
 
     async def cancel_run(self, run: Run) -> Sequence[str]:
         """End what is open of a run; which deliveries."""
@@ -214,7 +231,7 @@ class StoreEngine:
 
     async def resume(self, trigger: str) -> None:
         """Deliver again."""
-        await self._commits.run(lambda session, _: tending.resume(session, trigger))
+        await self._commits.run(lambda session, _: tending.resume(session, trigger), rings=True)
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """How many deliveries each trigger has in each state."""

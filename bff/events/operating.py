@@ -9,14 +9,13 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from bff.config.names import suggest
-from bff.errors import NoSuchSchedule
 from bff.events.broker import Decision
 from bff.events.records import Attempt, Delivery, Kept, Shown, Sought, State
 from bff.events.room import Events
 from bff.events.scheduler import event_of
 from bff.events.stamping import Stamp
 from bff.events.timetable import Timetable, moment_of
+from bff.sdk.eventfailures import NoSuchName
 
 MOST_AT_ONCE = 1000
 """Deliveries or events that one command changes: it is one transaction."""
@@ -52,7 +51,7 @@ class Operating:
         """An event with everything that became of it.
 
         Raises:
-            NoSuchEvent: none is kept under this key or id.
+            NoSuchName: none is kept under this key or id.
 
         """
         found = await self._events.shown(key)
@@ -66,7 +65,7 @@ class Operating:
         """For every trigger whether it matches or which clause fails, and what became of its delivery.
 
         Raises:
-            NoSuchEvent: none is kept under this key or id.
+            NoSuchName: none is kept under this key or id.
 
         """
         found = await self._events.shown(key)
@@ -94,7 +93,7 @@ class Operating:
         """End what is open of an event; how many deliveries that were.
 
         Raises:
-            NoSuchEvent: none is kept under this key or id.
+            NoSuchName: none is kept under this key or id.
 
         """
         return await self._engine.cancel((await self._events.shown(key)).event.key)
@@ -103,7 +102,7 @@ class Operating:
         """Begin anew what is dead or cancelled, of an event or of a trigger; how many deliveries that were.
 
         Raises:
-            NoSuchEvent: none is kept under this key or id.
+            NoSuchName: none is kept under this key or id.
 
         """
         before = (await self._events.shown(key)).event.key if key else ""
@@ -152,13 +151,13 @@ class Operating:
         """Run a schedule now, beside its times; the key of its event.
 
         Raises:
-            NoSuchSchedule: there is none of this name.
+            NoSuchName: there is none of this name.
             BacklogFull: too many deliveries are open.
 
         """
         tables = self._events.scheduler.tables
         if name not in tables:
-            raise NoSuchSchedule(name, suggest(name, tables))
+            raise NoSuchName.declared("schedule", name, tables)
         table, now = tables[name], self._events.clock.wall()
         event = event_of(table, now, number=secrets.token_hex(8), source=f"{table.source}/by-hand")
         accepted = await self._events.fire(table, event)
@@ -168,7 +167,7 @@ class Operating:
         """Deliver nothing for a trigger until it is resumed; events that match are stored.
 
         Raises:
-            NoSuchTrigger: there is none of this name.
+            NoSuchName: there is none of this name.
 
         """
         await self._engine.pause(self._events.known(trigger), who)
@@ -177,7 +176,7 @@ class Operating:
         """Deliver again, what has waited first.
 
         Raises:
-            NoSuchTrigger: there is none of this name.
+            NoSuchName: there is none of this name.
 
         """
         await self._engine.resume(self._events.known(trigger))

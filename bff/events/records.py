@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bff.events.broker import Outcome
+from bff.events.queues import EVERYTHING, Reach
 from bff.sdk.cloudevent import CloudEvent
+from bff.sdk.gcra import Rate
 from bff.sdk.reply import HeaderPairs
 
 
@@ -55,7 +57,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A delivery that is ours until its lease ends. ``attempt`` counts from 1, ``tries`` since it was redriven."""
+    """A delivery that is ours until its lease ends. ``attempt`` counts from 1, ``tries`` since it was redriven, and
+    ``lost`` those of them that nobody has ended.
+    """
 
     key: str
     event: str
@@ -65,16 +69,22 @@ class Claimed:
     attempt: int
     tries: int
     document: bytes
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which deliveries a gateway has room for: ``free`` in all, and ``rooms`` by trigger where that is limited."""
+    """Which deliveries a gateway has room for: ``free`` in all, and ``rooms`` by trigger where that is limited; of the
+    functions in ``reach``, and not what it is ``running`` itself, whatever the clock says of the lease.
+    """
 
     holder: str
     free: int
     lease: float
     rooms: Mapping[str, int]
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    reach: Reach = EVERYTHING
+    running: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

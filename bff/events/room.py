@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from pydantic_core import to_json
 
-from bff.clock import Clock
 from bff.config import Config
-from bff.config.names import suggest
 from bff.config.pipeline import PipelineConfig
-from bff.errors import GatewayDraining, NoSuchEvent, NoSuchTrigger
+from bff.errors import GatewayDraining
 from bff.events import broker, pipelines
 from bff.events.broker import Decision, Trigger
+from bff.events.callbacks import Callbacks
 from bff.events.calling import Calling
+from bff.events.claims import Claims
 from bff.events.courier import Courier
+from bff.events.delivering import Delivering
 from bff.events.dispatcher import Dispatcher
 from bff.events.engine import StoreEngine
 from bff.events.progressing import Progressing
+from bff.events.queues import reach_of
 from bff.events.records import Accepted, Planned, Shown
 from bff.events.scheduler import Scheduler
 from bff.events.stamping import Stamp
 from bff.events.timetable import Timetable
 from bff.revisions.store.failures import StoreUnavailable
-from bff.revisions.store.store import Store
-from bff.runtime.invoker import Invoker
+from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent, all_from_http
+from bff.sdk.eventfailures import NoSuchName
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import JSON, Answer
-from bff.signals import Signals
 
 EXPIRES_EVERY = 60.0
 """Seconds between two looks for events that may be forgotten."""
@@ -41,38 +44,35 @@ class Events:
 
     def __init__(
         self,
-        store: Store,
-        *,
-        holder: str,
-        invoker: Invoker,
-        clock: Clock,
-        signals: Signals,
+        site: Site,
         config: Config,
-        is_shared: bool,
-        is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.engine = StoreEngine(store)
+        self._site = site
+        self.engine = StoreEngine(site.store, site.bell)
         self.triggers: Mapping[str, Trigger] = {}
         self.pipelines: Mapping[str, PipelineConfig] = {}
-        self.clock = clock
+        self.clock = clock = site.clock
         self._stamp = Stamp(clock)
-        courier = Courier(invoker, clock=clock, signals=signals)
+        courier = Courier(site.invoker, clock=clock, signals=site.signals)
         self.calling = Calling(courier, config)
+        self._callbacks = Callbacks(self.engine.result, clock=clock)
         self.progressing = Progressing(self.engine, clock)
-        self.dispatcher = Dispatcher(
-            self.engine,
-            holder=holder,
+        self._delivering = Delivering(
+            site,
             courier=courier,
             calling=self.calling,
+            calls_back=self._callbacks,
             stamp=self._stamp,
             triggers=lambda: self._deliveries,
-            clock=clock,
-            signals=signals,
-            is_shared=is_shared,
-            is_draining=is_draining,
+        )
+        self.dispatcher = Dispatcher(
+            site,
+            self.engine,
+            self._delivering,
+            triggers=lambda: self._deliveries,
             capacity=config.events_said.concurrency,
         )
-        self.scheduler = Scheduler(self, clock=clock, signals=signals)
+        self.scheduler = Scheduler(self, clock=clock, signals=site.signals)
         self._deliveries: Mapping[str, Trigger] = {}
         self.configure(config)
 
@@ -81,6 +81,7 @@ class Events:
         triggers = broker.triggers_of(config.triggers)
         self._config = config.events_said
         self.calling.configure(config)
+        self._callbacks.config = config.calls_said.callbacks
         self.triggers = {each.name: each for each in triggers}
         tables = (
             {name: Timetable.of(name, each) for name, each in config.schedules.items()}
@@ -91,12 +92,14 @@ class Events:
         of_schedules = {each.trigger: _trigger_of(each) for each in tables.values()}
         self._deliveries = {**self.triggers, **of_schedules, **_steps_of(config)}
         self.pipelines = config.pipelines
-        self.dispatcher.plans = {
+        self._delivering.claims = self.engine.claims = _claims_of(config)
+        self._delivering.plans = {
             name: pipelines.written(pipelines.plan_of(each)) for name, each in config.pipelines.items()
         }
         self._stamp.triggers = (*triggers, *_beginnings_of(config))
         self._stamp.digest = broker.digest_of(config.triggers)
         self.dispatcher.capacity = self._config.concurrency
+        self.dispatcher.reach = reach_of(self._site.queues, config.functions)
         self.dispatcher.wake()
 
     async def run(self) -> None:
@@ -112,6 +115,17 @@ class Events:
         while True:
             await self.clock.sleep(EXPIRES_EVERY)
             await self.expire()
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Remove the files of runs that are forgotten."""
+        claims = self._delivering.claims
+        if claims is None:
+            return
+        names = await asyncio.to_thread(claims.runs, self.clock.wall())
+        with suppress(StoreUnavailable):
+            gone = names - set(await self.engine.kept_runs(names))
+            await asyncio.to_thread(claims.remove, gone)
 
     async def expire(self) -> int:
         """Forget what may be forgotten now; how many events that were."""
@@ -205,12 +219,12 @@ class Events:
         """An event with everything that became of it.
 
         Raises:
-            NoSuchEvent: none is kept under this key or id.
+            NoSuchName: none is kept under this key or id.
 
         """
         found = await self.engine.status(key)
         if found is None:
-            raise NoSuchEvent(key)
+            raise NoSuchName.kept("event", key, ", or several are; `bff events list` shows their keys.")
         return found
 
     def decisions(self, event: CloudEvent) -> list[Decision]:
@@ -225,11 +239,11 @@ class Events:
         """The name, when there is such a trigger.
 
         Raises:
-            NoSuchTrigger: there is none; with the name that was probably meant.
+            NoSuchName: there is none; with the name that was probably meant.
 
         """
         if trigger not in self.triggers:
-            raise NoSuchTrigger(trigger, suggest(trigger, self.triggers))
+            raise NoSuchName.declared("trigger", trigger, self.triggers)
         return trigger
 
     async def stop(self, within: float) -> None:
@@ -237,6 +251,11 @@ class Events:
         await self.dispatcher.stop(within)
         await self.progressing.close()
         await self.engine.close()
+
+
+def _claims_of(config: Config) -> Claims | None:
+    said = config.events_said.claims
+    return None if said is None else Claims(config.path.parent / said.folder, said.max_size)
 
 
 def _beginnings_of(config: Config) -> list[Trigger]:

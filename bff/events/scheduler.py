@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from bff.clock import Clock
-from bff.errors import BacklogFull, GatewayDraining
+from bff.errors import GatewayDraining
 from bff.events import timetable
 from bff.events.timetable import Timetable
 from bff.revisions.store.failures import StoreUnavailable
 from bff.sdk.cloudevent import CloudEvent
+from bff.sdk.eventfailures import BacklogFull
 from bff.signals import Signals, Unexpected
 
 TYPE = "bff.schedule"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from bff.config.names import suggest
-from bff.errors import NoSuchPipeline, NoSuchRun
 from bff.events import pipelines
 from bff.events.broker import moment
 from bff.events.operating import delivery_of
 from bff.events.records import Planned, Run, Shown
 from bff.events.room import Events
 from bff.sdk.cloudevent import CloudEvent
+from bff.sdk.eventfailures import NoSuchName
 
 
 class Stages:
@@ -33,7 +32,7 @@ class Stages:
         """Begin a run; its key, once it is on the disk.
 
         Raises:
-            NoSuchPipeline: there is none of this name.
+            NoSuchName: there is none of this name.
             BacklogFull: too many deliveries are open.
 
         """
@@ -53,7 +52,7 @@ class Stages:
         """The newest runs of a pipeline.
 
         Raises:
-            NoSuchPipeline: there is none of this name.
+            NoSuchName: there is none of this name.
 
         """
         return [_run(each) for each in await self._engine.runs(self._known(name), limit)]
@@ -62,12 +61,12 @@ class Stages:
         """A run with the timeline of its parts, and what its last step answered.
 
         Raises:
-            NoSuchRun: none of this key is kept.
+            NoSuchName: none of this key is kept.
 
         """
         found = await self._engine.run(key)
         if found is None:
-            raise NoSuchRun(key)
+            raise _no_run(key)
         run, steps, answer = found
         return {**_run(run), "parts": [part for each in steps for part in _parts(each)], "answer": answer}
 
@@ -75,7 +74,7 @@ class Stages:
         """Let what is dead or cancelled of a run begin anew, from the step where it stands; how many parts.
 
         Raises:
-            NoSuchRun: none of this key is kept.
+            NoSuchName: none of this key is kept.
 
         """
         count = await self._engine.resume_run(await self._run(key))
@@ -86,7 +85,7 @@ class Stages:
         """End a run; how many parts of it were open.
 
         Raises:
-            NoSuchRun: none of this key is kept.
+            NoSuchName: none of this key is kept.
 
         """
         ended = await self._engine.cancel_run(await self._run(key))
@@ -97,13 +96,17 @@ class Stages:
     async def _run(self, key: str) -> Run:
         found = await self._engine.run(key)
         if found is None:
-            raise NoSuchRun(key)
+            raise _no_run(key)
         return found[0]
 
     def _known(self, name: str) -> str:
         if name not in self._events.pipelines:
-            raise NoSuchPipeline(name, suggest(name, self._events.pipelines))
+            raise NoSuchName.declared("pipeline", name, self._events.pipelines)
         return name
+
+
+def _no_run(key: str) -> NoSuchName:
+    return NoSuchName.kept("run", key, "; `bff pipelines runs NAME` shows those there are.")
 
 
 def _run(run: Run) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Which holders are gone for certain, so that nobody has to wait for the end of their leases.
 
-A holder is named ``machine/pid/run``. On the same machine, one whose process is no more, or whose process id is ours
-by now, will not come back; of other machines only their silence tells.
+A holder is named ``machine/pid/name``. On the same machine, one whose process is no more, or whose process id is ours
+by now, will not come back; of other machines only their silence tells. A name is one process's at a time, so that
+another holder of ours has ended wherever it was: names that nobody gave are random.
 """
 
 from __future__ import annotations
@@ -32,3 +33,11 @@ def gone(holders: Iterable[str], own: str, is_running: Callable[[int], bool] = i
         if rest == pid or not is_running(int(rest)):
             found.append(holder)
     return found
+
+
+def former(holders: Iterable[str], own: str) -> list[str]:
+    """Those that had the name that is ours now."""
+    name = own.rpartition("/")[2]
+    return [
+        each for each in holders if each != own and each.count("/") >= 2 and each.rpartition("/")[2] == name
+    ]

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from bff import trace
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import (
     BadRequest,
@@ -24,16 +23,16 @@ from bff.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from bff.gateway.aftermath import forget_frames
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
-from bff.gateway.door import csrf
-from bff.gateway.door.failures import LengthRequired
+from bff.gateway.door import announced, csrf
 from bff.gateway.door.limiting import Counted
+from bff.gateway.keptpassage import passage_of
 from bff.gateway.offers import OFFER_KEY
-from bff.gateway.onward import Hop
 from bff.gateway.options import answer_options, carried_by, is_preflight
-from bff.gateway.passthrough import Passage
+from bff.gateway.passingcache import PassingCache
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.routecache import RouteCache, Shelf
 from bff.gateway.sender import DateField, Sender, Stationery
@@ -44,6 +43,7 @@ from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.farewells import Farewells
 from bff.sdk.invocation import Incoming, Invocation
 from bff.services.cache import Cache
+from bff.services.fields import SAFE
 from bff.services.pool import AnyClient
 from bff.signals import Signals, Unexpected
 
@@ -76,6 +76,7 @@ class Gateway:
         self._signals = signals
         self._dev = dev
         self._cache = None if cache is None else RouteCache(cache, clock=clock, invoke=invoker.invoke)
+        self._kept = None if cache is None else PassingCache(cache, clock=clock)
         self._stationery = Stationery(
             clock=clock,
             date=DateField(clock),
@@ -119,6 +120,8 @@ class Gateway:
             if incoming.was_seen_whole:
                 await incoming.close()
         self._signals.emit(invocation)
+        if invocation.error is not None:
+            forget_frames(invocation.error)
 
     @staticmethod
     async def _refuse_kind(kind: str, send: Send) -> None:
@@ -193,14 +196,16 @@ class Gateway:
             allowed = allowed if patience is None else min(allowed, patience)
         invocation.deadline = Deadline(invocation.started + allowed, allowed)
         sender.target = target
-        invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding, sender)
+        invocation.incoming = Incoming(
+            scope, receive, params, target.max_body, target.forwarding, sender, target.forms
+        )
         if target.is_watched or table.lanes is not None:
             await self._admit(target, invocation, sender, scope, table)
         connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
         if connection is not None:
             connection.on_left = sender.caller_left  # noticed, where that ends the work
         try:
-            if target.is_plain:
+            if target.is_plain and (method in SAFE or not table.keeps):
                 await self._invoker.invoke(invocation, sender.answer)
             else:
                 await self._answered(target, invocation, sender, table)
@@ -223,15 +228,14 @@ class Gateway:
 
     @staticmethod
     def _refuse_unsafe(target: Target, scope: Scope, table: Table) -> None:
-        """A call that may change something, or opens a WebSocket, comes from a page that may make it, and tells
-        its length where that is asked for.
+        """A call that may change something, or opens a WebSocket, comes from a page that may make it, and its body
+        is announced as it has to be.
         """
         check = target.handshake if OFFER_KEY in scope and target.handshake is not None else target.csrf
         if check is not None:
             peer = scope.get("client")
             check.check(scope["headers"], is_vouched=peer is not None and table.proxies.trusts(peer[0]))
-        if target.length_required and any(name == b"transfer-encoding" for name, _ in scope["headers"]):
-            raise LengthRequired
+        announced.check(scope["headers"], length_required=target.length_required, is_ours=not target.service)
 
     async def _answered(self, target: Target, invocation: Invocation, sender: Sender, table: Table) -> None:
         """By whatever the route has besides a plain function: a door, a service, a store, data of its own."""
@@ -242,7 +246,10 @@ class Gateway:
         elif target.service:
             await self._pass(invocation, sender, table, target)
         elif target.cache is None or self._cache is None:
-            await self._invoker.invoke(invocation, target.with_static(sender.answer, invocation))
+            respond = target.with_static(sender.answer, invocation)
+            if table.keeps and self._cache is not None and invocation.method not in SAFE:
+                respond = self._cache.hearing(respond, invocation)
+            await self._invoker.invoke(invocation, respond)
         else:
             shelf = self._cache.shelf(target.cache, invocation, sender, target)
             await self._through(shelf, invocation, target)
@@ -280,31 +287,24 @@ class Gateway:
 
     async def aclose(self) -> None:
         """End what runs for nobody: refreshes of kept pages."""
-        if self._cache is not None:
-            await self._cache.aclose()
+        for cache in (self._cache, self._kept):
+            if cache is not None:
+                await cache.aclose()
 
     async def _pass(self, invocation: Invocation, sender: Sender, table: Table, target: Target) -> None:
-        assert invocation.incoming is not None
-        scope = invocation.incoming.scope
-        peer = (scope.get("client") or ("",))[0]
-        hop = Hop(
-            client=invocation.client,
-            peer=peer,
-            is_vouched=table.proxies.trusts(peer),
-            scheme=scope["scheme"],
-            version=scope["http_version"],
-            request_id=invocation.request_id,
-            traceparent=invocation.trace.child(trace.new_span_id()),
-        )
         client = self._services().get(target.service)
         if client is None:  # routes.yaml has changed since the route was found
             raise ServiceUnreachable(target.service)
-        place = client.of(invocation)
-        has_cors = (target.carried or table.carried).cors is not None
-        passage = Passage(
-            place, invocation=invocation, target=target, sender=sender, clock=self._clock, has_cors=has_cors
+        passage = passage_of(
+            client.of(invocation),
+            self._kept,
+            invocation=invocation,
+            target=target,
+            sender=sender,
+            clock=self._clock,
+            has_cors=(target.carried or table.carried).cors is not None,
         )
-        await passage.run(hop)
+        await passage.run(table.proxies.trusts)
 
     @staticmethod
     def _told(sender: Sender, counted: Counted) -> None:

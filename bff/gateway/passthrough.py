@@ -7,11 +7,12 @@ caller's own body is on its way, that time begins anew with every piece. After t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import suppress
 from itertools import count
 from typing import Any
 
+from bff import trace
 from bff.clock import Clock, Deadline, Expiry
 from bff.config.names import METHODS
 from bff.errors import BadRequest, BffError, BodyTimedOut, BodyTooLarge, CallerLeft, MethodNotAllowed
@@ -24,7 +25,7 @@ from bff.gateway.streaming import TURN
 from bff.gateway.target import Target
 from bff.gateway.tunnel import join
 from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
-from bff.sdk.invocation import Incoming, Invocation
+from bff.sdk.invocation import CallRecord, Incoming, Invocation
 from bff.services.client import ServiceClient
 from bff.services.passing import Exchange, Fields, Onward
 from bff.services.paths import climbs
@@ -37,7 +38,7 @@ _BODILESS = frozenset({204, 304})
 
 class Passage:
     """One request on its way to one service and back. Mutable state: ``_received`` bytes of the caller's body,
-    ``_may_continue``, ``_is_callers_turn`` (whom we wait for), ``_expiry`` (until the answer's head is there).
+    ``_may_continue``, ``_is_callers_turn`` (whom we wait for), ``_expiry`` (until the answer's head is there), its ``_record``.
     """
 
     def __init__(
@@ -64,27 +65,25 @@ class Passage:
         self._is_callers_turn = False
         self._expiry: Expiry | None = None
         self._may_continue: asyncio.Event | None = None
+        self._record: CallRecord | None = None
 
-    async def run(self, hop: onward.Hop) -> None:
-        """Pass it through.
+    async def run(self, trusts: Callable[[str], bool]) -> None:
+        """Pass it through. ``trusts`` tells whether an address is a proxy of ours.
 
         Raises:
             BffError: there is no answer, or it broke off; the error says whose fault that was.
 
         """
-        going = self._going(hop)
+        hop = self._hop(trusts)
+        going = self._going(hop, self._scope["headers"])
         self._incoming.refuse_announced_excess()
         path = going.path.partition(b"?")[0].decode("latin-1")
         record = self._invocation.open_call(self._client.name, going.method, path)
+        record.span_id = hop.traceparent[36:52]
+        self._record = record
         self._client.passing += 1
         try:
-            exchange = await self._opened(going)
-            record.status, record.endpoint, record.attempts = exchange.status, exchange.endpoint, 1
-            record.flag("RL" if exchange.status == 429 else "")
-            try:
-                await self._answer(exchange)
-            finally:
-                await exchange.aclose()
+            await self._exchanged(going, hop, record)
         except asyncio.CancelledError:
             record.error = "cancelled"
             raise
@@ -96,9 +95,35 @@ class Passage:
             self._client.passing -= 1
             record.ended = self._clock.now()
 
+    async def _exchanged(self, going: Onward, _: onward.Hop, record: CallRecord) -> None:
+        exchange = await self._opened(going)
+        self._note(record, exchange)
+        try:
+            await self._answer(exchange)
+        finally:
+            await exchange.aclose()
+
+    @staticmethod
+    def _note(record: CallRecord, exchange: Exchange) -> None:
+        record.status, record.endpoint = exchange.status, exchange.endpoint
+        record.attempts += 1
+        record.flag("RL" if exchange.status == 429 else "")
+
     # The way there.
 
-    def _going(self, hop: onward.Hop) -> Onward:
+    def _hop(self, trusts: Callable[[str], bool]) -> onward.Hop:
+        peer = (self._scope.get("client") or ("",))[0]
+        return onward.Hop(
+            client=self._invocation.client,
+            peer=peer,
+            is_vouched=trusts(peer),
+            scheme=self._scope["scheme"],
+            version=self._scope["http_version"],
+            request_id=self._invocation.request_id,
+            traceparent=self._invocation.trace.child(trace.new_span_id()),
+        )
+
+    def _going(self, hop: onward.Hop, headers: Fields) -> Onward:
         method = self._invocation.method
         if method == "TRACE" and self._client.own_headers:
             # Its answer repeats what was sent (RFC 9110 §9.3.8), the service's credentials among it.
@@ -111,20 +136,26 @@ class Passage:
         return Onward(
             method=method,
             path=path + query,
-            fields=self._fields(hop, has_body=has_body),
+            fields=self._fields(hop, headers, has_body=has_body),
             parts=self._body() if has_body else None,
             length=length,
             inform=self._inform,
             upgrade=b"websocket" if OFFER_KEY in self._scope else b"",
             is_late=self._is_late,
+            until=self._invocation.deadline.at,
+            fault=self._client.fault_asked(self._invocation),
+            flag=self._flag,
         )
+
+    def _flag(self, flag: str) -> None:
+        if self._record is not None:
+            self._record.flag(flag)
 
     def _is_late(self) -> bool:
         """Whether what was cancelled was too slow: the service, not the caller."""
         return self._expiry is not None and self._expiry.has_expired and not self._is_callers_turn
 
-    def _fields(self, hop: onward.Hop, *, has_body: bool) -> Fields:
-        headers = self._scope["headers"]
+    def _fields(self, hop: onward.Hop, headers: Fields, *, has_body: bool) -> Fields:
         fields = onward.onward(
             headers,
             hop,
@@ -231,17 +262,29 @@ class Passage:
 
     async def _send(self, exchange: Exchange, fields: Fields) -> None:
         status = exchange.status
-        if self._connection is not None:
-            interim.last_answer(self._connection.cycle_of(self._scope))
+        self._last_answer()
         if self._invocation.method == "HEAD" or status in _BODILESS:
-            await self._sender.at_once(status, fields, b"")
+            self._passes(b"", is_last=True)
+            await self._sender.at_once(status, [*fields, *self._told()], b"")
             return
         length = _length(fields)
         if length is not None and (whole := exchange.whole()) is not None:
-            await self._sender.at_once(status, fields, whole)
+            self._passes(whole, is_last=True)
+            await self._sender.at_once(status, [*fields, *self._told()], whole)
             return
-        await self._sender.head(status, fields)
+        await self._sender.head(status, [*fields, *self._told()])
         await self._pieces(exchange, length)
+
+    def _last_answer(self) -> None:
+        if self._connection is not None:
+            interim.last_answer(self._connection.cycle_of(self._scope))
+
+    def _passes(self, piece: bytes, *, is_last: bool) -> None:
+        """Hear some of the answer's body before the caller does; for who keeps it."""
+
+    def _told(self) -> Fields:
+        """What is said of the answer once its head has to be sent; for who keeps some."""
+        return []
 
     async def _pieces(self, exchange: Exchange, length: int | None) -> None:
         """The body, no faster than the caller takes it, and no longer silent than it may be."""
@@ -255,10 +298,12 @@ class Passage:
                 if piece is None:
                     break
                 sent += len(piece)
+                self._passes(piece, is_last=sent == length)
                 self._is_callers_turn = True
                 await self._sender.piece(piece, more=sent != length)
                 self._is_callers_turn = False
         if sent != length:
+            self._passes(b"", is_last=length is None)
             await self._sender.piece(b"", more=False)
 
     async def _switch(self, exchange: Exchange, fields: Fields) -> None:

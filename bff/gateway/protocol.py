@@ -13,16 +13,10 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from bff.errors import (
-    BadRequest,
-    BffError,
-    BodyTimedOut,
-    HeadTimedOut,
-    HeadTooLarge,
-)
+from bff.errors import BadRequest, BffError, BodyTimedOut
 from bff.gateway import offers, refusal
 from bff.gateway.cycle import Cycle
-from bff.gateway.door.failures import TargetTooLong
+from bff.gateway.door.failures import HeadTimedOut, HeadTooLarge, TargetTooLong
 from bff.gateway.lean import SCOPE_KEY as SCOPE_KEY
 from bff.gateway.lean import TARGET_KEY as TARGET_KEY
 from bff.gateway.limits import HeadLimits as HeadLimits

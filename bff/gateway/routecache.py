@@ -8,7 +8,6 @@ whom, and what runs behind a stale page, is here.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Hashable, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -16,29 +15,26 @@ from typing import Any
 from cachetools import LRUCache
 
 from bff.clock import Clock, Deadline, Expiry
-from bff.errors import BffError, DeadlineExceeded, NotCached
+from bff.errors import BffError, DeadlineExceeded
 from bff.gateway import views
+from bff.gateway.door.failures import NotCached
 from bff.gateway.pages import keep
 from bff.gateway.protocol import SCOPE_KEY
 from bff.gateway.sender import Sender
+from bff.gateway.static import Respond
+from bff.gateway.subject import OF_ONE_CALLER, subject_of
 from bff.gateway.target import Target
-from bff.sdk.caller import Caller
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services.cache import Asked, Cache, Found
 from bff.services.cachestatus import Handled
 from bff.services.fields import Pair, first, without
-from bff.services.freshness import Policy
-from bff.services.stored import ANONYMOUS, Key, Stored
-from bff.services.validators import CONDITIONS
+from bff.services.freshness import ERRORS, Policy
+from bff.services.stored import Key, Stored
 
 Invoke = Callable[..., Awaitable[None]]
 _READING = frozenset({"GET", "HEAD"})
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
-_OF_ONE_CALLER = CONDITIONS | {
-    *(b"authorization", b"cookie", b"range", b"cache-control", b"pragma", b"traceparent", b"tracestate"),
-    *(b"forwarded", b"x-forwarded-for", b"x-request-id"),
-}
 _MOST_UNSHARED = 1024
 
 
@@ -62,6 +58,27 @@ class RouteCache:
     def under_way(self, key: Hashable) -> asyncio.Future[None] | None:
         """Somebody else's run for the same answer, if it is worth waiting for."""
         return None if key in self._unshared else self._pending.get(key)
+
+    def hearing(self, respond: Respond, invocation: Invocation) -> Respond:
+        """``respond`` of a function that may change something and keeps nothing itself: what other routes keep of
+        its URL is dropped before its caller hears how it went.
+        """
+
+        async def heard(answer: Answer) -> None:
+            whole = Sender.whole_of(answer, invocation.function)
+            if whole is not None:
+                self._changed(invocation, whole.status, whole.headers)
+            await respond(answer)
+            if whole is None:  # an application tells while it answers
+                self._changed(invocation, invocation.status, [])
+
+        return heard
+
+    def _changed(self, invocation: Invocation, status: int | None, fields: list[Pair]) -> None:
+        assert invocation.incoming is not None
+        key = Key(space="route", url=_url(invocation.incoming.scope))
+        received = self.cache.received(status or 500, fields, self.clock.now())
+        self.cache.heard(Asked(method=invocation.method, key=key, fields=()), Found(why="method"), received)
 
     def begin(self, key: Hashable) -> None:
         """From now on others may wait for this answer."""
@@ -164,17 +181,13 @@ class Shelf:
 
     def _ask(self, scope: MutableMapping[str, Any], tenure: str) -> Asked:
         fields = scope["headers"]
-        query = scope["query_string"]
-        path = scope["raw_path"].partition(b"?")[0]
-        target = (path + b"?" + query if query else path).decode("latin-1")
-        host = first(fields, b"host").decode("latin-1").lower()
         caller = self._invocation.caller
         key = Key(
             space="route",
-            url=f"//{host}{target}",
+            url=_url(scope),
             revision=tenure,
             lane=self._invocation.lane,
-            subject=_subject(caller),
+            subject=subject_of(caller),
         )
         # Whom the gateway knows has a store of his own; what it does not know, it must not share (RFC 9111 §3.5).
         is_authorized = not caller.is_known and any(name == b"authorization" for name, _ in fields)
@@ -221,6 +234,8 @@ class Shelf:
         if asked is None or answer.response is not None or answer.stream is not None:
             await self._sender.answer(answer)
             return
+        if answer.status in ERRORS and await self._replaced(answer.status):
+            return
         views.with_tag_if_kept(answer, self._invocation)
         stored = keep(self._cache.cache, asked, answer, self._invocation, self._activator, self._began)
         self._release(is_kept=stored is not None)
@@ -234,13 +249,15 @@ class Shelf:
 
     async def stood_in(self, failure: BffError) -> bool:
         """Whether a kept answer was sent instead of this failure."""
+        return failure.status >= 500 and not self._sender.started and await self._replaced(failure.status)
+
+    async def _replaced(self, status: int) -> bool:
+        """Whether a kept answer was sent instead of one with this status (RFC 5861 §4)."""
         stored, asked = self._found.stored, self._asked
-        if failure.status < 500 or stored is None or asked is None or self._sender.started:
-            return False
-        if self._cache.cache.failed(asked, self._found) is None:
+        if stored is None or asked is None or self._cache.cache.failed(asked, self._found) is None:
             return False
         self._invocation.missing = None
-        handled = Handled(fwd=self._found.why, fwd_status=failure.status, ttl=self._cache.cache.ttl(stored))
+        handled = Handled(fwd=self._found.why, fwd_status=status, ttl=self._cache.cache.ttl(stored))
         await self._send(stored, asked, handled)
         return True
 
@@ -287,18 +304,12 @@ class Refresh:
         keep(self._cache.cache, asked, whole, self._invocation, self._activator, self._began)
 
 
-_OF_ONE_TOKEN = frozenset({"exp", "iat", "nbf", "jti", "auth_time"})
-
-
-def _subject(caller: Caller) -> str:
-    """Who asks, and all that a function can read of him: the same name with other rights, or in another tenant,
-    may be shown something else. What only tells one token from the next makes no other caller.
-    """
-    if not caller.is_known:
-        return ANONYMOUS
-    claims = {name: value for name, value in caller.claims.items() if name not in _OF_ONE_TOKEN}
-    told = (caller.scheme, caller.subject, sorted(caller.scopes), sorted(caller.roles), claims)
-    return json.dumps(told, sort_keys=True)
+def _url(scope: MutableMapping[str, Any]) -> str:
+    """What a route's answers are kept by: the host and the raw target."""
+    query = scope["query_string"]
+    path = scope["raw_path"].partition(b"?")[0]
+    target = (path + b"?" + query if query else path).decode("latin-1")
+    return f"//{first(scope['headers'], b'host').decode('latin-1').lower()}{target}"
 
 
 def _without_its_caller(stale: Invocation, target: Target, clock: Clock) -> Invocation:
@@ -306,7 +317,7 @@ def _without_its_caller(stale: Invocation, target: Target, clock: Clock) -> Invo
     incoming = stale.incoming
     assert incoming is not None
     scope = {key: value for key, value in incoming.scope.items() if key != SCOPE_KEY}
-    scope |= {"method": "GET", "headers": without(scope["headers"], frozenset(_OF_ONE_CALLER))}
+    scope |= {"method": "GET", "headers": without(scope["headers"], OF_ONE_CALLER)}
     now = clock.now()
     made = Invocation(request_id=f"{stale.request_id}-refresh", method="GET", clock=clock, started=now)
     made.route, made.function = stale.route, stale.function

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -87,6 +88,12 @@ def _encoded(document: dict[str, Any]) -> bytes:
         kept = {name: document[name] for name in ("type", "status", "code", "fault", "retryable", "instance")}
         said = {name: document[name].encode("utf-8", "replace").decode() for name in ("title", "detail")}
         return to_json({**kept, **said})
+
+
+@lru_cache(maxsize=8)
+def _told(phases: tuple[tuple[str, float], ...]) -> bytes:
+    """The same for everybody who waited for one warm-up, and they may be a thousand."""
+    return b", ".join(b"%s;dur=%.2f" % (name.encode(), seconds * 1000) for name, seconds in phases)
 
 
 class Sender:
@@ -191,6 +198,7 @@ class Sender:
 
     async def whole(self, answer: Answer, *, is_page: bool = True, is_dated: bool = False) -> None:
         """Send a head and a body that is all there; ``is_page`` is false for what has no parts to miss."""
+        self._invocation.answered = answer.body
         if self.target.compression is not None:
             await smaller.whole(answer, self.target.compression, self._scope["headers"])
         fields, body = answer.headers, answer.body
@@ -333,7 +341,7 @@ class Sender:
             return b"server-timing: handler;dur=%.2f\r\n" % (invocation.handler_seconds * 1000)
         timing = b"handler;dur=%.2f" % (invocation.handler_seconds * 1000)
         if invocation.phases is not None:
-            phases = b", ".join(b"%s;dur=%.2f" % (n.encode(), s * 1000) for n, s in invocation.phases.items())
+            phases = _told(tuple(invocation.phases.items()))
             timing = b'cold;desc="%s", %s, %s' % (invocation.revision.encode(), phases, timing)
         if self._stationery.shows_services and invocation.calls:
             for call in invocation.calls:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 from bff.config import Config, LaneConfig, Pattern, RouteConfig
 from bff.config.auth import DemandConfig
 from bff.config.csrf import CsrfConfig
+from bff.config.forms import FormsConfig
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
 from bff.errors import BffError
@@ -25,6 +27,7 @@ from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
 from bff.gateway.static import Respond, Static
+from bff.sdk.formlimits import FORM_LIMITS, FormLimits
 from bff.sdk.headerrules import HeaderRules, rules_of
 from bff.sdk.invocation import NO_FORWARDING, Forwarding, Invocation
 from bff.sdk.reply import Answer
@@ -53,8 +56,8 @@ class Doors:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A route's function and limits; seconds and bytes. ``own`` and ``door`` are set for the gateway's own paths,
-    ``service``, ``asked``, ``withheld`` (fields that stay here) and ``response_rules`` for what passes through. ``carried`` is set
-    where it is not the whole table's.
+    ``service``, ``asked``, ``withheld`` (fields that stay here), ``response_rules`` and ``space`` (apart from what other
+    rules for requests keep) for what passes through. ``carried`` is set where it is not the whole table's.
     """
 
     template: str
@@ -63,8 +66,10 @@ class Target:
     asked: Asks = _as_it_is
     withheld: frozenset[bytes] = frozenset()
     response_rules: HeaderRules | None = None
+    space: str = ""
     timeout: float = 10.0
     max_body: int = 0
+    forms: FormLimits = FORM_LIMITS
     length_required: bool = False
     forwarding: Forwarding = NO_FORWARDING
     cancel_on_disconnect: bool = False
@@ -115,8 +120,8 @@ NOWHERE = Target(template="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One whole routing configuration; a reload swaps it in one assignment. ``over_http`` is what every answer over
-    plain http carries, where nothing else of the request makes a difference.
+    """One whole routing configuration; a reload swaps it in one assignment. ``keeps``: some route keeps answers;
+    ``over_http`` is what every answer over plain http carries, where nothing else of the request makes a difference.
     """
 
     router: Router[Target]
@@ -125,6 +130,7 @@ class Table:
     proxies: TrustedProxies
     lanes: Lanes | None = None
     timeout_header: bytes = b""
+    keeps: bool = False
 
 
 def compile_table(
@@ -166,6 +172,7 @@ def compile_table(
         proxies=proxies,
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
+        keeps=any(target.cache is not None for _, _, target in routes),
     )
 
 
@@ -230,6 +237,7 @@ def _target(
         function=route.function,
         timeout=config.timeout_of(route),
         max_body=config.max_body_of(route),
+        forms=_forms(config.forms_of(route)),
         length_required=route.length_required,
         forwarding=forwarding if forwarding != Forwarding() else NO_FORWARDING,
         cancel_on_disconnect=function.cancel_on_disconnect,
@@ -253,6 +261,11 @@ def _target(
     )
 
 
+def _forms(said: FormsConfig) -> FormLimits:
+    limits = FormLimits(**said.model_dump())
+    return FORM_LIMITS if limits == FORM_LIMITS else limits
+
+
 def _compression(config: Config, route: RouteConfig) -> Compression | None:
     said = config.compression_of(route)
     return Compression(said) if said is not None and said.enabled else None
@@ -268,10 +281,13 @@ def _passing(
 ) -> Target:
     service = config.services[route.service]
     rewrite = None if route.rewrite is None else Rewrite.parse(route.rewrite)
+    kept = route.cache if "cache" in route.model_fields_set else service.cache
     return Target(
         template=route.path,
         service=route.service,
         response_rules=rules_of(route.response_headers),
+        space=_rules_space(forwarding.rules, rules_of(service.request_headers)),
+        cache=None if kept is None else policy_of(kept),
         asked=rawpath.asked(pattern, rewrite),
         withheld=_read_here(config),
         timeout=config.timeout_of(route),
@@ -286,6 +302,21 @@ def _passing(
         csrf=_csrf(config, route),
         limits=limits,
     )
+
+
+def _rules_space(*rules: HeaderRules | None) -> str:
+    """A name for what changes requests on their way: a service may answer something else under other rules."""
+    said = [
+        (
+            None if each.allow is None else sorted(each.allow),
+            sorted(each.remove),
+            sorted(each.set.items()),
+            sorted(each.add.items()),
+        )
+        for each in rules
+        if each is not None
+    ]
+    return sha256(repr(said).encode()).hexdigest() if said else ""
 
 
 def _carried(config: Config, route: RouteConfig) -> Carried | None:

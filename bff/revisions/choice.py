@@ -9,12 +9,12 @@ from __future__ import annotations
 import random
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bff.errors import BffError, Fault
 from bff.revisions.routing import Routing
-from bff.sdk.asked import Condition, Facts, Key, fields_of, meets
+from bff.sdk.asked import Condition, Facts, Key, fields_of, meeting
 from bff.sdk.cohort import Cohort, Side
 from bff.sdk.invocation import Invocation
 from bff.sdk.spread import PERCENT, Spread
@@ -122,14 +122,13 @@ class Chooser:
             name: Chosen(revision=name, why="override", lane=_tag_of(name, tags))
             for name in routing.reachable()
         }
-        self._rules = [
-            (rule.conditions, chosen) for rule in choosing.rules if (chosen := self._ruled(rule)) is not None
-        ]
+        rules = [(rule, chosen) for rule in choosing.rules if (chosen := self._ruled(rule)) is not None]
+        self._rules = [(meeting(rule.conditions), chosen) for rule, chosen in rules]
         self._bounds, self._shares = bands(routing, choosing)
         self._sticky = choosing.sticky if len(self._shares) > 1 else None
         self._spread = Spread(choosing.function)
         self._draw = choosing.draw
-        self._wanted = self._fields()
+        self._wanted = self._fields([rule for rule, _ in rules])
 
     def _ruled(self, rule: Rule) -> Chosen | None:
         """Where a rule leads; None while its tag or its revision has no traffic block's target."""
@@ -138,9 +137,9 @@ class Chooser:
             return None if tagged is None else replace(tagged, why="rule")
         return Chosen(revision=rule.revision, why="rule") if rule.revision in self._reachable else None
 
-    def _fields(self) -> frozenset[bytes]:
+    def _fields(self, rules: Iterable[Rule]) -> frozenset[bytes]:
         """The header fields that something here may ask for."""
-        wanted = set(fields_of(condition for conditions, _ in self._rules for condition in conditions))
+        wanted = set(fields_of(condition for rule in rules for condition in rule.conditions))
         if self._override is not None:
             wanted |= {OVERRIDE, TOKEN}
         if self._tag is not None:
@@ -162,8 +161,8 @@ class Chooser:
             chosen = self._by_tag.get(invocation.lane.encode())
         if chosen is not None:
             return chosen
-        for conditions, ruled in self._rules:
-            if meets(facts, conditions):
+        for is_met, ruled in self._rules:
+            if is_met(facts):
                 return ruled
         return self._by_share(facts)
 

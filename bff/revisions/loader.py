@@ -179,6 +179,11 @@ class Loader(importlib.abc.MetaPathFinder):
         """The loaded revision a module belongs to; from any thread."""
         return self._packages.get(fullname.partition(".")[0]) if fullname.startswith(PREFIX) else None
 
+    def place_of(self, fullname: str, filename: str) -> str | None:
+        """``functions/home.py`` for code of a loaded revision's module that names ``filename`` as its file."""
+        package = self.package_of(fullname)
+        return None if package is None else package.place_of(fullname, filename)
+
     def load(self, revision: Revision, *, real_paths: bool = False) -> Package:
         """Run the module bodies of a revision; ``package.module()`` is the function's own module then.
 

@@ -58,15 +58,15 @@ def _shares(
 ) -> Planned:
     if rules.is_save and not wish.no_traffic:
         return Planned(traffic=after_save(before.traffic))
-    is_immediate = rules.release.strategy == "immediate"
-    if not before.latest or (is_immediate and not wish.no_traffic and not _is_out(published, wish)):
+    if not before.latest:
         return Planned(traffic=before.traffic)
-    held = pinned(before.traffic, before.latest)
-    is_latest = published.name == before.latest
-    is_there = published.name == before.main or (is_latest and not wish.again)
-    if wish.no_traffic or rules.release.strategy == "manual" or is_there or _is_out(published, wish):
-        return Planned(traffic=before.traffic if is_latest or is_there else held)
     running = from_json(release.state) if release.goes_on and release.state else None
+    held, is_main = pinned(before.traffic, before.latest), published.name == before.main
+    is_latest = published.name == before.latest
+    if _waits(published, running, wish, rules):
+        return Planned(traffic=before.traffic if is_latest or is_main else held)
+    if running is None and (_is_at_once(rules) or is_main or (is_latest and not wish.again)):
+        return Planned(traffic=before.traffic)
     begins = begun(
         published.function,
         main=before.main,
@@ -75,7 +75,20 @@ def _shares(
         now=rules.now,
         running=running,
     )
+    if running is not None and (_is_at_once(rules) or published.name == running.baseline):
+        begins = replace(begins, baseline=running.canary, state=State.PROMOTED)
     return after_turn(begins, replace(before, traffic=held, latest=published.name))
+
+
+def _waits(published: Published, running: Release | None, wish: Deploy, rules: Rules) -> bool:
+    """Whether it gets no calls by being deployed, or none but those its release gives it already."""
+    is_released = running is not None and published.name == running.canary and not wish.again
+    is_manual = rules.release.strategy == "manual"
+    return wish.no_traffic or is_manual or is_released or _is_out(published, wish)
+
+
+def _is_at_once(rules: Rules) -> bool:
+    return rules.release.strategy == "immediate"
 
 
 def _is_out(published: Published, wish: Deploy) -> bool:

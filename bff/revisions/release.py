@@ -185,7 +185,7 @@ def decide(release: Release, verdict: Verdict, interval: float, now: float) -> E
         return None
     if verdict.outcome is Outcome.BAD:
         return Event.CONDEMN
-    is_over = now - release.since >= interval
+    is_over = abs(now - release.since) >= interval  # a clock that was set back must not hold it for as long
     if release.state is not State.RUNNING or verdict.outcome is not Outcome.GOOD or not is_over:
         return None
     is_last = release.at + 1 >= len(release.steps) or release.steps[release.at + 1] >= 100

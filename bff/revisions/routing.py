@@ -18,7 +18,8 @@ _NUMBER = re.compile(r"[0-9]+$")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
     """``revisions`` has every one that ``traffic`` names, whatever its share, and ``latest``, the newest ready
-    one: it is what a target without a name means.
+    one: it is what a target without a name means. ``canary`` is the revision that a release goes on of; empty where
+    none does, and the newest with calls is it.
 
     Raises:
         TrafficInvalid: a revision is missing.
@@ -28,6 +29,7 @@ class Routing:
     traffic: Traffic
     revisions: Mapping[str, Revision]
     latest: str
+    canary: str = ""
 
     def __post_init__(self) -> None:
         for name in sorted(self.traffic.names() | {self.latest}):
@@ -41,8 +43,8 @@ class Routing:
         return self.latest if target.revision is None else target.revision
 
     def shares(self) -> dict[str, int]:
-        """Percent by revision, newest first, those without any included."""
-        found = dict.fromkeys(sorted(self.reachable(), key=age, reverse=True), 0)
+        """Percent by revision, those without any included: the canary before all others, which are newest first."""
+        found = dict.fromkeys(sorted(self.reachable(), key=self._rank, reverse=True), 0)
         for target in self.traffic.targets:
             found[self.name_of(target)] += target.percent
         return found
@@ -57,9 +59,13 @@ class Routing:
 
     @property
     def main(self) -> str:
-        """The revision with most of the calls; of equals the older one."""
+        """The revision with most of the calls; of equals the older one, and never the canary."""
         shares = self.shares()
         return max(reversed(shares), key=lambda name: shares[name])
+
+    def _rank(self, name: str) -> tuple[bool, tuple[int, str]]:
+        """What is released is what users move forward to, be it an older text that was deployed again."""
+        return name == self.canary, age(name)
 
     def __repr__(self) -> str:
         return f"<Routing {self.traffic}; latest is {self.latest}>"

@@ -12,9 +12,11 @@ from bff.errors import GatewayDraining
 from bff.measured import WarmUp
 from bff.revisions.revision import Revision
 from bff.runtime.autoscaler import Memory, Seen, decide
+from bff.runtime.crowd import Crowd
+from bff.runtime.errands import heard
 from bff.runtime.instance import Instance
 from bff.runtime.lifecycle import State, moved
-from bff.runtime.line import Crowd, Line
+from bff.runtime.line import Line
 from bff.runtime.maker import Maker
 from bff.runtime.settings import Settings
 from bff.sdk.invocation import Invocation
@@ -125,8 +127,9 @@ class Activator:
 
         """
         if self.instance is None:
-            with self._cold_callers.joined(self.revision.function):
-                await self.warm()
+            await self._cold_callers.heard(self._begun(), self.revision.function)
+            if self.instance is None:  # let go as soon as it was there
+                raise GatewayDraining
         instance = self.enter_now()
         if instance is None:
             # Who leaves hands over a place that is counted already.
@@ -147,22 +150,25 @@ class Activator:
         """
         if self.instance is not None:
             return self.instance
+        await heard(self._begun())
+        if self.instance is None:
+            raise GatewayDraining
+        return self.instance
+
+    def _begun(self) -> asyncio.Task[None]:
+        """The warm-up that runs; it begins where none does.
+
+        Raises:
+            GatewayDraining: no call enters any more.
+
+        """
         if self._is_leaving:
             raise GatewayDraining
         if self._warming is None:
             self._state = moved(self._state, State.WARMING)
             self._warming = asyncio.create_task(self._warm_up())
             self._warming.add_done_callback(self._warmed)  # the first to hear, before all who wait
-        warming = self._warming
-        try:
-            await asyncio.shield(warming)
-        except asyncio.CancelledError:
-            if warming.cancelled() and not _is_cancelled():
-                raise GatewayDraining from None
-            raise
-        if self.instance is None:
-            raise GatewayDraining
-        return self.instance
+        return self._warming
 
     async def _warm_up(self) -> None:
         instance, warmed = await self._maker.make(self.revision, self.settings)
@@ -193,6 +199,7 @@ class Activator:
             self._leave_if_asked()
         if not warming.cancelled():
             warming.exception()  # each waiter was told; with none left, nobody needs to be
+        self._cold_callers.wake(warming)
 
     def leave(self, instance: Instance, now: float | None) -> None:
         """A call has ended, at ``now``: its place goes to the next in line. The last one out of a draining
@@ -269,9 +276,3 @@ class Activator:
 def latest(*moments: float | None) -> float | None:
     """The last of those that there were."""
     return max((each for each in moments if each is not None), default=None)
-
-
-def _is_cancelled() -> bool:
-    """Whether it is the running task that somebody cancels, rather than what it waits for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
@@ -14,12 +15,12 @@ from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.failures import NoSuchRevision
+from bff.runtime.crowd import Crowd
 from bff.runtime.errands import Errands, heard
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lifecycle import State
-from bff.runtime.line import Crowd
 from bff.runtime.lives import Live
 from bff.runtime.making import Making
 from bff.runtime.publishing import Publishing
@@ -133,8 +134,7 @@ class Function:
                 self._refuse_in_vain(live, invocation)
             try:
                 if live is None:
-                    with self._first_callers.joined(self.name):
-                        await self._opened()
+                    await self._first_callers.heard(self._opened(), self.name)
                     live = self.lives.of(invocation)
                     continue
                 inside = await live.enter()
@@ -156,6 +156,31 @@ class Function:
         if name is not None:
             await self._errands.run(self._invite(name))
         return self.lives.of(invocation)
+
+    def drawn(self) -> str:
+        """The name of a revision, by chance as traffic's shares have it; "" where they are not known here."""
+        shares = self._publisher.shares(self)
+        return random.choices(list(shares), list(shares.values()))[0] if shares else ""
+
+    async def enter_revision(self, name: str) -> tuple[Live, Inside]:
+        """A place inside one revision, whatever its traffic: fetched and warmed where it has to be.
+
+        Raises:
+            OverrideUnknown: it is not kept, or no longer.
+            FunctionNotLoaded, Overloaded, GatewayDraining: as :meth:`enter`.
+
+        """
+        while True:
+            if self.live is None:
+                await self._first_callers.heard(self._opened(), self.name)
+            if name not in self.lives:
+                await self._errands.run(self._invite(name))
+            live = self.lives[name]
+            try:
+                return live, await live.enter()
+            except GatewayDraining:
+                if self._errands.is_closed or self.lives.get(name) is live:
+                    raise
 
     async def _invite(self, name: str) -> None:
         try:
@@ -233,7 +258,7 @@ class Function:
         while True:
             live = self.live
             if live is None:
-                await self._opened()
+                await heard(self._opened())
                 continue
             await live.warm()
             if self.live is live:  # else a new revision took over while we waited
@@ -280,11 +305,12 @@ class Function:
         """Take changed rules, for the traffic there is."""
         self.lives.choose_by(choosing)
 
-    async def _opened(self) -> None:
-        """Return when there is a live revision: one load for everybody who waits for it."""
+    def _opened(self) -> asyncio.Task[None]:
+        """Ends when there is a live revision: one load for everybody who waits for it."""
         if self._opening is None:
             self._opening = self._errands.begin(self._open())
-        await heard(self._opening)
+            self._opening.add_done_callback(self._first_callers.wake)
+        return self._opening
 
     async def _open(self) -> None:
         try:

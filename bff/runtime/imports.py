@@ -112,8 +112,8 @@ class ImportWatch(importlib.abc.MetaPathFinder):
 
     def _measured(self, fullname: str) -> _Running:
         is_own = fullname.startswith(PREFIX)
-        frame = inspect.currentframe() if self._stack[-1].is_own else None
-        line = _line_in_own_module(frame)
+        # Not kept in a variable: a frame that knows itself waits for the collector, with all it reaches.
+        line = _line_in_own_module(inspect.currentframe()) if self._stack[-1].is_own else 0
         return _Running(fullname.partition(".")[2] if is_own else fullname, is_own=is_own, line=line)
 
     def creating(self, module: _Running, create: Callable[[], ModuleType | None]) -> ModuleType | None:

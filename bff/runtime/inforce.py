@@ -114,12 +114,14 @@ class InForce:
             except BffError as failure:
                 failures[name] = failure
         if not failures:
-            return Routing(traffic=state.traffic, revisions=found, latest=state.latest), failures
+            return Routing(
+                traffic=state.traffic, revisions=found, latest=state.latest, canary=state.canary
+            ), failures
         traffic = plan.without(plan.pinned(state.traffic, state.latest), failures)
         if traffic is None:
             return None, failures
         latest = state.latest if state.latest in found else max(traffic.names(), key=age)
-        return Routing(traffic=traffic, revisions=found, latest=latest), failures
+        return Routing(traffic=traffic, revisions=found, latest=latest, canary=state.canary), failures
 
     async def _warmed(self, function: Function, revision: Revision, state: TrafficState) -> None:
         is_known = state.is_approved or revision.name != state.latest
@@ -135,7 +137,7 @@ class InForce:
             name: revisions.get(name) or await self._shelf.revision(function, name, state, taken)
             for name in sorted(state.traffic.names() | {state.latest})
         }
-        return Routing(traffic=state.traffic, revisions=found, latest=state.latest)
+        return Routing(traffic=state.traffic, revisions=found, latest=state.latest, canary=state.canary)
 
     async def settle(
         self,

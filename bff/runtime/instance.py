@@ -209,7 +209,9 @@ class Instance:
             args, named = await binder.bind(invocation, self._around)
         else:
             args, named = binder.bind_now(invocation, self._around)
-        return self._encoder.encode(await self.handler.call(*args, **named))
+        returned = await self.handler.call(*args, **named)
+        invocation.returned = invocation.clock.now()
+        return self._encoder.encode(returned)
 
     async def _stream(self, invocation: Invocation) -> Answer:
         assert self._encoder is not None
@@ -221,6 +223,7 @@ class Instance:
         assert self.threads is not None
         args, named = await self._arguments(invocation)
         result = await self.threads.run(partial(_call, self.handler.call, *args, **named))
+        invocation.returned = invocation.clock.now()
         if inspect.isgenerator(result) or (
             isinstance(result, Iterator) and not isinstance(result, str | bytes)
         ):

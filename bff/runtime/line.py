@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from bff.errors import Overloaded
@@ -19,34 +18,6 @@ LONGEST = 10_000
 
 
 P = TypeVar("P")
-
-
-class Crowd:
-    """Callers who all wait for one and the same thing, a warm-up say: bounded and counted.
-
-    Mutable state: ``waiting``.
-    """
-
-    __slots__ = ("waiting",)
-
-    def __init__(self) -> None:
-        self.waiting = 0
-
-    @contextmanager
-    def joined(self, function: str) -> Iterator[None]:
-        """One more waits within the block.
-
-        Raises:
-            Overloaded: too many wait already.
-
-        """
-        if self.waiting >= LONGEST:
-            raise Overloaded(function, LONGEST)
-        self.waiting += 1
-        try:
-            yield
-        finally:
-            self.waiting -= 1
 
 
 class Line(Generic[P]):

@@ -195,9 +195,7 @@ class LoopGuard:
 
     def _place_of(self, frame: FrameType) -> str | None:
         """``functions/home.py`` for a frame of a function's own code."""
-        module = _module_of(frame)
-        package = self._loader.package_of(module)
-        return package.place_of(module, frame.f_code.co_filename) if package is not None else None
+        return self._loader.place_of(_module_of(frame), frame.f_code.co_filename)
 
 
 def _module_of(frame: FrameType) -> str:

@@ -25,25 +25,23 @@ MOST_PARAMETERS = 100
 class Facts:
     """Of one call: its record, and the header fields that may be asked for."""
 
-    __slots__ = ("fields", "invocation")
+    __slots__ = ("fields", "invocation", "query")
 
     def __init__(self, invocation: Invocation, wanted: Collection[bytes]) -> None:
         """``wanted`` are names in lower case."""
         self.invocation = invocation
         self.fields: dict[bytes, bytes] = {}
+        self.query = b""
+        """As it was sent."""
         incoming = invocation.incoming
-        if wanted and incoming is not None:
+        if incoming is None:
+            return
+        self.query = incoming.scope.get("query_string", b"")
+        if wanted:
             fields = self.fields
             for name, value in incoming.scope["headers"]:
                 if name in wanted:
                     fields[name] = value if name not in fields else _joined(name, fields[name], value)
-
-    @property
-    def query(self) -> bytes:
-        """The query as it was sent."""
-        incoming = self.invocation.incoming
-        found: bytes = incoming.scope.get("query_string", b"") if incoming is not None else b""
-        return found
 
 
 def _joined(name: bytes, first: bytes, second: bytes) -> bytes:
@@ -98,7 +96,7 @@ def query(name: str) -> Key:
 
     def read(facts: Facts) -> str | None:
         text = facts.query
-        if plain not in text and b"%" not in text and b"+" not in text:
+        if not text or (plain not in text and b"%" not in text and b"+" not in text):
             return None
         pairs = text.split(b"&", MOST_PARAMETERS)
         for pair in pairs if len(pairs) <= MOST_PARAMETERS else ():
@@ -145,10 +143,26 @@ def fields_of(conditions: Iterable[Condition]) -> frozenset[bytes]:
     return frozenset(condition.key.field for condition in conditions) - {b""}
 
 
-def meets(facts: Facts, conditions: Iterable[Condition]) -> bool:
-    """Whether a call meets all of them."""
-    for condition in conditions:
-        value = condition.key.read(facts)
-        if value is None or not condition.matches(value):
-            return False
-    return True
+Test = Callable[[Facts], bool]
+
+
+def meeting(conditions: Iterable[Condition]) -> Test:
+    """What tells whether a call meets all of them. Made once, asked for every call: nothing is looked up any more."""
+    pairs = tuple((condition.key.read, condition.matches) for condition in conditions)
+    if len(pairs) == 1:
+        ((read, matches),) = pairs
+
+        def meets_it(facts: Facts) -> bool:
+            value = read(facts)
+            return value is not None and matches(value)
+
+        return meets_it
+
+    def meets_all(facts: Facts) -> bool:
+        for read, matches in pairs:
+            value = read(facts)
+            if value is None or not matches(value):
+                return False
+        return True
+
+    return meets_all

@@ -215,13 +215,3 @@ class BadServicePath(BadServiceCall):
 
     def __init__(self, service: str, why: str) -> None:
         super().__init__(service, f"its path {why}")
-
-
-class NoEvents(BffError):
-    """A function publishes an event, and nothing would ever become of it."""
-
-    code, title = "no-events", "Events are not declared"
-    status, fault = 500, Fault.FUNCTION
-
-    def __init__(self) -> None:
-        super().__init__("routes.yaml has no triggers and no events section, so nothing can be published.")

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BffError, BodyTimedOut, BodyTooLarge, DeadlineExceeded, Fault
+from bff.sdk.attempt import Attempt
 from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cohort import Cohort
+from bff.sdk.formlimits import FORM_LIMITS, FormLimits
 from bff.sdk.headerrules import HeaderRules
 from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
@@ -31,6 +33,9 @@ TIMER_ERROR = 0.002
 MAX_CALLS = 200
 """Service calls one record keeps; further ones are counted in ``calls_dropped``."""
 
+
+MAX_TRIES = 16
+"""Sendings of one service call that its record keeps."""
 
 MAX_MISSING = 50
 """Names of missing parts one answer lists: they travel in a header field."""
@@ -48,6 +53,9 @@ class CallRecord:
     ``until`` is when its time is over, ``fault`` one that the caller asked for in dev. ``flags`` are Envoy's, joined
     by commas, for what went wrong on the way even if an answer came in the end. ``patience`` is known once one of two
     attempts has won: the seconds after which the other one is slow.
+
+    ``span_id`` is the one that its last sending carried; ``tries`` is each sending, in the order in which they ended,
+    where one of them failed or there were several.
     """
 
     service: str
@@ -68,6 +76,16 @@ class CallRecord:
     flags: str = ""
     fault: str = ""
     patience: float = float("inf")
+    span_id: str = ""
+    tries: list[Attempt] | None = None
+
+    def tried(self, attempt: Attempt) -> None:
+        """Keep how one sending went, of the last MAX_TRIES."""
+        if self.tries is None:
+            self.tries = []
+        elif len(self.tries) >= MAX_TRIES:
+            del self.tries[0]
+        self.tries.append(attempt)
 
     # Defaults stay on the class, as the invocation's do.
     def __init__(self, service: str, method: str, path: str, started: float, **known: Any) -> None:
@@ -122,6 +140,7 @@ class Incoming:
     max_body: int
     forwarding: Forwarding = NO_FORWARDING
     unfolder: Unfolder | None = None  # who can send a page's parts as they come
+    forms: FormLimits = FORM_LIMITS
     # A memo: the body once it was read, and the Starlette request once somebody asked for it.
     _body: bytes | None = field(default=None, init=False)
     _is_whole: bool = field(default=False, init=False)
@@ -181,9 +200,17 @@ class Incoming:
                 raise BodyTooLarge(self.max_body)
 
     async def close(self) -> None:
-        """Let go of uploaded files, if a form was read."""
+        """Let go of uploaded files, if a form was read, and of who sends the answer, who knows this invocation: a
+        circle would wait for the collector, and with it all that the call held.
+        """
+        self.unfolder = None
         if self._request is not None:
             await self._request.close()
+
+    @property
+    def read(self) -> bytes | None:
+        """The body, if it was read whole."""
+        return self._body
 
     @property
     def was_seen_whole(self) -> bool:
@@ -217,9 +244,14 @@ class Invocation(Signal):
     client = ""
     status = 0
     ended = 0.0
+    queued = 0.0  # since when it waited for a warm-up or a place; 0 where it did not have to
+    warmed = 0.0  # when the instance it waited for was warm
+    began = 0.0  # when the handler began; 0 where none ran
+    returned = 0.0  # when the handler had returned what was then encoded; 0 where that is not known
     handler_seconds = 0.0
     calls_dropped = 0
     left = False
+    answered: bytes | None = None  # the body of an answer that was sent whole
     error: BaseException | None = None
     event: Any = None
     outbox: list[Any] | None = None  # events that are stored with the end of the delivery it works on
@@ -237,7 +269,7 @@ class Invocation(Signal):
     shelf: Any = None  # its way through the store, on a route with a cache section
     reasons: Mapping[str, Mapping[str, Any]] = NO_REASON
     deadline: Deadline
-    _trace: trace.TraceContext | None = None
+    known_trace: trace.TraceContext | None = None  # once somebody has asked for it
 
     def __init__(
         self, request_id: str, method: str, clock: Clock, started: float, traceparent: bytes | None = None
@@ -246,15 +278,15 @@ class Invocation(Signal):
         self.method = method
         self.clock = clock
         self.started = started
-        self._traceparent = traceparent
+        self.traceparent = traceparent
 
     @property
     def trace(self) -> trace.TraceContext:
         """The trace this belongs to: the caller's when it sent a valid one, else begun here."""
-        if self._trace is None:
-            found = trace.parse(self._traceparent) if self._traceparent else None
-            self._trace = found or trace.begin()
-        return self._trace
+        if self.known_trace is None:
+            found = trace.parse(self.traceparent) if self.traceparent else None
+            self.known_trace = found or trace.begin()
+        return self.known_trace
 
     @property
     def complete(self) -> bool:

@@ -12,8 +12,8 @@ from pydantic_core import to_jsonable_python
 
 from bff.sdk.cloudevent import CloudEvent, checked
 from bff.sdk.context import Publish
+from bff.sdk.eventfailures import NoEvents
 from bff.sdk.eventrules import NAMED
-from bff.sdk.failures import NoEvents
 from bff.sdk.invocation import Invocation
 
 MOST_AT_ONCE = 1000

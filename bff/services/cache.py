@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urljoin, urlsplit
 
 from bff.clock import Clock
-from bff.services import freshness, ranges, validators
+from bff.services import freshness, httpdate, ranges, validators
 from bff.services.cachestatus import Handled
 from bff.services.cachestore import CacheStore, places_of
 from bff.services.changes import Changes
@@ -122,7 +122,9 @@ class Cache:
             why = "vary-miss" if self.store.has(asked.key) else "uri-miss"
             return Found(why=why, is_forbidden=is_forbidden)
         use = freshness.use_of(stored.lifetime, asked.directives, self._clock.now())
-        if use is Use.STALE_WHILE_REVALIDATE and not _names_nobody(asked.key, stored):
+        if use is Use.STALE_WHILE_REVALIDATE and (
+            asked.is_authorized or not _names_nobody(asked.key, stored)
+        ):
             use = Use.AFTER_VALIDATION  # no task of ours goes on with a caller's credential
         if use is not Use.AFTER_VALIDATION:
             return Found(stored=stored, is_hit=True, refreshes=use is Use.STALE_WHILE_REVALIDATE)
@@ -140,10 +142,13 @@ class Cache:
         return tuple(validators.conditions(stored.fields))
 
     def received(self, status: int, fields: Pairs, asked_at: float) -> Received:
-        """A head that came just now, to a request sent at ``asked_at`` (monotonic)."""
-        return Received(
-            status=status, fields=fields, asked=asked_at, now=self._clock.now(), wall=self._clock.wall()
-        )
+        """A head that came just now, to a request sent at ``asked_at`` (monotonic); one that does not tell when it was
+        made is dated by its coming (RFC 9110 §6.6.1).
+        """
+        wall = self._clock.wall()
+        if not first(fields, b"date"):
+            fields = [*fields, (b"date", httpdate.written(wall))]
+        return Received(status=status, fields=fields, asked=asked_at, now=self._clock.now(), wall=wall)
 
     def heard(self, asked: Asked, found: Found, received: Received) -> Verdict:
         """What the head of an answer means for this request, and for what is kept."""
@@ -264,13 +269,14 @@ class Cache:
             self.store.remove(asked.key, stored)
 
     def _invalidate(self, key: Key, fields: Pairs) -> None:
-        """RFC 9111 §4.4: the URL itself, and those of the same origin that the answer points to."""
-        self.purge_url(key.url)
-        for name in (b"location", b"content-location"):
-            value = first(fields, name)
-            if value:
-                target = urljoin(key.url, value.decode("latin-1"))
-                if _origin(target) == _origin(key.url):
+        """RFC 9111 §4.4: the URL itself, and those of the same origin that the answer points to; what passed
+        through has an URL for its caller and one at its service.
+        """
+        pointed = [first(fields, name).decode("latin-1") for name in (b"location", b"content-location")]
+        for url in filter(None, (key.url, key.beyond)):
+            self.purge_url(url)
+            for target in (_joined(url, each) for each in pointed if each):
+                if _is_same_origin(target, url):
                     self.purge_url(target)
 
 
@@ -289,12 +295,21 @@ def _is_news(status: int) -> bool:
     return status in (404, 410) or (200 <= status < 400 and status not in (206, 304))
 
 
-def _origin(url: str) -> tuple[str, str]:
+def _joined(url: str, reference: str) -> str:
     try:
-        parts = urlsplit(url)
+        return urljoin(url, reference)
     except ValueError:
-        return "", ""
-    return parts.scheme, parts.netloc.lower()
+        return ""
+
+
+def _is_same_origin(target: str, url: str) -> bool:
+    """Whether both are of one origin; of a route's URL, which has no scheme, only the host is known."""
+    try:
+        one, other = urlsplit(target), urlsplit(url)
+    except ValueError:
+        return False
+    is_same_host = bool(one.netloc) and one.netloc.lower() == other.netloc.lower()
+    return is_same_host and (not other.scheme or one.scheme == other.scheme)
 
 
 def _sized(status: int, fields: list[Pair], body: bytes) -> Whole:

@@ -14,6 +14,7 @@ from functools import partial
 from random import Random
 
 from bff.clock import Clock
+from bff.sdk.attempt import Attempt
 from bff.sdk.call import SendOptions
 from bff.sdk.failures import NoHealthyEndpoint, ServiceError, ServiceOverloaded
 from bff.sdk.invocation import TIMER_ERROR, CallRecord
@@ -28,6 +29,9 @@ from bff.services.policies import Policies
 from bff.services.response import ServiceResponse
 from bff.services.retry import Condition, Failed
 from bff.trace import new_span_id
+
+_SPAN = slice(36, 52)
+"""Where the parent id stands in a ``traceparent`` that we wrote."""
 
 TOO_SHORT = 0.05
 """Seconds. A call that was given less and got no answer says nothing about its endpoint."""
@@ -183,6 +187,7 @@ class CalmWire:
         now, breaker = self._clock.now(), member.breaker
         epoch = breaker.enter(now)
         member.active += 1
+        span = headers.get("traceparent", "")[_SPAN]
         try:
             sent = {**headers, self._timeout_header: str(self._milliseconds(record, now))}
             sending = member.wire.exchange(method, path, sent, options, record)
@@ -196,20 +201,46 @@ class CalmWire:
             else:
                 breaker.leave(epoch)
             record.flag(error.flag)
+            self._tried(record, member, span, now, error=error.code)
             raise
         except asyncio.CancelledError:
             self._note_cancelled(member, epoch, record, now)
+            self._tried(record, member, span, now, error="cancelled")
             raise
         except BaseException:
             breaker.leave(epoch)
             raise
         finally:
+            record.span_id = span
             self._endpoints.left(member)
+        if record.tries is not None or response.status_code >= 429 or self._hedging is not None:
+            self._tried(record, member, span, now, status=response.status_code)
         if response.status_code >= 429 or not breaker.is_spotless:
             self._note(member, epoch, retry.failed_status(response.status_code), now)
             if response.status_code == 429:
                 record.flag("RL")
         return response
+
+    def _tried(
+        self,
+        record: CallRecord,
+        member: Member,
+        span: str,
+        began: float,
+        *,
+        status: int | None = None,
+        error: str | None = None,
+    ) -> None:
+        record.tried(
+            Attempt(
+                started=began,
+                ended=self._clock.now(),
+                endpoint=member.name,
+                span_id=span,
+                status=status,
+                error=error,
+            )
+        )
 
     def _milliseconds(self, record: CallRecord, now: float) -> int:
         per_try = self._policies.retry.per_try_timeout
@@ -281,6 +312,7 @@ class CalmWire:
             repeatable=asked.is_repeatable,
             remaining=asked.record.until - now - TIMER_ERROR,
             random=self._random,
+            expected=0.0 if self._hedging is None else self._hedging.usual(now),
         )
         if wait is None or not self.budget.withdraw(now):
             asked.record.flag("URX")

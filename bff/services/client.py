@@ -21,6 +21,7 @@ from bff.services.faultheader import asked_by
 from bff.services.following import Following, Surroundings
 from bff.services.paths import climbs
 from bff.services.selection import EVERYTHING, Selection
+from bff.services.stored import space_of
 
 if TYPE_CHECKING:
     import httpx
@@ -71,11 +72,13 @@ class ServiceClient:
         self._max_answer = max_answer
         self._timeout = config.timeout
         self._own = {key.lower(): value.get_secret_value() for key, value in config.headers.items()}
+        self.own_names = frozenset(name.encode() for name in self._own)
         self.request_rules = rules_of(config.request_headers)
         self.response_rules = rules_of(config.response_headers)
         self._cache = cache
         self._around = surroundings or Surroundings()
         self._selection = selection
+        self.space = space_of(name, self._own, selection.subset)
         self._following: Following | None = None
         self._wire: Wire | None = None
         self._sharing: Sharing | None = None
@@ -143,8 +146,7 @@ class ServiceClient:
         if not _OF_THE_MESSAGE.isdisjoint(caller):
             names = ", ".join(sorted(_OF_THE_MESSAGE & caller.keys()))
             raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-        if self._around.heeds_fault_header:
-            record.fault = asked_by(invocation, self.name)  # what its caller wants to go wrong, in dev
+        record.fault = self.fault_asked(invocation)
         write = partial(forward.fields, invocation, caller, self._own)
         sharing = self._sharing
         if sharing is None:
@@ -218,7 +220,7 @@ class ServiceClient:
                 own=self._own,
                 cache=self._cache,
                 clock=self._clock,
-                subset=self._selection.subset,
+                space=self.space,
             )
         ways = ways_of(
             self.name,
@@ -258,6 +260,10 @@ class ServiceClient:
     def own_headers(self) -> Mapping[str, str]:
         """What is sent with every request, by lower-case name; often credentials."""
         return self._own
+
+    def fault_asked(self, invocation: Invocation) -> str:
+        """What its caller wants to go wrong, in dev."""
+        return asked_by(invocation, self.name) if self._around.heeds_fault_header else ""
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""

@@ -26,7 +26,7 @@ _STATED_TTL_FOR = frozenset({200, 203, 204, 300, 301, 308})
 """What a lifetime stated in routes.yaml is for. A 404 or a failure is kept only if it says so itself (nginx's
 ``proxy_cache_valid`` without a status is for 200, 301 and 302)."""
 
-_ERRORS = frozenset({500, 502, 503, 504})
+ERRORS = frozenset({500, 502, 503, 504})
 """RFC 5861 §4."""
 
 
@@ -226,7 +226,7 @@ def may_replace_failure(lifetime: Lifetime, asked: Directives, status: int | Non
     """Whether it may be served instead of this failure, None being no answer at all (RFC 5861 §4). A request
     may allow it too.
     """
-    if status is not None and status not in _ERRORS:
+    if status is not None and status not in ERRORS:
         return False
     said = lifetime.directives
     if said.no_cache or asked.no_cache or asked.no_store:

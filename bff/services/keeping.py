@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from hashlib import sha256
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
@@ -30,25 +29,14 @@ _IDENTITY = frozenset({"traceparent", "x-request-id", "x-forwarded-for"})
 _NOWHERE = ((b"content-length", b"0"),)
 
 
-def _space(name: str, config: ServiceConfig, subset: str = "") -> str:
-    """Where its answers are kept: apart for each set of headers that routes.yaml sends, since a service may tell
-    by them whose data it gives, and a reload may change them; and for each subset, which may have the same URL.
-    """
-    name = f"{name} {subset}" if subset else name
-    sent = sorted((key.lower(), value.get_secret_value()) for key, value in config.headers.items())
-    if not sent:
-        return f"service {name}"
-    return f"service {name} {sha256(repr(sent).encode()).hexdigest()}"
-
-
 class Keeping:
     """Of one service with a ``cache`` section. Mutable state: ``_refreshing``, one task for each key."""
 
     def __init__(
-        self, name: str, policy: Policy, *, timeout: float, cache: Cache, clock: Clock, space: str = ""
+        self, name: str, policy: Policy, *, timeout: float, cache: Cache, clock: Clock, space: str
     ) -> None:
         self._name = name
-        self._space = space or f"service {name}"
+        self._space = space
         self._policy = policy
         self._timeout = timeout
         self._cache = cache
@@ -57,12 +45,12 @@ class Keeping:
 
     @classmethod
     def of(
-        cls, name: str, config: ServiceConfig, *, cache: Cache | None, clock: Clock, subset: str = ""
+        cls, name: str, config: ServiceConfig, *, cache: Cache | None, clock: Clock, space: str
     ) -> Keeping | None:
         """What routes.yaml wants for this service."""
         if config.cache is None or cache is None:
             return None
-        policy, space = policy_of(config.cache), _space(name, config, subset)
+        policy = policy_of(config.cache)
         return cls(name, policy, timeout=config.timeout, cache=cache, clock=clock, space=space)
 
     def from_store(self, question: Question, record: CallRecord) -> ServiceResponse | None:

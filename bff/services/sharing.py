@@ -46,14 +46,14 @@ class Sharing:
         own: Mapping[str, str],
         cache: Cache | None,
         clock: Clock,
-        subset: str = "",
+        space: str,
     ) -> None:
         self._name = name
         self._timeout = config.timeout
         self._coalesces = config.coalesce
         self._own = own
         self._clock = clock
-        self._keeping = Keeping.of(name, config, cache=cache, clock=clock, subset=subset)
+        self._keeping = Keeping.of(name, config, cache=cache, clock=clock, space=space)
         self._flights: Flights[Landed] = Flights()
         self._unshared: dict[Hashable, None] = {}
         self.question = partial(Question, config.url.rstrip("/"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -47,12 +48,21 @@ _NOISE = HOP_BY_HOP_FIELDS | {
 """Fields of a connection, of a way, of caching: no answer is made of them."""
 
 
+def space_of(service: str, sent: Mapping[str, str], subset: str = "") -> str:
+    """Where a service's answers are kept: apart for each set of headers that routes.yaml sends, since a service may
+    tell by them whose data it gives, and a reload may change them; and for each subset, which may have the same URL.
+    """
+    name = f"service {service} {subset}" if subset else f"service {service}"
+    return f"{name} {sha256(repr(sorted(sent.items())).encode()).hexdigest()}" if sent else name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """What must be the same for two requests to share an answer, besides the fields its ``Vary`` names.
 
     ``space`` tells routes from services; ``url`` is absolute, or begins with ``//`` where the scheme is not
-    known; ``revision`` is a digest; ``caller`` are fields that were derived from a caller's and sent.
+    known; ``revision`` is a digest; ``caller`` are fields that were derived from a caller's and sent. What passed
+    through is known by the URL ``beyond`` too, the one at its service.
     """
 
     space: str
@@ -61,6 +71,7 @@ class Key:
     lane: str = ""
     subject: str = ANONYMOUS
     caller: tuple[tuple[str, str], ...] = ()
+    beyond: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -71,10 +82,11 @@ class Key:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The URLs it can be purged by: with the host, and for a route without."""
+        """The URLs it can be purged by: with the host, for a route without, and the one at its service."""
         if not self.url.startswith("//"):
             return (self.url,)
-        return self.url, "/" + self.url[2:].partition("/")[2]
+        path = "/" + self.url[2:].partition("/")[2]
+        return (self.url, path, self.beyond) if self.beyond else (self.url, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bff.config import ServiceConfig
 from bff.config.service import SubsetConfig
-from bff.sdk.asked import Facts, conditions_of, fields_of, meets
+from bff.sdk.asked import Facts, conditions_of, fields_of, meeting
 from bff.sdk.call import SendOptions
 from bff.sdk.invocation import Invocation
 from bff.sdk.spread import PERCENT, Spread
@@ -45,12 +45,13 @@ class Subsets:
             for subset, each in reversed(list(config.subsets.items()))
             for lane in (*each.lanes, subset)
         }
-        self._rules = [
+        rules = [
             (conditions_of(rule), subsets[subset])
             for subset, each in config.subsets.items()
             for rule in each.match
         ]
-        self._wanted = fields_of(condition for conditions, _ in self._rules for condition in conditions)
+        self._rules = [(meeting(conditions), place) for conditions, place in rules]
+        self._wanted = fields_of(condition for conditions, _ in rules for condition in conditions)
         weighted = [(each.weight, subsets[subset]) for subset, each in config.subsets.items() if each.weight]
         self._bounds = [reached * PERCENT for reached in accumulate(weight for weight, _ in weighted)]
         labelled = tuple(each.labels for each in config.subsets.values() if each.labels)
@@ -64,8 +65,8 @@ class Subsets:
             return place
         if self._rules:
             facts = Facts(invocation, self._wanted)
-            for conditions, place in self._rules:
-                if meets(facts, conditions):
+            for is_met, place in self._rules:
+                if is_met(facts):
                     return place
         if not self._bounds:
             return self._places[0]

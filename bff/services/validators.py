@@ -16,7 +16,7 @@ CONDITIONS = frozenset(
 )
 """Fields of a request that make it conditional."""
 
-_NOT_UPDATED = HOP_BY_HOP_FIELDS | {b"content-length", b"content-encoding", b"content-range", b"age"}
+_NOT_UPDATED = HOP_BY_HOP_FIELDS | {b"content-length", b"content-encoding", b"content-range"}
 """What a 304 does not change: the body stays as it was decoded and measured (RFC 9111 §3.2)."""
 
 NOT_MODIFIED_FIELDS = frozenset(
@@ -100,11 +100,13 @@ def is_meant(confirmation: Pairs, kept: Pairs) -> bool:
 
 
 def updated(kept: Iterable[Pair], confirmation: Pairs) -> list[Pair]:
-    """The kept fields, each replaced by what the confirmation says of it (RFC 9111 §3.2)."""
+    """The kept fields, each replaced by what the confirmation says of it (RFC 9111 §3.2). An old ``Age`` goes in any
+    case: age is counted from the last validation (§4.2.3).
+    """
     nominated = frozenset(members(joined(confirmation, b"connection") or b""))
     news = without(confirmation, _NOT_UPDATED | nominated)
     names = frozenset(name for name, _ in news)
-    return [*without(kept, names), *news]
+    return [*without(kept, names | {b"age"}), *news]
 
 
 def not_modified_fields(fields: Iterable[Pair]) -> list[Pair]:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bff.admin.desk import House
+from bff.admin.desk import House, Logging
 from bff.admin.keys import Key, hashed, local_key
 from bff.admin.keys import Who as Who
 from bff.admin.office import Office
@@ -36,9 +36,12 @@ from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.threads import Threads
 from bff.signals import AdminWrite, Signals
+from bff.telemetry.recorder import Recorder
+from bff.telemetry.verbosity import Said, Verbosity
 from tests.conftest import write
 
 LOCAL = "bff_local-token-of-the-tests"
+USUAL = Said(level="info")
 READER = "reader-token-of-the-tests-that-is-long"
 
 
@@ -195,6 +198,7 @@ async def admin_office(
     describe: Any = None,
     database: Database | None = None,
     hosts: tuple[str, ...] = (),
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[Asking]:
     """An office as app opens it, with what a test wants otherwise."""
     clock = clock or SystemClock()
@@ -218,7 +222,9 @@ async def admin_office(
         purge=purge,
         is_ready=is_ready,
         metrics=None,
+        logging=Logging(wanted=Verbosity(USUAL), usual=lambda: USUAL),
         clock=clock,
+        recorder=recorder,
     )
     office = Office(house, host=host, keys=lambda: fixed, signals=signals, hosts=lambda: hosts)
     asking = Asking(office, store, heard, folder)
@@ -256,7 +262,7 @@ def free_admin() -> Callable[[Path], subprocess.CompletedProcess[str]]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
 

@@ -36,7 +36,7 @@ def ask(running: Running, path: str, host: str | None, method: str = "GET") -> H
 
 
 def samples(running: Running) -> dict[str, list[tuple[dict[str, str], float]]]:
-    answer = httpx.get(f"{running.admin}/metrics", trust_env=False)
+    answer = httpx.get(f"{running.admin}/metrics", trust_env=False, timeout=60)
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     found: dict[str, list[tuple[dict[str, str], float]]] = {}
     for family in text_string_to_metric_families(answer.text):
@@ -121,7 +121,7 @@ def test_a_websocket_handshake_is_just_a_request(running: Running) -> None:
 def test_functions_are_listed_as_they_are(running: Running) -> None:
     """Name, revision, state and warm-up by phase; cold until somebody calls."""
     running.get("/hello/you")
-    functions = httpx.get(f"{running.admin}/v1/functions", trust_env=False).json()
+    functions = httpx.get(f"{running.admin}/v1/functions", trust_env=False, timeout=60).json()
     listed = {each["name"]: each for each in functions}
     assert listed["hello"]["revision"] == "hello-00001"
     assert listed["hello"]["state"] == "idle"

@@ -32,7 +32,7 @@ class Admin:
     ) -> httpx.Response:
         whole = {"authorization": f"Bearer {self.token}"} | dict(headers or {})
         url = f"{self.running.admin}{path}"
-        return httpx.request(method, url, headers=whole, trust_env=False, timeout=20, **options)
+        return httpx.request(method, url, headers=whole, trust_env=False, timeout=60, **options)
 
     def raw(self, method: str, path: str, fields: str, body: bytes = b"") -> Heard:
         with Wire(self.running.admin) as wire:
@@ -90,7 +90,7 @@ def test_without_a_token_nothing_is_written_and_it_is_told(admin: Admin) -> None
     """A line for each; the store remembers only those who have a token."""
     before = admin("GET", PATH).json()
     since = admin.running.lines_so_far
-    bare = httpx.put(f"{admin.running.admin}{PATH}", json=before, trust_env=False)
+    bare = httpx.put(f"{admin.running.admin}{PATH}", json=before, trust_env=False, timeout=60)
     assert bare.status_code == 401
     line = admin.running.log("admin write", since=since, status=401)  # an earlier one may still be on its way
     assert (line["status"], line["who"], line["what"], line["level"]) == (401, "", "putTraffic", "warning")
@@ -141,7 +141,7 @@ def test_it_describes_itself(admin: Admin) -> None:
     document = admin("GET", "/openapi.json").json()
     assert document["openapi"] == "3.1.0"
     missing = admin("GET", "/v1/functions/hello/revisions/hello-00009")
-    page = httpx.get(f"{admin.running.admin}{missing.json()['type']}", trust_env=False)
+    page = httpx.get(f"{admin.running.admin}{missing.json()['type']}", trust_env=False, timeout=60)
     assert (page.status_code, page.text.startswith("There is no such revision")) == (200, True)
 
 
@@ -171,16 +171,22 @@ def test_a_public_address_is_not_listened_on_without_tokens(
     running = gateway(folder, "serve", "--admin", "0.0.0.0:0", env=env)
     url = running.admin.replace("0.0.0.0", "127.0.0.1")
     for path in ("/metrics", "/v1/functions", "/openapi.json"):
-        assert httpx.get(f"{url}{path}", trust_env=False).status_code == 401
+        assert httpx.get(f"{url}{path}", trust_env=False, timeout=60).status_code == 401
         with_token = {"authorization": f"Bearer {TOKEN}"}
-        assert httpx.get(f"{url}{path}", headers=with_token, trust_env=False).status_code == 200
-    assert httpx.get(f"{url}/health/readiness", trust_env=False).status_code == 200
-    refused = httpx.post(f"{url}/v1/functions/hello/promote", json={}, headers=with_token, trust_env=False)
+        assert httpx.get(f"{url}{path}", headers=with_token, trust_env=False, timeout=60).status_code == 200
+    assert httpx.get(f"{url}/health/readiness", trust_env=False, timeout=60).status_code == 200
+    refused = httpx.post(
+        f"{url}/v1/functions/hello/promote", json={}, headers=with_token, trust_env=False, timeout=60
+    )
     assert refused.status_code == 403
     assert TOKEN not in running.output
     # Tokens of routes.yaml are live configuration: one that is taken out is dead at once.
     save(folder / "routes.yaml", f"{ROUTES}admin: {{tokens: {{ci: {{token: '${{CI}}', scopes: write}}}}}}\n")
-    eventually(lambda: httpx.get(f"{url}/metrics", headers=with_token, trust_env=False).status_code == 401)
+    eventually(
+        lambda: (
+            httpx.get(f"{url}/metrics", headers=with_token, trust_env=False, timeout=60).status_code == 401
+        )
+    )
 
 
 def test_a_state_folder_that_cannot_be_written_is_told_and_all_else_works(

@@ -34,7 +34,7 @@ def test_many_who_start_at_once_agree_on_one(tmp_path: Path) -> None:
     for each in threads:
         each.start()
     for each in threads:
-        each.join(10)
+        each.join(60)
     assert len(found) == 8
     assert set(found) == {read(tmp_path)}
 

@@ -47,7 +47,7 @@ class Shell:
                 input=stdin,
                 capture_output=True,
                 encoding="utf-8",
-                timeout=30,
+                timeout=60,
                 check=False,
             )
         )

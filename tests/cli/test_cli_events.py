@@ -36,7 +36,7 @@ class Operator:
     def __init__(self, shell: Shell, admin: str, folder: Path) -> None:
         self._shell = shell
         self._admin = admin
-        self._client = httpx.Client(base_url=admin, timeout=20.0, trust_env=False)
+        self._client = httpx.Client(base_url=admin, timeout=60, trust_env=False)
         self.folder = folder
 
     def __call__(self, *args: str) -> Ran:

@@ -61,7 +61,7 @@ class Operator:
         assert "10" in first
 
         def ended() -> tuple[int, str]:
-            rest, _ = watcher.communicate(timeout=30)
+            rest, _ = watcher.communicate(timeout=60)
             return watcher.returncode, first + rest
 
         return ended

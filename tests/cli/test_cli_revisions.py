@@ -277,7 +277,7 @@ def test_two_deploys_at_once_are_two_revisions(operator: Operator) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert sorted(each.out for each in ran) == ["hello-00002\n", "hello-00003\n"]
     latest = operator("versions", "hello", "--json").json[0]
     assert (latest["name"], latest["percent"]) == ("hello-00003", 100)

@@ -59,6 +59,7 @@ from bff.config.headerrules import HeaderRulesConfig
 from bff.config.headers import SecurityHeadersConfig
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.config.pipeline import PipelineConfig, StepConfig
+from bff.config.recorder import RecorderConfig
 from bff.config.registration import RegistrationConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.schedule import ScheduleConfig
@@ -79,6 +80,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "limits.policies.NAME": LimitConfig,
     "security_headers": SecurityHeadersConfig,
     "telemetry": TelemetryConfig,
+    "telemetry.recorder": RecorderConfig,
     "admin": AdminConfig,
     "admin.tokens.NAME": AdminTokenConfig,
     "revisions": RetentionConfig,

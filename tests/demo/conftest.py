@@ -34,7 +34,7 @@ def _lines(process: subprocess.Popen[bytes], *, patience: float) -> list[str]:
         while not heard.endswith(b"ready\n"):
             assert selector.select(until - time.monotonic()), f"not ready after {patience} s: {heard!r}"
             chunk = os.read(process.stdout.fileno(), 4096)
-            assert chunk, f"the services ended with {process.wait(5)}: {heard!r}"
+            assert chunk, f"the services ended with {process.wait(60)}: {heard!r}"
             heard += chunk
     return heard.decode().splitlines()
 
@@ -60,7 +60,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def _client(demo: Demo, name: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=demo.urls[name], timeout=10, trust_env=False) as client:
+    with httpx.Client(base_url=demo.urls[name], timeout=60, trust_env=False) as client:
         yield client
 
 

@@ -52,11 +52,11 @@ def test_the_line_it_prints_works_and_an_interrupt_leaves_nothing(tmp_path: Path
                     break
             else:
                 raise AssertionError("".join(heard))
-            page = httpx.get(found[1], trust_env=False, timeout=10)
+            page = httpx.get(found[1], trust_env=False, timeout=60)
             assert (page.status_code, page.headers["bff-complete"]) == (200, "true"), page.text
             os.killpg(process.pid, signal.SIGINT)
             rest = process.stdout.read()  # ends when the last of them is gone
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
             assert "Traceback" not in rest
         finally:
             giving_up.cancel()

@@ -32,7 +32,7 @@ from typing import Protocol
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 45.0
+PATIENCE = 60.0
 _FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -291,7 +291,7 @@ CURL = textwrap.dedent(
             data[name] = value
     method = asked.X or ("POST" if asked.d is not None or asked.F else "GET")
     answer = httpx.request(method, asked.url, headers=headers, content=asked.d, data=data or None,
-                           files=files or None, trust_env=False, timeout=10)
+                           files=files or None, trust_env=False, timeout=60)
     if asked.i:
         print(f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}")
         for name, value in answer.headers.multi_items():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from bff.errors import BacklogFull
 from bff.events.engine import StoreEngine
+from bff.events.queues import Reach
 from bff.events.records import Accepted, Claimed, Sought, State, Wanted
+from bff.sdk.eventfailures import BacklogFull
+from bff.sdk.gcra import Rate
 from bff.testing import ManualClock
 from tests.events.conftest import Open, in_memory, incoming, settled, wanted
 
@@ -233,3 +236,111 @@ async def test_in_memory_it_lives_by_the_clock_it_is_given() -> None:
     assert (await engine.take(wanted(), looks_first=True)).next_in == 86_400.0
     await clock.leap(86_400.0)
     assert [each.attempt for each in await take(engine)] == [2]
+
+
+async def test_a_process_takes_what_is_in_its_queues(open_engine: Open) -> None:
+    """What is in others' stays, however long it waits."""
+    engine = open_engine()
+    await engine.enqueue([incoming(1, "mail", "resize", "page")], backlog=PLENTY)
+    images = replace(wanted("images"), reach=Reach(only=("resize",)))
+    rest = replace(wanted("rest"), reach=Reach(never=("resize", "mail")))
+    nothing = replace(wanted("none"), reach=Reach(only=()))
+    assert await take(engine, nothing) == ()
+    assert [each.function for each in await take(engine, rest)] == ["page"]
+    assert [each.function for each in await take(engine, images)] == ["resize"]
+    assert (await engine.take(images, looks_first=True)).next_in != 0.0
+
+
+async def test_a_rate_is_counted_over_all_processes(open_engine: Open) -> None:
+    """Two at once, and the next when its time has come; another trigger does not wait for it."""
+    engine, other = open_engine(), open_engine()
+    await engine.enqueue([incoming(n, "mail") for n in range(5)], backlog=PLENTY)
+    rates = {"mail": Rate(interval=1000.0, burst=2)}
+    asked = replace(wanted(), rates=rates)
+    assert len(await take(engine, asked)) == 2
+    assert await take(other, replace(asked, holder="b")) == ()
+    seen = await other.take(asked, looks_first=True)
+    assert seen.next_in == pytest.approx(60.0, abs=30.0), "the lease's end comes first"
+    await engine.enqueue([incoming(9, "log")], backlog=PLENTY)
+    assert [each.trigger for each in await take(other, asked)] == ["log"]
+
+
+async def test_in_memory_a_rate_opens_by_the_clock() -> None:
+    clock = ManualClock()
+    engine = in_memory(clock)
+    await engine.enqueue([incoming(n, "mail") for n in range(3)], backlog=PLENTY)
+    asked = replace(wanted(lease=1e6), rates={"mail": Rate(interval=10.0, burst=1)})
+    for _ in range(2):
+        taken = await engine.take(asked, looks_first=False)
+        assert (len(taken.claimed), taken.next_in) == (1, 10.0)
+        await clock.leap(10.0)
+    assert len(await take(engine, asked)) == 1
+
+
+async def test_what_runs_here_is_not_taken_again_when_the_clock_is_set(open_engine: Open) -> None:
+    """Its lease looks as if it had ended; another process may take it, this one knows better."""
+    engine = open_engine()
+    await engine.enqueue([incoming(1, "mail")], backlog=PLENTY)
+    (claimed,) = await take(engine, wanted(lease=0.0))
+    assert await take(engine, replace(wanted(), running=(claimed.key,))) == ()
+    assert len(await take(engine, wanted("b"))) == 1
+
+
+async def test_attempts_that_nobody_ended_are_counted(open_engine: Open) -> None:
+    """Since it was redriven: perhaps it is what ends its gateways."""
+    engine = open_engine()
+    await engine.enqueue([incoming(1, "mail")], backlog=PLENTY)
+    lost = [(await take(engine, wanted(lease=0.0)))[0].lost for _ in range(3)]
+    assert lost == [0, 1, 2]
+    (claimed,) = await take(engine, wanted())
+    await engine.settle(settled(claimed, State.DEAD))
+    await engine.redrive(Sought(before="k0001"))
+    assert [each.lost for each in await take(engine)] == [0]
+
+
+@pytest.mark.parametrize("at", [3600.0, 2.0])
+async def test_a_clock_that_is_set_back_keeps_nothing_waiting(at: float) -> None:
+    """What waits does so for as long as it was meant to, and the lease of who died ends when it would have. A
+    correction of a second changes nothing.
+    """
+    clock = ManualClock()
+    engine = in_memory(clock)
+    await engine.enqueue([incoming(1, "mail"), incoming(2, "log"), incoming(3, "page")], backlog=PLENTY)
+    mail, *_ = await take(engine, wanted(free=2))
+    await engine.settle(settled(mail, State.WAITING, delay=100.0))
+    clock._wall -= at
+    assert await engine.set_back(60.0)
+    assert not await engine.set_back(60.0)
+    taken = await engine.take(wanted(), looks_first=False)
+    assert ([each.trigger for each in taken.claimed], taken.next_in) == (["page"], 60.0)
+    await clock.leap(60.0)
+    assert {each.trigger for each in await take(engine)} == {"log", "page"}
+    await clock.leap(40.0)
+    assert [each.trigger for each in await take(engine)] == ["mail"]
+    clock._wall -= 0.5
+    assert not await engine.set_back(60.0)
+
+
+async def test_what_is_written_rings_where_there_is_something_to_do() -> None:
+    """Events with deliveries, what a part of a run leads to, and what begins anew; nothing that others cannot take."""
+    from bff.revisions.store.bell import Silent
+
+    class Counting(Silent):
+        rung = 0
+
+        def ring(self) -> None:
+            self.rung += 1
+
+    bell = Counting()
+    engine = StoreEngine(in_memory(ManualClock()).store, bell)
+    await engine.enqueue([incoming(1)], backlog=PLENTY)
+    assert bell.rung == 0
+    await engine.enqueue([incoming(2, "mail")], backlog=PLENTY)
+    assert bell.rung == 1
+    (claimed,) = await take(engine)
+    await engine.settle(settled(claimed, State.DEAD))
+    assert bell.rung == 1
+    await engine.redrive(Sought(before="k0002"))
+    (claimed,) = await take(engine)
+    await engine.settle(settled(claimed, published=(incoming(3, "log"),)))
+    assert bell.rung == 3

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from bff.events.takeover import gone, is_running
+from bff.events.takeover import former, gone, is_running
 
 OWN = "box/10/aa"
 
@@ -27,3 +27,10 @@ def test_processes_are_asked_for_by_their_id() -> None:
     assert is_running(os.getpid())
     assert is_running(1)
     assert not is_running(ended.pid)
+
+
+def test_who_had_our_name_before_is_gone_wherever_it_was() -> None:
+    """A name is one process's at a time."""
+    holders = ["far/9/images", "far/9/other", OWN, "images", "box/7/aa"]
+    assert former(holders, "near/1/images") == ["far/9/images"]
+    assert former(holders, OWN) == ["box/7/aa"]

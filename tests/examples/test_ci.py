@@ -110,7 +110,7 @@ def site(gateway: GatewayFactory, write_project: Callable[..., Path]) -> Iterato
     is_over = threading.Event()
 
     def visit() -> None:
-        with httpx.Client(base_url=running.public, trust_env=False, timeout=10) as client:
+        with httpx.Client(base_url=running.public, trust_env=False, timeout=60) as client:
             while not is_over.wait(0.005):
                 client.get("/home")
 
@@ -120,7 +120,7 @@ def site(gateway: GatewayFactory, write_project: Callable[..., Path]) -> Iterato
     yield running
     is_over.set()
     for each in visitors:
-        each.join(15)
+        each.join(60)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def runner(site: Running, tmp_path: Path) -> Runner:
 
 
 def traffic(site: Running) -> Mapping[str, Any]:
-    found = httpx.get(f"{site.admin}/v1/functions/home/traffic", trust_env=False).json()
+    found = httpx.get(f"{site.admin}/v1/functions/home/traffic", trust_env=False, timeout=60).json()
     return {
         each.get("revisionName") or found["latest"]: each["percent"]
         for each in found["traffic"]
@@ -163,7 +163,7 @@ def test_a_good_revision_is_watched_to_its_end(
     assert pipeline(runner), runner.said
     assert traffic(site) == {"home-00002": 100}, runner.said
     assert site.get("/home").text == "good"
-    newest = httpx.get(f"{site.admin}/v1/functions/home/revisions", trust_env=False).json()[0]
+    newest = httpx.get(f"{site.admin}/v1/functions/home/revisions", trust_env=False, timeout=60).json()[0]
     assert (newest["note"], newest["author"], newest["tags"]) == ("c0ffee", "ci", ["candidate"])
     assert not any("rollback" in line and not line.startswith("if") for line, _ in runner.ran[:-1])
 
@@ -191,7 +191,7 @@ def test_a_job_that_is_cancelled_takes_its_revision_back(
     save(site.folder / "functions/home.py", GOOD)
     assert not pipeline(runner, leaves_out="Watch"), runner.said
     assert traffic(site) == {"home-00001": 100}, runner.said
-    history = httpx.get(f"{site.admin}/v1/functions/home/history", trust_env=False).json()
+    history = httpx.get(f"{site.admin}/v1/functions/home/history", trust_env=False, timeout=60).json()
     assert (history[0]["what"], history[0]["who"], history[0]["why"]) == ("rollback", "ci", "c0ffee failed")
 
 

@@ -15,6 +15,7 @@ async def handle(ctx: Context, kind: str = "three", tag: str = "events") -> Asyn
         return
     try:
         if kind == "silent":
+            (notes / f"{tag}.began").touch()
             await _told(notes / tag)
         if kind == "late":
             raise TimeoutError("its own")

@@ -36,7 +36,7 @@ def demo(tmp_path: Path) -> Iterator[dict[str, str]]:
             yield addresses
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 def test_a_page_from_three_real_services_survives_the_loss_of_one(
@@ -50,7 +50,7 @@ def test_a_page_from_three_real_services_survives_the_loss_of_one(
     shutil.copy(ROOT / "routes.yaml", project)
     assert os.environ["AIRPORTS_URL"] == demo["AIRPORTS_URL"]
     served = gateway(project, "serve")
-    with httpx.Client(base_url=served.public, timeout=10) as caller:
+    with httpx.Client(base_url=served.public, timeout=60) as caller:
         page = caller.get("/api/arrival/NL/AMS")
         assert page.json()["airport"]["city"] == "Amsterdam"
         assert len(page.json()["holidays"]) == 3

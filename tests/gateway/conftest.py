@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import GatewayFactory, Running
 from tests.gateway import upstream
-from tests.gateway.upstream import Passing
+from tests.gateway.byhand import ByHand, gateway_by_hand
+from tests.gateway.upstream import Passing, PassingByHand
 
 SAMPLES = Path(__file__).parent.parent / "functions"
 
@@ -19,20 +20,22 @@ ROUTES = """\
 gateway:
   max_body: 64KiB
   max_head: 16KiB
-  head_timeout: {head_timeout}
-  drain_timeout: 2s
+  head_timeout: 60s
+  drain_timeout: {drain}
 {gateway}
 auth:
   friends: {{api_keys: {{keys: {{ali: {{digest: "sha256:{digest}"}}}}}}}}
+defaults: {{timeout: 60s, warm_up_timeout: 60s}}
 functions:
   patient: {{env: {{NOTES: "{notes}"}}}}
   patient_cancelled: {{env: {{NOTES: "{notes}"}}, cancel_on_disconnect: true}}
-  stream: {{env: {{NOTES: "{notes}"}}, stream_idle_timeout: 5s}}
+  stream: {{env: {{NOTES: "{notes}"}}, stream_idle_timeout: 60s}}
   events: {{env: {{NOTES: "{notes}"}}, stream_heartbeat: 100ms}}
   events_short: {{env: {{NOTES: "{notes}"}}, stream_timeout: 300ms}}
   page: {{env: {{NOTES: "{notes}"}}}}
   talk: {{env: {{NOTES: "{notes}"}}, websocket: {{max_message: 128KiB}}}}
-  talk_small: {{env: {{NOTES: "{notes}"}}, websocket: {{max_message: 16KiB, max_frame: 8KiB, ping: 300ms}}}}
+  talk_small: {{env: {{NOTES: "{notes}"}}, websocket: {{max_message: 16KiB, max_frame: 8KiB}}}}
+  talk_pinged: {{env: {{NOTES: "{notes}"}}, websocket: {{ping: 300ms}}}}
   talk_idle: {{env: {{NOTES: "{notes}"}}, stream_idle_timeout: 200ms}}
   talk_short: {{env: {{NOTES: "{notes}"}}, stream_timeout: 200ms}}
   talk_two: {{env: {{NOTES: "{notes}"}}, concurrency: 2}}
@@ -55,7 +58,7 @@ routes:
 - {{path: /stream/hurried, function: stream, timeout: 300ms}}
 - {{path: /stream/sync, function: stream_sync}}
 - {{path: /events, function: events}}
-- {{path: /events/hurried, function: events, timeout: 200ms}}
+- {{path: /events/hurried, function: events, timeout: 300ms}}
 - {{path: /events/short, function: events_short}}
 - {{path: /page, function: page}}
 - {{path: /page/errors, function: page, errors: true}}
@@ -65,14 +68,17 @@ routes:
 - {{path: /talk/hurried, function: talk, timeout: 300ms}}
 - {{path: /talk/guarded, function: talk, auth: friends}}
 - {{path: /talk/small, function: talk_small}}
+- {{path: /talk/pinged, function: talk_pinged}}
 - {{path: /talk/idle, function: talk_idle}}
 - {{path: /talk/short, function: talk_short}}
-- {{path: /talk/two, function: talk_two, timeout: 1s}}
+- {{path: /talk/two, function: talk_two}}
+- {{path: /talk/two/hurried, function: talk_two, timeout: 300ms}}
 - {{path: /fails, function: fails}}
 - {{path: /fails/sync, function: fails_sync}}
 - {{path: /typed, function: typed}}
 - {{path: "/site/{{rest:path}}", methods: [GET, POST], function: site}}
-- {{path: "/bare/{{rest:path}}", methods: [GET, POST], function: bare, timeout: 300ms}}
+- {{path: "/bare/{{rest:path}}", methods: [GET, POST], function: bare}}
+- {{path: /bare/sleeps, function: bare, timeout: 300ms}}
 - {{path: /broken/syntax, function: broken_syntax}}
 - {{path: /broken/import, function: broken_import}}
 - {{path: /broken/body, function: broken_body}}
@@ -103,8 +109,11 @@ class Served(Running):
 ServeSamples = Callable[..., Served]
 
 
-def lay_out(folder: Path, section: str = "", head_timeout: str = "300ms") -> Path:
-    """A project folder with every sample; ``section`` is more of its gateway section, indented by two."""
+def lay_out(folder: Path, section: str = "", drain: str = "2s") -> Path:
+    """A project folder with every sample; ``section`` is more of its gateway section, indented by two.
+
+    No limit here is short but where running into it is the story: a machine may stall for seconds, anywhere.
+    """
     functions = folder / "functions"
     functions.mkdir(parents=True)
     (folder / "notes").mkdir()
@@ -113,7 +122,7 @@ def lay_out(folder: Path, section: str = "", head_timeout: str = "300ms") -> Pat
     (folder / "routes.yaml").write_text(
         ROUTES.format(
             gateway=section,
-            head_timeout=head_timeout,
+            drain=drain,
             notes=folder / "notes",
             digest=sha256(b"sesame").hexdigest(),
         )
@@ -122,9 +131,9 @@ def lay_out(folder: Path, section: str = "", head_timeout: str = "300ms") -> Pat
 
 
 def _served(
-    start: GatewayFactory, folder: Path, mode: str, section: str, env: Mapping[str, str], head_timeout: str = "300ms"
+    start: GatewayFactory, folder: Path, mode: str, section: str, env: Mapping[str, str], drain: str = "2s"
 ) -> Served:
-    running = start(lay_out(folder, section, head_timeout), mode, env=env)
+    running = start(lay_out(folder, section, drain), mode, env=env)
     running.__class__ = Served
     running.notes = folder / "notes"
     return running
@@ -146,9 +155,9 @@ def samples(gateway: GatewayFactory, tmp_path: Path) -> ServeSamples:
     """The same for one test."""
 
     def serve(
-        mode: str = "serve", *, section: str = "", env: Mapping[str, str] | None = None, head_timeout: str = "300ms"
+        mode: str = "serve", *, section: str = "", env: Mapping[str, str] | None = None, drain: str = "2s"
     ) -> Served:
-        return _served(gateway, tmp_path / "samples", mode, section, env or {}, head_timeout)
+        return _served(gateway, tmp_path / "samples", mode, section, env or {}, drain)
 
     return serve
 
@@ -157,6 +166,28 @@ def samples(gateway: GatewayFactory, tmp_path: Path) -> ServeSamples:
 def served(module_samples: ServeSamples) -> Served:
     """``bff serve`` with the samples, shared by a module's tests."""
     return module_samples("serve")
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
+    """The samples behind a gateway whose time stands still unless it is moved. Heads and bodies have 300 ms."""
+    folder = lay_out(tmp_path_factory.mktemp("project") / "samples", "  body_timeout: 300ms\n")
+    routes = folder / "routes.yaml"
+    routes.write_text(routes.read_text().replace("head_timeout: 60s", "head_timeout: 300ms"))
+    with gateway_by_hand(folder) as gateway:
+        gateway.notes = folder / "notes"
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def passing_by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PassingByHand]:
+    """The routes of ``passing`` behind a gateway whose time stands still unless it is moved."""
+    service = upstream.Upstream()
+    folder = upstream.lay_out(tmp_path_factory.mktemp("project") / "passing", service)
+    with gateway_by_hand(folder, PassingByHand) as gateway:
+        gateway.upstream = service
+        yield gateway
+    service.close()
 
 
 @pytest.fixture(scope="module")

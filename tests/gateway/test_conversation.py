@@ -195,7 +195,7 @@ def test_a_caller_who_is_gone_without_a_word_is_noticed(served: Served) -> None:
     """It answers no ping; the handler hears 1006."""
     with served.wire() as wire:
         wire.say(
-            "GET /talk/small?tag=silent-end HTTP/1.1\r\nhost: bff\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            "GET /talk/pinged?tag=silent-end HTTP/1.1\r\nhost: bff\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         assert b" 101 " in wire.hear_until(b"\r\n\r\n")
@@ -255,14 +255,14 @@ def test_an_application_speaks_too(served: Served) -> None:
 def test_two_sockets_at_most_where_the_function_says_so(served: Served) -> None:
     """They count as calls that are inside."""
     with talking(served, "/talk/two?tag=first"), talking(served, "/talk/two?tag=second"):
-        assert refused(served, "/talk/two?tag=third").status_code == 504
+        assert refused(served, "/talk/two/hurried?tag=third").status_code == 504
     with talking(served, "/talk/two?tag=fourth") as talk:
         talk.send("hi")
         assert talk.recv(20) == "1: hi"
 
 
 def test_the_gateway_says_goodbye_when_it_ends(samples: ServeSamples) -> None:
-    served = samples("serve")
+    served = samples("serve", drain="60s")
     with talking(served, "/talk?tag=bye") as talk:
         eventually((served.notes / "bye.open").exists)
         served.process.send_signal(signal.SIGTERM)

@@ -9,7 +9,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from bff.gateway import problems
 from tests.conftest import Running, eventually, save
+from tests.gateway.byhand import gateway_by_hand
 from tests.gateway.conftest import Served, ServeSamples, lay_out
 
 SECRET = "secret detail 4711"
@@ -42,17 +44,9 @@ def test_every_problem_has_a_page(served: Served) -> None:
 
 
 def test_every_kind_of_problem_has_a_page(served: Served) -> None:
-    from bff.errors import BffError
-    from bff.sdk import failures  # its kinds count too
-
-    def kinds(root: type[BffError]) -> list[type[BffError]]:
-        return [root, *(kind for child in root.__subclasses__() for kind in kinds(child))]
-
-    assert issubclass(failures.Problem, BffError)
-    ours = {kind.code for kind in kinds(BffError) if kind.__module__.startswith("bff.")}
-    assert len(ours) > 15
-    for code in ours:
-        assert served.get(f"/problems/{code}").status_code == 200, code
+    """Those of the door among them."""
+    for code in problems.of_calls():
+        assert served.get(f"/problems/{code}").text.startswith(problems.of_calls()[code].title), code
 
 
 RAISES = ["raises", "group", "cancelled", "timeout", "stop iteration", "exit", "interrupt"]
@@ -179,13 +173,16 @@ def test_the_remedy_is_told_where_there_is_one(served: Served) -> None:
     served.wait_for(lambda line: "pip install a_package_nobody_has" in line, since=since)
 
 
-def test_a_function_whose_file_is_gone(samples: ServeSamples) -> None:
-    """Deleted before its first call: a 500 for the caller, the missing file's name for the operator."""
-    running = samples()
-    (running.folder / "functions" / "greet.py").unlink()
-    problem(running.get("/greet/you"), 500, "function-not-loaded")
-    running.wait_for(lambda line: "functions/greet.py" in line)
-    assert running.get("/hello").status_code == 200
+def test_a_function_whose_file_is_gone(tmp_path: Path) -> None:
+    """Deleted before anybody read it, as ``bff serve`` soon does: a 500 for the caller, the missing file's name for
+    the operator.
+    """
+    with gateway_by_hand(lay_out(tmp_path / "samples")) as gateway:
+        (gateway.folder / "functions" / "greet.py").unlink()
+        problem(gateway.get("/greet/you"), 500, "function-not-loaded")
+        gateway.advance(1)  # lines wait a moment for company
+        eventually(lambda: "functions/greet.py" in gateway.output)
+        assert gateway.get("/hello").status_code == 200
 
 
 def test_a_warm_function_does_not_need_its_file(samples: ServeSamples) -> None:

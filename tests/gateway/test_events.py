@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 
-import httpx
 import pytest
 
+from bff.gateway.streaming import GRACE
 from tests.conftest import eventually
+from tests.gateway.byhand import ByHand
 from tests.gateway.conftest import Served, ServeSamples
 
 
@@ -43,14 +44,17 @@ def test_silence_is_filled_with_comments_and_ended_by_the_next_event(served: Ser
     assert (served.notes / "beats.closed").exists()
 
 
-def test_the_head_does_not_wait_for_the_first_event(served: Served) -> None:
+def test_the_head_does_not_wait_for_the_first_event(by_hand: ByHand) -> None:
     """``EventSource`` fires ``open``; the route's deadline is over by then, and means the beginning only."""
-    with served.client.stream("GET", "/events/hurried?kind=silent&tag=silent") as answer:
-        assert answer.status_code == 200
-        lines = answer.iter_lines()
-        assert next(lines) == ":"
-        served.let_go("silent")
-        assert any(line == "id: 3" for line in lines)
+    with by_hand.wire() as wire:
+        wire.say("GET /events/hurried?kind=silent&tag=silent HTTP/1.1\r\nhost: bff\r\n\r\n")
+        eventually((by_hand.notes / "silent.began").exists)
+        by_hand.advance(GRACE)
+        assert wire.hear_answer(head_only=True).status == 200
+        by_hand.advance(1)  # five times its deadline
+        wire.hear_until(b":\n")
+        (by_hand.notes / "silent").touch()
+        wire.hear_until(b"id: 3\n")
 
 
 def test_what_fails_before_the_first_event_is_a_problem(served: Served) -> None:
@@ -106,7 +110,7 @@ def test_objects_are_lines_or_events_as_the_caller_likes(
 
 def test_shutdown_ends_them_in_peace_and_does_not_wait(samples: ServeSamples) -> None:
     """The body is whole, so that the browser comes back at once; drain_timeout is for those who come to an end."""
-    served = samples("serve")
+    served = samples("serve", drain="60s")
     with served.client.stream("GET", "/events?kind=waits&tag=drained") as answer:
         lines = answer.iter_lines()
         assert any(line == "id: 3" for line in lines)
@@ -117,9 +121,11 @@ def test_shutdown_ends_them_in_peace_and_does_not_wait(samples: ServeSamples) ->
     assert (served.notes / "drained.closed").exists()
 
 
-def test_the_stream_ends_in_peace_when_its_time_is_over(served: Served) -> None:
-    try:
-        answer = served.get("/events/short?kind=waits&tag=short")
-    except httpx.RemoteProtocolError:
-        pytest.fail("it was cut")
-    assert answer.text.count("id: ") == 3
+def test_the_stream_ends_in_peace_when_its_time_is_over(by_hand: ByHand) -> None:
+    """After its third event and half a dozen heartbeats; the body is whole."""
+    with by_hand.wire() as wire:
+        wire.say("GET /events/short?kind=waits&tag=short HTTP/1.1\r\nhost: bff\r\n\r\n")
+        assert wire.hear_answer(head_only=True).status == 200
+        wire.hear_until(b"id: 3\n")
+        by_hand.advance(0.31)
+        assert b"last" not in wire.hear_until(b"\r\n0\r\n\r\n")

@@ -16,7 +16,8 @@ def test_others_are_loaded_while_one_import_hangs(tmp_path: Path, gateway: Calla
         tmp_path,
         {
             "routes.yaml": """
-                defaults: {warm_up_timeout: 300ms, timeout: 3s}
+                defaults: {warm_up_timeout: 60s, timeout: 60s}
+                functions: {hang: {warm_up_timeout: 300ms}}
                 routes:
                   - {path: /hang, function: hang}
                   - {path: /ok, function: ok}

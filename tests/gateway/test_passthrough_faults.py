@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from tests.gateway.test_passthrough_streams import gone
-from tests.gateway.upstream import Passing
+from tests.gateway.upstream import Passing, PassingByHand
 
 # --- time and fault -------------------------------------------------------------------------------------------
 
@@ -24,16 +22,17 @@ def test_a_service_that_does_not_answer_in_time_is_504(passing: Passing) -> None
     )
 
 
-def test_a_slow_upload_is_not_the_services_delay(passing: Passing) -> None:
-    """Its time begins when the last piece of the body has gone."""
-    with passing.wire() as caller:
+def test_a_slow_upload_is_not_the_services_delay(passing_by_hand: PassingByHand) -> None:
+    """Its time, 500 ms, begins when the last piece of the body has gone."""
+    with passing_by_hand.wire() as caller:
         caller.say("POST /hurried/x HTTP/1.1\r\nhost: bff\r\ncontent-length: 4\r\n\r\n")
-        with passing.upstream.accept() as service:
+        with passing_by_hand.upstream.accept() as service:
             service.hear_request()
             for letter in "abcd":
-                time.sleep(0.15)  # a real caller's pace, longer in all than the service's 500 ms
+                passing_by_hand.advance(0.25)
                 caller.say(letter)
                 assert service.hear_bytes(1) == letter.encode()
+            passing_by_hand.advance(0.45)
             service.answer(b"ok")
             assert caller.hear_answer().body == b"ok"
 
@@ -120,3 +119,22 @@ def test_pipelined_requests_pass_in_order(passing: Passing) -> None:
                 assert service.hear_request().line == f"GET /{number} HTTP/1.1"
                 service.answer(str(number).encode())
                 assert caller.hear_answer().body == str(number).encode()
+
+
+def test_a_service_that_wants_fewer_requests_is_told_apart(passing: Passing) -> None:
+    """429 is an answer, passed on as it is; the log has Envoy's flag for it."""
+    since = passing.lines_so_far
+    _, answer = passing.exchange(
+        "GET /c/limited HTTP/1.1\r\nhost: bff\r\n\r\n", status="429 Too Many Requests"
+    )
+    assert answer.status == 429
+    assert passing.log(status=429, flags="RL", since=since)["services"][0]["status"] == 429
+
+
+def test_a_service_is_told_how_long_it_is_waited_for(passing: Passing) -> None:
+    """The milliseconds that are left of its time; what a caller nobody trusts says of them stays here."""
+    claimed = "x-envoy-expected-rq-timeout-ms: 99999\r\n"
+    request, _ = passing.exchange(f"GET /c/timed HTTP/1.1\r\nhost: bff\r\n{claimed}\r\n")
+    told = request.get("x-envoy-expected-rq-timeout-ms")
+    assert told is not None
+    assert 1 <= int(told) < 99999

@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
+from bff.gateway.passthrough import EXPECTATION
+from bff.gateway.timed import LINGER
 from tests.conftest import ANSWERS_WITHIN, Wire
-from tests.gateway.upstream import End, Passing
+from tests.gateway.upstream import End, Passing, PassingByHand
 
 MEGABYTE = 2**20
 LARGE = 64 * MEGABYTE
@@ -256,24 +258,25 @@ def test_a_service_that_dies_in_the_upload_is_a_bad_gateway(passing: Passing) ->
 # --- answers that come early ----------------------------------------------------------------------------------
 
 
-def test_an_answer_may_come_before_the_upload_is_done(passing: Passing) -> None:
+def test_an_answer_may_come_before_the_upload_is_done(passing_by_hand: PassingByHand) -> None:
     """413 from a service reaches a caller who is still sending; the rest of the upload goes nowhere."""
-    with passing.wire() as caller:
+    with passing_by_hand.wire() as caller:
         caller.say(f"POST /big/x HTTP/1.1\r\nhost: bff\r\ncontent-length: {LARGE}\r\n\r\n").say(BLOCK)
-        with passing.upstream.accept() as service:
+        with passing_by_hand.upstream.accept() as service:
             service.hear_request()
             service.answer(b"too much", "413 Content Too Large")
             answer = caller.hear_answer()
             assert (answer.status, answer.body) == (413, b"too much")
             assert gone(service)
+        passing_by_hand.advance(LINGER)
         assert gone(caller)
 
 
-def test_after_an_early_answer_the_connection_is_of_use_again(passing: Passing) -> None:
+def test_after_an_early_answer_the_connection_is_of_use_again(passing_by_hand: PassingByHand) -> None:
     """If the rest of the body is short: it is let pass, and the next request is the next one."""
-    with passing.wire() as caller:
+    with passing_by_hand.wire() as caller:
         caller.say("POST /c/x HTTP/1.1\r\nhost: bff\r\ncontent-length: 6\r\n\r\nabc")
-        with passing.upstream.accept() as service:
+        with passing_by_hand.upstream.accept() as service:
             service.hear_request()
             service.answer(b"no", "403 Forbidden")
             assert caller.hear_answer().status == 403
@@ -307,16 +310,17 @@ def test_a_body_that_grows_too_large_is_cut(passing: Passing) -> None:
 EXPECTING = "POST /c/x HTTP/1.1\r\nhost: bff\r\ncontent-length: 3\r\nexpect: 100-continue\r\n\r\n"
 
 
-def test_the_service_decides_whether_a_body_is_sent(passing: Passing) -> None:
+def test_the_service_decides_whether_a_body_is_sent(passing_by_hand: PassingByHand) -> None:
     """RFC 9110 §10.1.1: the expectation goes on, and 100 comes back when the service says so, once."""
-    with passing.wire() as caller:
+    with passing_by_hand.wire() as caller:
         caller.say(EXPECTING)
-        with passing.upstream.accept() as service:
+        with passing_by_hand.upstream.accept() as service:
             assert service.hear_request().get("expect") == "100-continue"
-            caller.socket.settimeout(0.1)
+            passing_by_hand.advance(EXPECTATION - 0.1)
+            caller.socket.settimeout(0.01)
             with pytest.raises(TimeoutError):
                 caller.hear_bytes(1)
-            caller.socket.settimeout(5)
+            caller.socket.settimeout(ANSWERS_WITHIN)
             service.say("HTTP/1.1 100 Continue\r\n\r\n")
             assert caller.hear_answer(head_only=True).status == 100
             caller.say("abc")
@@ -338,12 +342,13 @@ def test_a_service_that_refuses_never_gets_the_body(passing: Passing) -> None:
         assert gone(caller)
 
 
-def test_a_service_that_says_nothing_gets_the_body_after_a_while(passing: Passing) -> None:
+def test_a_service_that_says_nothing_gets_the_body_after_a_while(passing_by_hand: PassingByHand) -> None:
     """Servers that know no expectations wait for the body, as callers would for ever."""
-    with passing.wire() as caller:
+    with passing_by_hand.wire() as caller:
         caller.say(EXPECTING)
-        with passing.upstream.accept() as service:
+        with passing_by_hand.upstream.accept() as service:
             service.hear_request()
+            passing_by_hand.advance(EXPECTATION)
             assert caller.hear_answer(head_only=True).status == 100
             caller.say("abc")
             assert service.hear_bytes(3) == b"abc"

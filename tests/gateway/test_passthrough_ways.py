@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,10 @@ import pytest
 from bff.testing import StubServices, client
 from tests.conftest import GatewayFactory, Running, save
 from tests.gateway import upstream
+from tests.gateway.byhand import gateway_by_hand
 from tests.gateway.test_passthrough_streams import gone
 from tests.gateway.test_passthrough_websocket import OFFER, TEXT, agree, frame, hear_frame
-from tests.gateway.upstream import Passing, Upstream
+from tests.gateway.upstream import Passing, PassingByHand, Upstream
 
 GET = "GET /c/x HTTP/1.1\r\nhost: bff\r\n"
 STREAM = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"
@@ -132,23 +132,22 @@ def test_endpoints_share_what_passes_and_the_dead_one_is_left_alone(
     assert running.log(event="endpoint ejected", since=since)["endpoint"] == f"127.0.0.1:{dead}"
 
 
-def test_a_service_that_fails_is_left_alone_for_a_while(
-    gateway: GatewayFactory, tmp_path: Path, service: Upstream
-) -> None:
+def test_a_service_that_fails_is_left_alone_for_a_while(tmp_path: Path, service: Upstream) -> None:
     """Five bad answers and it hears nothing for a second, as from functions; then one request asks how it is."""
     folder = upstream.lay_out(tmp_path / "project", service)
     add_service(folder, f'{{url: "http://127.0.0.1:{service.port}"}}')
-    running = played(gateway(folder), service)
     get = "GET /pool/x HTTP/1.1\r\nhost: bff\r\n\r\n"
-    for _ in range(5):
-        assert running.exchange(get, status="503 No")[1].status == 503
-    with running.wire() as caller:
-        refused = caller.say(get).hear_answer()
-    assert (refused.status, refused.json()["code"]) == (503, "no-healthy-endpoint")
-    assert refused.headers["retry-after"] == "1"
-    time.sleep(1.1)  # the breaker's first second, on the gateway's own clock
-    assert running.exchange(get, body=b"back")[1].body == b"back"
-    assert running.exchange(get, body=b"well")[1].body == b"well"
+    with gateway_by_hand(folder, PassingByHand) as running:
+        running.upstream = service
+        for _ in range(5):
+            assert running.exchange(get, status="503 No")[1].status == 503
+        with running.wire() as caller:
+            refused = caller.say(get).hear_answer()
+        assert (refused.status, refused.json()["code"]) == (503, "no-healthy-endpoint")
+        assert refused.headers["retry-after"] == "1"
+        running.advance(1.1)
+        assert running.exchange(get, body=b"back")[1].body == b"back"
+        assert running.exchange(get, body=b"well")[1].body == b"well"
 
 
 def test_conversations_leave_the_connections_to_requests(
@@ -156,7 +155,7 @@ def test_conversations_leave_the_connections_to_requests(
 ) -> None:
     """A service with one connection talks with two callers, answers a third, and refuses another conversation."""
     folder = upstream.lay_out(tmp_path / "project", service)
-    limits = "max_connections: 1, max_pending: 0, max_websockets: 2"
+    limits = "max_connections: 1, max_pending: 0, max_websockets: 2, timeout: 60s"
     add_service(folder, f'{{url: "http://127.0.0.1:{service.port}", {limits}}}')
     running = played(gateway(folder), service)
     offer = OFFER.replace("/c/", "/pool/")
@@ -203,12 +202,24 @@ def test_a_reload_leaves_alone_what_passes_through(fresh: Passing) -> None:
                     fresh_end.answer(b"new")
                     assert another.hear_answer().body == b"new"
             moved.close()
-            for _ in range(3):
-                end.socket.settimeout(0.6)  # longer in all than the service's timeout, 1 s
-                with pytest.raises(TimeoutError):
-                    end.hear_bytes(1)
             end.say("0\r\n\r\n")
             assert caller.hear_until(b"0\r\n\r\n") == b"0\r\n\r\n"
+
+
+def test_a_stream_may_go_on_for_longer_than_its_service_may_think(passing_by_hand: PassingByHand) -> None:
+    """The service's timeout, 500 ms, is for the beginning of an answer."""
+    with passing_by_hand.wire() as caller:
+        caller.say(GET.replace("/c/", "/hurried/") + "\r\n")
+        with passing_by_hand.upstream.accept() as end:
+            end.hear_request()
+            end.say(STREAM)
+            caller.hear_until(b"abc\r\n")
+            for _ in range(5):
+                passing_by_hand.advance(0.28)  # its silence may last 300 ms
+                end.say("1\r\nx\r\n")
+                caller.hear_until(b"x\r\n")
+            end.say("0\r\n\r\n")
+            caller.hear_until(b"0\r\n\r\n")
 
 
 def test_shutdown_waits_for_streams_and_ends_conversations(fresh: Passing) -> None:
@@ -239,7 +250,9 @@ def test_stock_httpx_passes_the_same_bytes(
     """``transport: httpx``: same path, same framing, streamed; only WebSocket it cannot."""
     folder = upstream.lay_out(tmp_path / "project", service)
     routes = folder / "routes.yaml"
-    routes.write_text(routes.read_text().replace("timeout: 1s", "timeout: 1s, transport: httpx", 1))
+    routes.write_text(
+        routes.read_text().replace("timeout: 60s, stream", "timeout: 60s, transport: httpx, stream", 1)
+    )
     running = played(gateway(folder), service)
     heard, answer = running.exchange(
         "GET /c/a%2Fb//c?x=%41& HTTP/1.1\r\nhost: bff\r\naccept-encoding: gzip\r\n\r\n",

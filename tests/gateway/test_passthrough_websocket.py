@@ -6,13 +6,12 @@ import base64
 import hashlib
 import os
 import struct
-import time
 
 import pytest
 
 from tests.conftest import Wire
 from tests.gateway.test_passthrough_streams import LARGE, SLACK, gone, stuck_after
-from tests.gateway.upstream import End, Passing, Request
+from tests.gateway.upstream import End, Passing, PassingByHand, Request
 
 KEY = base64.b64encode(bytes(16)).decode()
 OFFER = (
@@ -198,17 +197,18 @@ def test_a_service_that_dies_ends_the_conversation(passing: Passing) -> None:
         assert caller.is_closed()
 
 
-def test_a_conversation_nobody_takes_part_in_is_ended(passing: Passing) -> None:
+def test_a_conversation_nobody_takes_part_in_is_ended(passing_by_hand: PassingByHand) -> None:
     """After stream_idle_timeout, 300 ms here; every word begins it anew."""
-    with passing.wire() as caller:
+    with passing_by_hand.wire() as caller:
         caller.say(OFFER.replace("/c/", "/hurried/"))
-        with passing.upstream.accept() as service:
+        with passing_by_hand.upstream.accept() as service:
             agree(service)
             caller.hear_answer(head_only=True)
             for _ in range(3):
-                time.sleep(0.2)  # real silence, shorter than what is allowed
+                passing_by_hand.advance(0.28)
                 service.say(frame(PING, b"", masked=False))
                 assert hear_frame(caller) == (PING, b"")
+            passing_by_hand.advance(0.7)
             assert gone(caller)
             assert gone(service)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import Heard, Wire, eventually
+from tests.gateway.byhand import ByHand
 from tests.gateway.conftest import Served, ServeSamples
 
 HALVES = {
@@ -20,17 +20,12 @@ HALVES = {
     "half a chunk": b"POST /item HTTP/1.1\r\nhost: bff\r\ncontent-type: application/json\r\n"
     b"transfer-encoding: chunked\r\n\r\n5\r\n{",
 }
-WITHIN = 20.0
-"""Seconds a loaded machine may take for what takes one."""
-
-
-@pytest.fixture(scope="module")
-def impatient(module_samples: ServeSamples) -> Served:
-    return module_samples("serve", section="  body_timeout: 300ms\n")
+LIMIT = 0.3
+"""Seconds that heads and bodies have, by the clock of ``by_hand``."""
 
 
 @contextlib.contextmanager
-def half_open(served: Served, said: bytes, count: int) -> Iterator[list[Wire]]:
+def half_open(served: Served | ByHand, said: bytes, count: int) -> Iterator[list[Wire]]:
     with contextlib.ExitStack() as wires:
         opened = [wires.enter_context(served.wire()) for _ in range(count)]
         for wire in opened:
@@ -38,46 +33,48 @@ def half_open(served: Served, said: bytes, count: int) -> Iterator[list[Wire]]:
         yield opened
 
 
-def test_two_hundred_half_sent_requests_change_nothing_for_others_and_are_gone(impatient: Served) -> None:
-    """Every kind of half at once; the others are answered meanwhile, and then there is room again."""
-    began = time.monotonic()
+def test_two_hundred_half_sent_requests_change_nothing_for_others_and_are_gone(by_hand: ByHand) -> None:
+    """Every kind of half at once; the others are answered meanwhile, and none is there once its time is over."""
     with contextlib.ExitStack() as stack:
         wires = [
             wire
             for said in HALVES.values()
-            for wire in stack.enter_context(half_open(impatient, said, 200 // len(HALVES) + 1))
+            for wire in stack.enter_context(half_open(by_hand, said, 200 // len(HALVES) + 1))
         ]
         assert len(wires) > 200
         for _ in range(20):
-            assert impatient.get("/hello").status_code == 200
+            assert by_hand.get("/hello").status_code == 200
+        by_hand.advance(2 * LIMIT)  # silence within a body is noticed within twice its time
         heard = [wire.hear_all() for wire in wires]
-    assert time.monotonic() - began < WITHIN
     statuses = {Heard.parse(said).status if said else None for said in heard}
     assert statuses == {None, 408}, "whoever had begun is told why"
-    assert impatient.get("/hello").status_code == 200
+    assert by_hand.get("/hello").status_code == 200
 
 
 @pytest.mark.parametrize("half", ["half a body", "half a chunk"])
-def test_a_body_that_stops_is_408_and_blames_the_caller(impatient: Served, half: str) -> None:
-    heard = Heard.parse(impatient.say(HALVES[half]))
+def test_a_body_that_stops_is_408_and_blames_the_caller(by_hand: ByHand, half: str) -> None:
+    with by_hand.wire() as wire:
+        wire.say(HALVES[half])
+        by_hand.advance(2 * LIMIT)
+        heard = Heard.parse(wire.hear_all())
     assert (heard.status, heard.json()["code"]) == (408, "body-timed-out")
     assert heard.headers["connection"] == "close"
 
 
-def test_a_body_that_goes_on_may_take_its_time(impatient: Served) -> None:
+def test_a_body_that_goes_on_may_take_its_time(by_hand: ByHand) -> None:
     """Each piece is another chance, up to the request's deadline."""
     body = b'{"name": "lamp"}'
-    with impatient.wire() as wire:
+    with by_hand.wire() as wire:
         wire.say(HALVES["half a body"].replace(b"20", b"%d" % len(body)).removesuffix(b"{"))
         for at in range(len(body)):
             wire.say(body[at : at + 1])
-            time.sleep(0.05)  # its slowness is the story
+            by_hand.advance(LIMIT * 0.9)
         assert wire.hear_answer().status == 200
 
 
 def test_connections_past_the_limit_are_told_so_and_room_comes_back(samples: ServeSamples) -> None:
     """The others are silent meanwhile, and may be: a limit that is about to end them would give their room back."""
-    served = samples(section="  max_connections: 8\n", head_timeout="60s")
+    served = samples(section="  max_connections: 8\n")
     with half_open(served, b"", 8):
         for _ in range(20):
             heard = Heard.parse(served.say(b""))

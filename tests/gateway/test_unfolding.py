@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.conftest import eventually
+from tests.gateway.byhand import ByHand
 from tests.gateway.conftest import Served
 
 NDJSON = {"accept": "application/x-ndjson"}
@@ -137,12 +138,19 @@ def test_a_failure_before_the_first_part_has_its_status(served: Served) -> None:
     eventually((served.notes / "refused.ended").exists)
 
 
-def test_the_deadline_is_for_the_whole_page(served: Served) -> None:
-    answer = served.get("/page/hurried?tag=never", headers=NDJSON)
-    page, end = folded(records_of(answer))
-    assert page == {"quick": {"shown": 1}, "maybe": 7, "title": "A PAGE"}
+def test_the_deadline_is_for_the_whole_page(by_hand: ByHand) -> None:
+    with by_hand.wire() as wire:
+        wire.say("GET /page/hurried?tag=never HTTP/1.1\r\nhost: bff\r\naccept: application/x-ndjson\r\n\r\n")
+        wire.hear_until(b"\r\n\r\n")
+        parts: set[str] = set()
+        while parts != {"quick", "maybe", "title"}:
+            wire.hear_until(b"{")
+            parts.add(json.loads(b"{" + wire.hear_until(b"}\n"))["part"])
+        by_hand.advance(0.31)
+        wire.hear_until(b"{")
+        end = json.loads(b"{" + wire.hear_until(b"}\n"))
     assert (end["complete"], end["problem"]["code"]) == (False, "deadline-exceeded")
-    eventually((served.notes / "never.ended").exists)
+    eventually((by_hand.notes / "never.ended").exists)
 
 
 def test_a_caller_who_leaves_cancels_what_still_runs(served: Served) -> None:

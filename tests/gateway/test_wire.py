@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import socket
 import threading
-import time
 
 import pytest
 
-from tests.conftest import Heard, eventually
+from bff.gateway.timed import LINGER
+from tests.conftest import ANSWERS_WITHIN, Heard, Wire, eventually
+from tests.gateway.byhand import ByHand
 from tests.gateway.conftest import Served
 
 GET = b"GET /hello HTTP/1.1\r\nhost: bff\r\n\r\n"
@@ -157,57 +158,66 @@ def _say_in_spite(served: Served, start: bytes, unit: bytes, count: int, tail: b
         return wire.hear_all()
 
 
-def test_a_head_that_dribbles_is_408_in_time(served: Served) -> None:
-    """However busily a caller sends a head that never ends, it holds a connection for head_timeout only."""
-    began = time.monotonic()
-    with served.wire() as wire:
+def is_waited_for(wire: Wire) -> bool:
+    """Whether nothing has come from the gateway, which has seen to everything by now."""
+    wire.socket.setblocking(False)
+    try:
+        wire.socket.recv(1)
+    except BlockingIOError:
+        return True
+    finally:
+        wire.socket.settimeout(ANSWERS_WITHIN)
+    return False
+
+
+def test_a_head_that_dribbles_is_408_in_time(by_hand: ByHand) -> None:
+    """However busily a caller sends a head that never ends, it holds a connection for head_timeout only: 300 ms here,
+    on a clock that the test moves.
+    """
+    with by_hand.wire() as wire:
         wire.say(b"GET /hello HTTP/1.1\r\nhost: bff\r\n")
-        wire.socket.settimeout(0.05)
-        said = b""
-        while not said and time.monotonic() - began < 5:
+        for _ in range(29):
+            by_hand.advance(0.01)
             wire.say(b"x: y\r\n")
-            try:
-                said = wire.socket.recv(65536)
-            except TimeoutError:
-                continue
-        wire.socket.settimeout(5)
-        wire.heard = said
+        by_hand.advance(0.005)
+        assert is_waited_for(wire)
+        by_hand.advance(0.01)
         answer = Heard.parse(wire.hear_all())
     assert is_problem(answer, 408, "head-timed-out")
-    assert 0.25 < time.monotonic() - began < 3
 
 
-def test_the_second_head_of_a_connection_has_the_same_time(served: Served) -> None:
-    with served.wire() as wire:
+def test_the_second_head_of_a_connection_has_the_same_time(by_hand: ByHand) -> None:
+    with by_hand.wire() as wire:
         wire.say(GET).hear_answer()
+        by_hand.advance(1)
         wire.say(b"GET /hello HTTP/1.1\r\nhost:")
+        by_hand.advance(0.29)
+        assert is_waited_for(wire)
+        by_hand.advance(0.02)
         assert wire.hear_answer().status == 408
         assert wire.is_closed()
 
 
 @pytest.mark.parametrize("said", [b"", b"\r\n", b"\r\n\r\n"])
-def test_a_silent_connection_is_closed(served: Served, said: bytes) -> None:
+def test_a_silent_connection_is_closed(by_hand: ByHand, said: bytes) -> None:
     """Who connects and says nothing is not waited for longer than for a head."""
-    began = time.monotonic()
-    with served.wire() as wire:
+    with by_hand.wire() as wire:
         wire.say(said)
+        by_hand.advance(0.29)
+        assert is_waited_for(wire)
+        by_hand.advance(0.02)
         assert wire.is_closed()
-    assert time.monotonic() - began < 3
 
 
-def test_idle_connections_are_closed_whatever_was_said_in_between(gateway, write_project) -> None:
-    """After keep_alive_timeout an idle connection goes, even one that sent an empty line to stay."""
-    folder = write_project(
-        {
-            "routes.yaml": "gateway: {keep_alive_timeout: 1s}\nroutes: [{path: /hello, function: hello}]\n",
-            "functions/hello.py": "async def handle() -> str:\n    return 'hi'\n",
-        }
-    )
-    running = gateway(folder)
-    with running.wire() as idle, running.wire() as crafty:
+def test_idle_connections_are_closed_whatever_was_said_in_between(by_hand: ByHand) -> None:
+    """After keep_alive_timeout, 75 s by default, an idle connection goes, even one that sent an empty line to stay."""
+    with by_hand.wire() as idle, by_hand.wire() as crafty:
         idle.say(GET).hear_answer()
         crafty.say(GET).hear_answer()
         crafty.say(b"\r\n")
+        by_hand.advance(74)
+        assert is_waited_for(idle)
+        by_hand.advance(2)
         assert idle.is_closed()
         assert crafty.is_closed()
 
@@ -305,6 +315,15 @@ def test_a_body_that_is_welcome_is_asked_for(served: Served) -> None:
         assert wire.say(b"abc").hear_answer().json() == {"size": 3}
 
 
+def test_what_is_expected_and_not_known_is_417(served: Served) -> None:
+    """With a page of its own that says what may be expected."""
+    head = b"POST /raw HTTP/1.1\r\nhost: bff\r\ncontent-length: 3\r\nexpect: the-moon\r\n\r\n"
+    with served.wire() as wire:
+        answer = wire.say(head + b"abc").hear_answer()
+        assert is_problem(answer, 417, "expectation-failed")
+        assert served.get(answer.json()["type"]).status_code == 200
+
+
 @pytest.mark.parametrize("route", ["/raw", "/anything", "/site/upload", "/nowhere", "/hello/posted"])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_hundred_megabytes_are_neither_kept_nor_read_to_the_end(
@@ -371,13 +390,16 @@ def test_trailers_are_let_pass_but_not_without_end(served: Served) -> None:
     assert served.rss() - before < 20 * MEGABYTE
 
 
-def test_an_answered_caller_whose_body_never_comes_is_not_kept(served: Served) -> None:
+def test_an_answered_caller_whose_body_never_comes_is_not_kept(by_hand: ByHand) -> None:
     """Once the answer is out, the rest of a body is waited for some seconds, however it dribbles."""
-    with served.wire() as wire:
+    with by_hand.wire() as wire:
         head = b"POST /bare/ok HTTP/1.1\r\nhost: bff\r\ncontent-length: 10\r\n\r\na"
         assert wire.say(head).hear_until(b"fine\r\n0\r\n\r\n")
+        by_hand.advance(LINGER - 0.1)
         wire.say(b"b")
-        wire.socket.settimeout(15)
+        by_hand.advance(0.05)
+        assert is_waited_for(wire)
+        by_hand.advance(0.1)
         assert wire.is_closed()
 
 

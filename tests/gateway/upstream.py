@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import ANSWERS_WITHIN, Heard, Running, Wire
+from tests.gateway.byhand import ByHand
 
 ROUTES = """\
 gateway:
@@ -17,13 +18,14 @@ gateway:
 services:
   ruled:
     url: "http://127.0.0.1:{port}"
-    keep_alive: 1s
+    keep_alive: 60s
+    timeout: 60s
     headers: {{x-own: s3cret}}
     request_headers: {{remove: [x-b], set: {{x-set: service}}}}
     response_headers: {{remove: [x-internal], set: {{server: hidden}}}}
   # They are broken by one test after the other, on purpose.
-  up: {{url: "http://127.0.0.1:{port}", timeout: 1s, stream_idle_timeout: 10s, keep_alive: 1s, {never}}}
-  below: {{url: "http://127.0.0.1:{port}/base/v1", headers: {{x-key: s3cret}}, {never}}}
+  up: {{url: "http://127.0.0.1:{port}", timeout: 60s, stream_idle_timeout: 60s, keep_alive: 60s, {never}}}
+  below: {{url: "http://127.0.0.1:{port}/base/v1", headers: {{x-key: s3cret}}, timeout: 60s, {never}}}
   hurried: {{url: "http://127.0.0.1:{port}", timeout: 500ms, stream_idle_timeout: 300ms, {never}}}
   nobody: {{url: "http://127.0.0.1:{closed}", {never}}}
 routes:
@@ -127,13 +129,30 @@ class Passing(Running):
         """What a service hears of a request, and what the caller hears of its answer. Neither has a body to
         speak of.
         """
-        with self.wire() as caller:
-            caller.say(request)
-            with self.upstream.accept() as service:
-                heard = service.hear_request()
-                service.answer(body, status, fields)
-                is_head = request[:4] in (b"HEAD", "HEAD")
-                return heard, caller.hear_answer(head_only=is_head)
+        return _exchanged(self, request, body, status, fields)
+
+
+class PassingByHand(ByHand):
+    """The same with a clock that the test moves."""
+
+    upstream: Upstream
+
+    def exchange(
+        self, request: bytes | str, *, body: bytes = b"", status: str = "200 OK", fields: str = ""
+    ) -> tuple[Request, Heard]:
+        return _exchanged(self, request, body, status, fields)
+
+
+def _exchanged(
+    gateway: Passing | PassingByHand, request: bytes | str, body: bytes, status: str, fields: str
+) -> tuple[Request, Heard]:
+    with gateway.wire() as caller:
+        caller.say(request)
+        with gateway.upstream.accept() as service:
+            heard = service.hear_request()
+            service.answer(body, status, fields)
+            is_head = request[:4] in (b"HEAD", "HEAD")
+            return heard, caller.hear_answer(head_only=is_head)
 
 
 def unused_port() -> int:

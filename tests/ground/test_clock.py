@@ -280,7 +280,7 @@ async def test_the_system_clock_is_the_real_time() -> None:
     cancelled.cancel()
     clock.call_at(clock.now() - 5, rung.set)
     began = clock.now()
-    await asyncio.wait_for(rung.wait(), 5)
+    await asyncio.wait_for(rung.wait(), 60)
     await clock.sleep(0.01)
     assert clock.now() - began >= 0.009
     with pytest.raises(TimeoutError), Expiry(clock, clock.now() + 0.01):
@@ -291,7 +291,7 @@ async def rung(clock: SystemClock, after: float = 0.0) -> None:
     """Return once every timer set so far for that many seconds from now has rung."""
     done = asyncio.Event()
     clock.call_at(clock.now() + after, done.set)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await done.wait()
 
 
@@ -370,18 +370,18 @@ def test_a_threads_cpu_can_be_asked_for_from_another() -> None:
     def work() -> None:
         cpu = cpu_of_this_thread()
         made.append(cpu)
-        may_compute.wait(5)
+        may_compute.wait(60)
         while cpu() < 0.02:
             pass
         has_computed.set()
-        may_end.wait(5)
+        may_end.wait(60)
 
     may_end = threading.Event()
     thread = threading.Thread(target=work)
     thread.start()
     try:
         may_compute.set()
-        assert has_computed.wait(5)
+        assert has_computed.wait(60)
         assert made[0]() >= 0.02
     finally:
         may_end.set()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROUTES = """\
-gateway: {drain_timeout: 5s}
+gateway: {drain_timeout: 10m}
 routes:
 - {path: /hello, function: hello}
 - {path: /slow, methods: [GET, POST], function: slow}

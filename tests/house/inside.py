@@ -104,7 +104,7 @@ async def inside(
             address = listeners._address(socket)
             house.keep_up()
             try:
-                async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=20) as client:
+                async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=60) as client:
                     yield Inside(house=house, address=address, client=client, folder=folder)
             finally:  # a test that fails must not hang at its end
                 server.should_exit = True

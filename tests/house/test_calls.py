@@ -61,7 +61,7 @@ def folder(write_project: Write) -> Path:
 
 async def ended(page: AsyncClient, asked: httpx.Response) -> dict[str, Any]:
     """How a call stands once it has ended."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             told = (await page.get(asked.headers["location"])).json()
             if told["state"] not in ("waiting", "running"):
@@ -115,7 +115,7 @@ async def test_a_call_is_followed_to_its_end_and_can_be_ended(
     async with client(folder) as page:
         asked = await page.post("/async-function/slow")
         where = asked.headers["location"]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await page.get(where)).json()["progress"] is None:
                 await asyncio.sleep(0.02)
         running = await page.get(where)
@@ -130,7 +130,7 @@ async def test_a_call_is_followed_to_its_end_and_can_be_ended(
         kinds = [line for line in heard.text.splitlines() if line.startswith("event:")]
         assert (kinds[-1], heard.headers["content-type"]) == ("event: end", "text/event-stream")
         assert '"note":"began"' in heard.text.replace(" ", "")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "slow has ended" not in capfd.readouterr().out:
                 await asyncio.sleep(0.02)
         assert (await page.get(f"{where}/result")).status_code == 404
@@ -162,7 +162,7 @@ async def test_answers_are_kept_within_their_limit_and_for_their_time(folder: Pa
         result = await page.get(f"{asked.headers['location']}/result")
         assert (len(result.content), result.headers["bff-cut"]) == (64, "true")
         await clock.leap(86_500)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await page.get(asked.headers["location"])).status_code != 404:
                 await asyncio.sleep(0.02)
 

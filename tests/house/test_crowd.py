@@ -65,5 +65,5 @@ def test_a_crowd_before_a_cold_function_with_one_process(tmp_path: Path, gateway
         answers = [caller.hear_answer() for caller in callers]
     (process,) = (tmp_path / "starts").read_text().split()
     assert Counter((answer.status, answer.body) for answer in answers) == {(200, process.encode()): CALLERS}
-    (told,) = httpx.get(f"{served.admin}/v1/functions", trust_env=False).json()
+    (told,) = httpx.get(f"{served.admin}/v1/functions", trust_env=False, timeout=60).json()
     assert (told["waiting"], told["in_flight"], told["instances"]) == (0, 0, 1)

@@ -104,6 +104,30 @@ async def test_what_was_taken_back_is_released_again_only_if_somebody_says_so(se
     assert await served.revision() == "home-00001"
 
 
+async def test_an_older_text_deployed_again_is_judged_like_any_other(served: Inside) -> None:
+    """`git revert` and a deploy: the older revision is the canary of the newer one, and is taken back if it fails."""
+    await served.deploy("home", says("three"))
+    await promote(served)
+    await served.deploy("home", FAILS, again=True)
+    assert await shares(served) == {"home-00002": 50, "home-00003": 50}
+    for _ in range(60):
+        await served.client.get("/home")
+    await served.house.releases.look()
+    assert await shares(served) == {"home-00003": 100}
+
+
+async def test_a_revert_in_the_middle_of_a_release_ends_it(served: Inside) -> None:
+    """What the canary is compared with is deployed again: that is what is wanted, and nothing is condemned."""
+    await served.deploy("home", says("three"))
+    assert await shares(served) == {"home-00003": 50, "home-00001": 50}
+    await served.deploy("home", says("one"))
+    assert await shares(served) == {"home-00001": 100}
+    assert not (await served.house.store.release("home")).goes_on
+    again = await served.deploy("home", says("three"))
+    assert (again.name, again.condemned) == ("home-00003", 0)
+    assert await shares(served) == {"home-00003": 50, "home-00001": 50}
+
+
 async def test_changed_settings_are_for_what_serves(served: Inside) -> None:
     """And not for the latest one, which was taken back: its code shall not come again under another name."""
     slower = CANARY.replace("home: {", "home: {timeout: 7s, ", 1)
@@ -111,7 +135,7 @@ async def test_changed_settings_are_for_what_serves(served: Inside) -> None:
     assert await served.house.reload()
     store = served.house.store
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (state := await store.traffic("home")).latest != "home-00003":
             await asyncio.sleep(0.02)
     assert state.shares() == {"home-00003": 50, "home-00001": 50}
@@ -145,7 +169,7 @@ async def test_going_back_waits_for_no_deploy(tmp_path: Path, monkeypatch: pytes
         try:
             await asyncio.to_thread(gate.began.wait, 20)
             assert served.house.invoker.functions["home"].lives.get("home-00001") is None
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await served.rollback("home")
                 assert (await served.client.get("/home")).text == "one"
             assert not slow.done()
@@ -169,7 +193,7 @@ async def test_the_first_revision_is_asked_like_any_other(tmp_path: Path) -> Non
         assert isinstance(failure, FunctionNotLoaded)
         assert "check() said no: not ready" in failure.why
         (tmp_path / "ready").touch()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await served.client.get("/home")).status_code != 200:  # it backs off for a moment
                 await asyncio.sleep(0.1)
             while not (await served.house.store.traffic("home")).is_approved:

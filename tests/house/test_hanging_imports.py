@@ -40,5 +40,7 @@ def refusal(served: Any) -> httpx.Response | None:
 
 
 def told(served: Any) -> dict[str, Any]:
-    listed: list[dict[str, Any]] = httpx.get(f"{served.admin}/v1/functions", trust_env=False).json()
+    listed: list[dict[str, Any]] = httpx.get(
+        f"{served.admin}/v1/functions", trust_env=False, timeout=60
+    ).json()
     return next(each for each in listed if each["name"] == "hung")

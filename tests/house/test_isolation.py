@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from tests.conftest import eventually, write
 FILES = {
     "routes.yaml": """
         functions:
-          work: {isolation: process, timeout: 3s, memory: 200MiB, scale: {idle: 1s, max: 2, target: 1, window: 6s}}
+          work: {isolation: process, timeout: 60s, memory: 200MiB, scale: {idle: 60s, max: 2, target: 1, window: 6s}}
         routes:
           - {path: /work, function: work}
+          - {path: /hurried, function: work, timeout: 1s}
           - {path: /other, function: other}
     """,
     "functions/work.py": """
@@ -44,7 +44,7 @@ def test_whatever_a_process_function_does_the_gateway_goes_on(
 ) -> None:
     """An infinite loop is 504 and really killed, a crash 502, too much memory 507; the next call is served."""
     served = gateway(write(tmp_path, FILES), "serve")
-    with httpx.Client(base_url=served.public, timeout=20, trust_env=False) as caller:
+    with httpx.Client(base_url=served.public, timeout=60, trust_env=False) as caller:
         first = caller.get("/work").json()["pid"]
         assert first != caller.get("/other").json()["pid"]
         assert caller.get("/work").json()["pid"] == first
@@ -54,9 +54,7 @@ def test_whatever_a_process_function_does_the_gateway_goes_on(
             assert caller.get("/other").status_code == 200
             assert eventually(lambda: caller.get("/work").status_code == 200), what
         pid = caller.get("/work").json()["pid"]
-        began = time.monotonic()
-        assert caller.get("/work", params={"do": "loop"}).status_code == 504
-        assert time.monotonic() - began < 8
+        assert caller.get("/hurried", params={"do": "loop"}).status_code == 504
         eventually(lambda: not is_running(pid))
         assert caller.get("/work").json()["pid"] != pid
 
@@ -64,13 +62,14 @@ def test_whatever_a_process_function_does_the_gateway_goes_on(
 def test_idle_processes_go_and_give_their_memory_back(tmp_path: Path, gateway: Callable[..., Any]) -> None:
     """After ``idle`` no process is left, `/v1/functions` says how many bytes came back, and the next call is
     served by a fresh one."""
-    served = gateway(write(tmp_path, FILES), "serve")
-    with httpx.Client(base_url=served.public, timeout=20, trust_env=False) as caller:
+    files = {**FILES, "routes.yaml": FILES["routes.yaml"].replace("idle: 60s", "idle: 1s")}
+    served = gateway(write(tmp_path, files), "serve")
+    with httpx.Client(base_url=served.public, timeout=60, trust_env=False) as caller:
         pid = caller.get("/work").json()["pid"]
-        eventually(lambda: not is_running(pid), within=20)
+        eventually(lambda: not is_running(pid))
 
         def work() -> Any:
-            listed = httpx.get(f"{served.admin}/v1/functions", trust_env=False).json()
+            listed = httpx.get(f"{served.admin}/v1/functions", trust_env=False, timeout=60).json()
             return next(each for each in listed if each["name"] == "work")
 
         told = eventually(lambda: work() if work()["state"] == "cold" and work()["evictions"] else None)

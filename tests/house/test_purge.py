@@ -14,7 +14,9 @@ WriteProject = Callable[[Mapping[str, str | bytes]], Path]
 
 def ask(running: Running, token: str, **what: str) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}"}
-    return httpx.post(f"{running.admin}/v1/cache/purge", json=what, headers=headers, trust_env=False)
+    return httpx.post(
+        f"{running.admin}/v1/cache/purge", json=what, headers=headers, trust_env=False, timeout=60
+    )
 
 
 def test_a_kept_page_is_purged_by_url_and_by_tag(

@@ -53,7 +53,7 @@ def test_a_caller_who_leaves_the_line_frees_its_place(
     served = gateway(write(tmp_path, files), "serve")
 
     def waiting() -> int:
-        listed = httpx.get(f"{served.admin}/v1/functions", trust_env=False).json()
+        listed = httpx.get(f"{served.admin}/v1/functions", trust_env=False, timeout=60).json()
         return int(next(each["waiting"] for each in listed if f"/{each['name']}" == path))
 
     request = f"{method} {path} HTTP/1.1\r\nhost: bff\r\ncontent-length: 0\r\n\r\n"
@@ -74,5 +74,5 @@ def test_a_caller_who_leaves_the_line_frees_its_place(
 
 
 def served_inside(served: Any, path: str) -> int:
-    listed = httpx.get(f"{served.admin}/v1/functions", trust_env=False).json()
+    listed = httpx.get(f"{served.admin}/v1/functions", trust_env=False, timeout=60).json()
     return int(next(each["in_flight"] for each in listed if f"/{each['name']}" == path))

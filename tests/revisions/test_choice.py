@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.traffic import Target, Traffic
 from bff.sdk.caller import NOBODY, Caller
-from bff.sdk.cohort import Side
+from bff.sdk.cohort import Cohort, Side
 from bff.sdk.invocation import Incoming, Invocation
 
 NOWHERE = Snapshot("home", Path(), {}, {}, frozenset(), frozenset(), "d", {})
@@ -31,8 +32,8 @@ TOKEN = "0123456789abcdef"
 LOCAL = {"addresses": ["127.0.0.0/8"]}
 
 
-def routing(shares: Mapping[str, int], **tags: str) -> Routing:
-    """``routing({"1": 90, "2": 10}, candidate="2")``: shares by number, tags."""
+def routing(shares: Mapping[str, int], released: str = "", **tags: str) -> Routing:
+    """``routing({"1": 90, "2": 10}, candidate="2")``: shares by number, tags; ``released`` is a release's canary."""
     by_number = {number: tag for tag, number in tags.items()}
     targets = tuple(
         Target(revision=f"home-{number}", percent=percent, tag=by_number.get(number, ""))
@@ -40,7 +41,8 @@ def routing(shares: Mapping[str, int], **tags: str) -> Routing:
     )
     revisions = {f"home-{number}": Revision(f"home-{number}", "home", NOWHERE, 0) for number in shares}
     latest = max(revisions, key=lambda name: int(name.rpartition("-")[2]))
-    return Routing(traffic=Traffic(targets), revisions=revisions, latest=latest)
+    canary = f"home-{released}" if released else ""
+    return Routing(traffic=Traffic(targets), revisions=revisions, latest=latest, canary=canary)
 
 
 def choosing(**traffic: Any) -> Choosing:
@@ -313,19 +315,26 @@ def test_two_functions_draw_different_users() -> None:
 RAMPS = st.lists(st.integers(0, 100), min_size=2, max_size=8).map(sorted)
 
 
-@given(RAMPS, st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=20))
+@given(
+    RAMPS,
+    st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=20),
+    st.sampled_from(["", "1", "2"]),
+)
 @hypothesis_settings(max_examples=100, deadline=None)
-def test_a_user_never_goes_back_while_a_newer_revision_grows(ramp: list[int], users: list[str]) -> None:
-    """Over any ramp, for any key."""
+def test_a_user_never_goes_back_while_a_newer_revision_grows(
+    ramp: list[int], users: list[str], released: str
+) -> None:
+    """Over any ramp, for any key; an older revision that is released again is a newer one to them."""
     made = choosing(sticky={"header": "u"})
+    old, new = ("2", "1") if released == "1" else ("1", "2")
     newest: set[str] = set()
     for percent in ramp:
-        chooser = compiled(made, routing({"1": 100 - percent, "2": percent}))
+        chooser = compiled(made, routing({old: 100 - percent, new: percent}, released))
         asked = {user: call() for user in users}
         for user, each in asked.items():
             assert each.incoming is not None
             each.incoming.scope["headers"] = [(b"u", user.encode("utf-8", "surrogatepass"))]
-        now = {user for user, each in asked.items() if chooser(each).revision == "home-2"}
+        now = {user for user, each in asked.items() if chooser(each).revision == f"home-{new}"}
         assert newest <= now
         newest = now
 
@@ -371,6 +380,17 @@ def test_every_step_from_one_to_a_hundred_only_adds_users() -> None:
 
 
 # Cohorts
+
+
+def test_an_older_revision_that_is_released_is_the_canary() -> None:
+    """It was deployed again: its calls are judged, and travel in its lane."""
+    numbers = iter([int((n + 0.5) * 2**32 / 100) for n in range(100)])
+    made = replace(choosing(lane="preview"), draw=lambda: next(numbers))
+    chooser = compiled(made, routing({"1": 20, "2": 80}, released="1"))
+    found = Counter((each.cohort, each.lane) for each in (chooser(call()) for _ in range(100)))
+    canary = Cohort("home", "home-1", 20, Side.CANARY, "home-1")
+    baseline = Cohort("home", "home-1", 20, Side.BASELINE, "home-2")
+    assert found == {(canary, "preview"): 20, (baseline, ""): 20, (None, ""): 60}
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,49 @@ def test_a_newer_revision_takes_over_a_running_release() -> None:
     assert planned.step != first.step
 
 
+RUNNING = Release(function="home", canary="home-00002", baseline="home-00001", steps=(10, 60, 100), since=1.0)
+
+
+def under_way(at: int) -> tuple[TrafficState, ReleaseState]:
+    release = replace(RUNNING, at=at)
+    state = ReleaseState(function="home", version=1, goes_on=True, state=release.as_json())
+    return replace(BEFORE, latest="home-00002", traffic=release.traffic(LATEST)), state
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_what_the_canary_is_compared_with_gets_everything_back(at: int) -> None:
+    """Reverted in the middle of a release, whatever its share: the release ends, and condemns nothing."""
+    before, running = under_way(at)
+    reverted = replace(NEW, name="home-00001", number=1, is_new=False)
+    planned = plan.after_deploy(before, reverted, running, DEPLOY, rules("canary"))
+    assert (shares(planned.traffic), planned.goes_on) == ("latest=100", False)
+    assert planned.release is not None
+    ended = from_json(planned.release)
+    assert (ended.canary, ended.baseline, ended.state) == ("home-00001", "home-00002", State.PROMOTED)
+    quiet = plan.after_deploy(before, reverted, running, Deploy(who="ann", no_traffic=True), rules("canary"))
+    assert quiet == Planned(traffic=before.traffic)
+
+
+@pytest.mark.parametrize("latest", ["home-00002", "home-00003"])
+def test_a_canary_deployed_again_goes_on_where_it_was(latest: str) -> None:
+    """And only from the beginning if somebody says so."""
+    before, running = under_way(1)
+    before, same = replace(before, latest=latest), replace(NEW, is_new=False)
+    assert plan.after_deploy(before, same, running, DEPLOY, rules("canary")) == Planned(
+        traffic=before.traffic
+    )
+    again = plan.after_deploy(before, same, running, Deploy(who="ann", again=True), rules("canary"))
+    assert shares(again.traffic) == "home-00002=1, home-00001=99"
+
+
+def test_one_that_is_live_at_once_ends_the_release_before() -> None:
+    """The policy has changed meanwhile."""
+    before, running = under_way(0)
+    third = replace(NEW, number=3, name="home-00003")
+    planned = plan.after_deploy(before, third, running, DEPLOY, rules("immediate"))
+    assert (shares(planned.traffic), planned.goes_on) == ("latest=100", False)
+
+
 def test_the_same_again_begins_nothing() -> None:
     """Neither the latest nor what has most of the calls is a canary of itself."""
     again = replace(NEW, name="home-00001", number=1, is_new=False)

@@ -64,6 +64,8 @@ def test_the_steps_of_a_good_release() -> None:
     [
         (State.RUNNING, Outcome.GOOD, 60, Event.ADVANCE),
         (State.RUNNING, Outcome.GOOD, 59, None),
+        (State.RUNNING, Outcome.GOOD, -59, None),
+        (State.RUNNING, Outcome.GOOD, -3600, Event.ADVANCE),
         (State.RUNNING, Outcome.OPEN, 600, None),
         (State.RUNNING, Outcome.BAD, 0, Event.CONDEMN),
         (State.PAUSED, Outcome.GOOD, 600, None),
@@ -74,7 +76,9 @@ def test_the_steps_of_a_good_release() -> None:
     ],
 )
 def test_what_a_verdict_means(state: State, outcome: Outcome, waited: int, event: Event | None) -> None:
-    """Bad is obeyed at once, paused or not; good waits for its time; too few calls wait for more."""
+    """Bad is obeyed at once, paused or not; good waits for its time, by a clock that may be set back; too
+    few calls wait for more.
+    """
     assert decide(replace(RELEASE, state=state), verdict(outcome), 60.0, 100.0 + waited) is event
 
 

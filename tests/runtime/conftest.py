@@ -214,7 +214,7 @@ def settings(**changed: Any) -> Settings:
     return Settings(**usual | changed)
 
 
-async def until(condition: Callable[[], Any], within: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any], within: float = 60.0) -> Any:
     """The first true value, while threads do their part: their time is not ours to move."""
     ends = time.monotonic() + within
     while not (value := condition()):

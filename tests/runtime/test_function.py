@@ -527,7 +527,7 @@ async def test_closing_takes_as_long_as_the_slowest(runtime: Runtime, gate: Gate
     closing = asyncio.create_task(runtime.invoker.close())
     await until(lambda: len(gate.seen) == 5)
     await clock.advance(2.0)
-    await asyncio.wait_for(closing, 10)
+    await asyncio.wait_for(closing, 60)
     assert [each.stop_error for each in runtime.of(Evicted)] == ["stop did not end within 2 s"] * 5
 
 
@@ -566,13 +566,13 @@ async def test_retiring_in_a_hurry(runtime: Runtime, gate: Gate) -> None:
 async def test_closing_while_the_snapshot_is_taken(runtime: Runtime, gate: Gate) -> None:
     """The loader thread may be busy with somebody else for long; closing does not wait for it."""
     release = threading.Event()
-    busy = asyncio.create_task(runtime.loader_thread.run(lambda: release.wait(10)))
+    busy = asyncio.create_task(runtime.loader_thread.run(lambda: release.wait(60)))
     await asyncio.sleep(0)
     runtime.write(home=version(1))
     function = runtime.function()
     caller = runtime.calling()
     await asyncio.sleep(0)
-    await asyncio.wait_for(function.close(), 5)
+    await asyncio.wait_for(function.close(), 60)
     with pytest.raises(GatewayDraining):
         await caller
     release.set()

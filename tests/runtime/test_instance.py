@@ -60,7 +60,7 @@ async def test_sync_handlers_share_their_threads(runtime: Runtime, gate: Gate) -
     """`threads` of them run at once; the next waits and is not lost."""
     gate.entered, gate.release = threading.Semaphore(0), threading.Event()  # type: ignore[attr-defined]
     runtime.write(
-        home="import gate\ndef handle():\n    gate.entered.release()\n    assert gate.release.wait(10)\n    return 'ok'"
+        home="import gate\ndef handle():\n    gate.entered.release()\n    assert gate.release.wait(60)\n    return 'ok'"
     )
     runtime.function(threads=2)
     callers = [runtime.calling() for _ in range(5)]
@@ -127,7 +127,7 @@ async def test_a_sync_generator_that_is_busy_when_left(runtime: Runtime, gate: G
                 try:
                     yield 1
                     gate.entered.set()
-                    assert gate.release.wait(10)
+                    assert gate.release.wait(60)
                     yield 2
                 finally:
                     gate.see("ended")

@@ -197,7 +197,7 @@ async def test_reading_that_does_not_end_is_told(runtime: Runtime, clock: Manual
     """A dead network disk, say: the first call of all has an end."""
     runtime.write(home=FINE)
     release = threading.Event()
-    busy = runtime.reader_thread.submit(lambda: release.wait(10))
+    busy = runtime.reader_thread.submit(lambda: release.wait(60))
     failing = asyncio.create_task(failure_of(runtime.function()))
     await until(lambda: runtime.reader_thread._busy == 2)
     await clock.advance(LONG)

@@ -294,7 +294,7 @@ class Teller:
                 fake.let_go()
             await asyncio.sleep(0)
             self.check()
-        results = await asyncio.wait_for(asyncio.gather(*self.callers, return_exceptions=True), 5)
+        results = await asyncio.wait_for(asyncio.gather(*self.callers, return_exceptions=True), 60)
         for caller, result in zip(self.callers, results, strict=True):
             if isinstance(result, asyncio.CancelledError):
                 assert caller in self.left, "cancelled, though it did not leave"

@@ -40,7 +40,7 @@ class Blocked:
 
     def __call__(self) -> str:
         self.entered.set()
-        assert self.release.wait(10)
+        assert self.release.wait(60)
         return threading.current_thread().name
 
 

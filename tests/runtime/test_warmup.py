@@ -309,7 +309,7 @@ async def test_a_stop_that_hangs_does_not_block(
     await clock.advance(1.9)
     assert not closing.done()
     await clock.advance(0.1 + GRACE)
-    await asyncio.wait_for(closing, 10)
+    await asyncio.wait_for(closing, 60)
     (evicted,) = runtime.of(Evicted)
     assert evicted.stop_error == "stop did not end within 2 s"
     assert loaded() == []
@@ -393,7 +393,7 @@ async def test_an_import_that_hangs_is_given_up(runtime: Runtime, gate: Gate, cl
     entered, release = threading.Event(), threading.Event()
     gate.entered, gate.release = entered, release  # type: ignore[attr-defined]
     runtime.write(
-        home="import gate\ngate.entered.set()\nassert gate.release.wait(10)\nasync def handle(): return 'late'",
+        home="import gate\ngate.entered.set()\nassert gate.release.wait(60)\nasync def handle(): return 'late'",
         other="async def handle(): return 'other'",
     )
     runtime.function("other")
@@ -415,7 +415,7 @@ async def test_closing_while_a_body_runs_drops_what_comes_of_it(runtime: Runtime
     entered, release = threading.Event(), threading.Event()
     gate.entered, gate.release = entered, release  # type: ignore[attr-defined]
     runtime.write(
-        home=handler("def start(self): gate.see('start')", "gate.entered.set()\nassert gate.release.wait(10)")
+        home=handler("def start(self): gate.see('start')", "gate.entered.set()\nassert gate.release.wait(60)")
     )
     function = runtime.function()
     waiting = asyncio.create_task(function.activate())

@@ -107,7 +107,7 @@ async def test_parts_run_at_the_same_time() -> None:
         there.set()
         await here.wait()
 
-    await asyncio.wait_for(gather(one(), other()), 5)
+    await asyncio.wait_for(gather(one(), other()), 60)
 
 
 async def test_nothing_is_gathered_from_nothing() -> None:

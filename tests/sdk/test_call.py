@@ -336,6 +336,6 @@ async def test_calls_are_awaitables_for_asyncio_too(users: Users) -> None:
     """``asyncio.gather`` and ``wait_for`` take them."""
     service = users(Scripted())
     call: Call[Any] = service.get("/")
-    assert (await asyncio.wait_for(call, 1)).status_code == 200
+    assert (await asyncio.wait_for(call, 60)).status_code == 200
     both = await asyncio.gather(service.get("/a"), service.get("/b"))
     assert [each.status_code for each in both] == [200, 200]

@@ -142,7 +142,7 @@ async def upstream() -> AsyncIterator[Callable[..., Awaitable[Upstream]]]:
                 server.close()
                 made.break_all()
                 await server.wait_closed()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     while made.gone < made.accepted:
                         await asyncio.sleep(0.001)
 
@@ -175,7 +175,7 @@ async def client() -> AsyncIterator[MakeClient]:
         made.append(
             ServiceClient(
                 name,
-                ServiceConfig.model_validate({"url": url, "coalesce": False, **config}),
+                ServiceConfig.model_validate({"url": url, "coalesce": False, "timeout": "60s", **config}),
                 clock=clock or SystemClock(),
                 make_transport=Transports().make,
                 cache=store,
@@ -195,7 +195,7 @@ def make_invocation(
     forwarding: Mapping[str, Sequence[str]] | None = None,
     traceparent: str | None = None,
     client: str = "203.0.113.9",
-    seconds: float = 5.0,
+    seconds: float = 60.0,
     clock: Clock | None = None,
 ) -> Invocation:
     """A request of a caller, as the gateway would hand it in."""

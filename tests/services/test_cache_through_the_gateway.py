@@ -68,7 +68,7 @@ class Origin(BaseHTTPRequestHandler):
         cls.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
         asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         if self.path.startswith("/held"):
-            cls.gate.wait(20)
+            cls.gate.wait(60)
         etag = f'"{asked["etag"]}"' if "etag" in asked else ""
         if cls.failing:
             self.reply(503, {}, b"{}")
@@ -142,7 +142,7 @@ def test_a_hundred_identical_page_views_are_one_call_for_each_distinct_request(
     async def views() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=110)
         url = str(house.client.base_url)
-        async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60, trust_env=False) as client:
             asking = [asyncio.ensure_future(client.get("/home")) for _ in range(100)]
             while sum(path.startswith("/held") for path in origin.calls) < 3 or not house_has(house, 100):
                 await asyncio.sleep(0.02)

@@ -474,7 +474,7 @@ async def test_what_ours_takes_stock_httpx_takes_too(
 async def test_random_bytes_neither_hang_nor_spoil_a_pool(seed: int) -> None:
     """Noise, alone and after the beginning of an answer: a failure or an answer, and the next call has its own."""
     chance = random.Random(seed)
-    async with serving() as (server, url), asyncio.timeout(50):
+    async with serving() as (server, url), asyncio.timeout(60):
         ours = Transport()
         for number in range(EXAMPLES // 2):
             noise = chance.randbytes(chance.choice((1, 7, 100, 5000)))

@@ -126,7 +126,7 @@ async def test_what_is_not_a_whole_http_answer_is_a_lost_connection(
     """502, the service's fault, worth another try; never half an answer, never a piece of it in the error."""
     bad = await upstream(saying(said, then=then))
     with pytest.raises(ServiceError) as failure:
-        await asyncio.wait_for(service(bad.url).get("/", into=dict), 5)
+        await asyncio.wait_for(service(bad.url).get("/", into=dict), 60)
     if b"101" not in said:
         assert isinstance(failure.value, ServiceConnectionLost)
         assert (failure.value.status, failure.value.fault, failure.value.retryable) == (

@@ -118,6 +118,7 @@ async def test_a_registrys_labels_count_and_may_change(
     """An instance in Consul becomes v2, by its metadata alone: the lane's calls go there, and nobody else's."""
     one, two = await upstream(), await upstream()
     version, index, changed = {two.url: "v1"}, {"now": 7}, asyncio.Event()
+    caught_up: list[Any] = []
 
     def instance(url: str) -> dict[str, Any]:
         meta = {"version": version.get(url, "v1")}
@@ -126,7 +127,8 @@ async def test_a_registrys_labels_count_and_may_change(
 
     async def answer(asked: Any) -> tuple[int, Any, dict[str, str]]:
         if int(asked.query.get("index", 0)) == index["now"]:
-            await changed.wait()
+            caught_up.append(index["now"])
+            await changed.wait() if index["now"] == 7 else await asyncio.Event().wait()
         return 200, [instance(each.url) for each in (one, two)], {"X-Consul-Index": str(index["now"])}
 
     server = await registry(answer)
@@ -143,7 +145,7 @@ async def test_a_registrys_labels_count_and_may_change(
         await call(services, lane)
     version[two.url], index["now"] = "v2", 8
     changed.set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not two.requests:
             again = invocation()
             again.lane = "v2"
@@ -151,6 +153,8 @@ async def test_a_registrys_labels_count_and_may_change(
                 await call(services, again)
             except NoHealthyEndpoint:
                 await asyncio.sleep(0.01)
+        while caught_up.count(8) < 2:  # the lane and all others look for themselves
+            await asyncio.sleep(0.01)
     seen = len(two.requests)
     for _ in range(5):
         await call(services, invocation())

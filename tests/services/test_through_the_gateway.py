@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -74,15 +73,16 @@ FUNCTIONS = {
         handle = Counter()
     """,
 }
-TIMEOUTS = {"page": "1s", "patient": "500ms"}
+TIMEOUTS = {"patient": "500ms"}
 
 
 class Users(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    end = threading.Event()
 
     def do_GET(self) -> None:
         if self.path == "/hang":
-            time.sleep(3)
+            self.end.wait(60)
             self.close_connection = True
             return
         status = int(self.path[1:]) if self.path[1:].isdigit() else 200
@@ -102,6 +102,7 @@ def users() -> Iterator[str]:
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
+    Users.end.set()
     server.shutdown()
     server.server_close()
 
@@ -110,11 +111,11 @@ def users() -> Iterator[str]:
 def house(module_gateway: Callable[..., Any], module_project: Callable[..., Any], users: str) -> Any:
     """One gateway with all of the functions above."""
     routes = "\n".join(
-        f"  - {{path: /{name}, methods: [GET, POST], function: {name}, timeout: {TIMEOUTS.get(name, '5s')}}}"
+        f"  - {{path: /{name}, methods: [GET, POST], function: {name}, timeout: {TIMEOUTS.get(name, '60s')}}}"
         for name in FUNCTIONS
     )
     files = {f"functions/{name}.py": text for name, text in FUNCTIONS.items()}
-    config = f"services:\n  users: {{url: '{users}', timeout: 10s}}\nroutes:\n{routes}\n"
+    config = f"services:\n  users: {{url: '{users}', timeout: 60s}}\nroutes:\n{routes}\n  - {{path: /hurried, function: page, timeout: 500ms}}\n"
     return module_gateway(module_project({"routes.yaml": config, **files}))
 
 
@@ -138,7 +139,7 @@ def test_a_required_parts_failure_is_the_pages(
     house: Any, part: str, status: int, fault: str, code: str
 ) -> None:
     """Status and fault as the table has them, the service named, its body never shown, nothing stored."""
-    answer = house.get("/page", params={"part": part})
+    answer = house.get("/hurried" if part == "/hang" else "/page", params={"part": part})
     problem = answer.json()
     assert (answer.status_code, problem["fault"], problem["status"]) == (status, fault, status)
     assert problem["code"] in (code, "service-timed-out")  # both are the service's 504

@@ -325,7 +325,7 @@ async def test_an_answer_before_the_request_is_complete_is_taken(client: httpx.A
     async with raw_server(serve) as url:
         response = await client.post(url, content=source())
         assert (response.status_code, response.text) == (413, "big")
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), 60)
         assert (await client.get(url)).text == "ok"
     assert accepted == 2
 
@@ -599,7 +599,7 @@ async def test_large_bodies_over_tls(authority: tuple[ssl.SSLContext, Path]) -> 
     body = bytes(range(256)) * 20_000
     async with (
         raw_server(serve, ssl=context) as url,
-        httpx.AsyncClient(transport=Transport(verify=trusting), timeout=30) as client,
+        httpx.AsyncClient(transport=Transport(verify=trusting), timeout=60) as client,
     ):
         pieces = parts(*[body[start : start + 70_000] for start in range(0, len(body), 70_000)])
         response = await client.post(url.replace("127.0.0.1", "localhost"), content=pieces)

@@ -86,6 +86,7 @@ def test_a_304_speaks_of_the_answer_with_its_validator(
 def test_a_304_replaces_the_fields_it_brings_but_for_those_of_the_body() -> None:
     """RFC 9111 §3.2."""
     kept = [(b"a", b"1"), (b"b", b"1"), (b"b", b"2"), (b"content-length", b"5"), (b"content-type", b"x")]
+    kept.append((b"age", b"700"))  # counted from a time before this confirmation
     news = [
         (b"b", b"3"),
         (b"content-length", b"0"),
@@ -100,7 +101,9 @@ def test_a_304_replaces_the_fields_it_brings_but_for_those_of_the_body() -> None
         (b"content-length", b"5"),
         (b"b", b"3"),
         (b"content-type", b"y"),
+        (b"age", b"9"),
     ]
+    assert (b"age", b"700") not in validators.updated(kept, [(b"b", b"3")])
 
 
 def test_a_304_carries_nothing_of_the_content() -> None:

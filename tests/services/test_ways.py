@@ -149,7 +149,7 @@ async def test_calls_follow_what_the_name_server_says(
 
     async def kept(url: str) -> None:
         """Until the list is on disk, which is written beside the calls."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while f"{address(url).port}" not in (tmp_path / "users.json").read_text():
                 await asyncio.sleep(0.01)
 
@@ -161,7 +161,7 @@ async def test_calls_follow_what_the_name_server_says(
     await call(services)
     assert (len(one.requests), len(other.requests)) == (1, 0)
     tell(other.url)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not other.requests:
             await asyncio.sleep(0.05)
             await call(services)
@@ -188,7 +188,7 @@ async def test_a_client_closes_whenever_a_name_servers_answer_comes(
     found = {"type": "srv", "name": "_http._tcp.users.internal", "server": server.server}
     services = ServicePool(clock=SystemClock())
     services.configure({"users": ServiceConfig.model_validate({"url": "http://users", "discovery": found})})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not server.asked:
             await asyncio.sleep(0)
         for _ in range(turns):

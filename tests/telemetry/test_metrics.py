@@ -24,7 +24,7 @@ def ended(function: str, missing: list[str]) -> Invocation:
 
 
 def failures(running: Running) -> float:
-    text = httpx.get(f"{running.admin}/metrics", trust_env=False).text
+    text = httpx.get(f"{running.admin}/metrics", trust_env=False, timeout=60).text
     found = [
         line for line in text.splitlines() if line.startswith('bff_load_failures_total{function="home"}')
     ]

@@ -62,7 +62,7 @@ def run(*command: str | Path, cwd: Path) -> str:
     """Run a program to its end; what it said, if it was content."""
     env = {**os.environ, "NO_COLOR": "1", "REDOCLY_TELEMETRY": "off", "CI": "true"}
     done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, timeout=50, check=False
+        list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -131,7 +131,7 @@ def test_a_running_gateway_gives_out_the_same_document_whose_problem_pages_are_t
     project: Path, document: Path, gateway: GatewayFactory
 ) -> None:
     running = gateway(project, "serve")
-    with httpx.Client(base_url=running.public, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=running.public, trust_env=False, timeout=60) as client:
         told = client.get("/openapi.json").json()
         assert told == json.loads(document.read_text())
         pages = told["components"]["schemas"]["Problem"]["x-problems"]

@@ -172,7 +172,7 @@ def test_the_page_survives_the_loss_of_a_service_and_says_so(
     expect(page.get_by_role("status")).to_be_hidden()
 
     holidays.process.kill()
-    holidays.process.wait(10)
+    holidays.process.wait(60)
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("status")).to_have_text("Not here at the moment: holidays.")
     expect(page.locator("#name")).to_contain_text("Amsterdam")

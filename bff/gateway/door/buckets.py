@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bff.clock import Clock
-from bff.gateway.door.gcra import Rate, Verdict, take
+from bff.sdk.gcra import Rate, Verdict, take
 
 Asked = Sequence[tuple[str, Rate]]
 """Buckets by key, each with its rate."""

@@ -10,8 +10,8 @@ from bff.errors import BffError
 from bff.gateway.door import ratelimit
 from bff.gateway.door.buckets import Buckets, BucketsAway, MemoryBuckets
 from bff.gateway.door.failures import LimitsUnavailable, TooManyRequests
-from bff.gateway.door.gcra import Verdict
 from bff.gateway.door.ratelimit import Limit
+from bff.sdk.gcra import Verdict
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import HeaderPairs
 from bff.signals import LimitsLost, LimitsReturned, Signal

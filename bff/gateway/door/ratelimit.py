@@ -13,8 +13,8 @@ from ipaddress import IPv6Address, ip_address
 from math import ceil
 
 from bff.config.limits import LimitConfig
-from bff.gateway.door.gcra import Rate, Verdict
 from bff.sdk.caller import Caller
+from bff.sdk.gcra import Rate, Verdict
 from bff.sdk.reply import HeaderPairs
 
 _LONGEST = 64

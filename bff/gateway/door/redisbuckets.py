@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from bff.clock import Clock, Expiry
 from bff.gateway.door.buckets import Asked, BucketsAway
-from bff.gateway.door.gcra import Rate, Verdict
+from bff.sdk.gcra import Rate, Verdict
 
 CONNECTIONS = 32
 """Most connections at a time; who finds none free waits within the same time-out."""

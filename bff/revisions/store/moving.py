@@ -13,8 +13,9 @@ from bff.revisions.store.records import Change, Entry, TrafficState
 from bff.revisions.traffic import LATEST, Traffic, parsed
 
 _STATE = (
-    "SELECT f.name, f.version, f.block, f.latest, r.digest, r.created, f.folder, f.changed, r.approved"
-    " FROM functions f LEFT JOIN revisions r ON r.name = f.latest"
+    "SELECT f.name, f.version, f.block, f.latest, r.digest, r.created, f.folder, f.changed, r.approved,"
+    " s.state FROM functions f LEFT JOIN revisions r ON r.name = f.latest"
+    " LEFT JOIN releases s ON s.function = f.name AND s.goes_on = 1"
 )
 _ENTRY = "SELECT id, function, at, who, what, why, numbers, before, after FROM history"
 
@@ -149,7 +150,7 @@ def history(session: Session, function: str, limit: int, before: int | None) -> 
 
 
 def _state(found: Row) -> TrafficState:
-    name, version, block, latest, digest, created, folder, changed, approved = found
+    name, version, block, latest, digest, created, folder, changed, approved, release = found
     return TrafficState(
         function=name,
         version=version,
@@ -160,6 +161,7 @@ def _state(found: Row) -> TrafficState:
         folder=folder,
         changed=changed,
         is_approved=approved is None or approved > 0,
+        canary=decoded(release).get("canary", "") if release else "",
     )
 
 

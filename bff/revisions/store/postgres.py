@@ -107,10 +107,8 @@ class Postgres:
                 self.close()
 
     def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
-        driver = self._driver()
-        connection: psycopg.Connection[tuple[Any, ...]] = driver.connect(
-            self._url, autocommit=True, **_OPTIONS
-        )
+        self._driver()
+        connection = connected(self._url)
         try:
             self._migrate(_Sentences(connection))
         except BaseException:
@@ -155,6 +153,13 @@ class Postgres:
 
     def __repr__(self) -> str:
         return "<Postgres>"
+
+
+def connected(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection with our limits. Raises what the driver does."""
+    import psycopg
+
+    return psycopg.connect(url, autocommit=True, **_OPTIONS)  # type: ignore[arg-type]
 
 
 _SAID: dict[str, tuple[str, str]] = {

@@ -103,9 +103,10 @@ def _become_latest(session: Session, published: Published, candidate: Candidate,
         return
     number = next_number(session)
     moving.rest(session, before, now)
+    moves = int(before.latest not in ("", published.name))  # the calls of whichever is the latest, say
     session.rows(
-        "UPDATE functions SET latest = ?, folder = ?, changed = ? WHERE name = ?",
-        *(published.name, folder, number, published.function),
+        "UPDATE functions SET latest = ?, folder = ?, changed = ?, version = version + ? WHERE name = ?",
+        *(published.name, folder, number, moves, published.function),
     )
     if before.latest != published.name:
         what = "published" if published.is_new else "published again"

@@ -70,11 +70,12 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficState:
-    """Who gets a function's calls. ``version`` is 0 until somebody moves it; ``latest`` is the name of the
-    newest ready revision, empty while there is none, and ``digest`` and ``created`` are that one's; ``folder``
+    """Who gets a function's calls. ``version`` grows with every change of that, and with every newer ``latest``: it is
+    0 until one of both comes. ``latest`` is the name of the newest ready revision, empty while there is none, and ``digest`` and ``created`` are that one's; ``folder``
     is the digest of the files last published from the functions folder, settings apart; ``changed`` is the
     number of the last change, by which later states are told from earlier ones; ``is_approved`` says that the
-    latest one's ``check()`` agreed to traffic, or that it was never asked for one.
+    latest one's ``check()`` agreed to traffic, or that it was never asked for one; ``canary`` is the revision that a
+    release goes on of, empty where none does.
     """
 
     function: str
@@ -86,6 +87,7 @@ class TrafficState:
     folder: str = ""
     changed: int = 0
     is_approved: bool = True
+    canary: str = ""
 
     @property
     def main(self) -> str:

@@ -44,10 +44,10 @@ def turn(
         return None
     planned = plan(moving.state(session, change.function))
     served = moving.state(session, change.function)
-    moved = moving.move(session, replace(change, traffic=planned.traffic), now, is_whole=False)
+    moving.move(session, replace(change, traffic=planned.traffic), now, is_whole=False)
     moving.remember(session, served, was_settled=not before.goes_on, goes_back=change.goes_back)
     write(session, change.function, planned, now)
-    return moved
+    return moving.state(session, change.function)
 
 
 def write(session: Session, function: str, planned: Planned, now: float) -> None:
@@ -90,11 +90,14 @@ def counted(session: Session, function: str, step: str) -> tuple[Counted, ...]:
 
 
 def lease(session: Session, name: str, holder: str, seconds: float, now: float) -> bool:
-    """Whether the lease is the holder's for so many seconds from now; asking again in time renews it."""
+    """Whether the lease is the holder's for so many seconds from now; asking again in time renews it. Nobody's lease
+    ends later than that: one that says so is of a time before the clock was set back.
+    """
     found = session.rows(
         "INSERT INTO leases (name, holder, until) VALUES (?, ?, ?)"
         " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until"
-        " WHERE leases.holder = excluded.holder OR leases.until <= ? RETURNING holder",
+        " WHERE leases.holder = excluded.holder OR leases.until <= ? OR leases.until > excluded.until + 1"
+        " RETURNING holder",
         *(name, holder, now + seconds, now),
     )
     return bool(found)

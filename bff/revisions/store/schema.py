@@ -101,6 +101,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created DOUBLE PRECISION NOT NULL, updated DOUBLE PRECISION NOT NULL, why TEXT NOT NULL)""",
         "CREATE INDEX runs_pipeline ON runs (pipeline, key)",
     ),
+    # Of each trigger with a rate: when it would have had its deliveries so far, if they had come evenly.
+    ("CREATE TABLE rates (trigger_name TEXT PRIMARY KEY, at DOUBLE PRECISION NOT NULL)",),
 )
 """Each is run once, in its order, in one transaction with the note that it was."""
 

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from bff import errors
 from bff.errors import BffError, Fault
 from bff.revisions.loader import words_of
-from bff.sdk import failures
+from bff.sdk import eventfailures, failures
 
 FRAMES = 20
 """Innermost frames of a traceback that travel; logs show no more."""
@@ -46,6 +46,7 @@ def described(error: BffError) -> dict[str, Any]:
     else:
         facts["state"] = {
             "code": error.code,
+            "explained": error.explained,
             "title": error.title,
             "status": error.status,
             "fault": str(error.fault),
@@ -73,7 +74,7 @@ def rebuilt(facts: Mapping[str, Any], loader: Any = None) -> BffError:
 
 def _own(name: str) -> type[BffError] | None:
     """The class of this name among those that both sides have."""
-    kind = vars(errors).get(name) or vars(failures).get(name)
+    kind = next((vars(each)[name] for each in (errors, failures, eventfailures) if name in vars(each)), None)
     return kind if isinstance(kind, type) and issubclass(kind, BffError) else None
 
 

@@ -23,6 +23,7 @@ TELL = struct.Struct("!cqi")
 
 def main(fd: int) -> None:
     """Entry point: ``fd`` is the connection to the gateway."""
+    gc.disable()  # until all is there: what is imported stays
     from bff.runtime.isolation import child
 
     child.preload()
@@ -30,6 +31,7 @@ def main(fd: int) -> None:
     # What is here now is shared with all children: no collection of theirs shall touch, and so copy it.
     gc.collect()
     gc.freeze()
+    gc.enable()
     with socket.socket(fileno=fd) as gateway:
         Server(gateway).run()
 

@@ -193,7 +193,7 @@ def test_no_part_of_a_credential_is_ever_written_down(served: Running, published
 
 def test_a_preflight_needs_no_credential(served: Running) -> None:
     """Fetch §4.8: browsers send none along."""
-    answer = httpx.options(f"{served.public}/me", trust_env=False)
+    answer = httpx.options(f"{served.public}/me", trust_env=False, timeout=60)
     assert answer.status_code == 204
 
 

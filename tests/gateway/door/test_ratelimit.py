@@ -10,10 +10,10 @@ import pytest
 from bff.config.limits import LimitConfig, LimitsConfig
 from bff.gateway.door.buckets import BucketsAway, MemoryBuckets
 from bff.gateway.door.failures import LimitsUnavailable, TooManyRequests
-from bff.gateway.door.gcra import Rate
 from bff.gateway.door.limiting import Limiting
 from bff.gateway.door.ratelimit import Limit, fields, partition
 from bff.sdk.caller import NOBODY, Caller
+from bff.sdk.gcra import Rate
 from bff.sdk.invocation import Invocation
 from bff.signals import LimitsLost, LimitsReturned, Signal
 from bff.testing.clock import ManualClock

@@ -10,14 +10,14 @@ import pytest
 
 from bff.clock import SystemClock
 from bff.gateway.door.buckets import BucketsAway, MemoryBuckets
-from bff.gateway.door.gcra import Rate
 from bff.gateway.door.redisbuckets import LEFT_ALONE, RedisBuckets
+from bff.sdk.gcra import Rate
 from bff.testing.clock import ManualClock
 from tests import redisserver
 
 SLOW = Rate(interval=3600.0, burst=5)
 """So slow that a test never sees it fill up."""
-PATIENT = 20.0
+PATIENT = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def victim(where: Path | str, *words: str) -> Iterator[subprocess.Popen[str]]:
 def said(where: Path | str, *words: str) -> list[str]:
     """The lines of a victim that ended, however it did."""
     with victim(where, *words) as process:
-        lines = process.communicate(timeout=30)[0].splitlines()
+        lines = process.communicate(timeout=60)[0].splitlines()
         assert process.returncode in (0, -signal.SIGKILL)
         return lines
 
@@ -109,7 +109,7 @@ async def test_what_was_acknowledged_before_kill_9_is_there(open_store: Open, wh
             told += [process.stdout.readline().strip() for _ in range(1 + 3 * round_)]
             os.kill(process.pid, signal.SIGKILL)
             told += process.stdout.read().splitlines()
-            process.wait(10)
+            process.wait(60)
     store = open_store()
     kept = {each.name: each.digest for each in await store.versions("home")}
     for line in told:
@@ -132,7 +132,7 @@ async def test_traffic_that_was_acknowledged_before_kill_9_is_there(
         told = [process.stdout.readline() for _ in range(10)]
         os.kill(process.pid, signal.SIGKILL)
         told += process.stdout.read().splitlines()
-        process.wait(10)
+        process.wait(60)
     version, percent = map(int, told[-1].split())
     state = await store.traffic("home")
     assert state.version in (version, version + 1)
@@ -203,7 +203,7 @@ async def test_a_read_only_store_is_told(open_store: Open, where: Path) -> None:
     where.chmod(0o444)
     words = ("as", str(NOBODY)) if os.geteuid() == 0 else ()
     with victim(where, *words, "publish", "bb") as process:
-        _, error = process.communicate(timeout=30)
+        _, error = process.communicate(timeout=60)
     assert "StoreUnavailable: The state store" in error
     assert (
         "Make its file and its folder writable for this user." in error or "Make its folder writable" in error

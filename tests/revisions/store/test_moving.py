@@ -38,10 +38,22 @@ async def test_nobody_has_moved_it_yet(store: Store) -> None:
     assert state.routed() == {"home-00001"}
 
 
+async def test_what_latest_means_has_a_version_too(two: Store) -> None:
+    """A publication moves the calls of ``latest``: whoever read before it decided on something else."""
+    before = await two.traffic("home")
+    assert (before.version, before.latest) == (1, "home-00002")
+    await two.publish([candidate("bb")])
+    assert await two.traffic("home") == before, "the newest again is nothing new"
+    await two.publish([candidate("aa")])
+    assert (await two.traffic("home")).version == 2
+    with pytest.raises(Conflict):
+        await two.move(replace(MOVE, expected=before.version))
+
+
 async def test_a_move_is_kept_with_what_it_was_before(two: Store) -> None:
     """Who, why, the numbers it stands on, and both blocks."""
-    state = await two.move(replace(MOVE, numbers={"errors": 0.01}, expected=0))
-    assert (state.version, state.traffic, state.latest) == (1, SPLIT, "home-00002")
+    state = await two.move(replace(MOVE, numbers={"errors": 0.01}, expected=1))
+    assert (state.version, state.traffic, state.latest) == (2, SPLIT, "home-00002")
     assert await two.traffic("home") == state
     entry = (await two.history("home"))[0]
     assert (entry.who, entry.what, entry.why, entry.numbers) == ("ann", "traffic", "try it", {"errors": 0.01})
@@ -50,11 +62,11 @@ async def test_a_move_is_kept_with_what_it_was_before(two: Store) -> None:
 
 async def test_a_move_that_is_based_on_the_past_is_refused(two: Store) -> None:
     """Nothing moves, nothing is in the history, and both versions are told."""
-    await two.move(replace(MOVE, expected=0))
+    await two.move(replace(MOVE, expected=1))
     before = await two.history("home")
-    with pytest.raises(Conflict, match="The traffic of home is at version 1 now, not 0") as caught:
-        await two.move(replace(MOVE, expected=0, traffic=LATEST))
-    assert (caught.value.status, caught.value.extras()) == (409, {"expected": 0, "version": 1})
+    with pytest.raises(Conflict, match="The traffic of home is at version 2 now, not 1") as caught:
+        await two.move(replace(MOVE, expected=1, traffic=LATEST))
+    assert (caught.value.status, caught.value.extras()) == (409, {"expected": 1, "version": 2})
     assert (await two.traffic("home")).traffic == SPLIT
     assert await two.history("home") == before
 
@@ -62,11 +74,11 @@ async def test_a_move_that_is_based_on_the_past_is_refused(two: Store) -> None:
 async def test_one_of_two_moves_at_once_wins(two: Store, open_store: Open) -> None:
     """Of many based on the same version exactly one is obeyed."""
     stores = [two, open_store(), open_store()]
-    for version in range(6):
+    for version in range(1, 7):
         jobs = [store.move(replace(MOVE, expected=version)) for store in stores]
         results = await asyncio.gather(*jobs, return_exceptions=True)
         assert sorted(type(each).__name__ for each in results) == ["Conflict", "Conflict", "TrafficState"]
-    assert (await two.traffic("home")).version == 6
+    assert (await two.traffic("home")).version == 7
 
 
 async def test_traffic_goes_to_kept_revisions_only(two: Store) -> None:
@@ -76,7 +88,7 @@ async def test_traffic_goes_to_kept_revisions_only(two: Store) -> None:
             await two.move(replace(MOVE, traffic=Traffic((target,))))
     with pytest.raises(NoSuchRevision):
         await two.move(replace(MOVE, function="other", traffic=LATEST))
-    assert (await two.traffic("home")).version == 0
+    assert (await two.traffic("home")).version == 1
 
 
 async def test_the_history_is_read_in_pages(two: Store) -> None:
@@ -91,7 +103,7 @@ async def test_the_history_is_read_in_pages(two: Store) -> None:
 async def test_a_note_moves_nothing(two: Store) -> None:
     """A verdict to go on waiting is in the history, and the version stays."""
     state = await two.move(Change(function="home", what="held", who="gateway", numbers={"calls": 12}))
-    assert state.version == 0
+    assert state.version == 1
     entry = (await two.history("home"))[0]
     assert (entry.what, entry.before, entry.after) == ("held", None, None)
 
@@ -134,20 +146,26 @@ def step(number: int, *, goes_on: bool = True) -> Planned:
 
 
 async def test_a_release_turns_with_its_traffic_or_not_at_all(two: Store) -> None:
-    """State and traffic change together; who is late changes neither."""
+    """State and traffic change together; who is late changes neither. The traffic says whose release goes on."""
     nothing = await two.release("home")
     assert (nothing.version, nothing.goes_on, nothing.state) == (0, False, None)
     moved = await two.turn(MOVE, nothing, lambda before: step(1))
     assert moved is not None
-    assert (moved.version, moved.traffic) == (1, SPLIT)
+    assert (moved.version, moved.traffic) == (2, SPLIT)
     release = await two.release("home")
     assert (release.version, release.goes_on, release.state) == (1, True, {"at": 1})
     assert await two.releases() == (release,)
+    canary = Planned(traffic=SPLIT, release={"canary": "home-00002"}, goes_on=True)
+    named = await two.turn(MOVE, release, lambda before: canary)
+    assert named is not None
+    assert named.canary == (await two.everything())[1]["home"].canary == "home-00002"
+    await two.turn(MOVE, await two.release("home"), lambda before: step(1))
+    release = await two.release("home")
     assert await two.turn(MOVE, nothing, lambda before: step(2)) is None
     with pytest.raises(Conflict, match="The traffic of home"):
-        await two.turn(replace(MOVE, expected=0), release, lambda before: step(2))
+        await two.turn(replace(MOVE, expected=1), release, lambda before: step(2))
     assert await two.release("home") == release
-    assert (await two.traffic("home")).version == 1
+    assert (await two.traffic("home")).version == 4
     await two.turn(MOVE, release, lambda before: step(2, goes_on=False))
     assert await two.releases() == ()
     assert (await two.release("home")).state == {"at": 2}
@@ -173,6 +191,8 @@ async def test_one_gateway_at_a_time_has_the_lease(two: Store, open_store: Open)
     await two.leave("release/home", "a")
     assert await other.lease("release/home", "b", 0)
     assert await two.lease("release/home", "a", 60), "b's had run out"
+    assert await two.lease("release/home", "a", 3600)
+    assert await other.lease("release/home", "b", 60), "the clock was set back after a's"
     taken = await asyncio.gather(*(s.lease("x", str(n), 60) for n, s in enumerate((two, other) * 5)))
     assert sum(taken) == 1
 

@@ -169,8 +169,9 @@ async def test_a_deploy_moves_traffic_with_it_or_not_at_all(store: Store) -> Non
     made = await store.deploy(candidate("bb"), pin)
     published, state = made.published, made.traffic
     assert (published.name, published.is_new) == ("home-00002", True)
-    assert (state.latest, state.version, sorted(state.routed())) == ("home-00002", 1, ["home-00001"])
+    assert (state.latest, state.version, sorted(state.routed())) == ("home-00002", 2, ["home-00001"])
     assert (await store.release("home")).state == {"canary": "home-00002"}
+    assert state.canary == "home-00002"
     same = await store.deploy(candidate("bb"), lambda before, *_: Planned(traffic=before.traffic))
     assert same.traffic == state
     nowhere = Planned(traffic=Traffic((Target(revision="home-00009", percent=100),)))

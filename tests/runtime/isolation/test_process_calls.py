@@ -254,7 +254,7 @@ async def test_synchronous_handlers_run_side_by_side_in_threads(yard: Yard) -> N
     instance = await yard.start(
         """
         import threading
-        together = threading.Barrier(4, timeout=3)
+        together = threading.Barrier(4, timeout=60)
         def handle(number: int):
             together.wait()
             return number

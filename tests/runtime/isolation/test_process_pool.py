@@ -54,6 +54,8 @@ async def house(root: Path, **changed: Any) -> AsyncIterator[Runtime]:
         usual: dict[str, Any] = {
             "env": {},
             "isolation": "process",
+            "timeout": 60.0,
+            "warm_up_timeout": 60.0,
             "concurrency": CONCURRENCY,
             "scale": policy,
         }
@@ -69,6 +71,12 @@ def pool_of(runtime: Runtime) -> Pool:
     live = runtime.invoker.functions["home"].live
     assert isinstance(live, Pool)
     return live
+
+
+def fresh(runtime: Runtime, killed: set[int]) -> Any:
+    """The instance that has come after those."""
+    instance = pool_of(runtime).instance
+    return instance if instance is not None and instance.pid not in killed else None
 
 
 STEPS = st.lists(
@@ -153,7 +161,7 @@ async def test_nobody_is_let_in_where_a_handler_still_runs(tmp_path: Path) -> No
         first = await runtime.body()
         loop = runtime.calling(query="do=loop", seconds=0.3)
         await until(lambda: pool_of(runtime).in_flight)
-        waiting = [runtime.calling(seconds=2) for _ in range(5)]
+        waiting = [runtime.calling(seconds=60) for _ in range(5)]
         with pytest.raises(DeadlineExceeded):
             await loop
         answers = [answer.body.decode() for answer in await asyncio.gather(*waiting)]
@@ -163,19 +171,23 @@ async def test_nobody_is_let_in_where_a_handler_still_runs(tmp_path: Path) -> No
 
 async def test_min_comes_back_later_and_later_where_processes_die_by_themselves(tmp_path: Path) -> None:
     """Kept warm, but not by forking without end: after the second death in a row each waits twice as long."""
-    dies = """
-        import os, threading
-        class Handler:
-            def start(self): threading.Timer(0.01, os._exit, (1,)).start()
-            def handle(self): ...
-        def new(): return Handler()
-    """
+    died: list[float] = []
+    waited: list[float] = []
     async with house(tmp_path / "functions", scale=Policy(min=1, max=1)) as runtime:
-        runtime.write(home=dies)
+        runtime.signals.listen(InstanceDead, lambda _: died.append(runtime.clock.now()))
+        runtime.signals.listen(
+            WarmedUp, lambda _: waited.append(runtime.clock.now() - died[-1] if died else 0)
+        )
         await runtime.invoker.functions["home"].keep_warm()
-        await asyncio.sleep(1.2)
-        # 0, 0.1, 0.2, 0.4 s apart, and the time they live: without back-off there would be dozens.
-        assert 2 <= len(runtime.of(InstanceDead)) <= 6
+        killed: set[int] = set()
+        for _ in range(4):
+            instance = await until(lambda: fresh(runtime, killed))
+            killed.add(instance.pid)
+            os.kill(instance.pid, signal.SIGKILL)
+            await until(lambda: len(died) == len(killed))
+        await until(lambda: len(waited) == 5)
+    for least, found in zip((0.0, 0.0, 0.1, 0.2, 0.4), waited, strict=True):
+        assert found >= least
 
 
 async def test_a_process_that_had_its_calls_makes_room_for_a_fresh_one(tmp_path: Path) -> None:

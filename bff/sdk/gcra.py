@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor
 
-ROUNDING = 1e-9
-"""Seconds that sums of intervals may be off."""
+ROUNDING = 1e-6
+"""Seconds that sums of intervals may be off: Unix times are 2e-7 s apart as doubles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +52,13 @@ def take(full_at: float, now: float, rate: Rate) -> Verdict:
     return Verdict(
         is_allowed=True, full_at=after, remaining=remaining, again_in=again_in, full_in=after - now
     )
+
+
+def room(full_at: float, now: float, rate: Rate) -> int:
+    """How many calls may be taken out at once."""
+    return max(0, floor((rate.depth - max(0.0, full_at - now) + ROUNDING) / rate.interval))
+
+
+def opens_in(full_at: float, now: float, rate: Rate) -> float:
+    """Seconds until one call may be taken out; 0 where it may be now."""
+    return max(0.0, full_at - now + rate.interval - rate.depth)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bff.gateway.routecache import _subject
+from bff.gateway.subject import subject_of
 from bff.sdk.caller import NOBODY, Caller
 
 
 def of(**more: object) -> str:
-    return _subject(Caller(**{"scheme": "users", "subject": "ada", **more}))  # type: ignore[arg-type]
+    return subject_of(Caller(**{"scheme": "users", "subject": "ada", **more}))  # type: ignore[arg-type]
 
 
 def test_another_tenant_is_another_caller() -> None:
@@ -25,4 +25,4 @@ def test_names_and_rights_do_not_run_into_each_other() -> None:
     assert of(subject="ada admin") != of(scopes=frozenset({"admin"}))
     assert of(scopes=frozenset({"a b"})) != of(scopes=frozenset({"a", "b"}))
     assert of(roles=frozenset({"a"})) != of(scopes=frozenset({"a"}))
-    assert of(scheme="partners") != of() != _subject(NOBODY)
+    assert of(scheme="partners") != of() != subject_of(NOBODY)

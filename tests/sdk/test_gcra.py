@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bff.gateway.door.gcra import Rate, take
+from bff.sdk.gcra import ROUNDING, Rate, opens_in, room, take
 
 RATES = st.builds(Rate, interval=st.sampled_from([0.01, 0.1, 0.25, 1.0, 7.5, 60.0]), burst=st.integers(1, 50))
 PAUSES = st.lists(st.one_of(st.just(0.0), st.floats(0.0, 200.0)), min_size=1, max_size=80)
@@ -81,3 +81,20 @@ def test_a_rest_fills_the_bucket(rate: Rate) -> None:
     assert not take(full_at, now, rate).is_allowed
     assert abs(verdict.full_in - rate.depth) < 1e-6
     assert take(full_at, now + rate.depth, rate).remaining == rate.burst - 1
+
+
+@given(RATES, PAUSES)
+def test_how_many_and_how_soon_are_what_taking_them_would_tell(rate: Rate, pauses: list[float]) -> None:
+    """As many as there is room for are let in one after the other, no more; and when it opens, one is."""
+    full_at, now = 0.0, 1000.0
+    for pause in pauses:
+        now += pause
+        verdict = take(full_at, now, rate)
+        full_at = verdict.full_at
+    for _ in range(left := room(full_at, now, rate)):
+        full_at = take(full_at, now, rate).full_at
+    assert left <= rate.burst
+    assert not take(full_at, now, rate).is_allowed
+    later = now + opens_in(full_at, now, rate) + 2 * ROUNDING
+    assert room(full_at, later, rate) >= 1
+    assert take(full_at, later, rate).is_allowed

@@ -1,0 +1,113 @@
+"""Why an invocation failed, as a few facts that outlive it: no exception, no frame, nothing that holds memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+from bff.errors import BffError, Fault, FunctionNotLoaded
+from bff.sdk.invocation import Invocation
+
+LONGEST = 500
+"""Characters kept of a sentence or of an exception's words."""
+
+OwnPlace = Callable[[str, str], str | None]
+"""``functions/home.py`` for the module and the file name of a function's own code; None for anybody else's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A line of a function's own code, and the function it is in."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """``code`` and ``sentence`` are what the caller got. ``cause`` is the exception behind it (``ValueError: no such
+    room``), empty where there is none; ``service`` the one whose failure it was; ``frame`` the innermost line of the
+    function's own.
+    """
+
+    code: str
+    fault: Fault
+    sentence: str
+    cause: str = ""
+    service: str = ""
+    frame: Frame | None = None
+    where: str = ""
+
+    @property
+    def place(self) -> str:
+        """``functions/home.py:12``, of the function's own code; empty where none was involved."""
+        return f"{self.frame.file}:{self.frame.line}" if self.frame is not None else self.where
+
+    @property
+    def kind(self) -> str:
+        """The class of the cause, without its words, which differ from call to call."""
+        return self.cause.partition(":")[0]
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes."""
+        return 400 + 2 * (len(self.sentence) + len(self.cause))
+
+
+def failure_of(invocation: Invocation, own_place: OwnPlace) -> Failure | None:
+    """The facts of the invocation's error; None where there was none."""
+    error = invocation.error
+    if error is None:
+        return None
+    fault = invocation.fault
+    assert fault is not None
+    code, service = getattr(error, "code", "internal-error"), str(getattr(error, "service", ""))
+    if isinstance(error, FunctionNotLoaded):
+        return Failure(
+            code=code, fault=fault, sentence=_short(str(error)), cause=_short(error.why), where=error.where
+        )
+    if fault is Fault.CALLER:  # anybody can cause these, as often as they like: the facts that cost nothing
+        return Failure(code=code, fault=fault, sentence=_short(str(error)), service=service)
+    cause = error.__cause__ if isinstance(error, BffError) else error
+    return Failure(
+        code=code,
+        fault=fault,
+        sentence=_short(str(error)),
+        cause="" if cause is None else _short(_words(cause)),
+        service=service,
+        frame=_innermost(error, own_place),
+    )
+
+
+def _words(error: BaseException) -> str:
+    try:
+        said = str(error)
+    except Exception:  # a class of the function's own may do anything here
+        said = "its own text fails"
+    return f"{type(error).__qualname__}: {said}" if said else type(error).__qualname__
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _innermost(error: BaseException, own_place: OwnPlace) -> Frame | None:
+    """The last line of the function's own on the way to the error, or to what caused it."""
+    for each in (error.__cause__, error):
+        found = None
+        for trace in _walk(each.__traceback__ if each is not None else None):
+            code = trace.tb_frame.f_code
+            place = own_place(str(trace.tb_frame.f_globals.get("__name__", "")), code.co_filename)
+            if place is not None:
+                found = Frame(file=place, line=trace.tb_lineno, function=code.co_qualname)
+        if found is not None:
+            return found
+    return None
+
+
+def _walk(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next

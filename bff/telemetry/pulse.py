@@ -1,0 +1,67 @@
+"""How functions do at the moment: rates and times over the last seconds, from what is remembered. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bff.telemetry.entry import Entry
+
+MOST_ENTRIES = 5000
+"""Entries that are looked at; where there were more in that time, the window is shorter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """One function over the last ``window`` seconds. Rates are per second, times are seconds."""
+
+    function: str
+    window: float
+    count: int
+    rate: float
+    errors: float
+    slow: int
+    cold: int
+    incomplete: int
+    p50: float
+    p99: float
+    longest: float
+
+
+def pulses_of(entries: Iterable[Entry], now: float, window: float) -> list[Pulse]:
+    """One for each function that was called, the busiest first. ``entries`` come newest first."""
+    by_function: dict[str, list[Entry]] = {}
+    oldest, seen = now, 0
+    for entry in entries:
+        if entry.ended < now - window:
+            break
+        if seen >= MOST_ENTRIES:
+            window = max(now - oldest, 1e-3)
+            break
+        seen, oldest = seen + 1, entry.ended
+        if entry.function:
+            by_function.setdefault(entry.function, []).append(entry)
+    found = [_pulse(name, each, window) for name, each in by_function.items()]
+    return sorted(found, key=lambda each: (-each.count, each.function))
+
+
+def _pulse(function: str, entries: list[Entry], window: float) -> Pulse:
+    times = sorted(entry.seconds for entry in entries)
+    return Pulse(
+        function=function,
+        window=window,
+        count=len(entries),
+        rate=len(entries) / window,
+        errors=sum(entry.is_error for entry in entries) / window,
+        slow=sum(entry.is_slow for entry in entries),
+        cold=sum(entry.phases is not None for entry in entries),
+        incomplete=sum(bool(entry.missing) for entry in entries),
+        p50=_quantile(times, 0.5),
+        p99=_quantile(times, 0.99),
+        longest=times[-1],
+    )
+
+
+def _quantile(times: list[float], share: float) -> float:
+    """The least time that so many are not above (nearest rank)."""
+    return times[max(0, -int(-share * len(times) // 1) - 1)]

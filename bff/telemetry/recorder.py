@@ -1,0 +1,121 @@
+"""Remembers the last invocations, in bounded bytes: errors, slow ones and incomplete ones for longer than the rest.
+
+It is told of each once it has ended, and keeps one flat tuple of it. Nobody who reads is ever waited for, and what is
+not read costs nothing further: a live stream is somebody who asks again and again for what is newer than a number.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from heapq import merge
+
+from bff.sdk.invocation import Invocation
+from bff.signals import Signals
+from bff.telemetry.bodies import bodies_of
+from bff.telemetry.causes import Causes
+from bff.telemetry.entry import Entry, taken
+from bff.telemetry.failure import OwnPlace, failure_of
+
+_SHARE = 0.5
+"""Of the memory that is for notable ones; errors and slow ones have half of it each, so that a flood of the one does
+not wash away the other."""
+
+
+class Ring:
+    """Entries up to so many bytes, the oldest going first. Mutable state: ``entries`` and their ``weight``."""
+
+    __slots__ = ("entries", "most", "weight")
+
+    def __init__(self, most: int) -> None:
+        self.entries: deque[Entry] = deque()
+        self.most = most
+        self.weight = 0
+
+    def add(self, entry: Entry) -> None:
+        """Keep it, and let the oldest go that are too much."""
+        entries = self.entries
+        entries.append(entry)
+        weight = self.weight + entry.weight
+        while weight > self.most and entries:
+            weight -= entries.popleft().weight
+        self.weight = weight
+
+    def newest(self, after: int) -> Iterator[Entry]:
+        """Those with a greater number, the newest first. It holds for as long as nobody adds any."""
+        for entry in reversed(self.entries):
+            if entry.number <= after:
+                return
+            yield entry
+
+
+class Recorder:
+    """Mutable state: ``last``, the number of the newest invocation, the rings, and what was configured last; what
+    failed is counted in ``causes``.
+    """
+
+    def __init__(self, *, memory: int, slow: float, bodies: int = 0, own_place: OwnPlace) -> None:
+        """``memory`` are bytes for all of it, ``bodies`` the most that one body may have; 0 keeps none. ``slow`` is
+        from how many seconds on a call is.
+        """
+        self.last = 0
+        self.causes = Causes()
+        self._own_place = own_place
+        self._plain, self._slow, self._errors = Ring(0), Ring(0), Ring(0)
+        self.configure(memory=memory, slow=slow, bodies=bodies)
+
+    def configure(self, *, memory: int, slow: float, bodies: int = 0) -> None:
+        """Keep so much from the next invocation on."""
+        self.slow, self._bodies = slow, bodies
+        self._plain.most = int(memory * (1 - _SHARE))
+        self._slow.most = self._errors.most = int(memory * _SHARE / 2)
+
+    def listen(self, signals: Signals) -> None:
+        """Hear how invocations end."""
+        signals.listen(Invocation, self.keep)
+
+    def keep(self, invocation: Invocation) -> None:
+        """Remember one that has ended."""
+        number = self.last = self.last + 1
+        failure, bodies = None, None
+        if invocation.error is not None:
+            failure = failure_of(invocation, self._own_place)
+        if self._bodies:
+            bodies = bodies_of(invocation, self._bodies)
+        entry = taken(invocation, number, self.slow, failure, bodies)
+        ring = self._plain
+        if entry[2] or invocation.missing is not None or failure is not None or invocation.status >= 500:
+            ring = self._ring_of(entry)
+        ring.add(entry)
+
+    def _ring_of(self, entry: Entry) -> Ring:
+        if entry.failure is not None:
+            self.causes.count(entry)
+        if entry.is_error:
+            return self._errors
+        return self._slow if entry.is_notable else self._plain
+
+    def newest(self, after: int = 0) -> Iterator[Entry]:
+        """Every one with a greater number that is still there, the newest first."""
+        rings = (ring.newest(after) for ring in (self._plain, self._slow, self._errors))
+        return merge(*rings, key=_number, reverse=True)
+
+    def find(self, request_id: str, number: int | None = None) -> Entry | None:
+        """The newest one with this id (callers may use one twice), or the one with this number, too."""
+        for entry in self.newest():
+            if entry.request_id == request_id and number in (None, entry.number):
+                return entry
+        return None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes all of it takes."""
+        return sum(ring.weight for ring in (self._plain, self._slow, self._errors))
+
+    def __repr__(self) -> str:
+        kept = sum(len(ring.entries) for ring in (self._plain, self._slow, self._errors))
+        return f"<Recorder: {kept} of {self.last} kept, {self.weight} bytes>"
+
+
+def _number(entry: Entry) -> int:
+    return entry.number

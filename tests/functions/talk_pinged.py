@@ -1,0 +1,3 @@
+"""The same under other limits."""
+
+from .talk import connect as connect
