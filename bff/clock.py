@@ -25,6 +25,40 @@ class Timer(Protocol):
         """Forget the call; harmless when it has happened already."""
 
 
+class Alarm:
+    """What rings at an instant, unless it is cancelled before. ``company`` is those that ring together, itself among
+    them until then; a clock sets it.
+    """
+
+    __slots__ = ("company",)
+
+    company: dict[Alarm, None]
+
+    def ring(self) -> None:
+        """Its time has come."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """See :class:`Timer`."""
+        self.company.pop(self, None)
+
+
+class Calling(Alarm):
+    """An alarm that calls back."""
+
+    __slots__ = ("_args", "_callback")
+
+    def __init__(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self._callback = callback
+        self._args = args
+
+    def ring(self) -> None:
+        self._callback(*self._args)
+
+    def __repr__(self) -> str:
+        return f"<call of {self._callback!r}>"
+
+
 class Clock(Protocol):
     """A source of time, and of waking up later."""
 
@@ -36,6 +70,9 @@ class Clock(Protocol):
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
         """Call back on the running loop once ``now()`` has reached ``when``."""
+
+    def set(self, alarm: Alarm, when: float) -> None:
+        """Have it ring on the running loop once ``now()`` has reached ``when``."""
 
     async def sleep(self, seconds: float) -> None:
         """Return when that many seconds have passed on this clock."""
@@ -51,6 +88,11 @@ class SystemClock:
         self._timers: _Timers | None = None
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
+        alarm = Calling(callback, args)
+        self.set(alarm, when)
+        return alarm
+
+    def set(self, alarm: Alarm, when: float) -> None:
         timers, loop = self._timers, get_running_loop()
         if timers is None or timers.loop is not loop:
             timers = self._timers = _Timers(loop)
@@ -58,9 +100,8 @@ class SystemClock:
         company = timers.by_tick.get(tick)
         if company is None:
             company = timers.begin(tick)
-        alarm = _Alarm(company, callback, args)
         company[alarm] = None
-        return alarm
+        alarm.company = company
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -71,26 +112,6 @@ TICKS = 1000
 
 _FEW = 100
 """Ticks without an alarm that are left where they are."""
-
-
-class _Alarm:
-    """What to call, and with what. It belongs to the ``company`` of those that ring in the same tick, in the order
-    in which they were set, and leaves it when it is cancelled.
-    """
-
-    __slots__ = ("args", "callback", "company")
-
-    def __init__(
-        self, company: dict[_Alarm, None], callback: Callable[..., Any], args: tuple[Any, ...]
-    ) -> None:
-        self.company = company
-        self.callback: Any = callback
-        self.args: Any = args
-
-    def cancel(self) -> None:
-        """See :class:`Timer`."""
-        self.company.pop(self, None)
-        self.callback = self.args = None  # mostly a method of who holds this: the two would keep each other
 
 
 class _Timers:
@@ -106,13 +127,13 @@ class _Timers:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.by_tick: dict[int, dict[_Alarm, None]] = {}
+        self.by_tick: dict[int, dict[Alarm, None]] = {}
         self._ticks: list[int] = []
         self._many = _FEW
         self._armed: float = math.inf
         self._handle: asyncio.TimerHandle | None = None
 
-    def begin(self, tick: int) -> dict[_Alarm, None]:
+    def begin(self, tick: int) -> dict[Alarm, None]:
         """The company of a tick that has none yet."""
         if len(self.by_tick) >= self._many:
             self._throw_out_empty_ones()
@@ -148,15 +169,15 @@ class _Timers:
             for alarm in list(company):
                 if alarm in company:  # else one before has cancelled it
                     del company[alarm]
-                    self._call(alarm.callback, alarm.args)
+                    self._ring_one(alarm)
         if self._ticks and self._ticks[0] < self._armed:
             self._arm(self._ticks[0])
 
-    def _call(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def _ring_one(self, alarm: Alarm) -> None:
         try:
-            callback(*args)
+            alarm.ring()
         except Exception as error:
-            told = {"message": f"a timer failed: {callback!r}", "exception": error}
+            told = {"message": f"a timer failed: {alarm!r}", "exception": error}
             self.loop.call_exception_handler(told)
 
     def __repr__(self) -> str:
@@ -196,15 +217,15 @@ class Deadline:
         return f"<Deadline at {self.at:.3f}, {self.allowed:g} s allowed>"
 
 
-class Expiry:
+class Expiry(Alarm):
     """``with Expiry(clock, at): …`` raises TimeoutError when the clock reaches ``at`` inside the block.
 
     It is :class:`asyncio.Timeout` on our own clock, with the same rules: a cancellation from elsewhere is
     never swallowed, and of nested expiries that fired in the same turn the outermost raises TimeoutError.
-    Mutable state: ``_expired``, ``_timer``, ``_task``, ``_before``.
+    Mutable state: ``_expired``, ``_task``, ``_before``, and an alarm's.
     """
 
-    __slots__ = ("_at", "_before", "_clock", "_expired", "_task", "_timer")
+    __slots__ = ("_at", "_before", "_clock", "_expired", "_task")
 
     def __init__(self, clock: Clock, at: float) -> None:
         self._clock = clock
@@ -216,7 +237,7 @@ class Expiry:
         assert task is not None, "an expiry needs a task to cancel"
         self._task = task
         self._before = task.cancelling()
-        self._timer = self._clock.call_at(self._at, self._expire)
+        self._clock.set(self, self._at)
         return self
 
     @property
@@ -228,17 +249,18 @@ class Expiry:
         """Expire at another instant than first said; too late once it has expired."""
         if self._expired:
             return
-        self._timer.cancel()
-        self._timer = self._clock.call_at(at, self._expire)
+        self.cancel()
+        self._clock.set(self, at)
 
-    def _expire(self) -> None:
+    def ring(self) -> None:
+        """See :class:`Alarm`."""
         self._expired = True
         self._task.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        self.company.pop(self, None)
         if not self._expired:
             return
         # As asyncio.Timeout: ours is taken back; if more cancellations are pending, theirs wins.

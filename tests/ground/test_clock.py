@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bff.clock import Deadline, Expiry, SystemClock, cpu_of_this_thread
+from bff.clock import Alarm, Deadline, Expiry, SystemClock, cpu_of_this_thread
 from bff.testing.clock import ManualClock, settle
 
 pytestmark = pytest.mark.anyio
@@ -86,7 +86,7 @@ class Bell:
     """A clock whose timers all ring in one turn of the loop, when told to."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Any, tuple[Any, ...]]] = []
+        self.waiting: list[Alarm] = []
 
     def now(self) -> float:
         return 0.0
@@ -95,15 +95,18 @@ class Bell:
         return 0.0
 
     def call_at(self, when: float, callback: Any, *args: Any) -> Any:
-        self.waiting.append((callback, args))
-        return asyncio.get_running_loop().call_soon(bool)  # something to cancel
+        raise AssertionError
+
+    def set(self, alarm: Alarm, when: float) -> None:
+        self.waiting.append(alarm)
+        alarm.company = {}
 
     async def sleep(self, seconds: float) -> None:
         raise AssertionError
 
     def ring(self) -> None:
-        for callback, args in self.waiting:
-            callback(*args)
+        for alarm in self.waiting:
+            alarm.ring()
 
 
 async def test_two_that_pass_at_once_end_as_the_outer_one() -> None:
