@@ -233,7 +233,7 @@ class Expiry(Alarm):
         self._expired = False
 
     def __enter__(self) -> Expiry:
-        task = asyncio.current_task()
+        task = asyncio.current_task(get_running_loop())
         assert task is not None, "an expiry needs a task to cancel"
         self._task = task
         self._before = task.cancelling()
