@@ -13,6 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from bff.clock import Clock
+from bff.config.gateway import Timing
 from bff.errors import BffError, problem
 from bff.gateway import unfolding, views
 from bff.gateway.door import caution, smaller
@@ -67,7 +68,6 @@ class Stationery:
 
     clock: Clock
     date: DateField
-    shows_services: bool
     farewells: Farewells
 
 
@@ -102,7 +102,8 @@ class Sender:
     """
 
     __slots__ = (
-        "_extra", "_invocation", "_scope", "_send", "_stationery", "started", "target", "unfolding",
+        "_extra", "_invocation", "_scope", "_send", "_stationery", "_timing", "started", "target",
+        "unfolding",
     )  # fmt: skip
 
     def __init__(
@@ -112,12 +113,14 @@ class Sender:
         scope: MutableMapping[str, Any],
         send: Send,
         extra: HeaderPairs,
+        timing: Timing,
     ) -> None:
         self._stationery = stationery
         self._invocation = invocation
         self._scope = scope
         self._send = send
         self._extra = extra
+        self._timing = timing
         self.started = False
         self.target = NOWHERE
         self.unfolding: Unfolding | None = None
@@ -311,8 +314,8 @@ class Sender:
             said = _incompleteness(invocation.missing)
         if is_page and invocation.varies:
             said += VARY
-        if is_timed:
-            said += self._timing()
+        if is_timed and self._timing != "none":
+            said += self._times()
         names = invocation.revision.encode(), said, invocation.request_id.encode(), date
         return b"bff-revision: %b\r\n%bx-request-id: %b\r\n%b" % names
 
@@ -333,17 +336,17 @@ class Sender:
             fields.extend(pairs_of(self._stationery.date.line()))
         fields.extend(carried)
 
-    def _timing(self) -> bytes:
-        """``Server-Timing``, in milliseconds: the handler, the phases of a cold call, in dev each service."""
+    def _times(self) -> bytes:
+        """``Server-Timing``, in milliseconds: the handler, the phases of a cold call, each service if it may be told."""
         invocation = self._invocation
-        is_usual = invocation.phases is None and not self._stationery.shows_services
-        if is_usual:
+        tells = self._timing == "services"
+        if invocation.phases is None and not tells:  # as usual
             return b"server-timing: handler;dur=%.2f\r\n" % (invocation.handler_seconds * 1000)
         timing = b"handler;dur=%.2f" % (invocation.handler_seconds * 1000)
         if invocation.phases is not None:
             phases = _told(tuple(invocation.phases.items()))
             timing = b'cold;desc="%s", %s, %s' % (invocation.revision.encode(), phases, timing)
-        if self._stationery.shows_services and invocation.calls:
+        if tells and invocation.calls:
             for call in invocation.calls:
                 took = ((call.ended or self._clock.now()) - call.started) * 1000
                 timing += b", %s;dur=%.2f" % (call.service.encode("ascii", "replace"), took)

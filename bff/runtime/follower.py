@@ -175,7 +175,10 @@ class Follower:
             if len(waiting) >= BATCH:
                 left += await self._refused(waiting)
             await self._clock.sleep(PAUSE)
-        return left + await self._refused(waiting)
+        left += await self._refused(waiting)
+        if not self._publisher.is_dev:
+            self._publisher.settled |= {each.name for each in functions} - {each.name for each in left}
+        return left
 
     async def _settle(self, function: Function, waiting: dict[Function, Candidate]) -> None:
         if function.live is not None:

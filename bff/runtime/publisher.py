@@ -36,7 +36,8 @@ class Publisher:
     """Publications of a function wait for each other, and for the load of what is new; for a change of traffic they
     take the lock of ``in_force`` besides, in this order.
 
-    Mutable state: ``in_force``; ``_passed_over``, functions whose folder was told of; ``_publishing``, the locks.
+    Mutable state: ``in_force``; ``settled``, functions whose folder was published at the start, and waits for the next
+    one or for who watches it; ``_passed_over``, functions whose folder was told of; ``_publishing``, the locks.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class Publisher:
         self._shelf = shelf
         self._clock = clock
         self._signals = signals
-        self._dev = dev
+        self.is_dev = dev
         self._retention = retention
         self._release = release
+        self.settled: set[str] = set()
         self._passed_over: set[str] = set()
         self._publishing = Turns()
 
@@ -128,10 +130,11 @@ class Publisher:
         self, function: Function, taken: Snapshot, state: TrafficState, began: float, *, is_start: bool
     ) -> bool:
         """Publish what is new in the folder, or in the settings, as if by a deploy; True when it was. At the
-        start what the store knows already is not new: see ADR 43.
+        start what the store knows already is not new: see ADR 43. After it a first call finds nothing new either.
         """
         with self._told(function):
-            if files_digest(taken) == state.folder or (is_start and await self.passes_over(function, taken)):
+            is_old = files_digest(taken) == state.folder or (is_start and function.name in self.settled)
+            if is_old or (is_start and await self.passes_over(function, taken)):
                 return await self._succeed(function, state, taken, began, is_start=is_start)
             await self._deploy(function, taken, Deploy(who=GATEWAY), began, is_folder=True)
             return True
@@ -265,7 +268,7 @@ class Publisher:
         await function.admit(revision)
         candidate = await self.candidate(taken, wish=wish, name=name, is_folder=is_folder, is_approved=True)
         async with self.in_force.lock(function.name):
-            rules = Rules(is_save=self._dev, release=self._release(function.name), now=self._clock.wall())
+            rules = Rules(is_save=self.is_dev, release=self._release(function.name), now=self._clock.wall())
             made = await self.store.deploy(
                 candidate, lambda before, new, release: plan.after_deploy(before, new, release, wish, rules)
             )
