@@ -43,6 +43,10 @@ class BffError(Exception):
         if "code" in vars(cls) and cls.__module__.startswith("bff."):
             cls.explained = cls.code
 
+    def outward(self) -> str:
+        """The sentence for callers, where the error's own is for operators."""
+        return str(self)
+
     def extras(self) -> Mapping[str, Any]:
         """Members added to the problem document beyond RFC 9457's own."""
         return {}
@@ -365,13 +369,15 @@ class GatewayDraining(BffError):
         return {"retry-after": "1"}
 
 
-def problem(error: BffError, *, instance: str | None = None) -> dict[str, Any]:
-    """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page."""
+def problem(error: BffError, *, instance: str | None = None, is_inside: bool = False) -> dict[str, Any]:
+    """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page. Operators,
+    who are inside, are told all.
+    """
     document: dict[str, Any] = {
         "type": f"/problems/{error.explained}",
         "title": error.title,
         "status": error.status,
-        "detail": str(error),
+        "detail": str(error) if is_inside else error.outward(),
         "code": error.code,
         "fault": str(error.fault),
         "retryable": error.retryable,

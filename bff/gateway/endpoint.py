@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 
+from bff import trace
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import (
     BadRequest,
@@ -30,6 +31,7 @@ from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.door import announced, csrf
 from bff.gateway.door.limiting import Counted
+from bff.gateway.hosts import TWO, Hosts
 from bff.gateway.keptpassage import passage_of
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.options import answer_options, carried_by, is_preflight
@@ -57,7 +59,9 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 
 class Gateway:
-    """Mutable state: ``table`` (swapped whole on reload), and whether it ends (``is_draining``)."""
+    """Mutable state: ``table`` and ``origin`` (of traces), swapped whole on reload, and whether it ends
+    (``is_draining``).
+    """
 
     def __init__(
         self,
@@ -69,8 +73,10 @@ class Gateway:
         signals: Signals,
         dev: DevPage | None = None,
         cache: Cache | None = None,
+        origin: trace.Origin = trace.UNSAMPLED,
     ) -> None:
         self.table = table
+        self.origin = origin
         self._farewells = Farewells()
         self._invoker = invoker
         self._services = services
@@ -80,6 +86,7 @@ class Gateway:
         self._cache = None if cache is None else RouteCache(cache, clock=clock, invoke=invoker.invoke)
         self._kept = None if cache is None else PassingCache(cache, clock=clock)
         self._date = DateField(clock)
+        self._hosts = Hosts()
         # Request ids: a random run and a counter are as unique as a UUID each, and five times cheaper.
         self._run = uuid.uuid4().hex[:16]
         self._count = 0
@@ -89,7 +96,7 @@ class Gateway:
             await self._refuse_kind(scope["type"], send)
             return
         table = self.table
-        invocation, origin, hosts = self._read_head(scope, table)
+        invocation, origin, host = self._read_head(scope, table)
         sender = Sender(
             invocation,
             scope,
@@ -97,13 +104,13 @@ class Gateway:
             clock=self._clock,
             date=self._date,
             extra=carried_by(table.carried, scope, table, origin),
-            shows_services=self._dev is not None,
+            timing=table.timing,
             farewells=self._farewells,
         )
         try:
-            if hosts != 1 and scope["http_version"] != "1.0":
+            if not self._hosts.knows(host, scope["http_version"]):
                 # RFC 9112 §3.2: who else reads the message could take it for another host's.
-                raise BadRequest("An HTTP/1.1 request has exactly one Host field.")
+                raise BadRequest("An HTTP/1.1 request has exactly one Host field, which names a host.")
             await self._route(scope, receive, invocation, sender, table, origin)
         except BffError as error:
             await self._fail(error, scope, invocation, sender)
@@ -129,18 +136,17 @@ class Gateway:
             raise RuntimeError(f"the gateway does not speak {kind}; its app starts and stops it")
         await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket routes"})
 
-    def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None, int]:
-        request_id = traceparent = origin = None
-        hosts = 0
+    def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None, bytes | None]:
+        request_id = traceparent = origin = host = None
         headers = scope["headers"]
         for name, value in headers:
             if name == b"x-request-id":
                 request_id = value
             elif name == b"traceparent":
-                # Two of them are none (W3C Trace Context §3.3): the trace restarts.
+                # Two of them are none (W3C Trace Context §3.2.1): the trace restarts.
                 traceparent = value if traceparent is None else b""
             elif name == b"host":
-                hosts += 1
+                host = value if host is None else TWO
             elif name == b"origin":
                 origin = value
         invocation = Invocation(
@@ -151,11 +157,12 @@ class Gateway:
             clock=self._clock,
             started=self._clock.now(),
             traceparent=traceparent,
+            origin=self.origin,
         )
         peer = scope.get("client")
         if peer:
             invocation.client = table.proxies.client(peer[0], headers)
-        return invocation, origin, hosts
+        return invocation, origin, host
 
     def _new_id(self) -> str:
         self._count += 1
