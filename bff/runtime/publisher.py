@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from bff.clock import Clock
 from bff.config import ReleaseConfig
@@ -28,6 +29,8 @@ from bff.runtime.shelf import Shelf
 from bff.runtime.turns import Turns
 from bff.signals import FolderPassedOver, LoadFailed, Signals, Unexpected
 
+MOST_AT_HAND = 256
+"""Functions whose text is kept in memory from the start to their first call; some KB each."""
 GATEWAY = "gateway"
 """Who did what nobody asked for."""
 
@@ -36,7 +39,8 @@ class Publisher:
     """Publications of a function wait for each other, and for the load of what is new; for a change of traffic they
     take the lock of ``in_force`` besides, in this order.
 
-    Mutable state: ``in_force``; ``_passed_over``, functions whose folder was told of; ``_publishing``, the locks.
+    Mutable state: ``in_force``; ``_passed_over``, functions whose folder was told of; ``_publishing``, the locks;
+    ``_settled``, the functions whose folder was looked at since the start and that had no call yet, with its text.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Publisher:
         self._release = release
         self._passed_over: set[str] = set()
         self._publishing = Turns()
+        self._settled: dict[str, Snapshot | None] = {}
 
     # What functions ask for
 
@@ -87,13 +92,31 @@ class Publisher:
             if function.live is None:
                 await self._open(function, is_start=True)
 
+    def settled(self, function: Function, taken: Snapshot) -> None:
+        """The folder was looked at, and what is new in it is published, or about to be. What is saved from now on is
+        not, unless somebody says so: a first call serves what there was at the start. In dev every save is somebody's
+        say-so, and a first call must not be faster than the news of it.
+        """
+        if not self._dev:
+            at_hand = len(self._settled) < MOST_AT_HAND
+            # The first warm-up pays nothing for reading: that was done at the start.
+            self._settled[function.name] = replace(taken, waited=0.0, took=0.0) if at_hand else None
+
     async def _open(self, function: Function, *, is_start: bool) -> None:
         began = self._clock.now()
-        taken = await self._looked_at(function)
+        is_settled = is_start and function.name in self._settled
+        settled = self._settled.pop(function.name, None)
+        if is_settled and settled is not None:
+            taken: Snapshot | None = settled.under(function.settings.frozen())
+        else:
+            taken = await self._looked_at(function)
         state = self.in_force.states.get(function.name)
         if state is None:
             assert taken is not None
             await self._publish_first(taken)
+        elif taken is not None and is_settled:
+            with self._told(function):
+                await self._succeed(function, state, taken, began, is_start=is_start)
         elif taken is not None:
             await self._publish_changed(function, taken, state, began, is_start=is_start)
         if function.live is None:
