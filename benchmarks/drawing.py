@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 300, 60, 44, 34, 150
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 700, 300, 60, 44, 34, 210
 COLOURS = ("#0b6e99", "#d9730d", "#0f7b6c", "#ad1a72")
 
 

@@ -10,6 +10,7 @@ from benchmarks.projects import names, project
 from bff.clock import SystemClock
 from bff.config import Config, load
 from bff.export.documents import Documents
+from bff.gateway import problems
 from bff.revisions import snapshot
 
 ROUTES = 500
@@ -68,7 +69,7 @@ async def documents(config: Config) -> tuple[float, float]:
     async def taken(name: str) -> snapshot.Snapshot:
         return snapshot.take(Path(config.folder), name)
 
-    made = Documents(config=lambda: now[0], snapshot=taken, clock=SystemClock())
+    made = Documents(config=lambda: now[0], snapshot=taken, clock=SystemClock(), kinds=problems.of_calls())
     return await timed(made), await timed(made, now)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from random import Random
 
+from benchmarks import endpointplots
 from benchmarks.drawing import Line, Plot
 from bff.config import ServiceConfig
 from bff.sdk.failures import NoHealthyEndpoint
@@ -138,7 +139,16 @@ def _no_wire(_: Address) -> object:
     raise AssertionError("nothing is sent here")
 
 
-PLOTS = {"storm": storm, "hedge": tail, "breaker": outage}
+PLOTS = {
+    "places": endpointplots.places,
+    "storm": storm,
+    "per-try": endpointplots.per_try,
+    "hedge": tail,
+    "breaker": outage,
+    "ejection": endpointplots.ejection,
+    "balance": endpointplots.balance,
+    "slow-start": endpointplots.slow_start,
+}
 
 
 def main() -> int:

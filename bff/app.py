@@ -26,7 +26,7 @@ from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, load
 from bff.config.recorder import RecorderConfig
 from bff.errors import FunctionNotLoaded
-from bff.gateway import docs, own
+from bff.gateway import docs, own, problems
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.crowd import Crowd
 from bff.gateway.devpage import DevPage
@@ -69,9 +69,14 @@ from bff.services.cachestore import CacheStore
 from bff.services.following import Surroundings
 from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, NameLost, Signals
+from bff.telemetry.accesslog import AccessLog
+from bff.telemetry.eventlog import EventLog
+from bff.telemetry.functionlogs import FunctionLogs
+from bff.telemetry.identity import Callers
 from bff.telemetry.lines import Lines, open_lines
-from bff.telemetry.logs import AccessLog, EventLog, FunctionLogs, StandardLogs
 from bff.telemetry.recorder import Recorder
+from bff.telemetry.standardlogs import StandardLogs
+from bff.telemetry.verbosity import Said
 
 if TYPE_CHECKING:
     from bff.events.room import Events
@@ -109,6 +114,9 @@ class House:
     def __init__(self, config: Config, options: Options, lines: Lines, loader: Loader) -> None:
         self.config = config
         self.lines = lines
+        lines.discretion.learn(config.secrets)
+        key = config.telemetry.log_key
+        self._callers = Callers(key.get_secret_value() if key is not None else None)
         self.signals = Signals()
         self.limits = HeadLimits.of(config.gateway)
         self.crowd = Crowd(config.gateway.max_connections, config.gateway.max_connections_per_address)
@@ -155,7 +163,7 @@ class House:
             loader_thread=self._loader_thread,
             reader_thread=self._reader_thread,
             senders=lambda: self.services.clients,
-            logger=FunctionLogs(lines),
+            logger=FunctionLogs(lines, self._callers),
             stuck=stuck,
             new_code_thread=self._new_code_thread,
             publish=lambda invocation, event: self.offline.publish(invocation, event),
@@ -287,7 +295,10 @@ class House:
             from bff.export.documents import Documents
 
             self._documents = Documents(
-                config=lambda: self.config, snapshot=self._snapshot, clock=self._clock
+                config=lambda: self.config,
+                snapshot=self._snapshot,
+                clock=self._clock,
+                kinds=problems.of_calls(),
             )
         return await self._documents.openapi()
 
@@ -315,7 +326,7 @@ class House:
         self.signals.listen(LoopBlocked, self._loop_blocked)
         self.signals.listen(LoopReturned, self._loop_blocked)
         if config.telemetry.access_log:
-            self.signals.listen(Invocation, AccessLog(self.lines))
+            self.signals.listen(Invocation, AccessLog(self.lines, self._callers))
         if config.telemetry.metrics:
             from bff.telemetry.metrics import Metrics
 
@@ -378,6 +389,7 @@ class House:
             purge=self.purge,
             is_ready=lambda: not self.gateway.is_draining,
             metrics=self._metrics,
+            logging=desk.Logging(wanted=self.lines.wanted, usual=lambda: said_of(self.config)),
             clock=self._clock,
             events=self.offline.operating,
             stages=self.offline.stages,
@@ -445,6 +457,9 @@ class House:
         except ConfigInvalid as invalid:
             self.signals.emit(ConfigRejected(mistakes=tuple(str(mistake) for mistake in invalid.mistakes)))
             return False
+        if said_of(config) != said_of(self.config):  # else what somebody asked for at night would be undone
+            self.lines.wanted.obey(said_of(config))
+        self.lines.discretion.learn(config.secrets)
         self.config = config
         replaced = self._furnish(config)
         self.keeper.max_warm = config.gateway.max_warm
@@ -549,13 +564,20 @@ class House:
         self.lines.flush()
 
 
+def said_of(config: Config) -> Said:
+    """How much routes.yaml wants to have logged."""
+    return Said(level=config.telemetry.log_level, sample=config.telemetry.log_sample)
+
+
 @asynccontextmanager
 async def compose(config: Config, options: Options | None = None) -> AsyncIterator[House]:
     """A house for this configuration, taken down when the block is left."""
     options = options or Options()
     async with AsyncExitStack() as stack:
         lines = options.lines or open_lines(
-            format=config.telemetry.log_format, level=config.telemetry.log_level
+            format=config.telemetry.log_format,
+            level=config.telemetry.log_level,
+            sample=config.telemetry.log_sample,
         )
         if options.take_over_logging:
             stack.enter_context(StandardLogs(lines))

@@ -28,6 +28,8 @@ class BffError(Exception):
     """
 
     code: ClassVar[str] = "internal-error"
+    explained: str = "internal-error"
+    """Which page of ``/problems/`` explains it: its code, or that of the kind of ours which a function's own kind is of."""
     title: str = "Internal error"
     status: int = 500
     fault: Fault = Fault.GATEWAY
@@ -35,6 +37,15 @@ class BffError(Exception):
     flag: ClassVar[str] = ""
     """Envoy's response flag for it in the access log
     (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage); mostly it has none."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "code" in vars(cls) and cls.__module__.startswith("bff."):
+            cls.explained = cls.code
+
+    def outward(self) -> str:
+        """The sentence for callers, where the error's own is for operators."""
+        return str(self)
 
     def extras(self) -> Mapping[str, Any]:
         """Members added to the problem document beyond RFC 9457's own."""
@@ -101,19 +112,6 @@ class UpgradeRequired(BffError):
         return {"upgrade": "websocket", "connection": "upgrade", "sec-websocket-version": "13"}
 
 
-class KeysUnavailable(BffError):
-    """The keys by which tokens are checked could not be fetched, and none are at hand from before."""
-
-    code, title = "keys-unavailable", "Tokens cannot be checked at the moment"
-    status, fault, retryable = 503, Fault.SERVICE, True
-
-    def __init__(self, scheme: str) -> None:
-        super().__init__(f"The keys of {scheme} could not be fetched, so its tokens cannot be checked.")
-
-    def headers(self) -> Mapping[str, str]:
-        return {"retry-after": "5"}
-
-
 class NotFound(BffError):
     """No route has this path (RFC 9110 §15.5.5)."""
 
@@ -138,16 +136,6 @@ class MethodNotAllowed(BffError):
         return {"allow": self._allow}
 
 
-class NotCached(BffError):
-    """The request wants a kept answer or none, and none is kept (RFC 9111 §5.2.1.7)."""
-
-    code, title = "not-cached", "No kept answer was there"
-    status, fault = 504, Fault.GATEWAY
-
-    def __init__(self) -> None:
-        super().__init__("The request says only-if-cached, and no answer to it is kept.")
-
-
 class NotAcceptable(BffError):
     """The function answers JSON, and ``Accept`` takes none (RFC 9110 §15.5.7)."""
 
@@ -168,6 +156,13 @@ class BodyTooLarge(BffError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The body is larger than the {limit} bytes this route accepts.")
+
+
+class FormTooLarge(BffError):
+    """A form has more or larger parts than the route's ``forms`` allow (RFC 9110 §15.5.14)."""
+
+    code, title = "form-too-large", "The form is too large"
+    status, fault = 413, Fault.CALLER
 
 
 class UnsupportedMediaType(BffError):
@@ -209,26 +204,6 @@ class ValidationFailed(BffError):
 
     def extras(self) -> Mapping[str, Any]:
         return {"errors": self.errors}
-
-
-class HeadTooLarge(BffError):
-    """The request head is over the listener's limit (RFC 6585 §5)."""
-
-    code, title = "head-too-large", "The request head is too large"
-    status, fault = 431, Fault.CALLER
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The request line and header fields are larger than {limit} bytes.")
-
-
-class HeadTimedOut(BffError):
-    """The head did not arrive whole in time (RFC 9110 §15.5.9)."""
-
-    code, title = "head-timed-out", "The request head did not arrive in time"
-    status, fault = 408, Fault.CALLER
-
-    def __init__(self, after: float) -> None:
-        super().__init__(f"The request head was not complete after {after:g} s.")
 
 
 class BodyTimedOut(BffError):
@@ -394,13 +369,15 @@ class GatewayDraining(BffError):
         return {"retry-after": "1"}
 
 
-def problem(error: BffError, *, instance: str | None = None) -> dict[str, Any]:
-    """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page."""
+def problem(error: BffError, *, instance: str | None = None, is_inside: bool = False) -> dict[str, Any]:
+    """The RFC 9457 document of an error; ``type`` is a reference the gateway itself resolves to a page. Operators,
+    who are inside, are told all.
+    """
     document: dict[str, Any] = {
-        "type": f"/problems/{error.code}",
+        "type": f"/problems/{error.explained}",
         "title": error.title,
         "status": error.status,
-        "detail": str(error),
+        "detail": str(error) if is_inside else error.outward(),
         "code": error.code,
         "fault": str(error.fault),
         "retryable": error.retryable,

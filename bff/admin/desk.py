@@ -12,6 +12,7 @@ from bff.revisions.store.records import Deployed, Published, ReleaseState, Traff
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
 from bff.telemetry.recorder import Recorder
+from bff.telemetry.verbosity import Said, Verbosity
 
 if TYPE_CHECKING:
     from bff.events.operating import Operating
@@ -89,6 +90,14 @@ Exposition = Callable[[], tuple[bytes, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Logging:
+    """How much is ``wanted`` in the log, which can be changed, and what is ``usual``, by routes.yaml."""
+
+    wanted: Verbosity
+    usual: Callable[[], Said]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """What the operations work on. ``metrics`` and ``recorder`` are None where they are off, ``events`` and ``stages``
     give None where routes.yaml has none.
@@ -102,6 +111,7 @@ class House:
     purge: Purge
     is_ready: Callable[[], bool]
     metrics: Exposition | None
+    logging: Logging
     clock: Clock
     events: Callable[[], Operating | None] = lambda: None
     stages: Callable[[], Stages | None] = lambda: None

@@ -199,7 +199,7 @@ def _problem(error: BffError) -> Reply:
     return Reply(
         status=error.status,
         kind="application/problem+json",
-        body=to_json(problem(error)),
+        body=to_json(problem(error, is_inside=True)),
         fields=tuple((name.encode(), value.encode()) for name, value in error.headers().items()),
     )
 

@@ -17,6 +17,7 @@ from bff.admin.reading import Reading
 from bff.admin.recordings import Recordings
 from bff.admin.releases import Releases
 from bff.admin.tokens import Tokens
+from bff.admin.verbosity import Loudness
 
 
 def operations(house: House) -> list[Operation]:
@@ -32,6 +33,7 @@ def operations(house: House) -> list[Operation]:
             *Moving(functions=functions, desk=house.desk).operations(),
             *Releases(functions=functions, store=store, clock=clock, is_ready=house.is_ready).operations(),
             *Caching(house.purge).operations(),
+            *Loudness(house.logging, functions).operations(),
             *Events(house.events).operations(),
             *Pipelines(house.stages).operations(),
             *Recordings(house.recorder, clock=clock, is_ready=house.is_ready).operations(),

@@ -5,7 +5,7 @@ API's description is made of them.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -263,6 +263,25 @@ class PurgedShape(Shape):
     """How many entries were forgotten."""
 
     purged: int
+
+
+LevelName = Literal["debug", "info", "warning", "error"]
+
+
+class LoggingBody(Body):
+    """What shall be logged from now on; what is left out stays."""
+
+    level: LevelName | None = None
+    sample: float | None = Field(default=None, gt=0, le=1)
+    functions: dict[str, LevelName | None] = Field(default_factory=dict, max_length=100)
+
+
+class LoggingShape(Shape):
+    """What is logged: the least ``level``, that of single functions, the share of good requests."""
+
+    level: LevelName
+    sample: float
+    functions: dict[str, LevelName]
 
 
 class ProblemShape(BaseModel):

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import httpx
 
 WITHIN = 2.0
-"""Seconds for an answer: on loopback either it comes at once or nobody is there."""
+"""Seconds for a connection, and for what needs no store: on loopback either it comes at once or nobody is there."""
+READS_WITHIN = 15.0
+"""Seconds for an answer: a gateway waits 10 for its store before it says that there is none."""
 WRITES_WITHIN = 120.0
 """Seconds for a change: a revision is loaded and warmed before it gets a call."""
 SILENT_FOR = 45.0
@@ -23,6 +25,10 @@ SILENT_FOR = 45.0
 
 class NoGateway(Exception):
     """Nobody answers at the address, or somebody else does; the sentence says which."""
+
+
+class BrokeOff(NoGateway):
+    """Somebody was there, and then nothing came any more: what was asked may have been done all the same."""
 
 
 class Refused(Exception):
@@ -55,7 +61,8 @@ class AdminClient:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         try:
             # No proxy of the environment: what they are for is the way out of here.
-            self._client = httpx.Client(base_url=self.url, timeout=WITHIN, trust_env=False, headers=headers)
+            times = httpx.Timeout(READS_WITHIN, connect=WITHIN)
+            self._client = httpx.Client(base_url=self.url, timeout=times, trust_env=False, headers=headers)
         except (httpx.InvalidURL, ValueError) as error:
             raise NoGateway(f"{url} is no address of an admin listener: {error}") from None
 
@@ -75,7 +82,7 @@ class AdminClient:
 
         """
         try:
-            told = self.get("/v1/functions").value
+            told = self.ask("GET", "/v1/functions", within=WITHIN).value
         except Refused as no:
             raise NoGateway(f"{self.url} answers {no.status} to /v1/functions") from None
         if not isinstance(told, list) or not all(isinstance(each, dict) and "name" in each for each in told):
@@ -87,6 +94,7 @@ class AdminClient:
 
         Raises:
             NoGateway: nobody answers, or not as a gateway does.
+            BrokeOff: nothing came any more.
             Refused: it says no.
 
         """
@@ -96,12 +104,15 @@ class AdminClient:
 
     def write(self, method: str, path: str, **options: Any) -> Answer:
         """Change something; ``options`` are httpx's. Raises as :meth:`get` does."""
-        return self.ask(method, path, timeout=WRITES_WITHIN, **options)
+        return self.ask(method, path, within=WRITES_WITHIN, **options)
 
-    def ask(self, method: str, path: str, **options: Any) -> Answer:
-        """One request and its answer. Raises as :meth:`get` does."""
-        with self._translated(options.get("timeout", WITHIN)):
-            response = self._client.request(method, path, **options)
+    def ask(self, method: str, path: str, *, within: float = READS_WITHIN, **options: Any) -> Answer:
+        """One request and its answer, in so many seconds. Raises as :meth:`get` does."""
+        import httpx
+
+        times = httpx.Timeout(within, connect=WITHIN)
+        with self._translated(within):
+            response = self._client.request(method, path, timeout=times, **options)
             value = response.json() if response.content else None
         self._refuse(response, value)
         return Answer(status=response.status_code, value=value, etag=response.headers.get("etag", ""))
@@ -136,8 +147,12 @@ class AdminClient:
 
         try:
             yield
+        except httpx.ConnectTimeout:
+            raise NoGateway(f"no gateway answers at {self.url} within {WITHIN:g} s") from None
         except httpx.TimeoutException:
-            raise NoGateway(f"nothing came from {self.url} within {within:g} s") from None
+            raise BrokeOff(f"nothing came from {self.url} within {within:g} s") from None
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            raise BrokeOff(f"{self.url} broke off before it had answered") from None
         except (httpx.HTTPError, httpx.InvalidURL):
             raise NoGateway(f"no gateway answers at {self.url}") from None
         except ValueError:

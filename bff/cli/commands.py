@@ -234,7 +234,9 @@ app.add_typer(eventful.events, name="events")
 app.add_typer(eventful.triggers, name="triggers")
 app.add_typer(eventful.schedules, name="schedules")
 app.add_typer(eventful.pipelines, name="pipelines")
-export = typer.Typer(no_args_is_help=True, help="Write what other tools take away: openapi, typescript.")
+export = typer.Typer(
+    no_args_is_help=True, help="Write what other tools take away: openapi, asyncapi, typescript."
+)
 app.add_typer(export, name="export")
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="A file; else standard output.")]
 
@@ -245,6 +247,14 @@ def export_openapi(config: ConfigOption = ROUTES, out: OutOption = None) -> None
     from bff.cli.exporting import export_openapi
 
     export_openapi(config, out=out)
+
+
+@export.command("asyncapi")
+def export_asyncapi(config: ConfigOption = ROUTES, out: OutOption = None) -> None:
+    """Write the AsyncAPI 3.0 document of the events that triggers and pipelines want."""
+    from bff.cli.exporting import export_asyncapi
+
+    export_asyncapi(config, out=out)
 
 
 @export.command("typescript")

@@ -51,18 +51,26 @@ def deploy(
     }
     asked = {key: value for key, value in query.items() if value}
     with asking(admin, config, as_json=as_json) as gateway:
-        made = [_sent(gateway, each, content, asked, as_json=as_json) for each, content in archives.items()]
+        made = []
+        for each, content in archives.items():
+            made.append(_sent(gateway, each, content, asked))
+            if not as_json:
+                _tell(made[-1], _way(read, each) if has_traffic else "")
     if as_json:
         show(made[0] if name else made)
 
 
-def _sent(
-    gateway: AdminClient, name: str, content: bytes, query: Mapping[str, str], *, as_json: bool
-) -> dict[str, Any]:
+def _way(config: Config, name: str) -> str:
+    """How a revision that is kept already comes to have calls."""
+    settings = config.functions.get(name)
+    if settings is not None and settings.release.strategy == "canary":
+        return f"`bff deploy {name} --again` releases it"
+    return f"`bff promote {name}` gives it all of them"
+
+
+def _sent(gateway: AdminClient, name: str, content: bytes, query: Mapping[str, str]) -> dict[str, Any]:
     path, kind = function_path(name, "revisions"), {"content-type": ARCHIVE}
     made: dict[str, Any] = gateway.write("POST", path, content=content, params=query, headers=kind).value
-    if not as_json:
-        _tell(made)
     return made
 
 
@@ -78,14 +86,19 @@ def _archive(config: Config, name: str, *, as_json: bool) -> bytes:
         raise typer.Exit(1) from None
 
 
-def _tell(made: dict[str, Any]) -> None:
-    """The name alone on standard output, where scripts take it from."""
-    typer.echo(made["revision"]["name"])
+def _tell(made: dict[str, Any], way: str) -> None:
+    """The name alone on standard output, where scripts take it from. Of the release what it says of this revision, or
+    goes on saying.
+    """
+    revision, release = made["revision"], made["release"]
+    typer.echo(revision["name"])
     what = "published" if made["new"] else "published before; nothing is new"
     say(f"{what}; traffic: {traffic(made['traffic']['traffic'])}")
-    if made["release"] is not None:
-        say(told({"function": made["revision"]["name"], "release": made["release"]}))
-    is_running = made["release"] is not None and made["release"]["state"] in ("running", "paused")
-    if made["revision"]["taken_back"] and not is_running:
+    is_running = release is not None and release["state"] in ("running", "paused")
+    if is_running or (release is not None and release["canary"] == revision["name"]):
+        say(told({"function": revision["name"], "release": release}))
+    if revision["taken_back"] and not is_running:
         name = made["traffic"]["function"]
         say(f"a release took it back before: `bff deploy {name} --again` releases it once more")
+    elif way and not revision["percent"]:
+        say(f"{revision['name']} has no calls: {way}")

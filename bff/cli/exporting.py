@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic_core import to_json
 
 from bff.cli.output import config_at, fail, say
+from bff.clock import SystemClock
 from bff.config import Config
 from bff.errors import FunctionNotLoaded
-from bff.export.describing import Subject, describe_all
-from bff.export.documents import made, parameters_by_function
+from bff.export import asyncapi
+from bff.export.describing import Describer, Found, Subject
+from bff.export.documents import about, made, parameters_by_function
+from bff.gateway import problems
 from bff.revisions import snapshot
 
 TOOL = "openapi-typescript"
@@ -64,22 +68,43 @@ def _tool() -> list[str] | None:
     return [anywhere] if anywhere else None
 
 
-def _openapi(config: Config) -> bytes:
+def export_asyncapi(path: Path, *, out: Path | None) -> None:
+    """Write the AsyncAPI document of the events that triggers and pipelines want."""
+    config = config_at(path, as_json=False)
+    subjects = _subjects(config, dict.fromkeys(asyncapi.functions_of(config), frozenset({()})))
+    said = {name: each for (name, _), each in asyncio.run(_described(subjects)).items()}
+    _write(to_json(asyncapi.document(config, said, about(config.openapi)), indent=2) + b"\n", out)
+
+
+def _subjects(config: Config, functions: Mapping[str, frozenset[tuple[str, ...]]]) -> list[Subject]:
+    """Functions that are to be asked; whatever cannot be read is told."""
     subjects = []
-    for name, routes in parameters_by_function(config.routes).items():
+    for name, routes in functions.items():
         try:
             subjects.append(Subject(snapshot=snapshot.take(config.folder.resolve(), name), routes=routes))
         except FunctionNotLoaded as failure:
             say(failure.report())
-    with contextlib.redirect_stdout(sys.stderr):  # what modules print must not get into the document
-        found = describe_all(subjects)
+    return subjects
+
+
+def _openapi(config: Config) -> bytes:
+    subjects = _subjects(config, parameters_by_function(config.routes))
+    found = asyncio.run(_described(subjects))
     for name, parameters in sorted(
         {(s.snapshot.function, r) for s in subjects for r in s.routes} - set(found)
     ):
         say(
             f"{name} is described by its path only ({', '.join(parameters) or 'no parameters'}): see `bff check`"
         )
-    return to_json(made(config, found), indent=2) + b"\n"
+    return to_json(made(config, found, problems.of_calls()), indent=2) + b"\n"
+
+
+async def _described(subjects: Sequence[Subject]) -> Found:
+    async def each() -> AsyncIterator[Subject]:
+        for subject in subjects:
+            yield subject
+
+    return await Describer(clock=SystemClock()).describe(each(), count=len(subjects))
 
 
 def _write(content: bytes, out: Path | None) -> None:

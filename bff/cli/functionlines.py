@@ -11,7 +11,7 @@ from bff.telemetry.lines import Lines
 class FunctionLines(Lines):
     """Leaves out whatever belongs to no request."""
 
-    def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
+    def write(self, level: str, event: str, fields: Mapping[str, Any], *, is_ours: bool = False) -> None:
         """Write it if it belongs to a request."""
         if "request_id" in fields:
-            super().write(level, event, fields)
+            super().write(level, event, fields, is_ours=is_ours)

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bff.admin.localtoken import TokenFileUnusable, read
-from bff.cli.adminclient import AdminClient, NoGateway, Refused, is_this_machine
+from bff.cli.adminclient import AdminClient, BrokeOff, NoGateway, Refused, is_this_machine
 from bff.cli.output import config_file, fail
 
 TOKEN = "BFF_ADMIN_TOKEN"  # noqa: S105 - the name of a variable
@@ -30,6 +30,11 @@ def asking(admin: str, config: Path, *, as_json: bool) -> Iterator[AdminClient]:
     try:
         with AdminClient(admin, token=token_for(admin, config)) as client:
             yield client
+    except BrokeOff as why:
+        fail(
+            f"{why}: a change may have been made or not; `bff versions` and `bff history` tell",
+            as_json=as_json,
+        )
     except NoGateway as why:
         fail(
             f"{why}; start one with `bff serve`, or say with --admin or BFF_ADMIN where it is",

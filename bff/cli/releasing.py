@@ -69,11 +69,11 @@ def told(now: Now) -> str:
             is_paused = ", paused" if state["state"] == "paused" else ""
             return f"{canary} has {steps[state['at']]} % (step {step} of {len(steps)}), next to {baseline}{is_paused}"
         case "promoted":
-            return f"{canary} is promoted and has all calls"
+            return f"{canary} was promoted"
         case "rolled-back":
-            return f"{canary} is rolled back; {baseline} has all calls"
+            return f"{canary} was rolled back to {baseline}"
         case other:
-            return f"the release of {canary} is {other}"
+            return f"the release of {canary} was {other}"
 
 
 def has_ended_well(now: Now) -> bool:

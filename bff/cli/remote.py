@@ -209,6 +209,31 @@ def release(
     release(name, watches=watch, admin=admin, config=config, as_json=json)
 
 
+@app.command()
+def level(
+    level: Annotated[
+        str | None, typer.Argument(help="debug, info, warning or error; if left out, what holds is shown.")
+    ] = None,
+    function: Annotated[
+        str | None, typer.Option("--function", help="For this function only; none takes its own level away.")
+    ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option("--sample", help="Share of the lines of requests that went well, such as 10%."),
+    ] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Log as routes.yaml says.")] = False,
+    admin: GatewayOption = GATEWAY,
+    config: ConfigOption = ROUTES,
+    json: JsonOption = False,
+) -> None:
+    """Show how much a running gateway logs, or have it log more or less."""
+    from bff.cli import level as logging
+
+    logging.level(
+        level, function=function, sample=sample, resets=reset, admin=admin, config=config, as_json=json
+    )
+
+
 @token.command("create")
 def create_token(
     name: Annotated[str, typer.Argument(help="Whose it is; shown in histories and the audit log.")],

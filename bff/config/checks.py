@@ -27,6 +27,7 @@ _MOST_SUGGESTIONS = 20  # comparing a name with 10,000 others takes milliseconds
 _OF_FUNCTIONS_ONLY = {
     "forward_headers": "a service's route hands on every header; remove it (cookies go by forward_cookies)",
     "compression": "the service hears Accept-Encoding itself, and nothing is read of what passes through; remove it",
+    "forms": "what passes through is not read, and has max_body alone; remove it",
     "static": "what passes through is not read, so nothing can be added; remove it, or let a function answer",
     "respond_async": "what passes through is not stored; remove it, or let a function answer",
     "errors": "what passes through has no parts; remove it, or let a function answer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,6 +14,7 @@ from bff.config.calls import CallsConfig
 from bff.config.compression import CompressionConfig
 from bff.config.cors import CorsConfig
 from bff.config.csrf import CsrfConfig
+from bff.config.forms import FormsConfig
 from bff.config.function import Defaults, FunctionConfig
 from bff.config.gateway import GatewayConfig, TelemetryConfig
 from bff.config.headers import SecurityHeadersConfig
@@ -106,6 +107,7 @@ class Config(Section):
 
     _path: Path = PrivateAttr(default=Path("routes.yaml"))
     _found: Mapping[str, Path] = PrivateAttr(default_factory=no_entries)
+    _secrets: frozenset[str] = PrivateAttr(default=frozenset())
 
     @model_validator(mode="after")
     def _hides_state(self) -> Config:
@@ -133,11 +135,19 @@ class Config(Section):
         file = self.state_place.file
         return file.parent if file is not None else self._path.parent / ".bff"
 
-    def read_from(self, path: Path, found: Mapping[str, Path]) -> Config:
-        """A copy that remembers its file and the functions found beside it."""
+    def read_from(self, path: Path, found: Mapping[str, Path], secrets: Iterable[str] = ()) -> Config:
+        """A copy that remembers its file, the functions found beside it, and what of it is secret."""
         read = self.model_copy()
         read._path, read._found = path, found  # noqa: SLF001 (our own copy)
+        read._secrets = frozenset(secrets)  # noqa: SLF001
         return read
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Values that came from the environment or from files for fields that carry credentials: headers, settings of
+        functions, options of resolvers, tokens. For whoever must not let them out.
+        """
+        return self._secrets
 
     def function(self, name: str) -> FunctionConfig:
         """The function's settings; all defaults if it has no entry."""
@@ -233,6 +243,10 @@ class Config(Section):
     def max_body_of(self, route: RouteConfig) -> int:
         """Bytes a body of the route may have: the route's own limit, else ``gateway.max_body``."""
         return self.gateway.max_body if route.max_body is None else route.max_body
+
+    def forms_of(self, route: RouteConfig) -> FormsConfig:
+        """How much a form may hold: the route's own section, else ``defaults.forms``."""
+        return self.defaults.forms if route.forms is None else route.forms
 
     def __repr__(self) -> str:
         counts = (len(self.services), len(self.functions_found), len(self.routes))

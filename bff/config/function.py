@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from bff.config.auth import NOTHING_ASKED, Demand
 from bff.config.compression import CompressionSetting
 from bff.config.csrf import CsrfConfig, CsrfSetting
+from bff.config.forms import FormsConfig
 from bff.config.headers import SecurityHeadersConfig, SecurityHeadersSetting
 from bff.config.limits import LimitNames
 from bff.config.names import is_setting_name
@@ -62,6 +63,9 @@ class Defaults(Section):
     limits: LimitNames = Field(default=(), description="Rate limits by name that count on every route.")
     csrf: CsrfSetting = Field(
         default=CsrfConfig.plain(), description="How calls with cookies from other sites' pages are refused."
+    )
+    forms: FormsConfig = Field(
+        default=FormsConfig.plain(), description="How much a form may hold: fields, files, and one of each."
     )
     security_headers: SecurityHeadersSetting = Field(
         default=SecurityHeadersConfig.plain(),

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from bff.config.cors import CorsConfig
 from bff.config.fieldnames import HeaderName
 from bff.config.recorder import RecorderConfig, RecorderSetting
-from bff.config.section import Count, Flag, OneOrMany, Section, wrong
-from bff.config.units import Duration, Size
+from bff.config.section import Count, Flag, OneOrMany, Secret, Section, wrong
+from bff.config.units import Duration, Share, Size
 
 
 def _network(value: Any) -> IPv4Network | IPv6Network:
@@ -106,6 +106,14 @@ class TelemetryConfig(Section):
     metrics: Flag = Field(default=True, description="Prometheus metrics on the admin listener.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe log lines that are written."
+    )
+    log_sample: Share = Field(
+        default=1.0,
+        description="Share of the lines of requests that went well; all others are written always.",
+    )
+    log_key: Secret | None = Field(
+        default=None,
+        description="Makes hashes of callers comparable between gateways and starts; unsaid, one is made at each start.",
     )
     log_format: Literal["auto", "json", "pretty"] = Field(
         default="auto", description="auto: pretty on a terminal, json elsewhere."

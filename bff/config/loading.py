@@ -78,7 +78,7 @@ def _checked(path: Path, root: tree.Mapping, values: Values) -> tuple[Config | N
         return None, mistakes
     for hidden in values.hidden:
         _hide(config, hidden)
-    return config.read_from(path, found or {}), mistakes
+    return config.read_from(path, found or {}, values.secrets), mistakes
 
 
 def _functions(

@@ -34,6 +34,16 @@ _SERVICE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # POSIX.1 §8.1
 
 
+_SECRET = re.compile(
+    r"passw(?:or)?d|passphrase|secret|token|apikey|accesskey|privatekey|credential|authorization|cookie|signature"
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what is called so is most likely nothing to show: ``password``, ``X-Api-Key``, ``csrfToken``."""
+    return _SECRET.search(name.lower().replace("_", "").replace("-", "")) is not None
+
+
 def is_token(text: str) -> bool:
     """Whether this can be a header's name, a method or a cookie's name."""
     return TOKEN.fullmatch(text) is not None

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from bff.config import jsonpath
-from bff.config.section import Count, NoDoubles, OneOrMany, OrEmpty, Section, wrong
+from bff.config.section import Count, Flag, NoDoubles, OneOrMany, OrEmpty, Section, wrong
 from bff.config.trigger import DeliveryConfig, FilterConfig
 
 MOST_STEPS = 50
@@ -65,6 +65,10 @@ class PipelineConfig(Section):
 
     steps: Annotated[tuple[StepConfig, ...], AfterValidator(_some)] = Field(
         description="The steps, in their order."
+    )
+    pinned: Flag = Field(
+        default=False,
+        description="Whether a run stays with the revisions that had the calls when it began, whatever is deployed then.",
     )
     filters: tuple[FilterConfig, ...] | None = Field(
         default=None, description="Which events begin a run, as of a trigger; absent: none does."

@@ -24,15 +24,18 @@ class ReferenceBroken(ValueError):
 
 
 class References:
-    """Follows references with one environment and one folder for relative files."""
+    """Follows references with one environment and one folder for relative files. Mutable state: ``followed``."""
 
     def __init__(self, *, environ: Mapping[str, str], folder: Path) -> None:
         self._environ = environ
         self._folder = folder
+        self.followed: list[str] = []
+        """What the references of the last text led to, outside of routes.yaml."""
 
     def expand(self, text: str) -> str:
         """The text with every reference replaced, once: what comes in is not searched again."""
         broken: list[str] = []
+        self.followed = []
 
         def replaced(match: re.Match[str]) -> str:
             try:
@@ -52,7 +55,8 @@ class References:
         if "${" in body:
             raise ReferenceBroken(["a reference cannot hold another one"])
         if body.startswith("file:"):
-            return self._file(body.removeprefix("file:"))
+            self.followed.append(self._file(body.removeprefix("file:")))
+            return self.followed[-1]
         match = _VARIABLE.fullmatch(body)
         if match is None:
             raise ReferenceBroken(["not a reference; write ${NAME}, ${NAME:-default} or ${file:/path}"])
@@ -61,6 +65,7 @@ class References:
     def _variable(self, name: str, default: str | None) -> str:
         value = self._environ.get(name)
         if value:
+            self.followed.append(value)
             return value
         if default is not None:  # as in the shell: also when the variable is set, but empty
             return default

@@ -12,6 +12,7 @@ from bff.config.cache import CacheSetting
 from bff.config.compression import CompressionSetting
 from bff.config.cors import CorsSetting
 from bff.config.csrf import CsrfSetting
+from bff.config.forms import FormsConfig
 from bff.config.headerrules import AllowedName, HeaderRulesConfig
 from bff.config.headers import SecurityHeadersSetting
 from bff.config.limits import LimitNames
@@ -112,6 +113,9 @@ class RouteConfig(Section):
     )
     max_body: Size | None = Field(
         default=None, description="Largest request body, instead of gateway.max_body."
+    )
+    forms: FormsConfig | None = Field(
+        default=None, description="How much a form may hold, instead of defaults.forms."
     )
     forward_headers: Annotated[tuple[AllowedName, ...], OneOrMany, NoDoubles] = Field(
         default=(), description="Request headers that travel on to services."

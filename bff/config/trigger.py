@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -172,6 +173,15 @@ def plain_path(text: str) -> str:
     return text
 
 
+class ClaimsConfig(Section):
+    """Where answers of steps are kept that are too large for the store."""
+
+    folder: Path = Field(
+        description="A folder, seen from routes.yaml, that every process reaches which works on pipelines."
+    )
+    max_size: Size = Field(default=64 * 2**20, description="Largest answer of a step; it is held in memory.")
+
+
 class EventsConfig(Section):
     """How events come in, and how many may be on their way."""
 
@@ -190,6 +200,10 @@ class EventsConfig(Section):
     )
     concurrency: Count = Field(
         default=16, ge=1, le=10_000, description="Most deliveries this gateway makes at a time."
+    )
+    claims: ClaimsConfig | None = Field(
+        default=None,
+        description="Answers of steps beyond 1 MiB as files that the next step gets; absent: such an answer fails.",
     )
     retention: Duration = Field(
         default=7 * DAY, description="How long events are kept once all of their deliveries have ended."

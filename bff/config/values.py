@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bff.config.mistake import KeyPath, Mistake, dotted
+from bff.config.names import is_secret_name
 from bff.config.references import ReferenceBroken, References
 from bff.config.scalars import typed
 from bff.config.tree import Mapping, Node, Scalar, Sequence
@@ -16,7 +17,9 @@ _TEXTS = frozenset({("services", "headers"), ("functions", "env"), ("services", 
 
 @dataclass(slots=True, kw_only=True)
 class Values:
-    """Filled by one pass over the tree: ``data``, ``hidden`` and ``broken`` key paths, ``mistakes``."""
+    """Filled by one pass over the tree: ``data``, ``hidden`` and ``broken`` key paths, ``mistakes``, and ``secrets``,
+    what references led to where credentials stand.
+    """
 
     file: str
     references: References
@@ -24,6 +27,7 @@ class Values:
     hidden: list[KeyPath] = field(default_factory=list)
     broken: set[KeyPath] = field(default_factory=set)
     mistakes: list[Mistake] = field(default_factory=list)
+    secrets: set[str] = field(default_factory=set)
 
     def read(self, root: Mapping) -> Values:
         """These values, filled from the tree."""
@@ -51,6 +55,8 @@ class Values:
             if not is_text:  # those are SecretStr already
                 self.hidden.append(path)
             text = self._expanded(node, path)
+            if is_text or "${file:" in node.text or "@" in text or is_secret_name(str(path[-1])):
+                self.secrets.update(self.references.followed)
         if not node.plain:
             return text
         value = typed(text)

@@ -36,6 +36,7 @@ _NOT_STORED = HOP_BY_HOP | {
         "idempotency-key",
         "prefer",
         "proxy-authorization",
+        "x-callback-url",
     ),
 }
 _NOT_KEPT = frozenset({b"set-cookie", b"content-length", b"date", b"connection", b"transfer-encoding"})
@@ -48,9 +49,17 @@ def withheld(config: Config) -> frozenset[str]:
 
 
 def event_of(
-    invocation: Invocation, body: bytes, *, number: str, source: str, withheld: frozenset[str] = _NOT_STORED
+    invocation: Invocation,
+    body: bytes,
+    *,
+    number: str,
+    source: str,
+    callback: str = "",
+    withheld: frozenset[str] = _NOT_STORED,
 ) -> CloudEvent:
-    """The request as an event. ``number`` and ``source`` tell calls apart that may not be made twice."""
+    """The request as an event. ``number`` and ``source`` tell calls apart that may not be made twice; ``callback`` is
+    the address that is told of its end.
+    """
     incoming = invocation.incoming
     assert incoming is not None
     scope = incoming.scope
@@ -71,6 +80,7 @@ def event_of(
         "client": invocation.client,
         "trace": invocation.trace.child(invocation.trace.parent_id or trace.new_span_id()),
         "body": base64.b64encode(body).decode(),
+        **({"callback": callback} if callback else {}),
     }
     return CloudEvent(id=number, source=source, type=CALL, datacontenttype="application/json", data=data)
 

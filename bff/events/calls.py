@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from bff.clock import Clock
-from bff.events import calling
+from bff.events import callbacks, calling
 from bff.events.accepting import CALL
 from bff.events.broker import moment
 from bff.events.records import OPEN, Delivery, Planned, Progress, Result, Shown, State
@@ -45,11 +45,13 @@ class Calls:
 
         Raises:
             BodyTooLarge, BacklogFull, StoreUnavailable: nothing was stored.
+            CallbackRefused: it names an address that may not be called.
             CallConflict: its Idempotency-Key was that of another request.
 
         """
         incoming = invocation.incoming
         assert incoming is not None
+        callback = callbacks.asked_for(incoming.scope["headers"], self._events.calling.config.callbacks)
         body = await incoming.body()
         key = next((value for name, value in incoming.scope["headers"] if name == b"idempotency-key"), b"")
         source = f"/calls/{invocation.function}/{_short(invocation.caller.identity)}"
@@ -58,10 +60,13 @@ class Calls:
             body,
             number=_short(key.decode("latin-1")) if key else secrets.token_hex(16),
             source=source,
+            callback=callback,
             withheld=self._events.calling.withheld,
         )
         planned = Planned(trigger=f"{calling.PREFIX}{invocation.function}", function=invocation.function)
-        said = [event.data[name] for name in ("method", "raw_path", "query", "body")]
+        said = [event.data[name] for name in ("method", "raw_path", "query", "body")] + (
+            [callback] * bool(callback)
+        )
         digest = hashlib.sha256(to_json(said)).hexdigest()[:32]
         accepted = await self._events.plan(event, (planned,), digest)
         if not accepted.is_new and (await self._events.shown(accepted.key)).event.triggers != digest:

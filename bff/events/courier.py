@@ -17,6 +17,7 @@ from bff.events import answered
 from bff.events.answered import Whole
 from bff.events.broker import MOST_ERROR_DATA, Outcome
 from bff.events.records import Claimed
+from bff.revisions.choice import OverrideUnknown
 from bff.runtime.invoker import Invoker
 from bff.sdk.cloudevent import CloudEvent, to_http
 from bff.sdk.invocation import Incoming, Invocation
@@ -24,6 +25,7 @@ from bff.sdk.reply import Answer, HeaderPairs
 from bff.signals import Signals
 
 DEFAULT_TIMEOUT = 10.0
+GONE = "which is kept no longer: `revisions` in routes.yaml says how long they are. Begin another run."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +62,17 @@ class Courier:
         self._signals = signals
 
     async def attempt(
-        self, claimed: Claimed, event: CloudEvent, timeout: float | None, *, most: int = MOST_ERROR_DATA
+        self,
+        claimed: Claimed,
+        event: CloudEvent,
+        timeout: float | None,
+        *,
+        most: int = MOST_ERROR_DATA,
+        revision: str = "",
     ) -> Attempted:
-        """Deliver an event once. Cancelling it cancels the handler."""
+        """Deliver an event once, to a certain revision or to whichever traffic chooses. Cancelling it cancels the
+        handler.
+        """
         traceparent = event.extensions.get("traceparent")  # CloudEvents' distributed tracing extension
         invocation = self.invocation(
             claimed,
@@ -71,9 +81,9 @@ class Courier:
             timeout=timeout,
             traceparent=traceparent if isinstance(traceparent, str) else "",
         )
-        return await self.run(invocation, most=most)
+        return await self.run(invocation, most=most, revision=revision)
 
-    async def run(self, invocation: Invocation, *, most: int) -> Attempted:
+    async def run(self, invocation: Invocation, *, most: int, revision: str = "") -> Attempted:
         """Run the function once, and read so many bytes of its answer. Cancelling it cancels the handler."""
         heard: list[Whole] = []
 
@@ -82,11 +92,20 @@ class Courier:
                 heard.append(await answered.read(answer, invocation, most=most))
 
         try:
-            await self._invoker.invoke(invocation, respond)
+            if revision:
+                await self._invoker.invoke_revision(invocation, revision, respond)
+            else:
+                await self._invoker.invoke(invocation, respond)
             outcome = _said(heard[0])
         except TimeoutError:
             heard.clear()
             outcome = self._failed(DeadlineExceeded(allowed=invocation.deadline.allowed), invocation)
+        except OverrideUnknown as error:
+            heard.clear()
+            self._failed(error, invocation)
+            outcome = Outcome(
+                status=410, code="revision-gone", detail=f"The run began with {revision}, {GONE}"
+            )
         except BffError as error:
             heard.clear()
             outcome = self._failed(error, invocation)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from bff.events import accepting, claiming, keeping, running, takeover, tending
 from bff.events.claiming import Taken
+from bff.events.claims import Claims
 from bff.events.commits import Commits
 from bff.events.pipelines import Done
 from bff.events.records import (
@@ -84,8 +85,8 @@ class Engine(Protocol):
         """Give back what was taken and not settled."""
 
 
-def _advance(session: Session, now: float, *, done: Done, result: Result) -> None:
-    running.advance(session, done, result, now)
+def _advance(session: Session, now: float, *, done: Done, result: Result, claims: Claims | None) -> None:
+    running.advance(session, done, result, now, claims)
 
 
 def _fail(session: Session, now: float, *, done: Done, why: str) -> None:
@@ -93,11 +94,12 @@ def _fail(session: Session, now: float, *, done: Done, why: str) -> None:
 
 
 class StoreEngine:
-    """Everything that changes is in the store."""
+    """Everything that changes is in the store; ``claims``, where large answers are kept, is routes.yaml's to say."""
 
     def __init__(self, store: Store, bell: Bell | None = None) -> None:
         """``bell`` tells those who share the store that something can be taken."""
         self.store = store
+        self.claims: Claims | None = None
         self._commits = Commits(store, bell)
 
     async def enqueue(
@@ -144,7 +146,7 @@ class StoreEngine:
     async def settle(self, settled: Settled, done: Done | None = None) -> bool:
         then = None
         if done is not None and settled.state is State.DELIVERED and settled.result is not None:
-            then = partial(_advance, done=done, result=settled.result)
+            then = partial(_advance, done=done, result=settled.result, claims=self.claims)
         elif done is not None and settled.state is State.DEAD:
             then = partial(_fail, done=done, why=settled.outcome.detail)
         rings = bool(settled.published) or then is not None
@@ -170,6 +172,10 @@ class StoreEngine:
         return await self._commits.run(
             lambda session, _: accepting.expire(session, before, most, calls=calls)
         )
+
+    async def kept_runs(self, keys: Collection[str]) -> Collection[str]:
+        """Which of these runs are kept."""
+        return await self.store.look(lambda session, _: running.kept(session, keys))
 
     async def runs(self, pipeline: str, limit: int) -> Sequence[Run]:
         """The newest runs of a pipeline."""

@@ -5,8 +5,8 @@ A run keeps the plan it began with, whatever routes.yaml says later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -23,17 +23,35 @@ TYPE = "bff.pipeline"
 """The type of the events that steps get."""
 
 
+DATAREF, REVISION = "dataref", "bffrevision"
+"""Attributes of those events: where the data is, and which revision gets it."""
+CLAIM = b"bff-claim"
+"""The field of a kept answer that says under which key its body is kept."""
+NONE: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Data that is kept elsewhere, under a key; ``kind`` is its media type."""
+
+    key: str
+    kind: str
+
+
 class Broken(Exception):
     """A run cannot go on; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A step of a plan."""
+    """A step of a plan. ``pins`` are the revisions of its functions, "" for one that is not known (yet); without any, traffic
+    chooses for each part.
+    """
 
     functions: tuple[str, ...]
     each: str | None
     most: int
+    pins: tuple[str, ...] = ()
 
     @property
     def is_joined(self) -> bool:
@@ -42,22 +60,43 @@ class Step:
 
 
 def plan_of(config: PipelineConfig) -> tuple[Step, ...]:
-    """The plan of a pipeline of routes.yaml."""
-    return tuple(
-        Step(functions=each.parallel or (each.function,), each=each.each, most=each.most)
-        for each in config.steps
+    """The plan of a pipeline of routes.yaml; where that is pinned, its revisions have still to be drawn."""
+    plan = []
+    for step in config.steps:
+        functions = step.parallel or (step.function,)
+        pins = ("",) * len(functions) if config.pinned else ()
+        plan.append(Step(functions=functions, each=step.each, most=step.most, pins=pins))
+    return tuple(plan)
+
+
+def pinned(text: str, draw: Callable[[str], str]) -> str:
+    """The plan of a run that begins: each function's revision is drawn once."""
+    plan = read(text)
+    drawn = {name: draw(name) for step in plan if step.pins for name in step.functions}
+    if not drawn:
+        return text
+    return written(
+        replace(step, pins=tuple(drawn[name] for name in step.functions)) if step.pins else step
+        for step in plan
     )
 
 
 def written(plan: Iterable[Step]) -> str:
     """A plan as text."""
-    told = [{"functions": each.functions, "each": each.each, "most": each.most} for each in plan]
+    told = [
+        {"functions": each.functions, "each": each.each, "most": each.most}
+        | ({"pins": each.pins} if each.pins else {})
+        for each in plan
+    ]
     return to_json(told).decode()
 
 
 def read(text: str) -> tuple[Step, ...]:
     """The plan of such a text."""
-    return tuple(Step(**{**each, "functions": tuple(each["functions"])}) for each in from_json(text))
+    return tuple(
+        Step(**{**each, "functions": tuple(each["functions"]), "pins": tuple(each.get("pins", ()))})
+        for each in from_json(text)
+    )
 
 
 def trigger_of(pipeline: str, step: int | None = None) -> str:
@@ -110,20 +149,22 @@ def joined(step: Step, outputs: Sequence[Any]) -> Any:
     return list(outputs) if step.is_joined else outputs[0]
 
 
-def incoming_of(pipeline: str, run: str, step: int, parts: Iterable[tuple[str, Any]]) -> list[Incoming]:
+def incoming_of(
+    pipeline: str, run: str, step: int, parts: Iterable[tuple[str, Any]], *, pins: Mapping[str, str] = NONE
+) -> list[Incoming]:
     """The events of a step's parts, under keys that are the same whoever makes them."""
     made = []
     for at, (function, data) in enumerate(parts):
-        event = CloudEvent(
+        pin = pins.get(function)
+        event = replace(
+            _event_of(data),
             id=f"{step}.{at}",
             source=source_of(pipeline, run),
-            type=TYPE,
-            datacontenttype="application/octet-stream" if isinstance(data, bytes) else "application/json",
-            data=data,
+            extensions={**({REVISION: pin} if pin else {}), **_event_of(data).extensions},
         )
         made.append(
             Incoming(
-                key=f"{run}-{step:02}.{at:05}",
+                key=key_of(run, step, at),
                 event=event,
                 document=to_json(document_of(event)),
                 triggers="",
@@ -133,13 +174,35 @@ def incoming_of(pipeline: str, run: str, step: int, parts: Iterable[tuple[str, A
     return made
 
 
+def key_of(run: str, step: int, at: int) -> str:
+    """The key of the event of a step's part."""
+    return f"{run}-{step:02}.{at:05}"
+
+
+def _event_of(data: Any) -> CloudEvent:
+    """An event with this data, or with a reference to it (CloudEvents' dataref extension, the claim check pattern)."""
+    if isinstance(data, Claim):
+        extensions: Mapping[str, Any] = {DATAREF: data.key}
+        return CloudEvent(
+            id="-", source="-", type=TYPE, datacontenttype=data.kind or None, extensions=extensions
+        )
+    kind = "application/octet-stream" if isinstance(data, bytes) else "application/json"
+    return CloudEvent(id="-", source="-", type=TYPE, datacontenttype=kind, data=data)
+
+
 def value_of(result: Result) -> Any:
-    """What a function answered, as data: JSON, text, bytes, or None for nothing."""
-    kind = next(
-        (value.decode("latin-1") for name, value in result.headers if name.lower() == b"content-type"), ""
-    )
-    if not result.body:
+    """What a function answered, as data: JSON, text, bytes, None for nothing; a claim where it is kept elsewhere."""
+    fields = {name.lower(): value.decode("latin-1") for name, value in result.headers}
+    kind = fields.get(b"content-type", "")
+    if CLAIM in fields:
+        return Claim(key=fields[CLAIM], kind=kind)
+    return read_as(kind, result.body)
+
+
+def read_as(kind: str, body: bytes) -> Any:
+    """A body as data."""
+    if not body:
         return None
     if is_json(kind):
-        return from_json(result.body)
-    return result.body.decode("utf-8", "replace") if kind.startswith("text/") else result.body
+        return from_json(body)
+    return body.decode("utf-8", "replace") if kind.startswith("text/") else body

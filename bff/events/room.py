@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from pydantic_core import to_json
 
@@ -11,7 +13,9 @@ from bff.config.pipeline import PipelineConfig
 from bff.errors import GatewayDraining
 from bff.events import broker, pipelines
 from bff.events.broker import Decision, Trigger
+from bff.events.callbacks import Callbacks
 from bff.events.calling import Calling
+from bff.events.claims import Claims
 from bff.events.courier import Courier
 from bff.events.delivering import Delivering
 from bff.events.dispatcher import Dispatcher
@@ -51,11 +55,13 @@ class Events:
         self._stamp = Stamp(clock)
         courier = Courier(site.invoker, clock=clock, signals=site.signals)
         self.calling = Calling(courier, config)
+        self._callbacks = Callbacks(self.engine.result, clock=clock)
         self.progressing = Progressing(self.engine, clock)
         self._delivering = Delivering(
             site,
             courier=courier,
             calling=self.calling,
+            calls_back=self._callbacks,
             stamp=self._stamp,
             triggers=lambda: self._deliveries,
         )
@@ -75,6 +81,7 @@ class Events:
         triggers = broker.triggers_of(config.triggers)
         self._config = config.events_said
         self.calling.configure(config)
+        self._callbacks.config = config.calls_said.callbacks
         self.triggers = {each.name: each for each in triggers}
         tables = (
             {name: Timetable.of(name, each) for name, each in config.schedules.items()}
@@ -85,6 +92,7 @@ class Events:
         of_schedules = {each.trigger: _trigger_of(each) for each in tables.values()}
         self._deliveries = {**self.triggers, **of_schedules, **_steps_of(config)}
         self.pipelines = config.pipelines
+        self._delivering.claims = self.engine.claims = _claims_of(config)
         self._delivering.plans = {
             name: pipelines.written(pipelines.plan_of(each)) for name, each in config.pipelines.items()
         }
@@ -107,6 +115,17 @@ class Events:
         while True:
             await self.clock.sleep(EXPIRES_EVERY)
             await self.expire()
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Remove the files of runs that are forgotten."""
+        claims = self._delivering.claims
+        if claims is None:
+            return
+        names = await asyncio.to_thread(claims.runs, self.clock.wall())
+        with suppress(StoreUnavailable):
+            gone = names - set(await self.engine.kept_runs(names))
+            await asyncio.to_thread(claims.remove, gone)
 
     async def expire(self) -> int:
         """Forget what may be forgotten now; how many events that were."""
@@ -232,6 +251,11 @@ class Events:
         await self.dispatcher.stop(within)
         await self.progressing.close()
         await self.engine.close()
+
+
+def _claims_of(config: Config) -> Claims | None:
+    said = config.events_said.claims
+    return None if said is None else Claims(config.path.parent / said.folder, said.max_size)
 
 
 def _beginnings_of(config: Config) -> list[Trigger]:

@@ -6,23 +6,24 @@ finds that it is the last, and begins the next step in the transaction that writ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from bff.events import accepting, keeping, pipelines
-from bff.events.pipelines import Broken, Done, Step
+from bff.events import accepting, handing, keeping, pipelines
+from bff.events.claims import Claims
+from bff.events.pipelines import Broken, Claim, Done, Step
 from bff.events.records import Result, Run
 from bff.revisions.store.database import Row, Session, row
 
 _RUN = "SELECT key, pipeline, state, step, total, done, created, updated, why FROM runs"
 
 
-def advance(session: Session, done: Done, result: Result, now: float) -> None:
+def advance(session: Session, done: Done, result: Result, now: float, claims: Claims | None = None) -> None:
     """A part of a step has ended: if it was the last one, the next step begins, or the run has ended."""
     if done.step < 0:
-        _begin(session, done, result, now)
+        _begin(session, done, result, now, claims)
         return
     found = session.rows(
         "UPDATE runs SET done = done + 1, updated = ? WHERE key = ? AND step = ? RETURNING done, total, plan",
@@ -31,39 +32,48 @@ def advance(session: Session, done: Done, result: Result, now: float) -> None:
     if found and found[0][0] == found[0][1]:
         plan = pipelines.read(found[0][2])
         outputs = _outputs(session, done.pipeline, done.run, done.step)
-        _go_on(session, done, plan, done.step, pipelines.joined(plan[done.step], outputs), now)
+        _go_on(session, done, plan, outputs, now, claims)
 
 
-def _begin(session: Session, done: Done, result: Result, now: float) -> None:
+def _begin(session: Session, done: Done, result: Result, now: float, claims: Claims | None) -> None:
     session.rows(
         "INSERT INTO runs (key, pipeline, plan, state, step, total, done, created, updated, why)"
         " VALUES (?, ?, ?, 'running', -1, 0, 0, ?, ?, '') ON CONFLICT (key) DO NOTHING",
         *(done.run, done.pipeline, done.plan, now, now),
     )
-    _go_on(session, done, pipelines.read(done.plan), -1, pipelines.value_of(result), now)
+    _go_on(session, done, pipelines.read(done.plan), [pipelines.value_of(result)], now, claims)
 
 
-def _go_on(session: Session, done: Done, plan: Sequence[Step], step: int, data: Any, now: float) -> None:
-    """Begin the step after this one; one without parts is over at once."""
-    for at in range(step + 1, len(plan)):
-        try:
-            parts = pipelines.inputs(plan[at], data)
-        except Broken as why:
-            _end(session, done.run, "failed", f"step {at}: {why}", now)
-            return
-        if parts:
-            session.rows(
-                "UPDATE runs SET state = 'running', why = '', step = ?, total = ?, done = 0, updated = ? WHERE key = ?",
-                *(at, len(parts), now, done.run),
-            )
-            accepting.accept(session, pipelines.incoming_of(done.pipeline, done.run, at, parts), now)
-            return
-        data = pipelines.joined(plan[at], [])
-    keeping.keep(session, done.run, _as_result(data))
-    _end(session, done.run, "succeeded", "", now)
+def _go_on(
+    session: Session,
+    done: Done,
+    plan: Sequence[Step],
+    outputs: Sequence[Any],
+    now: float,
+    claims: Claims | None,
+) -> None:
+    """Begin the step after this one, or end the run: what cannot be handed on fails it."""
+    try:
+        step, parts, data = handing.next_parts(plan, done.step, outputs, done.run, claims)
+    except Broken as why:
+        _end(session, done.run, "failed", str(why), now)
+        return
+    if not parts:
+        keeping.keep(session, done.run, _as_result(data))
+        _end(session, done.run, "succeeded", "", now)
+        return
+    session.rows(
+        "UPDATE runs SET state = 'running', why = '', step = ?, total = ?, done = 0, updated = ? WHERE key = ?",
+        *(step, len(parts), now, done.run),
+    )
+    pins = dict(zip(plan[step].functions, plan[step].pins, strict=False))
+    accepting.accept(session, pipelines.incoming_of(done.pipeline, done.run, step, parts, pins=pins), now)
 
 
 def _as_result(data: Any) -> Result:
+    if isinstance(data, Claim):
+        kind, key = data.kind.encode("latin-1"), data.key.encode()
+        return Result(status=200, headers=[(b"content-type", kind), (pipelines.CLAIM, key)], body=b"")
     is_raw = isinstance(data, bytes)
     kind = b"application/octet-stream" if is_raw else b"application/json"
     return Result(status=200, headers=[(b"content-type", kind)], body=data if is_raw else to_json(data))
@@ -107,6 +117,11 @@ def _run(found: Row) -> Run:
     return Run(**dict(zip(names, found, strict=True)))
 
 
+def kept(session: Session, keys: Collection[str]) -> list[str]:
+    """Which of these runs are kept."""
+    return [key for key in keys if session.rows("SELECT 1 FROM runs WHERE key = ?", key)]
+
+
 def events_of(session: Session, run: Run) -> list[str]:
     """The keys of the events of a run's steps, in their order."""
     sql = "SELECT key FROM events WHERE source = ? ORDER BY key"
@@ -143,10 +158,9 @@ def cancel(session: Session, run: Run, now: float) -> list[str]:
 def answer(session: Session, run: str) -> Any:
     """What the last step of a run answered."""
     kept = keeping.result(session, run)
-    return (
-        None
-        if kept is None
-        else from_json(kept.body)
-        if kept.headers[0][1] == b"application/json"
-        else "bytes"
-    )
+    if kept is None:
+        return None
+    value = pipelines.value_of(kept)
+    if isinstance(value, Claim):
+        return {pipelines.DATAREF: value.key}
+    return "bytes" if isinstance(value, bytes) else value

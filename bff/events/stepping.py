@@ -18,8 +18,19 @@ NO_PLAN = Attempted(
 TOO_LARGE = Outcome(
     status=413,
     code="result-too-large",
-    detail="The answer is larger than a step may hand on; write it to a file or a service, and answer where it is.",
+    detail="The answer is larger than a step may hand on; write it to a file or a service, and answer where it is, or"
+    " raise events.claims.",
 )
+
+
+def not_kept(why: str) -> Attempted:
+    """An answer that could not be written where large ones are kept: another attempt may."""
+    return Attempted(outcome=Outcome(status=503, code="claim-not-kept", detail=why), revision="")
+
+
+def not_there(why: str) -> Attempted:
+    """What a part should get cannot be read; another attempt, on another machine perhaps, may find it."""
+    return Attempted(outcome=Outcome(status=503, code="claim-not-there", detail=why), revision="")
 
 
 def begun(event: CloudEvent) -> Attempted:

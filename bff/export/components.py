@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from bff.runtime import problems
-from bff.sdk.describe import REF, Json
+from bff.errors import BffError
+from bff.sdk.jsonschema import REF, Json
+
+Kinds = Mapping[str, type[BffError]]
+"""The kinds of problem that a caller can meet, by code."""
 
 OURS = ("Problem", "ValidationProblem", "UnfoldingPart", "UnfoldingEnd")
 """Names of schemas that are taken."""
@@ -47,12 +50,12 @@ def response(name: str) -> Json:
     return {"$ref": f"#/components/responses/{name}"}
 
 
-def ours(used: Iterable[str], *, unfolds: bool) -> Json:
+def ours(used: Iterable[str], *, unfolds: bool, kinds: Kinds) -> Json:
     """The components, as far as ``used`` responses need them."""
     named = [name for name in _RESPONSES if name in {*_ALWAYS, *used}]
     return {
         "schemas": {
-            "Problem": _problem(),
+            "Problem": _problem(kinds),
             **({"ValidationProblem": _VALIDATION_PROBLEM} if "ValidationFailed" in named else {}),
             **(_UNFOLDING if unfolds else {}),
         },
@@ -75,8 +78,7 @@ def _response(description: str, schema: str, own: Iterable[str]) -> Json:
     return {"description": description, "headers": fields((*OF_PASSING, *own)), "content": content}
 
 
-def _problem() -> Json:
-    kinds = problems.of_calls()
+def _problem(kinds: Kinds) -> Json:
     return {
         "title": "Problem",
         "type": "object",

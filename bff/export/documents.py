@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pydantic_core import to_json
@@ -12,7 +12,8 @@ from bff.clock import Clock
 from bff.config import Config, RouteConfig
 from bff.config.openapi import OpenApiConfig
 from bff.errors import FunctionNotLoaded
-from bff.export.describing import Describer, Found, Subject
+from bff.export.components import Kinds
+from bff.export.describing import Describer, Found, Parameters, Subject
 from bff.export.openapi import About, Operations, document
 from bff.export.passing import passing
 from bff.revisions.snapshot import Snapshot
@@ -31,10 +32,12 @@ class Documents:
         config: Callable[[], Config],
         snapshot: Callable[[str], Awaitable[Snapshot]],
         clock: Clock,
+        kinds: Kinds,
     ) -> None:
         self._config = config
         self._snapshot = snapshot
         self._clock = clock
+        self._kinds = kinds
         self._describer = Describer(clock=clock)
         self._making = asyncio.Lock()
         self._made: tuple[float, Config, bytes] | None = None
@@ -45,22 +48,23 @@ class Documents:
             config, now = self._config(), self._clock.now()
             if self._made is not None and self._made[1] is config and now - self._made[0] < FRESH:
                 return self._made[2]
-            subjects = [subject async for subject in self._subjects(config)]
-            text = to_json(made(config, await self._describer.describe(subjects)))
+            routed = parameters_by_function(config.routes)
+            found = await self._describer.describe(self._subjects(routed), count=len(routed))
+            text = to_json(made(config, found, self._kinds))
             self._made = now, config, text
             return text
 
-    async def _subjects(self, config: Config) -> AsyncIterator[Subject]:
-        for name, routes in parameters_by_function(config.routes).items():
+    async def _subjects(self, routed: Mapping[str, frozenset[Parameters]]) -> AsyncIterator[Subject]:
+        for name, routes in routed.items():
             try:
                 yield Subject(snapshot=await self._snapshot(name), routes=routes)
             except FunctionNotLoaded:
                 continue  # the document says of it what the route alone tells
 
 
-def parameters_by_function(routes: Iterable[RouteConfig]) -> dict[str, frozenset[tuple[str, ...]]]:
+def parameters_by_function(routes: Iterable[RouteConfig]) -> dict[str, frozenset[Parameters]]:
     """The path parameters of each routed function's routes."""
-    found: dict[str, frozenset[tuple[str, ...]]] = {}
+    found: dict[str, frozenset[Parameters]] = {}
     for route in routes:
         if route.service:
             continue
@@ -69,9 +73,9 @@ def parameters_by_function(routes: Iterable[RouteConfig]) -> dict[str, frozenset
     return found
 
 
-def made(config: Config, found: Found) -> dict[str, object]:
-    """The document of a configuration and of what its functions say."""
-    return document(_operations(config, found), about(config.openapi), config.auth)
+def made(config: Config, found: Found, kinds: Kinds) -> dict[str, object]:
+    """The document of a configuration, of what its functions say, and of the problems there may be."""
+    return document(_operations(config, found), about(config.openapi), kinds=kinds, schemes=config.auth)
 
 
 def _operations(config: Config, found: Found) -> Iterator[Operations]:

@@ -15,8 +15,19 @@ from typing import Any
 from bff.config import Pattern
 from bff.config.auth import NOTHING_ASKED, DemandConfig, SchemeConfig
 from bff.config.pattern import Kind
-from bff.export.components import OF_LIMITS, OF_PAGES, OF_PASSING, OURS, UNFOLDED, fields, ours, response
-from bff.sdk.describe import Described, Json, renamed
+from bff.export.components import (
+    OF_LIMITS,
+    OF_PAGES,
+    OF_PASSING,
+    OURS,
+    UNFOLDED,
+    Kinds,
+    fields,
+    ours,
+    response,
+)
+from bff.sdk.describe import Described
+from bff.sdk.jsonschema import Json, renamed
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 """What a path item may have (OpenAPI 3.1 §4.8.9.1); other methods cannot be described."""
@@ -50,9 +61,13 @@ class Operations:
 
 
 def document(
-    routes: Iterable[Operations], about: About, schemes: Mapping[str, SchemeConfig] = MappingProxyType({})
+    routes: Iterable[Operations],
+    about: About,
+    *,
+    kinds: Kinds,
+    schemes: Mapping[str, SchemeConfig] = MappingProxyType({}),
 ) -> Json:
-    """The whole document. ``schemes`` are the ways in that routes may demand."""
+    """The whole document. ``kinds`` are the problems there may be, ``schemes`` the ways in that routes may demand."""
     routes = sorted(routes, key=lambda each: (each.path, each.methods))
     names = _schema_names(routes)
     paths: dict[str, tuple[str, Json]] = {}
@@ -71,7 +86,7 @@ def document(
         "security": [],
         "tags": list(_tags(routes)),
         "paths": dict(paths.values()),
-        "components": _components(routes, names) | _security_components(routes, schemes),
+        "components": _components(routes, names, kinds) | _security_components(routes, schemes),
     }
 
 
@@ -209,11 +224,11 @@ def _refusals(route: Operations) -> Mapping[str, str]:
     return {**demanded, **checked, **limited, "4XX": "Refused", "5XX": "Failed"}
 
 
-def _components(routes: Sequence[Operations], names: Mapping[str, Mapping[str, str]]) -> Json:
+def _components(routes: Sequence[Operations], names: Mapping[str, Mapping[str, str]], kinds: Kinds) -> Json:
     schemas: Json = {}
     for route in routes:
         own = names[route.owner]
         schemas |= {own[name]: renamed(schema, own) for name, schema in route.described.schemas.items()}
     used = {name for route in routes for name in _refusals(route).values()}
-    found = ours(used, unfolds=any(route.described.unfolds for route in routes))
+    found = ours(used, unfolds=any(route.described.unfolds for route in routes), kinds=kinds)
     return found | {"schemas": dict(sorted({**schemas, **found["schemas"]}.items()))}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bff.config import RouteConfig
 from bff.config.pattern import Kind
-from bff.sdk.describe import Described, Json
+from bff.sdk.describe import Described
+from bff.sdk.jsonschema import Json
 
 _ANYTHING: Json = {"*/*": {}}
 

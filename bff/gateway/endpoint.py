@@ -28,8 +28,7 @@ from bff.gateway.aftermath import forget_frames
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
-from bff.gateway.door import csrf
-from bff.gateway.door.failures import LengthRequired
+from bff.gateway.door import announced, csrf
 from bff.gateway.door.limiting import Counted
 from bff.gateway.keptpassage import passage_of
 from bff.gateway.offers import OFFER_KEY
@@ -45,6 +44,7 @@ from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.farewells import Farewells
 from bff.sdk.invocation import Incoming, Invocation
 from bff.services.cache import Cache
+from bff.services.fields import SAFE
 from bff.services.pool import AnyClient
 from bff.signals import Signals, Unexpected
 
@@ -200,7 +200,9 @@ class Gateway:
             allowed = allowed if patience is None else min(allowed, patience)
         invocation.deadline = Deadline(invocation.started + allowed, allowed)
         sender.target = target
-        invocation.incoming = Incoming(scope, receive, params, target.max_body, target.forwarding, sender)
+        invocation.incoming = Incoming(
+            scope, receive, params, target.max_body, target.forwarding, sender, target.forms
+        )
         if target.limits is not None:
             self._told(sender, await target.limits.before(invocation))
         if target.guard is not None:
@@ -213,15 +215,14 @@ class Gateway:
 
     @staticmethod
     def _refuse_unsafe(target: Target, scope: Scope, table: Table) -> None:
-        """A call that may change something, or opens a WebSocket, comes from a page that may make it, and tells
-        its length where that is asked for.
+        """A call that may change something, or opens a WebSocket, comes from a page that may make it, and its body
+        is announced as it has to be.
         """
         check = target.handshake if OFFER_KEY in scope and target.handshake is not None else target.csrf
         if check is not None:
             peer = scope.get("client")
             check.check(scope["headers"], is_vouched=peer is not None and table.proxies.trusts(peer[0]))
-        if target.length_required and any(name == b"transfer-encoding" for name, _ in scope["headers"]):
-            raise LengthRequired
+        announced.check(scope["headers"], length_required=target.length_required, is_ours=not target.service)
 
     async def _answered(
         self,
@@ -245,7 +246,10 @@ class Gateway:
             elif target.service:
                 await self._pass(invocation, sender, table, target)
             elif target.cache is None or self._cache is None:
-                await self._invoker.invoke(invocation, target.with_static(sender.answer, invocation))
+                respond = target.with_static(sender.answer, invocation)
+                if table.keeps and self._cache is not None and invocation.method not in SAFE:
+                    respond = self._cache.hearing(respond, invocation)
+                await self._invoker.invoke(invocation, respond)
             else:
                 shelf = self._cache.shelf(target.cache, invocation, sender, target)
                 await self._through(shelf, invocation, target)

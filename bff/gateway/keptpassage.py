@@ -11,8 +11,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from bff.errors import BffError, NotCached
+from bff.errors import BffError
 from bff.gateway import onward, rawpath
+from bff.gateway.door.failures import NotCached
 from bff.gateway.passingcache import PassingCache, under
 from bff.gateway.passthrough import Passage
 from bff.gateway.subject import OF_ONE_CALLER, subject_of
@@ -61,7 +62,8 @@ class KeptPassage(Passage):
         asked = self._ask(going)
         self._way = way = _Way(asked=asked, found=Found(why="method"))
         if policy is not None and going.method in _READING:
-            is_plain = going.parts is None and not going.upgrade
+            # What is spoilt on purpose is for who asked for it alone.
+            is_plain = going.parts is None and not going.upgrade and not going.fault
             way.found = found = self._kept.cache.look(asked) if is_plain else Found(why="bypass")
             if found.is_hit and found.stored is not None:
                 if found.refreshes:
@@ -164,7 +166,8 @@ class KeptPassage(Passage):
         """As if nobody in particular had asked."""
         nobody = dataclasses.replace(hop, client="", peer="", request_id=f"{hop.request_id}-refresh")
         headers = without(self._scope["headers"], OF_ONE_CALLER)
-        going = dataclasses.replace(self._going(nobody, headers), method="GET", inform=None)
+        until = self._clock.now() + self._target.timeout
+        going = dataclasses.replace(self._going(nobody, headers), method="GET", inform=None, until=until)
         self._kept.refresh(asked, stored, going, self._client, self._target.stream_timeout)
 
     # What the caller hears.

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 
 from bff.errors import NotFound
+from bff.gateway import problems
 from bff.gateway.target import OwnHandler
-from bff.runtime import problems
 from bff.sdk.reply import JSON, TEXT, Answer
 
 PATHS = ("/health/liveness", "/health/readiness", "/problems/{code}")

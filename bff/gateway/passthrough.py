@@ -38,7 +38,7 @@ _BODILESS = frozenset({204, 304})
 
 class Passage:
     """One request on its way to one service and back. Mutable state: ``_received`` bytes of the caller's body,
-    ``_may_continue``, ``_is_callers_turn`` (whom we wait for), ``_expiry`` (until the answer's head is there).
+    ``_may_continue``, ``_is_callers_turn`` (whom we wait for), ``_expiry`` (until the answer's head is there), its ``_record``.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Passage:
         self._is_callers_turn = False
         self._expiry: Expiry | None = None
         self._may_continue: asyncio.Event | None = None
+        self._record: CallRecord | None = None
 
     async def run(self, trusts: Callable[[str], bool]) -> None:
         """Pass it through. ``trusts`` tells whether an address is a proxy of ours.
@@ -79,6 +80,7 @@ class Passage:
         path = going.path.partition(b"?")[0].decode("latin-1")
         record = self._invocation.open_call(self._client.name, going.method, path)
         record.span_id = hop.traceparent[36:52]
+        self._record = record
         self._client.passing += 1
         try:
             await self._exchanged(going, hop, record)
@@ -140,7 +142,14 @@ class Passage:
             inform=self._inform,
             upgrade=b"websocket" if OFFER_KEY in self._scope else b"",
             is_late=self._is_late,
+            until=self._invocation.deadline.at,
+            fault=self._client.fault_asked(self._invocation),
+            flag=self._flag,
         )
+
+    def _flag(self, flag: str) -> None:
+        if self._record is not None:
+            self._record.flag(flag)
 
     def _is_late(self) -> bool:
         """Whether what was cancelled was too slow: the service, not the caller."""

@@ -13,16 +13,10 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from bff.errors import (
-    BadRequest,
-    BffError,
-    BodyTimedOut,
-    HeadTimedOut,
-    HeadTooLarge,
-)
+from bff.errors import BadRequest, BffError, BodyTimedOut
 from bff.gateway import offers, refusal
 from bff.gateway.door.carried import NOTHING, Ready
-from bff.gateway.door.failures import TargetTooLong
+from bff.gateway.door.failures import HeadTimedOut, HeadTooLarge, TargetTooLong
 from bff.gateway.limits import HeadLimits as HeadLimits
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.timed import TimedProtocol

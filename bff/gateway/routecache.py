@@ -15,11 +15,13 @@ from typing import Any
 from cachetools import LRUCache
 
 from bff.clock import Clock, Deadline, Expiry
-from bff.errors import BffError, DeadlineExceeded, NotCached
+from bff.errors import BffError, DeadlineExceeded
 from bff.gateway import views
+from bff.gateway.door.failures import NotCached
 from bff.gateway.pages import keep
 from bff.gateway.protocol import SCOPE_KEY
 from bff.gateway.sender import Sender
+from bff.gateway.static import Respond
 from bff.gateway.subject import OF_ONE_CALLER, subject_of
 from bff.gateway.target import Target
 from bff.sdk.invocation import Incoming, Invocation
@@ -56,6 +58,27 @@ class RouteCache:
     def under_way(self, key: Hashable) -> asyncio.Future[None] | None:
         """Somebody else's run for the same answer, if it is worth waiting for."""
         return None if key in self._unshared else self._pending.get(key)
+
+    def hearing(self, respond: Respond, invocation: Invocation) -> Respond:
+        """``respond`` of a function that may change something and keeps nothing itself: what other routes keep of
+        its URL is dropped before its caller hears how it went.
+        """
+
+        async def heard(answer: Answer) -> None:
+            whole = Sender.whole_of(answer, invocation.function)
+            if whole is not None:
+                self._changed(invocation, whole.status, whole.headers)
+            await respond(answer)
+            if whole is None:  # an application tells while it answers
+                self._changed(invocation, invocation.status, [])
+
+        return heard
+
+    def _changed(self, invocation: Invocation, status: int | None, fields: list[Pair]) -> None:
+        assert invocation.incoming is not None
+        key = Key(space="route", url=_url(invocation.incoming.scope))
+        received = self.cache.received(status or 500, fields, self.clock.now())
+        self.cache.heard(Asked(method=invocation.method, key=key, fields=()), Found(why="method"), received)
 
     def begin(self, key: Hashable) -> None:
         """From now on others may wait for this answer."""
@@ -158,14 +181,10 @@ class Shelf:
 
     def _ask(self, scope: MutableMapping[str, Any], tenure: str) -> Asked:
         fields = scope["headers"]
-        query = scope["query_string"]
-        path = scope["raw_path"].partition(b"?")[0]
-        target = (path + b"?" + query if query else path).decode("latin-1")
-        host = first(fields, b"host").decode("latin-1").lower()
         caller = self._invocation.caller
         key = Key(
             space="route",
-            url=f"//{host}{target}",
+            url=_url(scope),
             revision=tenure,
             lane=self._invocation.lane,
             subject=subject_of(caller),
@@ -283,6 +302,14 @@ class Refresh:
         )
         views.with_tag_if_kept(whole, self._invocation)
         keep(self._cache.cache, asked, whole, self._invocation, self._activator, self._began)
+
+
+def _url(scope: MutableMapping[str, Any]) -> str:
+    """What a route's answers are kept by: the host and the raw target."""
+    query = scope["query_string"]
+    path = scope["raw_path"].partition(b"?")[0]
+    target = (path + b"?" + query if query else path).decode("latin-1")
+    return f"//{first(scope['headers'], b'host').decode('latin-1').lower()}{target}"
 
 
 def _without_its_caller(stale: Invocation, target: Target, clock: Clock) -> Invocation:

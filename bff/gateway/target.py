@@ -10,6 +10,7 @@ from typing import Any
 from bff.config import Config, LaneConfig, Pattern, RouteConfig
 from bff.config.auth import DemandConfig
 from bff.config.csrf import CsrfConfig
+from bff.config.forms import FormsConfig
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
 from bff.errors import BffError
@@ -26,6 +27,7 @@ from bff.gateway.lanes import Lanes
 from bff.gateway.rawpath import Asks
 from bff.gateway.router import Router
 from bff.gateway.static import Respond, Static
+from bff.sdk.formlimits import FORM_LIMITS, FormLimits
 from bff.sdk.headerrules import HeaderRules, rules_of
 from bff.sdk.invocation import NO_FORWARDING, Forwarding, Invocation
 from bff.sdk.reply import Answer
@@ -67,6 +69,7 @@ class Target:
     space: str = ""
     timeout: float = 10.0
     max_body: int = 0
+    forms: FormLimits = FORM_LIMITS
     length_required: bool = False
     forwarding: Forwarding = NO_FORWARDING
     cancel_on_disconnect: bool = False
@@ -105,13 +108,14 @@ NOWHERE = Target(template="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One whole routing configuration; a reload swaps it in one assignment."""
+    """One whole routing configuration; a reload swaps it in one assignment. ``keeps``: some route keeps answers."""
 
     router: Router[Target]
     carried: Carried
     proxies: TrustedProxies
     lanes: Lanes | None = None
     timeout_header: bytes = b""
+    keeps: bool = False
 
 
 def compile_table(
@@ -149,6 +153,7 @@ def compile_table(
         proxies=TrustedProxies(config.gateway.trusted_proxies),
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
+        keeps=any(target.cache is not None for _, _, target in routes),
     )
 
 
@@ -213,6 +218,7 @@ def _target(
         function=route.function,
         timeout=config.timeout_of(route),
         max_body=config.max_body_of(route),
+        forms=_forms(config.forms_of(route)),
         length_required=route.length_required,
         forwarding=forwarding if forwarding != Forwarding() else NO_FORWARDING,
         cancel_on_disconnect=function.cancel_on_disconnect,
@@ -234,6 +240,11 @@ def _target(
         limits=limits,
         compression=_compression(config, route),
     )
+
+
+def _forms(said: FormsConfig) -> FormLimits:
+    limits = FormLimits(**said.model_dump())
+    return FORM_LIMITS if limits == FORM_LIMITS else limits
 
 
 def _compression(config: Config, route: RouteConfig) -> Compression | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from bff.config import ReleaseConfig
 from bff.revisions.release import Release, State, begun, from_json
 from bff.revisions.store.records import Planned, Published, ReleaseState, TrafficState
-from bff.revisions.traffic import LATEST, Target, Traffic
+from bff.revisions.traffic import LATEST, Target, Traffic, TrafficInvalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +157,19 @@ def tagged(traffic: Traffic, tag: str, revision: str | None) -> Traffic:
     kept = [replace(each, tag="") if each.tag == tag else each for each in traffic.targets]
     kept = [each for each in kept if each.percent or each.tag]
     return Traffic((*kept, *([Target(revision=revision, tag=tag)] if revision else [])))
+
+
+def check_tag(state: TrafficState, tag: str) -> None:
+    """Return if there is such a tag.
+
+    Raises:
+        TrafficInvalid: there is none.
+
+    """
+    known = sorted(target.tag for target in state.traffic.targets if target.tag)
+    if tag not in known:
+        has = f"its tags are {', '.join(known)}" if known else "it has none"
+        raise TrafficInvalid(f"Function {state.function} has no tag {tag[:80]}; {has}.")
 
 
 def after_save(traffic: Traffic) -> Traffic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
@@ -155,6 +156,31 @@ class Function:
         if name is not None:
             await self._errands.run(self._invite(name))
         return self.lives.of(invocation)
+
+    def drawn(self) -> str:
+        """The name of a revision, by chance as traffic's shares have it; "" where they are not known here."""
+        shares = self._publisher.shares(self)
+        return random.choices(list(shares), list(shares.values()))[0] if shares else ""
+
+    async def enter_revision(self, name: str) -> tuple[Live, Inside]:
+        """A place inside one revision, whatever its traffic: fetched and warmed where it has to be.
+
+        Raises:
+            OverrideUnknown: it is not kept, or no longer.
+            FunctionNotLoaded, Overloaded, GatewayDraining: as :meth:`enter`.
+
+        """
+        while True:
+            if self.live is None:
+                await self._first_callers.heard(self._opened(), self.name)
+            if name not in self.lives:
+                await self._errands.run(self._invite(name))
+            live = self.lives[name]
+            try:
+                return live, await live.enter()
+            except GatewayDraining:
+                if self._errands.is_closed or self.lives.get(name) is live:
+                    raise
 
     async def _invite(self, name: str) -> None:
         try:

@@ -56,6 +56,28 @@ class Invoker:
         finally:
             activator.leave(instance, self._clock.now())
 
+    async def invoke_revision(self, invocation: Invocation, revision: str, respond: Respond) -> None:
+        """Run this revision of the function, whatever traffic says.
+
+        Raises:
+            OverrideUnknown: it is not kept, or no longer.
+            BffError: there is no answer, as with :meth:`invoke`.
+
+        """
+        current.set(invocation)
+        function = self.functions.get(invocation.function)
+        if function is None:
+            raise FunctionNotLoaded(invocation.function, "it is not known to this gateway")
+        try:
+            with Expiry(self._clock, invocation.deadline.at):
+                activator, instance = await function.enter_revision(revision)
+        except TimeoutError:
+            raise DeadlineExceeded(allowed=invocation.deadline.allowed) from None
+        try:
+            await respond(await self._run(activator, instance, invocation))
+        finally:
+            activator.leave(instance, self._clock.now())  # type: ignore[arg-type]  # of the kind it deals in
+
     async def _wait(
         self, function: Function, live: Live | None, invocation: Invocation
     ) -> tuple[Live, Inside]:

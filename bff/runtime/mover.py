@@ -59,9 +59,16 @@ class Mover:
         return await self._move(function, change, before, State.SUPERSEDED)
 
     async def tag(self, function: Function, tag: str, revision: str | None, change: Change) -> TrafficState:
-        """A tag leads to this revision from now on; None takes it away. A release goes on."""
+        """A tag leads to this revision from now on; None takes it away. A release goes on.
+
+        Raises:
+            TrafficInvalid: there is no such tag to take away, or it is no name.
+
+        """
 
         async def step(before: TrafficState) -> tuple[Traffic, State | None]:
+            if revision is None:
+                plan.check_tag(before, tag)
             return plan.tagged(before.traffic, tag, revision), None
 
         return await self._step(function, change, step)

@@ -7,7 +7,7 @@ what fails before it is written leaves everything as it was. Following what othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -68,6 +68,13 @@ class Publisher:
         self._settled: dict[str, Snapshot | None] = {}
 
     # What functions ask for
+
+    def shares(self, function: Function) -> Mapping[str, int]:
+        """Percent by revision as far as it is known here; nothing where it is not."""
+        if function.routing is not None:
+            return {name: share for name, share in function.routing.shares().items() if share}
+        state = self.in_force.states.get(function.name)
+        return {} if state is None else state.shares()
 
     async def kept(self, function: Function, name: str) -> Revision:
         """A revision that is kept, whatever its traffic.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from bff.revisions.revision import Revision
@@ -29,6 +30,9 @@ class Publishing(Protocol):
         """Publish what serves under the present settings, where those are others than those last published; True
         when they were.
         """
+
+    def shares(self, function: Function) -> Mapping[str, int]:
+        """Percent by revision as far as it is known here; nothing where it is not."""
 
     async def kept(self, function: Function, name: str) -> Revision:
         """A revision that is kept, whatever its traffic.

@@ -7,35 +7,31 @@ functions become one document is the exporter's work.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, ModuleType
 from typing import Any
 
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
-from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
+from pydantic.json_schema import JsonSchemaMode
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from bff.sdk.binding import Binder, Parameter, binder_of
 from bff.sdk.handler import Handler, Kind, read_hints
+from bff.sdk.jsonschema import Json, Schemas
 from bff.sdk.misfit import Uncheckable, adapter_of
 from bff.sdk.page import Page
 from bff.sdk.reply import body_type, is_raw, item_type
 from bff.sdk.serversent import ServerSentEvent
 from bff.sdk.view import aggregate
 
-Json = dict[str, Any]
-
-REF = "#/components/schemas/"
 _IN = {"path": "path", "query": "query", "header": "header", "cookie": "cookie"}
 _KINDS: Sequence[tuple[type[Response], str]] = (
     (HTMLResponse, "text/html"),
     (PlainTextResponse, "text/plain"),
     (JSONResponse, "application/json"),
 )
-_OURS = re.compile(r"bff_functions_[0-9a-f]+(_\d+)?__")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +69,7 @@ def describe(module: ModuleType, handler: Handler, path_parameters: tuple[str, .
         )
     binder = binder_of(handler, path_parameters)
     returned = body_type(read_hints(handler.call).get("return", inspect.Signature.empty))
-    schemas = _Schemas(binder, returned)
+    schemas = _schemas(binder, returned)
     answers, missable = (_CONVERSATION, ()) if handler.is_socket else _answers(returned, schemas)
     return Described(
         summary=summary,
@@ -136,59 +132,18 @@ def _names_in(code: CodeType) -> Iterator[str]:
             yield from _names_in(constant)
 
 
-class _Leniently(GenerateJsonSchema):
-    """What has no JSON Schema is described as anything, rather than not at all."""
-
-    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}
-
-    def handle_invalid_for_json_schema(
-        self, schema: core_schema.CoreSchema, error_info: str
-    ) -> JsonSchemaValue:
-        return {"description": "not described: it has no JSON Schema"}
-
-
-class _Schemas:
-    """The JSON Schemas of one handler, generated together so that their names agree. Immutable."""
-
-    def __init__(self, binder: Binder, returned: Any) -> None:
-        asked: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
-            (parameter.name, "validation", parameter.adapter)
-            for parameter in binder.parameters
-            if parameter.adapter is not None
-        ]
-        item = item_type(returned)
-        shown = Any if item is ServerSentEvent else returned if item is None else item
-        adapter = _adapter_of(shown)
-        if adapter is not None:
-            asked.append(("return", "serialization", adapter))
-        found, around = TypeAdapter.json_schemas(
-            asked, ref_template=REF + "{model}", schema_generator=_Leniently
-        )
-        definitions: Json = around.get("$defs", {})
-        names = {name: _OURS.sub("", name) for name in definitions}
-        self._found = {name: renamed(schema, names) for (name, _), schema in found.items()}
-        self.named: Json = {names[name]: renamed(schema, names) for name, schema in definitions.items()}
-
-    def of(self, name: str) -> Json:
-        """The schema of an argument, or of ``return``; text where nothing is checked."""
-        return dict(self._found.get(name, {"type": "string"}))
-
-    def followed(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The schema behind a reference."""
-        reference = schema.get("$ref", "")
-        return self.named.get(reference.removeprefix(REF), {}) if reference else schema
-
-
-def renamed(schema: Any, names: Mapping[str, str]) -> Any:
-    """The same schema with its references under other names."""
-    if isinstance(schema, dict):
-        return {
-            key: REF + names.get(value.removeprefix(REF), value.removeprefix(REF))
-            if key == "$ref" and isinstance(value, str)
-            else renamed(value, names)
-            for key, value in schema.items()
-        }
-    return [renamed(each, names) for each in schema] if isinstance(schema, list) else schema
+def _schemas(binder: Binder, returned: Any) -> Schemas:
+    asked: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (parameter.name, "validation", parameter.adapter)
+        for parameter in binder.parameters
+        if parameter.adapter is not None
+    ]
+    item = item_type(returned)
+    shown = Any if item is ServerSentEvent else returned if item is None else item
+    adapter = _adapter_of(shown)
+    if adapter is not None:
+        asked.append(("return", "serialization", adapter))
+    return Schemas(asked)
 
 
 def _adapter_of(kind: Any) -> TypeAdapter[Any] | None:
@@ -200,7 +155,7 @@ def _adapter_of(kind: Any) -> TypeAdapter[Any] | None:
         return None
 
 
-def _parameters(binder: Binder, path_parameters: tuple[str, ...], schemas: _Schemas) -> Iterable[Json]:
+def _parameters(binder: Binder, path_parameters: tuple[str, ...], schemas: Schemas) -> Iterable[Json]:
     """In the order of the path, then of the signature. A path parameter nobody takes is text."""
     taken = {parameter.key: parameter for parameter in binder.parameters if parameter.source == "path"}
     for name in path_parameters:
@@ -215,7 +170,7 @@ def _in_path(name: str, schema: Json) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _parameter(parameter: Parameter, schemas: _Schemas) -> Json:
+def _parameter(parameter: Parameter, schemas: Schemas) -> Json:
     schema = _without_null(schemas.of(parameter.name))
     described: Json = {"name": parameter.key, "in": _IN[parameter.source]}
     if "description" in schema:
@@ -246,7 +201,7 @@ def _add_default(schema: Json, parameter: Parameter) -> None:
         return
 
 
-def _body(binder: Binder, schemas: _Schemas) -> Json | None:
+def _body(binder: Binder, schemas: Schemas) -> Json | None:
     form = [parameter for parameter in binder.parameters if parameter.source in ("form", "file")]
     if form:
         return _form(form, schemas)
@@ -269,7 +224,7 @@ _EVENT: Json = {
 }
 
 
-def _form(fields: list[Parameter], schemas: _Schemas) -> Json:
+def _form(fields: list[Parameter], schemas: Schemas) -> Json:
     properties = {
         each.key: _file(each) if each.source == "file" else schemas.of(each.name) for each in fields
     }
@@ -288,7 +243,7 @@ def _file(parameter: Parameter) -> Json:
     return {"type": "array", "items": one} if parameter.many else one
 
 
-def _answers(returned: Any, schemas: _Schemas) -> tuple[Json, tuple[str, ...]]:
+def _answers(returned: Any, schemas: Schemas) -> tuple[Json, tuple[str, ...]]:
     """The answers by status, and the parts of a whole one that may be null."""
     if returned is None:
         return {"204": {"description": "Done; there is nothing to say."}}, ()
@@ -303,7 +258,7 @@ def _answers(returned: Any, schemas: _Schemas) -> tuple[Json, tuple[str, ...]]:
     return {"200": answer}, missable
 
 
-def _content(returned: Any, schemas: _Schemas) -> Json:
+def _content(returned: Any, schemas: Schemas) -> Json:
     item = item_type(returned)
     if item is not None:
         if item in (str, bytes):
@@ -327,7 +282,7 @@ def _content(returned: Any, schemas: _Schemas) -> Json:
     return {"application/json": {"schema": schemas.of("return")}}
 
 
-def _missable(schemas: _Schemas) -> tuple[str, ...]:
+def _missable(schemas: Schemas) -> tuple[str, ...]:
     properties = schemas.followed(schemas.of("return")).get("properties", {})
     return tuple(name for name, schema in properties.items() if _may_be_null(schema))
 

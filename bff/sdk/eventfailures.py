@@ -70,6 +70,16 @@ class NoSuchCall(BffError):
         super().__init__("No call of this id is kept for this caller, or nothing came of it.")
 
 
+class CallbackRefused(BffError):
+    """A call names an address for its end (``X-Callback-Url``) that this gateway does not call; it was not stored."""
+
+    code, title = "callback-refused", "The callback is not allowed"
+    status, fault = 400, Fault.CALLER
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"X-Callback-Url is refused: {why}.")
+
+
 class CallOpen(BffError):
     """The asynchronous call has not ended yet, so there is no answer."""
 

@@ -18,6 +18,7 @@ from bff.errors import BffError, BodyTimedOut, BodyTooLarge, DeadlineExceeded, F
 from bff.sdk.attempt import Attempt
 from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cohort import Cohort
+from bff.sdk.formlimits import FORM_LIMITS, FormLimits
 from bff.sdk.headerrules import HeaderRules
 from bff.sdk.lane import BAGGAGE
 from bff.signals import Signal
@@ -130,6 +131,7 @@ class Incoming:
     max_body: int
     forwarding: Forwarding = NO_FORWARDING
     unfolder: Unfolder | None = None  # who can send a page's parts as they come
+    forms: FormLimits = FORM_LIMITS
     # A memo: the body once it was read, and the Starlette request once somebody asked for it.
     _body: bytes | None = field(default=None, init=False)
     _is_whole: bool = field(default=False, init=False)

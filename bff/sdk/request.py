@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
-from python_multipart.exceptions import FormParserError
+from starlette._utils import AwaitableOrContextManager, AwaitableOrContextManagerWrapper
 from starlette.datastructures import FormData
-from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
-from bff.errors import BadRequest, BodyTooLarge
+from bff.errors import BodyTooLarge
+from bff.sdk.forms import read_form
 from bff.sdk.invocation import Incoming
 from bff.sdk.json import loads
 
@@ -53,14 +54,23 @@ class BoundedRequest(Request):
         """
         return loads(await self.body())
 
-    async def _get_form(self, *args: Any, **limits: Any) -> FormData:
-        try:
-            return await super()._get_form(*args, **limits)
-        except (MultiPartException, FormParserError) as error:
-            why = error.message if isinstance(error, MultiPartException) else "it is not url-encoded"
-            raise BadRequest(f"The form cannot be read: {why.rstrip('.')}.") from None
-        except UnicodeDecodeError:
-            raise BadRequest("The form is not UTF-8.") from None
+    def form(self, **limits: Any) -> AwaitableOrContextManager[FormData]:
+        """The body as a form: ``max_fields``, ``max_files`` and ``max_part_size`` in place of the route's limits.
 
+        Raises:
+            BadRequest: it is no form, or no UTF-8.
+            FormTooLarge: it has more or larger parts than it may.
+
+        """
+        return AwaitableOrContextManagerWrapper(self._get_form(**limits))
+
+    async def _get_form(self, **limits: Any) -> FormData:
+        if self._form is None:
+            own = {_OURS.get(name, name): value for name, value in limits.items()}
+            self._form = await read_form(self.headers, self.stream(), replace(self._incoming.forms, **own))
+        return self._form
+
+
+_OURS = {"max_part_size": "max_field"}
 
 __all__ = ["BoundedRequest", "ClientDisconnect", "Request"]

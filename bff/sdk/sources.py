@@ -22,7 +22,7 @@ ABSENT: Any = object()
 SOCKET: Any = object()
 """Stands for the WebSocket, which is made once the arguments have been found to fit."""
 MAX_FIELDS = 1000
-"""Most fields a query or form may have, as Starlette's and Django's form limit."""
+"""Most fields a query may have, as Starlette's and Django's form limit."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ async def _read_form(incoming: Incoming) -> FormData:
         raise UnsupportedMediaType(
             essence, "a form (application/x-www-form-urlencoded or multipart/form-data)"
         )
-    form: FormData = await incoming.request.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS)
+    form: FormData = await incoming.request.form()
     return form
 
 

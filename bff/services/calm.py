@@ -303,7 +303,9 @@ class CalmWire:
         """Seconds before the next attempt, its token taken; None: there is none."""
         policy = self._policies.retry
         now = self._clock.now()
-        if not asked.is_whole or not retry.is_retryable(failed, policy, repeatable=asked.is_repeatable):
+        if not policy.attempts or not asked.is_whole:
+            return None
+        if not retry.is_retryable(failed, policy, repeatable=asked.is_repeatable):
             return None
         wait = retry.wait_before(
             number,
@@ -312,6 +314,7 @@ class CalmWire:
             repeatable=asked.is_repeatable,
             remaining=asked.record.until - now - TIMER_ERROR,
             random=self._random,
+            expected=0.0 if self._hedging is None else self._hedging.usual(now),
         )
         if wait is None or not self.budget.withdraw(now):
             asked.record.flag("URX")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from bff.clock import Clock
 from bff.sdk.failures import ServiceError, ServiceOverloaded, ServiceUnreachable
@@ -20,6 +21,8 @@ from bff.services.endpoints import EndpointSet, Member
 from bff.services.outcomes import failure_of
 from bff.services.passing import Exchange, Fields, Onward
 from bff.services.retry import Condition, Failed, failed_status
+
+FOREVER = float("inf")
 
 
 class CalmWay:
@@ -35,6 +38,7 @@ class CalmWay:
         budget: RetryBudget,
         attempts: int,
         clock: Clock,
+        timeout_header: str,
     ) -> None:
         self._service = service
         self._endpoints = endpoints
@@ -43,6 +47,7 @@ class CalmWay:
         self._budget = budget
         self._attempts = attempts
         self._clock = clock
+        self._timeout_header = timeout_header.encode()
 
     async def open(self, onward: Onward) -> Exchange:
         """See :class:`bff.services.passing.Way`.
@@ -92,7 +97,7 @@ class CalmWay:
         epoch = breaker.enter(began)
         member.active += 1
         try:
-            exchange = await member.wire.way.open(onward)
+            exchange = await member.wire.way.open(self._timed(onward, began))
         except BaseException as error:
             self._note_failure(member, epoch, began, error, onward)
             self._endpoints.left(member)
@@ -100,6 +105,14 @@ class CalmWay:
         if exchange.status >= 429 or not breaker.is_spotless:
             self._note(member, epoch, began, failed_status(exchange.status))
         return exchange
+
+    def _timed(self, onward: Onward, now: float) -> Onward:
+        """The request with the milliseconds that are left for it; what its caller said of them is only for us."""
+        header = self._timeout_header
+        fields = [pair for pair in onward.fields if pair[0] != header]
+        if onward.until < FOREVER:
+            fields.append((header, b"%d" % max(1, int(1000 * (onward.until - now)))))
+        return replace(onward, fields=fields)
 
     def _note_failure(
         self, member: Member, epoch: int, began: float, error: BaseException, onward: Onward

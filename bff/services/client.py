@@ -146,8 +146,7 @@ class ServiceClient:
         if not _OF_THE_MESSAGE.isdisjoint(caller):
             names = ", ".join(sorted(_OF_THE_MESSAGE & caller.keys()))
             raise BadServiceCall(self.name, f"{names} is for the client itself to set")
-        if self._around.heeds_fault_header:
-            record.fault = asked_by(invocation, self.name)  # what its caller wants to go wrong, in dev
+        record.fault = self.fault_asked(invocation)
         write = partial(forward.fields, invocation, caller, self._own)
         sharing = self._sharing
         if sharing is None:
@@ -261,6 +260,10 @@ class ServiceClient:
     def own_headers(self) -> Mapping[str, str]:
         """What is sent with every request, by lower-case name; often credentials."""
         return self._own
+
+    def fault_asked(self, invocation: Invocation) -> str:
+        """What its caller wants to go wrong, in dev."""
+        return asked_by(invocation, self.name) if self._around.heeds_fault_header else ""
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""

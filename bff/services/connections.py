@@ -17,6 +17,7 @@ import httpx
 from bff.clock import Clock, Timer
 from bff.services import upload
 from bff.services.connection import Answer, Connection, Home, Watcher
+from bff.services.quota import Quota
 
 MAX_WAITING = 1024
 """Requests that may wait for a connection (Envoy, ``max_pending_requests``)."""
@@ -99,8 +100,11 @@ class Connections:
     ones, which speak another protocol and take no place; ``_dialing`` tasks; ``_waiting`` futures in line; the ``_sweep`` to come; ``_is_closed``.
     """
 
-    def __init__(self, dialer: Opens, *, clock: Clock, limits: Limits) -> None:
+    def __init__(self, dialer: Opens, *, clock: Clock, limits: Limits, quota: Quota | None = None) -> None:
         self.endpoint = str(dialer.endpoint)
+        self._quota = quota
+        if quota is not None:
+            quota.join(self)
         self._dialer = dialer
         self._clock = clock
         self._limits = limits
@@ -204,10 +208,12 @@ class Connections:
             self.freed(place.result())
 
     def _room(self) -> int:
-        return self._limits.max_connections - len(self._open) - len(self._dialing)
+        return self._limits.max_connections - self.taken
 
     def _serve_line(self) -> None:
         for _ in range(min(self._room(), len(self._waiting) - len(self._dialing))):
+            if self._quota is not None and not self._quota.grant(self):
+                break
             task = asyncio.get_running_loop().create_task(self._dial())
             self._dialing.add(task)
         while self._idle and len(self._waiting) > len(self._dialing):  # who wanted a fresh one takes any
@@ -221,6 +227,7 @@ class Connections:
             self._dialing.discard(me)
             self._tell_first_in_line(error)
             self._serve_line()
+            self._give_back()
         else:
             self._dialing.discard(me)
             if self._is_closed:
@@ -230,6 +237,7 @@ class Connections:
                 self.freed(connection)
             else:
                 self._tell_first_in_line(httpx.ConnectError("the connection was closed at once"))
+                self._give_back()
         finally:
             self._dialing.discard(me)
 
@@ -248,6 +256,9 @@ class Connections:
             connection.abort()
             return
         if self._waiting and self._hand_over(connection):
+            return
+        if self._quota is not None and self._quota.hungry:
+            connection.close()  # another endpoint's callers wait for its place
             return
         connection.idle_since = self._clock.now()
         self._idle.append(connection)
@@ -275,6 +286,30 @@ class Connections:
             self._idle.remove(connection)
         if self._waiting and not self._is_closed:
             self._serve_line()
+        self._give_back()
+
+    # What the quota asks; see :class:`bff.services.quota.Pool`.
+
+    @property
+    def taken(self) -> int:
+        """Connections it has, or is making."""
+        return len(self._open) + len(self._dialing)
+
+    def close_idle(self) -> bool:
+        """Close the one that was idle longest; False where none is."""
+        if not self._idle:
+            return False
+        self._idle[0].close()  # which takes it off the list
+        return True
+
+    def serve(self) -> None:
+        """There is room again for whoever waits."""
+        if not self._is_closed:
+            self._serve_line()
+
+    def _give_back(self) -> None:
+        if self._quota is not None:
+            self._quota.given_back()
 
     def _swept(self) -> None:
         """Close what has been idle for too long, and come again when the next one will have been."""
@@ -300,6 +335,9 @@ class Connections:
             task.cancel()
         if dialing:
             await asyncio.wait(dialing)
+        if self._quota is not None:
+            quota, self._quota = self._quota, None
+            quota.leave(self)
 
     def __repr__(self) -> str:
         busy = len(self._open) - len(self._idle)

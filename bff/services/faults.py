@@ -84,18 +84,26 @@ class FaultyWire:
     """A wire over another one, spoilt now and then. Immutable but for the random numbers."""
 
     def __init__(
-        self, inner: EndpointWire, faults: Sequence[Fault], service: str, *, clock: Clock, random: Random
+        self,
+        inner: EndpointWire,
+        way: Way,
+        faults: Sequence[Fault],
+        service: str,
+        *,
+        clock: Clock,
+        random: Random,
     ) -> None:
         self._inner = inner
         self._faults = faults
         self._service = service
         self._clock = clock
         self._random = random
+        self._way = way
 
     @property
     def way(self) -> Way:
-        """The inner one's: what passes through is not spoilt."""
-        return self._inner.way
+        """What passes through is spoilt too: see :mod:`bff.services.faultyway`."""
+        return self._way
 
     async def exchange(
         self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord

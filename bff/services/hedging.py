@@ -29,6 +29,10 @@ class Hedging:
         self._own = RetryBudget(policy.budget)
         self._clock = clock
 
+    def usual(self, now: float) -> float:
+        """Seconds that half of the calls take; 0 before any is known."""
+        return self.latency.percentile(0.5, now) or 0.0
+
     async def run(
         self, first: Attempt, second: Attempt, remaining: float, record: CallRecord
     ) -> ServiceResponse:

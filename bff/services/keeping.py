@@ -11,7 +11,13 @@ from contextlib import suppress
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
-from bff.sdk.failures import ServiceConnectionLost, ServiceError, ServiceOverloaded, ServiceUnreachable
+from bff.sdk.failures import (
+    ServiceConnectionLost,
+    ServiceError,
+    ServiceOverloaded,
+    ServiceTimedOut,
+    ServiceUnreachable,
+)
 from bff.sdk.invocation import CallRecord
 from bff.services import replies
 from bff.services.cache import Asked, Cache, Found, Whole
@@ -26,6 +32,11 @@ NOT_IN_KEY = frozenset(name.decode() for name in CONDITIONS) | {"range", "cache-
 """Fields of a request that say how it may be answered, not what is asked for."""
 
 _IDENTITY = frozenset({"traceparent", "x-request-id", "x-forwarded-for"})
+_NO_ANSWER = (ServiceUnreachable, ServiceConnectionLost, ServiceOverloaded, ServiceTimedOut)
+
+STAND_IN_TIME = 0.01
+"""Seconds of a call's time that are left for what stands in for its answer."""
+
 _NOWHERE = ((b"content-length", b"0"),)
 
 
@@ -73,13 +84,17 @@ class Keeping:
 
     async def _fetch(self, asked: Asked, found: Found, question: Question) -> Landed:
         began = self._clock.now()
-        try:
-            response = await question.exchange(_under(found.conditions, question.headers))
-        except (ServiceUnreachable, ServiceConnectionLost, ServiceOverloaded):
-            stand_in = self._cache.failed(asked, found)
-            if stand_in is None:
-                raise
-            return self._served(stand_in, asked, question, "stale")
+        headers = _under(found.conditions, question.headers)
+        if self._cache.failed(asked, found) is None:
+            response = await question.exchange(headers)
+        else:
+            try:
+                response = await self._exchanged_in_time(question, headers)
+            except _NO_ANSWER:
+                stand_in = self._cache.failed(asked, found)
+                if stand_in is None:
+                    raise
+                return self._served(stand_in, asked, question, "stale")
         whole = replies.whole_of(response)
         received = self._cache.received(whole.status, whole.fields, began)
         verdict = self._cache.heard(asked, found, received)
@@ -91,6 +106,15 @@ class Keeping:
         if verdict.keeps:
             self._cache.keep(asked, received, whole.body)
         return Landed(response, question.headers)
+
+    async def _exchanged_in_time(self, question: Question, headers: Mapping[str, str]) -> ServiceResponse:
+        """The answer, given up while there is still time for what stands in for it."""
+        try:
+            with Expiry(self._clock, question.hurry(STAND_IN_TIME)):
+                return await question.exchange(headers)
+        except TimeoutError:
+            question.flag(ServiceTimedOut.flag)
+            raise ServiceTimedOut(self._name, self._timeout) from None
 
     def _served(self, stored: Stored, asked: Asked, question: Question, how: str) -> Landed:
         return Landed(self._made(self._cache.answer(stored, asked), question), question.headers, how)

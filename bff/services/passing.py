@@ -25,7 +25,8 @@ class Onward:
 
     ``fields`` hold neither ``host`` nor what frames the message: ``parts`` is None where no body follows, and
     ``length`` None where its length is not known, which makes it chunked. ``is_late`` tells, once it is cancelled,
-    whether that was because the service took too long.
+    whether that was because the service took too long; ``until`` (clock seconds) is when that will be. ``fault`` is one
+    that the caller asked for in dev, and ``flag`` hears what was done to the request on the way.
     """
 
     method: str
@@ -36,6 +37,9 @@ class Onward:
     inform: Inform | None = None
     upgrade: bytes = b""
     is_late: Callable[[], bool] = lambda: False
+    until: float = float("inf")
+    fault: str = ""
+    flag: Callable[[str], None] = lambda _: None
 
 
 class Exchange(Protocol):

@@ -99,6 +99,18 @@ class Question:
             return rest
         return self._wire.exchange(self.method, self._path, headers, self._options, self._record)
 
+    def hurry(self, seconds: float) -> float:
+        """End so much earlier than asked, so that something else can still be answered; when that is. What is left
+        half-read then is nobody's to carry on.
+        """
+        self._record.until -= seconds
+        self._record.flight = None
+        return self._record.until
+
+    def flag(self, flag: str) -> None:
+        """Write down one of Envoy's response flags."""
+        self._record.flag(flag)
+
     def carried_on(self, until: float, rest: Coroutine[Any, Any, ServiceResponse] | None) -> Question:
         """The same without who asked, its first exchange being under way if there is a ``rest`` of it."""
         return self.with_headers(self.headers, until=until, rest=rest)

@@ -114,8 +114,8 @@ def wait_before(
 ) -> float | None:
     """Seconds to wait before sending it again, or None: do not.
 
-    ``remaining`` is what is left until the deadline and ``expected`` how long an attempt is thought to take: a
-    retry that cannot finish in time only adds to a service's load.
+    ``remaining`` is what is left until the deadline and ``expected`` how long an attempt is thought to take, where that
+    is measured (for hedges): a retry that cannot finish in time only adds to a service's load.
     """
     if retry >= policy.attempts or not is_retryable(failed, policy, repeatable=repeatable):
         return None

@@ -19,6 +19,7 @@ from bff.services import http1
 from bff.services.composing import of_request
 from bff.services.connections import Connections, Limits
 from bff.services.dialing import Dialer, Endpoint, endpoint_of
+from bff.services.quota import Quota
 from bff.services.resolver import Address
 from bff.services.response import ServiceResponse
 from bff.services.stock import StockWire
@@ -48,6 +49,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._connect_timeout = connect_timeout
         self._clock = clock or SystemClock()
         self._pools: dict[Endpoint, Connections] = {}
+        self._quota = Quota(self._limits.max_connections)
 
     def connections(self, url: httpx.URL) -> Connections:
         """The pool of the endpoint that a URL names.
@@ -59,13 +61,18 @@ class Transport(httpx.AsyncBaseTransport):
         endpoint = endpoint_of(url)
         pool = self._pools.get(endpoint)
         if pool is None:
-            pool = self._pools[endpoint] = self.apart(endpoint)
+            pool = self._pools[endpoint] = self._pool(endpoint, None)
         return pool
 
     def apart(self, endpoint: Endpoint) -> Connections:
-        """A pool of its own to one endpoint, which whoever asks for it closes."""
+        """A pool of its own to one endpoint of a service, which whoever asks for it closes. All of them together have
+        no more connections than one may.
+        """
+        return self._pool(endpoint, self._quota)
+
+    def _pool(self, endpoint: Endpoint, quota: Quota | None) -> Connections:
         dialer = Dialer(endpoint, clock=self._clock, timeout=self._connect_timeout, context=self._context)
-        return Connections(dialer, clock=self._clock, limits=self._limits)
+        return Connections(dialer, clock=self._clock, limits=self._limits, quota=quota)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """See :class:`httpx.AsyncBaseTransport`; the body is streamed."""

@@ -19,6 +19,7 @@ from bff.services.calm import CalmWire
 from bff.services.calmway import CalmWay
 from bff.services.endpoints import EndpointSet
 from bff.services.faults import FaultyWire, of_config
+from bff.services.faultyway import FaultyWay
 from bff.services.following import Surroundings, port_of
 from bff.services.passing import Way
 from bff.services.policies import policies
@@ -78,6 +79,7 @@ def ways_of(
         budget=calm.budget,
         attempts=asked.retry.attempts,
         clock=clock,
+        timeout_header=header,
     )
     return Ways(wire=calm, way=way, endpoints=endpoints)
 
@@ -97,7 +99,9 @@ def _wires(
         wire = wire_of(service, config, transport, max_answer=max_answer, address=address)
         if not config.faults and not around.heeds_fault_header:
             return wire
-        return FaultyWire(wire, of_config(config.faults), service, clock=clock, random=around.random)
+        faults, random = of_config(config.faults), around.random
+        way = FaultyWay(wire.way, faults, service, clock=clock, random=random)
+        return FaultyWire(wire, way, faults, service, clock=clock, random=random)
 
     return make
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,29 +19,46 @@ import orjson
 from pydantic_core import to_json
 
 from bff.sdk.reply import BUILTINS_ONLY
+from bff.telemetry.discretion import Discretion
+from bff.telemetry.plain import json_line, one_line
+from bff.telemetry.verbosity import LEVELS, Said, Verbosity
 
 PATIENCE = 0.05
 """Seconds a line may wait for company."""
 
 _COLOURS = {"debug": "\x1b[2m", "info": "\x1b[36m", "warning": "\x1b[33m", "error": "\x1b[31m"}
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_HEADS = {level: f'Z","level":"{level}","event":'.encode() for level in LEVELS}
 
 
 class Lines:
-    """The sink of every log line of the process. Mutable state: ``level``, ``_waiting``, ``_timer``."""
+    """The sink of every log line of the process. Mutable state: ``wanted``, ``discretion``, ``_waiting``, ``_timer``."""
 
-    def __init__(self, stream: TextIO, *, pretty: bool, level: str) -> None:
+    def __init__(self, stream: TextIO, *, pretty: bool, level: str, sample: float = 1.0) -> None:
         self._stream = stream
-        self._pretty = pretty
+        self.is_pretty = pretty
+        self.wanted = Verbosity(Said(level=level, sample=sample))
+        self.discretion = Discretion()
         self._waiting: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
-        self.level = LEVELS[level]
+        self._writing = threading.Lock()  # of whole batches: the loop's, and those of threads
 
-    def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        """Write one event, if its level is wanted. Values that are not JSON are written as text."""
-        if LEVELS[level] < self.level:
+    def write(self, level: str, event: str, fields: Mapping[str, Any], *, is_ours: bool = False) -> None:
+        """Write one event, if its level is wanted. Values that are not JSON are written as text.
+
+        Only an event that ``is_ours`` may have several lines on a terminal: who reads it there could not tell a
+        stranger's second line from a line of the log.
+        """
+        if not self.wanted.wants(level, fields.get("function")):
             return
-        line = self._pretty_line(level, event, fields) if self._pretty else _json_line(level, event, fields)
+        fields = self.discretion.fields(fields)
+        event = self.discretion.text(event)
+        if self.is_pretty:
+            self.put(_pretty_line(level, event, fields, is_ours=is_ours))
+        else:
+            self.put(begun(level) + json_line(_json({"event": event, **fields})[9:]))
+
+    def put(self, line: bytes) -> None:
+        """Write a finished line, soon."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # a synchronous handler's thread, or no loop at all: nothing to wait with
@@ -48,7 +66,7 @@ class Lines:
             return
         self._waiting.append(line)
         if self._timer is None:
-            self._timer = loop.call_later(0 if self._pretty else PATIENCE, self.flush)
+            self._timer = loop.call_later(0 if self.is_pretty else PATIENCE, self.flush)
 
     def flush(self) -> None:
         """Write what waits. A reader that is gone (a closed pipe) is no reason to fail."""
@@ -69,55 +87,68 @@ class Lines:
 
     def _put(self, lines: list[bytes]) -> None:
         try:
-            self._stream.write(b"".join(lines).decode("utf-8", "replace"))
-            self._stream.flush()
+            with self._writing:
+                self._stream.write(b"".join(lines).decode("utf-8", "replace"))
+                self._stream.flush()
         except (OSError, ValueError):
             return
 
-    def _pretty_line(self, level: str, event: str, fields: Mapping[str, Any]) -> bytes:
-        colour = _COLOURS[level]
-        clock = time.strftime("%H:%M:%S")
-        head, *more = str(event).splitlines() or [""]
-        pairs = " ".join(
-            f"\x1b[2m{key}=\x1b[0m{_plain(value)}" for key, value in fields.items() if value not in (None, "")
-        )
-        # Only our own events have several lines (a load failure's report); they are indented.
-        rest = "".join(f"\n         {_plain(line)}" for line in more)
-        return f"\x1b[2m{clock}\x1b[0m {colour}{_plain(head)}\x1b[0m {pairs}{rest}\n".encode(
-            "utf-8", "replace"
-        )
 
-
-def _json_line(level: str, event: str, fields: Mapping[str, Any]) -> bytes:
+def begun(level: str) -> bytes:
+    """The beginning of a JSON line up to the event, which follows."""
     milliseconds = int(time.time() * 1000)
-    stamp = f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
-    line = {"time": stamp, "level": level, "event": event, **fields}
-    try:
-        return orjson.dumps(line, option=BUILTINS_ONLY | orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # what only pydantic or repr can write
-        return _any_line(line)
+    return b'{"time":"%b.%03d%b' % (_second(milliseconds // 1000), milliseconds % 1000, _HEADS[level])
 
 
 @lru_cache(maxsize=1)
-def _second(at: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+def _second(at: int) -> bytes:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)).encode()
 
 
-def _any_line(line: Mapping[str, Any]) -> bytes:
+def _json(line: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(line, option=BUILTINS_ONLY | orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # what only pydantic or repr can write
+        pass
     try:
         return to_json(line, fallback=repr, inf_nan_mode="null") + b"\n"
     except ValueError:  # half a surrogate pair somewhere: no UTF-8 can hold it, and no line may be lost
-        return json.dumps(line, default=repr).encode("ascii") + b"\n"
+        return json.dumps(line, default=repr, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def _plain(value: Any) -> str:
-    """Text that cannot end the line or speak to the terminal."""
-    text = value if isinstance(value, str) else json.dumps(value, default=repr, ensure_ascii=False)
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+def _pretty_line(level: str, event: str, fields: Mapping[str, Any], *, is_ours: bool) -> bytes:
+    head, *more = (event.splitlines() or [""]) if is_ours else [event]
+    rest = [*more, *_told(fields.get("traceback"))]
+    pairs = " ".join(
+        f"\x1b[2m{one_line(key)}=\x1b[0m{_shown(value)}"
+        for key, value in fields.items()
+        if value not in (None, "") and not (rest and key == "traceback")
+    )
+    below = "".join(f"\n         {one_line(line)}" for line in rest)
+    clock = time.strftime("%H:%M:%S")
+    text = f"\x1b[2m{clock}\x1b[0m {_COLOURS[level]}{one_line(head)}\x1b[0m {pairs}{below}\n"
+    return text.encode("utf-8", "replace")
 
 
-def open_lines(*, format: str, level: str, stream: TextIO | None = None) -> Lines:  # noqa: A002 - routes.yaml's word
+def _told(traceback: Any) -> list[str]:
+    """The lines of a traceback: each is indented, so that none can pass for a line of the log."""
+    if not isinstance(traceback, list):
+        return []
+    return [line for part in traceback for line in str(part).splitlines()]
+
+
+def _shown(value: Any) -> str:
+    return one_line(value if isinstance(value, str) else json.dumps(value, default=repr, ensure_ascii=False))
+
+
+def open_lines(
+    *,
+    format: str,  # noqa: A002 - routes.yaml's word
+    level: str,
+    sample: float = 1.0,
+    stream: TextIO | None = None,
+) -> Lines:
     """The sink for a ``telemetry`` section: ``auto`` is pretty on a terminal and JSON elsewhere."""
     stream = stream or sys.stdout
     pretty = format == "pretty" or (format == "auto" and stream.isatty())
-    return Lines(stream, pretty=pretty, level=level)
+    return Lines(stream, pretty=pretty, level=level, sample=sample)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bff.admin.desk import House
+from bff.admin.desk import House, Logging
 from bff.admin.keys import Key, hashed, local_key
 from bff.admin.keys import Who as Who
 from bff.admin.office import Office
@@ -37,9 +37,11 @@ from bff.revisions.traffic import Target, Traffic
 from bff.runtime.threads import Threads
 from bff.signals import AdminWrite, Signals
 from bff.telemetry.recorder import Recorder
+from bff.telemetry.verbosity import Said, Verbosity
 from tests.conftest import write
 
 LOCAL = "bff_local-token-of-the-tests"
+USUAL = Said(level="info")
 READER = "reader-token-of-the-tests-that-is-long"
 
 
@@ -220,6 +222,7 @@ async def admin_office(
         purge=purge,
         is_ready=is_ready,
         metrics=None,
+        logging=Logging(wanted=Verbosity(USUAL), usual=lambda: USUAL),
         clock=clock,
         recorder=recorder,
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import plots
+from benchmarks import endpointplots, plots
 from benchmarks.drawing import Line, Plot
 
 
@@ -32,6 +32,38 @@ def test_the_breaker_lets_a_dead_service_be() -> None:
     assert sum(count for second, count in closed if 10 <= second < 40) < 20
     assert [count for second, count in closed if second >= 50] == [50.0] * 10
     assert sum(count for second, count in plots.waiting(0) if 10 <= second < 40) == 1500
+
+
+def test_a_black_hole_holds_what_its_places_allow() -> None:
+    """The last point of each line; a thousand come within the five seconds that each is held."""
+    at_end = {line.name: line.points[-1][1] for line in endpointplots.places().lines}
+    assert at_end == {"defaults: 100 and 1024": 1000, "50 and 100": 150, "100 and max_pending: 0": 100}
+
+
+def test_an_attempt_with_a_time_of_its_own_saves_the_call() -> None:
+    """One in ten hangs: nearly nobody notices; without it, one call in ten is lost."""
+    assert endpointplots.in_time(0.1, 0.0) == pytest.approx(90, abs=0.5)
+    assert endpointplots.in_time(0.1, 0.3) > 99.5
+
+
+def test_half_of_the_endpoints_may_be_dead_where_half_may_be_out() -> None:
+    assert endpointplots.failing(5, {"max_ejection_percent": 50}) < 1
+    assert endpointplots.failing(5, {}) > 40
+    assert endpointplots.failing(9, {"max_ejection_percent": 100, "panic_threshold": 0}) < 1
+
+
+def test_a_slow_endpoint_is_left_to_its_slowness() -> None:
+    """A quarter of the calls are slow in turn, hardly any by least request."""
+    slow = {
+        name: sum(took > 0.1 for took in endpointplots.taking(name))
+        for name in ("round_robin", "least_request")
+    }
+    assert slow["least_request"] * 8 < slow["round_robin"]
+
+
+def test_a_newcomer_grows_into_its_share() -> None:
+    shares = dict(endpointplots.joining({"policy": "round_robin", "slow_start": "30s"}))
+    assert shares[9] == 0 < shares[10] < 5 < shares[25] < 20 < shares[45] == 25
 
 
 def test_a_drawing_stays_within_its_frame() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openapi_spec_validator import validate
 
@@ -83,3 +83,59 @@ def test_typescript_by_the_project_s_own_tool(bff: Shell, project: Project) -> N
     ran = bff("export", "typescript", PATH=path)
     assert ran.code == 1
     assert "openapi-typescript failed: no good" in ran.err
+
+
+EVENTS = """\
+events: {path: /events}
+triggers:
+  mail:
+    filters: [{exact: {type: account.upgraded, tenant: 7}}, {prefix: {source: /shop}}]
+    function: a
+pipelines:
+  images: {filters: [{all: [{exact: {type: images.arrived}}]}], steps: [{function: b}]}
+  by-hand: {steps: [{function: b}]}
+"""
+MAILED = '''"""Sends a mail."""
+from pydantic import BaseModel
+
+class Plan(BaseModel):
+    name: str
+
+class Upgrade(BaseModel):
+    plan: Plan
+
+async def handle(upgrade: Upgrade) -> None: ...
+'''
+
+
+def test_asyncapi_tells_who_wants_which_events_and_what_data(bff: Shell, project: Project) -> None:
+    """A message for each trigger and each pipeline that events begin; every reference in it leads somewhere."""
+    project(EVENTS, a=MAILED, b="def handle(body: dict) -> dict:\n    return body\n")
+    ran = bff("export", "asyncapi")
+    assert ran.code == 0
+    told = ran.json
+    assert told["asyncapi"] == "3.0.0"
+    assert told["channels"]["events"]["address"] == "/events"
+    assert set(told["operations"]) == {"mail", "pipeline-images"}
+    mail = told["operations"]["mail"]
+    assert (mail["action"], mail["summary"], mail["x-bff-function"]) == ("receive", "Sends a mail", "a")
+    message = told["components"]["messages"]["mail"]
+    assert message["headers"]["properties"]["ce-type"] == {"const": "account.upgraded"}
+    assert message["headers"]["properties"]["ce-tenant"] == {"const": "7"}
+    assert message["payload"] == {"$ref": "#/components/schemas/a-Upgrade"}
+    assert told["components"]["messages"]["pipeline-images"]["name"] == "images.arrived"
+    for reference in _references(told):
+        found: Any = told
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+        assert found
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _references(each)

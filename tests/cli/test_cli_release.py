@@ -108,7 +108,7 @@ def test_who_watches_sees_it_promoted(operator: Operator) -> None:
     ended = operator.watch()
     assert operator("promote", "hello").code == 0
     code, said = ended()
-    assert (code, said.splitlines()[-1]) == (0, "hello-00002 is promoted and has all calls")
+    assert (code, said.splitlines()[-1]) == (0, "hello-00002 was promoted")
     assert operator.running.get("/hello").text == "2"
     assert operator("release", "hello", "--watch").code == 0, "it has ended well already"
 
@@ -120,7 +120,7 @@ def test_who_watches_sees_it_rolled_back(operator: Operator) -> None:
     code, said = ended()
     assert (code, '"rolled-back"' in said.splitlines()[-1]) == (1, True)
     told = operator("release", "hello", "--watch")
-    assert (told.code, told.out) == (1, "hello-00002 is rolled back; hello-00001 has all calls\n")
+    assert (told.code, told.out) == (1, "hello-00002 was rolled back to hello-00001\n")
     assert told.err == "customers call\n"
 
 
@@ -132,7 +132,7 @@ def test_what_was_taken_back_is_released_again_by_name(operator: Operator) -> No
     again = operator("deploy", "hello")
     assert again.code == 0
     assert "`bff deploy hello --again` releases it once more" in again.err
-    assert operator("release", "hello").out.startswith("hello-00002 is rolled back")
+    assert operator("release", "hello").out.startswith("hello-00002 was rolled back")
     released = operator("deploy", "hello", "--again")
     assert (released.code, released.out) == (0, "hello-00002\n")
     assert "hello-00002 has 10 % (step 1 of 3), next to hello-00001" in released.err

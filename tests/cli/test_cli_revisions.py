@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 import threading
 from collections.abc import Callable
@@ -123,6 +124,8 @@ def test_a_deploy_without_traffic_is_reached_by_its_tag_only(operator: Operator)
     ran = operator.deploy(TWO, "--no-traffic", "--tag", "candidate")
     assert ran.code == 0, ran.err
     assert operator.said() == "one"
+    assert "has no calls" not in ran.err, "nobody wanted it to have any"
+    assert "hello-00002 has no calls: `bff promote hello` gives it" in operator("deploy", "hello").err
     (first, _) = operator("versions", "hello", "--json").json
     assert (first["percent"], first["tags"]) == (0, ["candidate"])
     assert operator("promote", "hello").code == 0
@@ -130,6 +133,8 @@ def test_a_deploy_without_traffic_is_reached_by_its_tag_only(operator: Operator)
     assert operator("traffic", "hello", "--json").json["traffic"][-1]["tag"] == "candidate"
     gone = operator("tag", "hello", "candidate", "--delete")
     assert gone.code == 0
+    again = operator("tag", "hello", "candidate", "--delete")
+    assert (again.code, again.err) == (1, "Function hello has no tag candidate; it has none.\n")
     assert "candidate" not in operator("traffic", "hello", "--json").out
 
 
@@ -185,6 +190,24 @@ def test_what_cannot_be_is_told_with_its_remedy(operator: Operator) -> None:
         assert told["ok"] is False
         assert told["error"]
     assert operator("traffic", "hello", "--json").json == before
+
+
+def test_who_breaks_off_is_told_from_who_is_not_there(bff: Shell, project: Callable[..., Path]) -> None:
+    """Whether a change was made nobody can say then; the command says where that can be seen."""
+    project(ROUTES, hello=ONE)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def break_off() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1)
+
+        gone = threading.Thread(target=break_off, daemon=True)
+        gone.start()
+        ran = bff("promote", "hello", "--admin", f"127.0.0.1:{listening.getsockname()[1]}")
+        gone.join(20)
+    assert ran.code == 1
+    assert "broke off before it had answered: a change may have been made or not; `bff versions`" in ran.err
 
 
 def test_nobody_there_is_said_with_where_to_look(bff: Shell, project: Callable[..., Path]) -> None:

@@ -60,7 +60,8 @@ gateway:
   keep_alive_timeout: 1m
   drain_timeout: 1m30s
   cors: {origins: "HTTP://Localhost:5173", credentials: true, headers: [X-One], expose: X-Two, max_age: 1h}
-telemetry: {access_log: false, metrics: false, log_level: debug, log_format: json, recorder: {memory: 1MiB, slow: 2s, bodies: 1KiB}}
+telemetry: {access_log: false, metrics: false, log_level: debug, log_sample: 50%, log_key: k, log_format: json,
+  recorder: {memory: 1MiB, slow: 2s, bodies: 1KiB}}
 defaults: {timeout: 1s, warm_up_timeout: 2s}
 services:
   users: {url: "http://users:8080/v1/", timeout: 300ms, headers: {Authorization: x}, max_connections: 3, keep_alive: 1s}
@@ -89,7 +90,8 @@ routes:
         ),
     )
     assert config.telemetry.model_dump() == {
-        "access_log": False, "metrics": False, "log_level": "debug", "log_format": "json",
+        "access_log": False, "metrics": False, "log_level": "debug", "log_sample": 0.5,
+        "log_key": config.telemetry.log_key, "log_format": "json",
         "recorder": {"enabled": True, "memory": 2**20, "slow": 2.0, "bodies": 1024},
     }  # fmt: skip
     users = config.services["users"]

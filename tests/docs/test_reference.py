@@ -27,6 +27,7 @@ from tests.admin.conftest import admin_office
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = (ROOT / "docs/runtime-contract.md").read_text("utf-8")
+TELEMETRY = (ROOT / "docs/telemetry.md").read_text("utf-8")
 OPERATIONS = (ROOT / "docs/operations.md").read_text("utf-8")
 
 
@@ -132,7 +133,7 @@ def test_every_metric_is_listed_with_its_labels() -> None:
     metrics = Metrics()
     metrics.listen(Signals())
     listed = {
-        row[0].strip("`"): (row[1], re.findall(r"`(\w+)`", row[2])) for row in rows(OPERATIONS, "## Metrics")
+        row[0].strip("`"): (row[1], re.findall(r"`(\w+)`", row[2])) for row in rows(TELEMETRY, "## Metrics")
     }
     real = dict(re.findall(r"^# TYPE (bff_\w+) (\w+)$", metrics.exposition()[0].decode(), re.MULTILINE))
     assert {name: kind for name, (kind, _) in listed.items()} == {
@@ -151,6 +152,7 @@ def test_every_limit_is_listed_with_its_default() -> None:
     own: Mapping[str, Any] = {
         "gateway": config.gateway,
         "defaults": config.defaults,
+        "defaults.forms": config.defaults.forms,
         "functions.NAME": FunctionConfig(),
         "functions.NAME.websocket": FunctionConfig().websocket,
         "services.NAME": ServiceConfig(url="http://users"),
@@ -195,7 +197,7 @@ def test_the_log_line_explained_is_a_line_that_is_written(
     running.get("/home")  # cold: its line has the phases, the page's example has not
     running.get("/home", headers={"x-request-id": "warm"})
     line = running.log("request", request_id="warm")
-    [shown] = re.findall(r"```json example=line\n(.*?)```", OPERATIONS, re.DOTALL)
+    [shown] = re.findall(r"```json example=line\n(.*?)```", TELEMETRY, re.DOTALL)
     assert list(line) == list(json.loads(shown))
     assert set(line["services"][0]) - {"error"} == {
         "service",
@@ -204,7 +206,7 @@ def test_the_log_line_explained_is_a_line_that_is_written(
         "endpoint",
         "flags",
     }
-    explained = {name for row in rows(OPERATIONS, "## Logs") for name in re.findall(r"`(\w+)`", row[0])}
+    explained = {name for row in rows(TELEMETRY, "## Logs") for name in re.findall(r"`(\w+)`", row[0])}
     assert {"route", "ms", "client", "trace_id", "services", "missing"} <= explained
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from bff.clock import SystemClock
-from bff.export.describing import FEW, Describer, Subject, describe_all, opened, packed
+from bff.export.describing import FEW, Describer, Found, Subject, describe_all, opened, packed
 from bff.revisions import snapshot
 
 HELLO = '"""Says hello."""\nasync def handle(name: str) -> str:\n    return name\n'
 
 Subjects = Callable[..., list[Subject]]
+
+
+async def described(subjects: list[Subject], describer: Describer | None = None) -> Found:
+    async def each() -> AsyncIterator[Subject]:
+        for subject in subjects:
+            yield subject
+
+    return await (describer or Describer(clock=SystemClock())).describe(each(), count=len(subjects))
 
 
 @pytest.fixture
@@ -36,7 +44,7 @@ def subjects(tmp_path: Path) -> Subjects:
 
 @pytest.mark.anyio
 async def test_each_route_of_each_function_is_described(subjects: Subjects) -> None:
-    found = await Describer(clock=SystemClock()).describe(subjects(hello=HELLO))
+    found = await described(subjects(hello=HELLO))
     assert set(found) == {("hello", ("name",)), ("hello", ())}
     assert found["hello", ("name",)].summary == "Says hello"
     assert [each["in"] for p in (("name",), ()) for each in found["hello", p].parameters] == ["path", "query"]
@@ -47,14 +55,14 @@ async def test_shared_code_travels_along(subjects: Subjects) -> None:
     """A snapshot is all that a revision needs, there as here."""
     page = "from ._models import Page\nasync def handle() -> Page: ...\n"
     models = "from pydantic import BaseModel\nclass Page(BaseModel):\n    n: int\n"
-    found = await Describer(clock=SystemClock()).describe(subjects(_models=models, page=page))
+    found = await described(subjects(_models=models, page=page))
     assert set(found["page", ()].schemas) == {"Page"}
 
 
 @pytest.mark.anyio
 async def test_what_breaks_says_nothing_and_stops_nobody(subjects: Subjects) -> None:
     """Errors, exits, prints on standard output and broken contracts."""
-    found = await Describer(clock=SystemClock()).describe(
+    found = await described(
         subjects(
             raising="1 / 0\n",
             leaving="raise SystemExit\n",
@@ -67,19 +75,17 @@ async def test_what_breaks_says_nothing_and_stops_nobody(subjects: Subjects) -> 
 
 
 @pytest.mark.anyio
-async def test_a_process_that_dies_leaves_the_others_undescribed_not_the_gateway_hanging(
-    subjects: Subjects,
-) -> None:
-    found = await Describer(clock=SystemClock()).describe(
-        subjects(dying="import os\nos._exit(3)\n", hello=HELLO)
-    )
-    assert found == {}
+async def test_a_module_that_ends_its_process_is_all_that_is_left_out(subjects: Subjects) -> None:
+    """Those before it were told already, those after it are asked in another process."""
+    dying = "import os\nos._exit(3)\n"
+    found = await described(subjects(first=HELLO, dying=dying, hello=HELLO, quiet="import os\nos._exit(0)\n"))
+    assert {name for name, _ in found} == {"first", "hello"}
 
 
 def test_a_module_that_hangs_holds_up_nobody(subjects: Subjects) -> None:
     hanging = "import threading\nthreading.Event().wait()\n"
-    found = describe_all(subjects(hanging=hanging, hello=HELLO), patience=0.5)
-    assert {name for name, _ in found} == {"hello"}
+    found = dict(describe_all(subjects(hanging=hanging, hello=HELLO), patience=0.5))
+    assert {name: bool(said) for name, said in found.items()} == {"hanging": False, "hello": True}
 
 
 @pytest.mark.anyio
@@ -88,19 +94,19 @@ async def test_a_revision_is_asked_once(subjects: Subjects, tmp_path: Path) -> N
     counter = tmp_path / "count"
     counting = HELLO + f"open({str(counter)!r}, 'a').write('x')\n"
     describer = Describer(clock=SystemClock())
-    first = await describer.describe(subjects(counting=counting))
-    assert await describer.describe(subjects(counting=counting)) == first
+    first = await described(subjects(counting=counting), describer)
+    assert await described(subjects(counting=counting), describer) == first
     assert counter.read_text() == "x"
-    changed = await describer.describe(subjects(counting=counting.replace("hello", "goodbye")))
+    changed = await described(subjects(counting=counting.replace("hello", "goodbye")), describer)
     assert changed["counting", ()].summary == "Says goodbye"
     assert counter.read_text() == "xx"
-    assert await describer.describe([]) == {}
+    assert await described([], describer) == {}
 
 
 @pytest.mark.anyio
 async def test_many_are_asked_in_several_processes_and_none_is_lost(subjects: Subjects) -> None:
     many = subjects(**{f"f{number}": HELLO for number in range(2 * FEW)})
-    found = await Describer(clock=SystemClock()).describe(many)
+    found = await described(many)
     assert {name for name, _ in found} == {each.snapshot.function for each in many}
 
 

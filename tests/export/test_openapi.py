@@ -14,7 +14,7 @@ from bff.config import RouteConfig
 from bff.config.auth import DemandConfig, SchemeConfig
 from bff.export.openapi import METHODS, About, Operations, document
 from bff.export.passing import passing
-from bff.runtime import problems
+from bff.gateway import problems
 from bff.sdk.describe import Described
 
 PAGE: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -35,7 +35,7 @@ def route(path: str, *methods: str, owner: str = "home", said: Described | None 
 def made(
     *routes: Operations, about: About | None = None, schemes: Mapping[str, SchemeConfig] | None = None
 ) -> dict[str, Any]:
-    whole = document(routes, about or About(), schemes or {})
+    whole = document(routes, about or About(), kinds=problems.of_calls(), schemes=schemes or {})
     validate(whole)
     return whole
 
@@ -244,7 +244,7 @@ def test_five_hundred_routes_are_told_in_one_document() -> None:
         )
         for number in range(500)
     ]
-    whole = document(routes, About())
+    whole = document(routes, About(), kinds={})
     assert len(_ids(whole)) == 1000
     assert set(whole["components"]["schemas"]) == {"Page", "Problem"}
 

@@ -34,6 +34,8 @@ routes:
 - {{path: "/friends/{{rest:path}}", service: plain, cache: true, auth: friends}}
 - {{path: "/secret/{{rest:path}}", service: secret, cache: true}}
 - {{path: /change, methods: [POST], function: change}}
+- {{path: "/p/written", methods: [PUT], function: written}}
+- {{path: "/p/written", methods: [GET], service: plain, cache: true}}
 """
 CHANGE = '''
 from bff import Context
@@ -41,6 +43,13 @@ from bff import Context
 async def handle(ctx: Context, path: str) -> None:
     """Change something at the service that also passes through."""
     await ctx.services.kept.put(path)
+'''
+WRITTEN = '''
+from starlette.responses import Response
+
+async def handle(status: int) -> Response:
+    """Something was written, or not."""
+    return Response(status_code=status, headers={"location": "/p/elsewhere"})
 '''
 CALM = "retries: {attempts: 0}, outlier_detection: {consecutive_5xx: 0}"
 HOUR = "cache-control: max-age=3600\r\n"
@@ -50,7 +59,7 @@ GRACE = "cache-control: max-age=60, stale-while-revalidate=9999\r\nage: 100\r\n"
 @pytest.fixture(scope="module")
 def passing(module_gateway: Callable[..., Running], module_project: Callable[..., Any]) -> Iterator[Passing]:
     upstream = Upstream()
-    folder = module_project({"functions/change.py": CHANGE})
+    folder = module_project({"functions/change.py": CHANGE, "functions/written.py": WRITTEN})
     ada, bob = (sha256(f"{KEY}-{who}".encode()).hexdigest() for who in ("ada", "bob"))
     config = ROUTES.format(port=upstream.port, calm=CALM, ada=ada, bob=bob)
     (folder / "routes.yaml").write_text(config)
@@ -233,6 +242,20 @@ def test_a_change_by_a_function_drops_it(passing: Passing) -> None:
         "POST /change?path=/called HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", status="204 No Content"
     )
     goes_on(passing, "/p/called")
+
+
+def test_a_change_that_a_function_makes_itself_drops_it(passing: Passing) -> None:
+    """Another route of the same path, which keeps nothing: RFC 9111 §4.4 asks for the URL, not for the route."""
+    fill(passing, "/p/written?status=201")
+    fill(passing, "/p/written?status=500")
+    fill(passing, "/p/elsewhere")
+    for status in (201, 500):
+        with passing.wire() as caller:
+            caller.say(f"PUT /p/written?status={status} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+            assert caller.hear_answer().status == status
+    goes_on(passing, "/p/written?status=201")
+    goes_on(passing, "/p/elsewhere")
+    assert hit(passing, "/p/written?status=500")
 
 
 def test_where_a_change_leads_to_is_dropped_too(passing: Passing) -> None:

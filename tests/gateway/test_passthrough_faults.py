@@ -119,3 +119,22 @@ def test_pipelined_requests_pass_in_order(passing: Passing) -> None:
                 assert service.hear_request().line == f"GET /{number} HTTP/1.1"
                 service.answer(str(number).encode())
                 assert caller.hear_answer().body == str(number).encode()
+
+
+def test_a_service_that_wants_fewer_requests_is_told_apart(passing: Passing) -> None:
+    """429 is an answer, passed on as it is; the log has Envoy's flag for it."""
+    since = passing.lines_so_far
+    _, answer = passing.exchange(
+        "GET /c/limited HTTP/1.1\r\nhost: bff\r\n\r\n", status="429 Too Many Requests"
+    )
+    assert answer.status == 429
+    assert passing.log(status=429, flags="RL", since=since)["services"][0]["status"] == 429
+
+
+def test_a_service_is_told_how_long_it_is_waited_for(passing: Passing) -> None:
+    """The milliseconds that are left of its time; what a caller nobody trusts says of them stays here."""
+    claimed = "x-envoy-expected-rq-timeout-ms: 99999\r\n"
+    request, _ = passing.exchange(f"GET /c/timed HTTP/1.1\r\nhost: bff\r\n{claimed}\r\n")
+    told = request.get("x-envoy-expected-rq-timeout-ms")
+    assert told is not None
+    assert 1 <= int(told) < 99999

@@ -315,6 +315,15 @@ def test_a_body_that_is_welcome_is_asked_for(served: Served) -> None:
         assert wire.say(b"abc").hear_answer().json() == {"size": 3}
 
 
+def test_what_is_expected_and_not_known_is_417(served: Served) -> None:
+    """With a page of its own that says what may be expected."""
+    head = b"POST /raw HTTP/1.1\r\nhost: bff\r\ncontent-length: 3\r\nexpect: the-moon\r\n\r\n"
+    with served.wire() as wire:
+        answer = wire.say(head + b"abc").hear_answer()
+        assert is_problem(answer, 417, "expectation-failed")
+        assert served.get(answer.json()["type"]).status_code == 200
+
+
 @pytest.mark.parametrize("route", ["/raw", "/anything", "/site/upload", "/nowhere", "/hello/posted"])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_hundred_megabytes_are_neither_kept_nor_read_to_the_end(

@@ -14,6 +14,7 @@ import bff.errors
 import bff.sdk.eventfailures
 import bff.sdk.failures
 from bff.errors import BffError, DeadlineExceeded, Fault, FunctionNotLoaded, ValidationFailed, problem
+from bff.gateway.door import failures as door
 
 SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
     "BadRequest": ("The body is not JSON.",),
@@ -22,6 +23,10 @@ SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
     "KeysUnavailable": ("users",),
     "MethodNotAllowed": ("PUT", "GET, HEAD"),
     "BodyTooLarge": (10,),
+    "FormTooLarge": ("A file is larger than 10 bytes.",),
+    "CrossSite": ("It comes from elsewhere.",),
+    "TooManyRequests": (("per-minute",), 12),
+    "TargetTooLong": (8192,),
     "UnsupportedCoding": ("gzip",),
     "UnsupportedMediaType": ("text/plain", "application/json"),
     "ValidationFailed": ([{"in": "query", "field": "limit", "message": "is required", "type": "missing"}],),
@@ -34,6 +39,7 @@ SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
     "FunctionCrashed": ("home", "was ended by signal 11 (SIGSEGV)"),
     "OutOfMemory": ("home", 1024),
     "BacklogFull": (100_000,),
+    "CallbackRefused": ("its host is not allowed",),
     "NoSuchName": ("run", "No run a/1 is kept."),
     "NothingKept": ("users",),
     "LoadHangs": ("home", 2),
@@ -55,7 +61,7 @@ SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
 
 
 def every_error() -> Iterator[BffError]:
-    for module in (bff.errors, bff.sdk.failures, bff.sdk.eventfailures):
+    for module in (bff.errors, bff.sdk.failures, bff.sdk.eventfailures, door):
         for name, kind in vars(module).items():
             if inspect.isclass(kind) and issubclass(kind, BffError) and kind.__module__ == module.__name__:
                 facts = SAMPLES.get(name, ())

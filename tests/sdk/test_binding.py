@@ -469,10 +469,8 @@ async def test_an_optional_file_may_be_left_out(bind: Bind) -> None:
             "body": b"--e\r\nContent-Disposition: form-data\r\n\r\nx\r\n--e--\r\n",
         },
         {"headers": [("content-type", "multipart/form-data; boundary=" + "e" * 5000)], "body": b"--e"},
-        multipart(('name="note"', b"x" * 1_100_000)),
-        urlencoded(b"&".join(b"a=%d" % n for n in range(1100))),
     ],
-    ids=["no boundary", "other boundary", "no name", "long boundary", "1 MB text field", "1100 fields"],
+    ids=["no boundary", "other boundary", "no name", "long boundary"],
 )
 async def test_a_form_that_cannot_be_read_is_400(bind: Bind, request_: dict[str, Any]) -> None:
     """Broken and excessive forms are the caller's mistake, never a 500."""

@@ -388,6 +388,32 @@ async def test_a_slow_call_is_hedged_and_the_loser_is_gone(
         await asyncio.sleep(0.001)
 
 
+async def test_a_retry_that_would_come_too_late_is_not_sent(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """Calls take a second, as hedging has measured; one that fails after half of its 1.2 s is not sent again."""
+    clock, fails = ManualClock(), False
+
+    async def behave(talk: Any) -> None:
+        await clock.sleep(0.6 if fails else 1.0)
+        await talk.answer(503 if fails else 200, b'"good"')
+
+    there, call = await upstream(behave), invocation(clock=clock, seconds=60)
+    users = service(there.url, call, clock=clock, coalesce=False, hedge={"max_extra_load": "50%"})
+    calls = [asyncio.ensure_future(_result(users.get("/"))) for _ in range(20)]
+    await arrived(there, 20)
+    await settle()
+    await clock.advance(1.0)
+    await asyncio.gather(*calls)
+    fails = True
+    late = asyncio.ensure_future(_result(users.get("/", timeout=1.2, check=False)))
+    await arrived(there, 21)
+    await settle()
+    await clock.advance(0.6)
+    assert (await late).status_code == 503
+    assert (len(there.requests), call.flags) == (21, "URX")
+
+
 async def answered(users: Service, clock: ManualClock) -> Any:
     """The outcome of one GET, whatever time it takes."""
     asking = asyncio.ensure_future(_result(users.get("/", into=str)))

@@ -69,6 +69,7 @@ class Town:
             budget=RetryBudget(BudgetPolicy()),
             attempts=asked.retry.attempts,
             clock=self.clock,
+            timeout_header="x-left-ms",
         )
 
     def _wire(self, address: Address) -> Any:
@@ -215,6 +216,29 @@ async def test_websockets_take_no_place_from_calls_and_have_a_bound_of_their_own
     await refused.aclose()
     await talking.pop().aclose()
     assert town.taken == (0, 0, 0)
+
+
+async def test_each_attempt_is_told_what_is_left_of_the_time() -> None:
+    """Counted anew for the second endpoint; nothing where nobody set a time, and never the caller's own claim."""
+    told: list[list[bytes]] = []
+
+    def answer(_: str, onward: Onward) -> Any:
+        told.append([value for name, value in onward.fields if name == b"x-left-ms"])
+        return later() if len(told) == 1 else 200
+
+    async def later() -> ServiceUnreachable:
+        await town.clock.sleep(0.3)
+        return ServiceUnreachable("users")
+
+    town = Town(answer, ports=2)
+    claimed = [(b"x-left-ms", b"99999")]
+    asking = asyncio.ensure_future(
+        town.way.open(Onward(method="GET", path=b"/", fields=claimed, until=town.clock.now() + 1.0))
+    )
+    await town.clock.advance(0.3)
+    await (await asking).aclose()
+    await (await town.way.open(Onward(method="GET", path=b"/", fields=claimed))).aclose()
+    assert told == [[b"1000"], [b"700"], []]
 
 
 async def test_what_was_never_sent_goes_to_another_endpoint() -> None:

@@ -88,14 +88,15 @@ Open = Callable[..., Awaitable[Shop]]
 def shop(upstream: MakeUpstream, client: MakeClient, invocation: MakeInvocation) -> Open:
     """``await shop(cache={…})``: a service with that section, and coalescing as it is by default.
 
-    Nothing is retried, so that what reaches the service is what was asked.
+    Nothing is retried, so that what reaches the service is what was asked. ``clock`` is the store's, ``runs`` the calls'.
     """
 
-    async def open_shop(*, clock: Clock | None = None, **config: Any) -> Shop:
+    async def open_shop(*, clock: Clock | None = None, runs: Clock | None = None, **config: Any) -> Shop:
         origin = Origin()
         served = await upstream(origin)
         settings = {"coalesce": True, "timeout": "5s", "retries": {"attempts": 0}}
         store = Cache(clock=clock or ManualClock())
+        settings |= {} if runs is None else {"clock": runs}
         made = client(served.url, store=store, **{**settings, **config})
         return Shop(origin, served, made, invocation)
 
@@ -481,6 +482,28 @@ async def test_a_kept_answer_stands_in_for_a_failure(shop: Open) -> None:
     await clock.advance(60)
     with pytest.raises(ServiceConnectionLost):
         await open_shop.number()
+
+
+@pytest.mark.parametrize("retries", [{"attempts": 0}, {"attempts": 0, "per_try_timeout": "500ms"}], ids=str)
+async def test_a_kept_answer_stands_in_for_one_that_does_not_come(shop: Open, retries: Any) -> None:
+    """Within the call's own time (RFC 5861 §4: what would be a 504); whoever asked at the same time has it too."""
+    clock = ManualClock()
+    open_shop = await shop(
+        clock=clock, cache={"ttl": "10s", "stale-if-error": "60s"}, retries=retries, runs=clock
+    )
+    first = open_shop.page(clock=clock, seconds=60)
+    assert await open_shop.number(page=first) == 1
+    await clock.advance(20)
+    open_shop.origin.gate = asyncio.Event()
+    pages = [open_shop.page(clock=clock, seconds=60) for _ in range(2)]
+    asking = [asyncio.ensure_future(open_shop.number(page=page)) for page in pages]
+    await asked(open_shop.origin, 2)
+    await clock.advance(4.9)
+    await clock.advance(0.095)
+    assert await asyncio.gather(*asking) == [1, 1]
+    assert [page.invocation.calls[0].cached for page in pages if page.invocation.calls] == ["stale"] * 2
+    assert pages[0].invocation.flags == "UT"
+    open_shop.origin.gate.set()
 
 
 async def test_a_kept_answer_stands_in_while_the_breaker_is_open(shop: Open) -> None:

@@ -20,8 +20,8 @@ from bff.signals import (
     ThreadsStuck,
     WarmedUp,
 )
+from bff.telemetry.eventlog import EventLog
 from bff.telemetry.lines import Lines
-from bff.telemetry.logs import EventLog
 from bff.telemetry.metrics import Metrics
 
 IMPORTS = Imported(

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from bff.signals import ReleaseTurned, Signals, TrafficMoved
+from bff.telemetry.eventlog import EventLog
 from bff.telemetry.lines import open_lines
-from bff.telemetry.logs import EventLog
 from bff.telemetry.metrics import Metrics
 
 

@@ -12,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from bff.clock import Clock, Expiry
-from bff.errors import KeysUnavailable
+from bff.gateway.door.failures import KeysUnavailable
 
 Fetch = Callable[[str], Awaitable[bytes]]
 

@@ -108,3 +108,56 @@ class LengthRequired(BffError):
 
     def __init__(self) -> None:
         super().__init__("This route takes no body of unknown length; send Content-Length instead of chunks.")
+
+
+class ExpectationFailed(BffError):
+    """The request expects what nobody here can do; ``100-continue`` is all that there is (RFC 9110 §10.1.1, §15.5.18)."""
+
+    code, title = "expectation-failed", "What the request expects is not known here"
+    status, fault = 417, Fault.CALLER
+
+    def __init__(self) -> None:
+        super().__init__("The Expect field may say 100-continue and nothing else; leave it out.")
+
+
+class KeysUnavailable(BffError):
+    """The keys by which tokens are checked could not be fetched, and none are at hand from before."""
+
+    code, title = "keys-unavailable", "Tokens cannot be checked at the moment"
+    status, fault, retryable = 503, Fault.SERVICE, True
+
+    def __init__(self, scheme: str) -> None:
+        super().__init__(f"The keys of {scheme} could not be fetched, so its tokens cannot be checked.")
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "5"}
+
+
+class NotCached(BffError):
+    """The request wants a kept answer or none, and none is kept (RFC 9111 §5.2.1.7)."""
+
+    code, title = "not-cached", "No kept answer was there"
+    status, fault = 504, Fault.GATEWAY
+
+    def __init__(self) -> None:
+        super().__init__("The request says only-if-cached, and no answer to it is kept.")
+
+
+class HeadTooLarge(BffError):
+    """The request head is over the listener's limit (RFC 6585 §5)."""
+
+    code, title = "head-too-large", "The request head is too large"
+    status, fault = 431, Fault.CALLER
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request line and header fields are larger than {limit} bytes.")
+
+
+class HeadTimedOut(BffError):
+    """The head did not arrive whole in time (RFC 9110 §15.5.9)."""
+
+    code, title = "head-timed-out", "The request head did not arrive in time"
+    status, fault = 408, Fault.CALLER
+
+    def __init__(self, after: float) -> None:
+        super().__init__(f"The request head was not complete after {after:g} s.")

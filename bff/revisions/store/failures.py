@@ -10,7 +10,7 @@ from bff.errors import BffError, Fault
 class StoreUnavailable(BffError):
     """The store is away, locked, read-only or full: nothing was changed, and traffic flows on as it was.
 
-    ``remedy`` is for operators; neither sentence ever holds the store's address.
+    ``why`` and ``remedy`` are for operators: a file is named there, though never an address with a password.
     """
 
     code, title = "store-unavailable", "The state store cannot be used now"
@@ -19,6 +19,9 @@ class StoreUnavailable(BffError):
     def __init__(self, why: str, *, remedy: str = "") -> None:
         self.why, self.remedy = why, remedy
         super().__init__(f"The state store {why}." + (f" {remedy[0].upper()}{remedy[1:]}." if remedy else ""))
+
+    def outward(self) -> str:
+        return "The gateway's state store cannot be used now; the gateway's log says why."
 
     def headers(self) -> Mapping[str, str]:
         return {"retry-after": "1"} if self.retryable else {}

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 
+from bff.clock import Clock
 from bff.errors import BadRequest, CallerLeft
 from bff.runtime.isolation.exchange import Reply
 from bff.runtime.isolation.frames import Head
@@ -24,6 +25,7 @@ from bff.sdk.cloudevent import from_document
 from bff.sdk.eventfailures import NoEvents
 from bff.sdk.failures import ServiceTimedOut, UnknownService
 from bff.sdk.invocation import Invocation
+from bff.trace import new_span_id
 
 _LEVELS = frozenset({"debug", "info", "warning", "error"})
 
@@ -74,12 +76,7 @@ class Desk:
     def _log(self, head: Head, invocation: Invocation | None) -> None:
         fields = head["fields"]
         if invocation is None:  # a task of the function's own, after the answer: its fields tell whose
-            invocation = Invocation(
-                request_id=str(fields.get("request_id", "")),
-                method="",
-                clock=self._workshop.clock,
-                started=0.0,
-            )
+            invocation = _told_by(fields, self._workshop.clock)
         logger = self._workshop.logger(invocation)
         with suppress(Exception):  # a line that cannot be written is no reason to hang up on the process
             getattr(logger, head["level"])(head["event"], **fields)
@@ -117,6 +114,22 @@ class Desk:
             raise UnknownService(service, None)
         response = await sender.send(invocation, head["method"], head["path"], _options(head, body))
         return Reply(_told(response, sender, invocation), response.content)
+
+
+def _told_by(fields: Mapping[str, Any], clock: Clock) -> Invocation:
+    """The invocation that a line says it belongs to; that one has ended."""
+    trace_id = str(fields.get("trace_id", ""))
+    made = Invocation(
+        request_id=str(fields.get("request_id", "")),
+        method="",
+        clock=clock,
+        started=0.0,
+        traceparent=f"00-{trace_id}-{new_span_id()}-00".encode("ascii", "replace"),
+    )
+    made.function, made.revision, made.route = (
+        str(fields.get(name, "")) for name in ("function", "revision", "route")
+    )
+    return made
 
 
 def _options(head: Mapping[str, Any], body: bytes) -> SendOptions:

@@ -46,6 +46,7 @@ def described(error: BffError) -> dict[str, Any]:
     else:
         facts["state"] = {
             "code": error.code,
+            "explained": error.explained,
             "title": error.title,
             "status": error.status,
             "fault": str(error.fault),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bff.clock import Clock, Deadline
@@ -15,9 +16,10 @@ from bff.sdk.call import Sender, SendOptions
 from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cloudevent import CloudEvent, document_of
 from bff.sdk.context import Progress, Publish
+from bff.sdk.formlimits import FORM_LIMITS, FormLimits
 from bff.sdk.invocation import Incoming, Invocation
-from bff.telemetry.lines import LEVELS
-from bff.telemetry.logs import FunctionLogs
+from bff.telemetry.functionlogs import FunctionLogs
+from bff.telemetry.verbosity import Said, Verbosity
 from bff.trace import TraceContext
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ def _told_request(incoming: Incoming) -> Head:
         "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]],
         "params": dict(incoming.path_params),
         "max_body": incoming.max_body,
+        **({} if incoming.forms is FORM_LIMITS else {"forms": asdict(incoming.forms)}),
     }
 
 
@@ -110,7 +113,8 @@ def _incoming(head: Head, body: Body) -> Incoming:
     scope["raw_path"] = head["raw_path"].encode("latin-1")
     scope["query_string"] = head["query"].encode("latin-1")
     scope["headers"] = octets(head["headers"])
-    return Incoming(scope, body.receive, head["params"], head["max_body"])
+    forms = FormLimits(**head["forms"]) if "forms" in head else FORM_LIMITS
+    return Incoming(scope, body.receive, head["params"], head["max_body"], forms=forms)
 
 
 class Body:
@@ -222,7 +226,7 @@ class RemoteSenders:
 class RemoteLines:
     """Where a function's log lines go: to the gateway, which knows what level is wanted."""
 
-    level = LEVELS["debug"]
+    wanted = Verbosity(Said(level="debug"))
 
     def __init__(self, question: int, exchange: Exchange) -> None:
         self._question = question
@@ -230,7 +234,9 @@ class RemoteLines:
 
     def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """Send one line on; from any thread."""
-        said = {"i": self._question, "level": level, "event": event, "fields": plain(dict(fields))}
+        # Hashes of callers are the gateway's: a process has another key.
+        own = {name: value for name, value in fields.items() if name != "caller"}
+        said = {"i": self._question, "level": level, "event": event, "fields": plain(own)}
         self._exchange.note("log", said)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bff.errors import KeysUnavailable
 from bff.gateway.auth.keys import FETCH_TIMEOUT, MOST, Keys, parsed
 from bff.gateway.auth.scheme import Rejected, Unsure
+from bff.gateway.door.failures import KeysUnavailable
 from bff.testing import ManualClock
 from tests.gateway.auth.conftest import Issuer, Make, bearing
 

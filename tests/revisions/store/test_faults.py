@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bff.clock import SystemClock
+from bff.errors import problem
 from bff.revisions.store import sqlite
 from bff.revisions.store.database import Database
 from bff.revisions.store.failures import StoreBroken, StoreUnavailable
@@ -138,7 +139,7 @@ async def test_traffic_that_was_acknowledged_before_kill_9_is_there(
     assert state.version in (version, version + 1)
     assert state.traffic.targets[0].percent == percent + (state.version - version)
     moves = [entry for entry in await store.history("home", limit=5000) if entry.after]
-    assert len(moves) == state.version
+    assert len(moves) == state.version - 1, "the second publication was the first change"
     assert moves[0].after == state.traffic.block()
 
 
@@ -288,3 +289,17 @@ async def test_a_store_in_memory_leaves_nothing(tmp_path: Path) -> None:
     await store.close()
     assert list(tmp_path.iterdir()) == []
     thread.close()
+
+
+@file_only
+async def test_callers_are_not_told_where_the_store_is(open_store: Open, where: Path) -> None:
+    """Operators are, with the remedy; a first call that needs the store has strangers as readers."""
+    store = open_store()
+    await store.open()
+    where.rename(where.with_name("elsewhere.db"))
+    with pytest.raises(StoreUnavailable) as refused:
+        await store.versions("home")
+    outside, inside = problem(refused.value), problem(refused.value, is_inside=True)
+    assert outside["detail"] == "The gateway's state store cannot be used now; the gateway's log says why."
+    assert str(where) in inside["detail"]
+    assert outside | {"detail": ""} == inside | {"detail": ""}

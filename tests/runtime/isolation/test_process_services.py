@@ -125,6 +125,31 @@ async def test_whoever_vouches_for_a_post_in_a_process_gets_it_sent_again(
     assert len(upstream.requests) == arrives
 
 
+async def test_what_the_cache_has_stands_in_for_a_service_in_a_process_too(yard: Yard) -> None:
+    """The gateway's own store is asked; without anything there the chain goes on, and the part says why."""
+    old = {"cache-control": "max-age=60", "age": "100", "etag": '"a"'}
+    users = Upstream(httpx.Response(200, json="kept", headers=old), httpx.Response(503))
+    yard.service("users", users, cache=True)
+    yard.service("news", Upstream(httpx.Response(503)), cache=True)
+    instance = await yard.start(
+        """
+        from bff import fallback
+        from bff.sdk.failures import NothingKept
+        async def handle(ctx):
+            first = await ctx.services.users.get("/", into=str)
+            user = ctx.services.users.get("/", into=str, headers={"cache-control": "no-cache"})
+            news = ctx.services.news.get("/", into=str)
+            shown = [first, await fallback(user, user.stale(within=3600), "none")]
+            shown.append(await fallback(news, news.stale(), "none"))
+            try: await ctx.services.users.get("/", stale=10)
+            except NothingKept as nothing: shown.append(nothing.service)
+            return shown
+        """
+    )
+    assert json.loads((await yard.call(instance)).body) == ["kept", "kept", "none", "users"]
+    assert len(users.requests) == 1 + 3  # the one that was kept, and the one that failed with its retries
+
+
 async def test_a_response_has_everything_it_would_have_here(yard: Yard) -> None:
     """Status, fields, decoded body, where it came from and how long it took."""
     packed = gzip.compress(b"caf\xc3\xa9")

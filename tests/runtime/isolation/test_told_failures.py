@@ -71,6 +71,7 @@ def test_a_function_s_own_kind_says_all_that_it_said() -> None:
     there = crossed(OutOfStock(3))
     assert type(there) is Told
     assert problem(there) == problem(OutOfStock(3))
+    assert problem(there)["type"] == "/problems/function-problem"
     assert there.headers() == {"retry-after": "60"}
     assert (there.status, there.fault) == (409, Fault.CALLER)
 

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,7 @@ class Scene:
         self.origin = Origin()
         self.proxies: list[FaultProxy] = []
         self.clients: list[ServiceClient] = []
+        self.stalled = 0.0
 
     async def proxy(self, fault: Fault = good, context: ssl.SSLContext | None = None) -> FaultProxy:
         made = FaultProxy(self.origin, self.clock)
@@ -254,10 +256,17 @@ class Scene:
         return client
 
     async def passed(self, work: Awaitable[Any]) -> Any:
-        """The outcome of some work, an exception as such; time passes as the clock has it."""
+        """The outcome of some work, an exception as such; time passes as the clock has it. ``stalled`` are the seconds
+        in which the machine let nothing run meanwhile, which nobody's deadline can help.
+        """
         task = asyncio.ensure_future(work)
+        self.stalled = 0.0
         while not task.done():
+            began, spent = time.monotonic(), time.process_time()
             await asyncio.sleep(0.002)
+            if IS_LONG:  # what this process spent itself is no excuse
+                spent = time.process_time() - spent
+                self.stalled += max(0.0, time.monotonic() - began - spent - 0.003)
             if not IS_LONG and not task.done():
                 await self.clock.advance(0.02)
         return task.exception() or task.result()

@@ -1,0 +1,53 @@
+"""A message to somebody who waits for it at an address of his own: one POST, and what he said to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bff.services import lean_httpx
+
+MOST_HEARD = 1024
+"""Bytes of the answer that are read."""
+
+
+class PostFailed(Exception):
+    """There was no answer; the sentence says why, and holds nothing of the address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What was answered: the beginning of its body."""
+
+    status: int
+    retry_after: str
+    text: str
+
+
+async def post(url: str, headers: Mapping[str, str], body: bytes) -> Heard:
+    """Post it. No redirect is followed, no proxy asked, no cookie kept; the caller keeps the time.
+
+    Raises:
+        PostFailed: nobody answered.
+
+    """
+    lean_httpx.load()
+    import httpx
+
+    try:
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=None) as client,  # noqa: S113 - the caller keeps the time
+            client.stream("POST", url, headers=dict(headers), content=body) as answer,
+        ):
+            heard = b""
+            async for piece in answer.aiter_bytes():
+                heard += piece
+                if len(heard) >= MOST_HEARD:
+                    break
+            return Heard(
+                status=answer.status_code,
+                retry_after=answer.headers.get("retry-after", ""),
+                text=heard[:MOST_HEARD].decode("utf-8", "replace"),
+            )
+    except httpx.HTTPError as error:
+        raise PostFailed(f"{type(error).__name__}: nobody answered") from error

@@ -1,0 +1,35 @@
+"""Text that can neither end a line nor speak to a terminal, whoever wrote it.
+
+What is escaped is what some reader takes for more than text: control characters (C0, DEL, C1: a terminal obeys U+009B
+as it obeys ESC [), what Unicode calls a line or paragraph separator, and what turns the direction of reading or is not
+seen at all (https://trojansource.codes). Log injection: CWE-117.
+"""
+
+from __future__ import annotations
+
+import re
+
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def json_line(line: bytes) -> bytes:
+    """A line of JSON with everything unseen written as an escape; readers of JSON get the same text."""
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return _UNSEEN.sub(_escaped, line.decode("utf-8")).encode()
+
+
+def one_line(text: str) -> str:
+    """The text as one line of a terminal: what cannot be printed stands there as Python writes it."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """As JSON spells it: two halves beyond the first plane (RFC 8259 §7)."""
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
