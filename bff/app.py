@@ -24,7 +24,6 @@ from bff.admin.office import Office
 from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, load
-from bff.config.recorder import RecorderConfig
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own, problems
 from bff.gateway.auth.schemes import Schemes
@@ -71,11 +70,13 @@ from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, NameLost, Signals
 from bff.telemetry.accesslog import AccessLog
 from bff.telemetry.eventlog import EventLog
+from bff.telemetry.failure import Witness
 from bff.telemetry.functionlogs import FunctionLogs
 from bff.telemetry.identity import Callers
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.standardlogs import StandardLogs
+from bff.telemetry.tracing import Tracing
 from bff.telemetry.verbosity import Said
 
 if TYPE_CHECKING:
@@ -230,6 +231,7 @@ class House:
             is_draining=lambda: self.gateway.is_draining,
             queues=options.queues,
             bell=bell_of(config.state_place if options.keeps_state else Place(), self._clock),
+            origin=lambda: self._tracing.origin,
         )
 
     async def start(self) -> None:
@@ -239,6 +241,7 @@ class House:
             StoreUnavailable: the store cannot be read.
 
         """
+        self._tracing.start(self.config.telemetry, self._name)
         if self._options.keeps_state:
             await self.follower.start()
             await self._take_name()
@@ -283,6 +286,7 @@ class House:
             self._schemes,
             self._limiting,
             doors=self.offline.doors(),
+            is_dev=self._options.dev,
         )
 
     def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
@@ -322,6 +326,12 @@ class House:
 
     def _listen(self, config: Config) -> None:
         EventLog(self.lines).listen(self.signals)
+        # The first to hear: a trace that it begins is then known to all who come after.
+        witness = Witness(self._workshop.loader.place_of, self.lines.discretion.text)
+        self._tracing = Tracing(
+            config.telemetry, clock=self._clock, signals=self.signals, lines=self.lines, witness=witness
+        )
+        self.gateway.origin = self._tracing.origin
         self._metrics: Callable[[], tuple[bytes, str]] | None = None
         self.signals.listen(LoopBlocked, self._loop_blocked)
         self.signals.listen(LoopReturned, self._loop_blocked)
@@ -333,19 +343,13 @@ class House:
             metrics = Metrics()
             metrics.listen(self.signals)
             self._metrics = metrics.exposition
-        self._recorder = self._record(config.telemetry.recorder)
-
-    def _record(self, config: RecorderConfig) -> Recorder | None:
-        if not config.enabled:
-            return None
-        recorder = Recorder(
-            memory=config.memory,
-            slow=config.slow,
-            bodies=config.bodies or 0,
-            own_place=self._workshop.loader.place_of,
-        )
-        recorder.listen(self.signals)
-        return recorder
+        self._recorder: Recorder | None = None
+        kept = config.telemetry.recorder
+        if kept.enabled:
+            self._recorder = Recorder(
+                witness, self._callers, memory=kept.memory, slow=kept.slow, bodies=kept.bodies or 0
+            )
+            self._recorder.listen(self.signals)
 
     def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
@@ -465,6 +469,8 @@ class House:
         self.keeper.max_warm = config.gateway.max_warm
         self._forkserver.most = config.gateway.max_processes or default_most()
         self.cache.store.resize(config.gateway.cache_size)
+        self._tracing.configure(config.telemetry)
+        self.gateway.origin = self._tracing.origin
         if self._recorder is not None:
             recorder = config.telemetry.recorder
             self._recorder.configure(memory=recorder.memory, slow=recorder.slow, bodies=recorder.bodies or 0)
@@ -561,6 +567,7 @@ class House:
         self._reader_thread.close()
         self._new_code_thread.close()
         self._describer.close()
+        await self._tracing.stop()
         self.lines.flush()
 
 

@@ -356,6 +356,20 @@ class LimitsReturned(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TracesLost(Signal):
+    """The collector takes no spans. Emitted by the thread that sends them, once; calls go on as ever."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracesReturned(Signal):
+    """The collector takes spans again; those of so many calls are gone meanwhile. Emitted by that thread."""
+
+    gone: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unexpected(Signal):
     """A failure that is ours, with its traceback for the log."""
 

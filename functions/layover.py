@@ -13,7 +13,15 @@ from bff import Context, gather, optional
 
 from ._models import Airport, AirportCode, Clock, Holiday, Nearby
 
-Day = Annotated[date, Field(ge=date(2020, 1, 1), le=date(2035, 12, 31))]
+Day = Annotated[
+    date,
+    Field(
+        ge=date(2020, 1, 1),
+        le=date(2035, 12, 31),
+        description="from 2020-01-01 to 2035-12-31",
+        json_schema_extra={"pattern": "^20(2[0-9]|3[0-5])-"},  # JSON Schema has no bounds for dates
+    ),
+]
 """A day whose holidays the service knows."""
 
 

@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +26,7 @@ from hypothesis import settings
 
 from tests import postgres
 from tests.hanging import pytest_timeout_set_timer  # noqa: F401  (a hook of pytest-timeout's)
+from tests.zygote import ZYGOTE
 
 # How long an example takes on a machine under load says nothing.
 settings.register_profile("untimed", deadline=None)
@@ -179,19 +179,18 @@ class Running:
         self._output: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "bff.cli", mode, "--config", str(folder / "routes.yaml")),
-                *(() if mode == "worker" else ("--port", "0")),
-                *("--admin", "127.0.0.1:0", "--json", *args),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
-        )
+        command = [
+            *(mode, "--config", str(folder / "routes.yaml")),
+            *(() if mode == "worker" else ("--port", "0")),
+            *("--admin", "127.0.0.1:0", "--json", *args),
+        ]
+        reading, writing = os.pipe()
+        with open(os.devnull, "rb") as nothing:
+            streams = (nothing.fileno(), writing, writing)
+            environ = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+            self.process = ZYGOTE.start(command, cwd=Path.cwd(), env=environ, streams=streams)
+        os.close(writing)
+        self.process.stdout = open(reading, encoding="utf-8", errors="replace")  # noqa: SIM115
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.public = self.admin = ""

@@ -11,6 +11,7 @@ import httpx
 
 from bff.app import House
 from bff.cli.asking import ORIGIN, Asked
+from bff.cli.report import explained
 from bff.cli.tap import BrokenOff, Tap
 from bff.gateway.target import compile_table
 from bff.sdk.invocation import Invocation
@@ -18,9 +19,12 @@ from bff.sdk.invocation import Invocation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What came back. ``response`` is None when the answer broke off; streamed bodies are not in it."""
+    """What came back. ``response`` is None when the answer broke off; streamed bodies are not in it. ``error`` is told
+    with the lines of the function's own that were running: of a call that has ended nobody knows them any more.
+    """
 
     record: Invocation
+    error: str | None
     response: httpx.Response | None
 
     @property
@@ -31,12 +35,18 @@ class Answered:
 
 async def exchange(house: House, asked: Asked, on_piece: Callable[[bytes], None]) -> Answered:
     """Ask, and wait for the end of the answer; ``on_piece`` gets what is streamed, when it comes."""
-    records: list[Invocation] = []
-    house.signals.listen(Invocation, records.append)
-    config = house.config
+    config, folder = house.config, house.config.folder.resolve()
+    records: list[tuple[Invocation, str | None]] = []
+
+    def hear(record: Invocation) -> None:
+        records.append((record, explained(record.error, folder) if record.error is not None else None))
+
+    house.signals.listen(Invocation, hear)
     if asked.route is not None:
         config = config.model_copy(update={"routes": (asked.route,)})
-    house.gateway.table = compile_table(config, {})  # who has the files need not show who they are
+    house.gateway.table = compile_table(
+        config, {}, is_dev=True
+    )  # who has the files need not show who they are
     response = None
     options: dict[str, Any] = dict(asked.options)
     client = httpx.AsyncClient(
@@ -49,4 +59,5 @@ async def exchange(house: House, asked: Asked, on_piece: Callable[[bytes], None]
     async with client:
         with contextlib.suppress(BrokenOff):
             response = await client.request(asked.method, asked.path, **options)
-    return Answered(record=records[0], response=response)
+    record, error = records[0]
+    return Answered(record=record, error=error, response=response)

@@ -85,7 +85,7 @@ async def _call(
             assert isinstance(instance, Instance)
             asked = without_route(name, instance, given, method)
         answered = await exchange(house, asked, on_piece)
-        told = report.as_dict(answered.record, live.last_phases, config.folder.resolve())
+        told = report.as_dict(answered.record, live.last_phases, answered.error)
         if answered.response is None:
             told["error"] = f"the answer broke off: {told['error']}"
         return answered, {"status": answered.status} | told

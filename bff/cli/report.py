@@ -14,15 +14,15 @@ from bff.errors import FunctionNotLoaded
 from bff.sdk.invocation import CallRecord, Invocation
 
 
-def as_dict(record: Invocation, phases: Mapping[str, float], folder: Path) -> dict[str, Any]:
-    """Everything but the answer itself; times in milliseconds."""
+def as_dict(record: Invocation, phases: Mapping[str, float], error: str | None) -> dict[str, Any]:
+    """Everything but the answer itself, ``error`` being what went wrong, if anything did; times in milliseconds."""
     return {
         "revision": record.revision,
         "ms": _ms(record.ended - record.started),
         "phases": {name: _ms(seconds) for name, seconds in phases.items()},
         "calls": [_call(call) for call in record.calls or ()],
         "missing": list(record.missing or ()),
-        "error": explained(record.error, folder) if record.error is not None else None,
+        "error": error,
     }
 
 

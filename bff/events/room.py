@@ -26,6 +26,7 @@ from bff.events.records import Accepted, Planned, Shown
 from bff.events.scheduler import Scheduler
 from bff.events.stamping import Stamp
 from bff.events.timetable import Timetable
+from bff.events.tracing import traced
 from bff.revisions.store.failures import StoreUnavailable
 from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent, all_from_http
@@ -53,7 +54,7 @@ class Events:
         self.pipelines: Mapping[str, PipelineConfig] = {}
         self.clock = clock = site.clock
         self._stamp = Stamp(clock)
-        courier = Courier(site.invoker, clock=clock, signals=site.signals)
+        courier = Courier(site.invoker, clock=clock, signals=site.signals, origin=site.origin)
         self.calling = Calling(courier, config)
         self._callbacks = Callbacks(self.engine.result, clock=clock)
         self.progressing = Progressing(self.engine, clock)
@@ -199,7 +200,8 @@ class Events:
         incoming = invocation.incoming
         assert incoming is not None
         headers, body = incoming.scope["headers"], await incoming.body()
-        accepted = await self.accept(all_from_http(headers, body, most=self._config.batch))
+        events = all_from_http(headers, body, most=self._config.batch)
+        accepted = await self.accept(self._traced(events, invocation))
         told = {"events": [{"key": each.key, "new": each.is_new} for each in accepted]}
         return Answer(202, [JSON], to_json(told))
 
@@ -210,10 +212,15 @@ class Events:
             BacklogFull, StoreUnavailable: it was not stored.
 
         """
+        (event,) = self._traced([event], invocation)
         if invocation.outbox is not None:
             invocation.outbox.append(event)
         else:
             await self.accept([event])
+
+    def _traced(self, events: Sequence[CloudEvent], invocation: Invocation) -> Sequence[CloudEvent]:
+        """Told where they come from, where anybody will see their traces."""
+        return traced(events, invocation) if self._site.origin().exports else events
 
     async def shown(self, key: str) -> Shown:
         """An event with everything that became of it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bff.errors import BffError
+from bff.sdk.describe import ANYTHING
 from bff.sdk.jsonschema import REF, Json
 
 Kinds = Mapping[str, type[BffError]]
@@ -37,7 +38,8 @@ _RESPONSES = {
     "ValidationFailed": ("Values do not fit; `errors` names each.", "ValidationProblem", ()),
 }
 _EXAMPLES = ("deadline-exceeded", "not-found", "service-unreachable", "validation-failed")
-_ALWAYS = ("Refused", "Failed")
+_OPEN = "There"
+"""Ends the name of a response that may also be an application's or a service's own, of any media type."""
 
 
 def fields(names: Iterable[str]) -> Json:
@@ -50,16 +52,21 @@ def response(name: str) -> Json:
     return {"$ref": f"#/components/responses/{name}"}
 
 
+def opened(name: str) -> str:
+    """The name of the same response where what is behind a route may answer so, too."""
+    return name + _OPEN
+
+
 def ours(used: Iterable[str], *, unfolds: bool, kinds: Kinds) -> Json:
     """The components, as far as ``used`` responses need them."""
-    named = [name for name in _RESPONSES if name in {*_ALWAYS, *used}]
+    named = sorted(set(used))
     return {
         "schemas": {
             "Problem": _problem(kinds),
             **({"ValidationProblem": _VALIDATION_PROBLEM} if "ValidationFailed" in named else {}),
             **(_UNFOLDING if unfolds else {}),
         },
-        "responses": {name: _response(*_RESPONSES[name]) for name in named},
+        "responses": {name: _response(name) for name in named},
         "headers": {
             name: {"description": text, "schema": {"type": "string"}}
             for name, text in _FIELDS.items()
@@ -70,11 +77,15 @@ def ours(used: Iterable[str], *, unfolds: bool, kinds: Kinds) -> Json:
 
 def _needed(responses: Iterable[str]) -> set[str]:
     """The header fields that pages and these responses speak of."""
-    return {*OF_PAGES, *(name for each in responses for name in _RESPONSES[each][2])}
+    return {*OF_PAGES, *(name for each in responses for name in _RESPONSES[each.removesuffix(_OPEN)][2])}
 
 
-def _response(description: str, schema: str, own: Iterable[str]) -> Json:
-    content = {"application/problem+json": {"schema": {"$ref": REF + schema}}}
+def _response(name: str) -> Json:
+    description, schema, own = _RESPONSES[name.removesuffix(_OPEN)]
+    content: Json = {"application/problem+json": {"schema": {"$ref": REF + schema}}}
+    if name.endswith(_OPEN):
+        description += " Or so says what is behind the route, in its own words."
+        content |= ANYTHING
     return {"description": description, "headers": fields((*OF_PASSING, *own)), "content": content}
 
 

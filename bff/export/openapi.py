@@ -23,6 +23,7 @@ from bff.export.components import (
     UNFOLDED,
     Kinds,
     fields,
+    opened,
     ours,
     response,
 )
@@ -221,7 +222,12 @@ def _refusals(route: Operations) -> Mapping[str, str]:
     demanded = {"401": "Unauthenticated", "403": "Forbidden"} if route.demand.any else {}
     checked = {"422": "ValidationFailed"} if route.described.validates else {}
     limited = {"429": "TooMany"} if route.is_limited else {}
-    return {**demanded, **checked, **limited, "4XX": "Refused", "5XX": "Failed"}
+    refused = {**demanded, **checked, **limited, "4XX": "Refused", "5XX": "Failed"}
+    return (
+        {status: opened(name) for status, name in refused.items()}
+        if route.described.answers_alone
+        else refused
+    )
 
 
 def _components(routes: Sequence[Operations], names: Mapping[str, Mapping[str, str]], kinds: Kinds) -> Json:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from bff.config import RouteConfig
 from bff.config.pattern import Kind
-from bff.sdk.describe import Described
-from bff.sdk.jsonschema import Json
-
-_ANYTHING: Json = {"*/*": {}}
+from bff.sdk.describe import ANYTHING, Described
 
 
 def passing(route: RouteConfig) -> Described:
@@ -28,9 +25,10 @@ def passing(route: RouteConfig) -> Described:
             for segment in segments
             if segment.kind is not Kind.STATIC
         ),
-        body={"description": "Handed on as it comes.", "content": _ANYTHING},
+        body={"description": "Handed on as it comes.", "content": ANYTHING},
         answers={
-            "2XX": {"description": "Whatever the service answers.", "content": _ANYTHING},
+            "2XX": {"description": "Whatever the service answers.", "content": ANYTHING},
             "3XX": {"description": "Where the service sends the caller."},
         },
+        answers_alone=True,
     )

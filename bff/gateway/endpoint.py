@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 
+from bff import trace
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import (
     BadRequest,
@@ -57,7 +58,9 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 
 class Gateway:
-    """Mutable state: ``table`` (swapped whole on reload), and whether it ends (``is_draining``)."""
+    """Mutable state: ``table`` and ``origin`` (of traces), swapped whole on reload, and whether it ends
+    (``is_draining``).
+    """
 
     def __init__(
         self,
@@ -69,8 +72,10 @@ class Gateway:
         signals: Signals,
         dev: DevPage | None = None,
         cache: Cache | None = None,
+        origin: trace.Origin = trace.UNSAMPLED,
     ) -> None:
         self.table = table
+        self.origin = origin
         self._farewells = Farewells()
         self._invoker = invoker
         self._services = services
@@ -97,7 +102,7 @@ class Gateway:
             clock=self._clock,
             date=self._date,
             extra=carried_by(table.carried, scope, table, origin),
-            shows_services=self._dev is not None,
+            timing=table.timing,
             farewells=self._farewells,
         )
         try:
@@ -137,7 +142,7 @@ class Gateway:
             if name == b"x-request-id":
                 request_id = value
             elif name == b"traceparent":
-                # Two of them are none (W3C Trace Context §3.3): the trace restarts.
+                # Two of them are none (W3C Trace Context §3.2.1): the trace restarts.
                 traceparent = value if traceparent is None else b""
             elif name == b"host":
                 hosts += 1
@@ -151,6 +156,7 @@ class Gateway:
             clock=self._clock,
             started=self._clock.now(),
             traceparent=traceparent,
+            origin=self.origin,
         )
         peer = scope.get("client")
         if peer:

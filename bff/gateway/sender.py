@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from bff.clock import Clock
+from bff.config.gateway import Timing
 from bff.errors import BffError, problem
 from bff.gateway import views
 from bff.gateway.door import caution, smaller
@@ -87,8 +88,8 @@ class Sender:
     """
 
     __slots__ = (
-        "_clock", "_date", "_extra", "_farewells", "_invocation", "_scope", "_send", "_shows_services", "started",
-        "target", "unfolding",
+        "_clock", "_date", "_extra", "_farewells", "_invocation", "_scope", "_send", "_timing", "started", "target",
+        "unfolding",
     )  # fmt: skip
 
     def __init__(
@@ -100,7 +101,7 @@ class Sender:
         clock: Clock,
         date: DateField,
         extra: HeaderPairs,
-        shows_services: bool,
+        timing: Timing,
         farewells: Farewells,
     ) -> None:
         self._invocation = invocation
@@ -109,7 +110,7 @@ class Sender:
         self._clock = clock
         self._date = date
         self._extra = extra
-        self._shows_services = shows_services
+        self._timing = timing
         self._farewells = farewells
         self.started = False
         self.target = NOWHERE
@@ -275,8 +276,8 @@ class Sender:
                 fields.append(COMPLETE)
             if is_page and invocation.varies:
                 fields.append(VARY)
-            if is_timed:
-                fields.append((b"server-timing", self._timing()))
+            if is_timed and self._timing != "none":
+                fields.append((b"server-timing", self._times()))
         fields.append((b"x-request-id", invocation.request_id.encode()))
         if not is_dated:
             fields.append(self._date.now())
@@ -306,14 +307,14 @@ class Sender:
         names = ", ".join(_NOT_TOKEN.sub("_", name) for name in missing)
         fields.append((b"bff-missing", names.encode()))
 
-    def _timing(self) -> bytes:
-        """``Server-Timing``, in milliseconds: the handler, the phases of a cold call, in dev each service."""
+    def _times(self) -> bytes:
+        """``Server-Timing``, in milliseconds: the handler, the phases of a cold call, each service if it may be told."""
         invocation = self._invocation
         timing = b"handler;dur=%.2f" % (invocation.handler_seconds * 1000)
         if invocation.phases is not None:
             phases = _told(tuple(invocation.phases.items()))
             timing = b'cold;desc="%s", %s, %s' % (invocation.revision.encode(), phases, timing)
-        if self._shows_services and invocation.calls:
+        if self._timing == "services" and invocation.calls:
             for call in invocation.calls:
                 took = ((call.ended or self._clock.now()) - call.started) * 1000
                 timing += b", %s;dur=%.2f" % (call.service.encode("ascii", "replace"), took)

@@ -11,6 +11,7 @@ from bff.config import Config, LaneConfig, Pattern, RouteConfig
 from bff.config.auth import DemandConfig
 from bff.config.csrf import CsrfConfig
 from bff.config.forms import FormsConfig
+from bff.config.gateway import Timing
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
 from bff.errors import BffError
@@ -115,6 +116,7 @@ class Table:
     proxies: TrustedProxies
     lanes: Lanes | None = None
     timeout_header: bytes = b""
+    timing: Timing = "own"
     keeps: bool = False
 
 
@@ -125,6 +127,7 @@ def compile_table(
     limiting: Limiting | None = None,
     *,
     doors: Doors | None = None,
+    is_dev: bool = False,
 ) -> Table:
     """The table of a configuration, with the gateway's own paths added where no route has them.
 
@@ -153,8 +156,14 @@ def compile_table(
         proxies=TrustedProxies(config.gateway.trusted_proxies),
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
+        timing=_timing(config.telemetry.server_timing, is_dev),
         keeps=any(target.cache is not None for _, _, target in routes),
     )
+
+
+def _timing(said: Timing | None, is_dev: bool) -> Timing:
+    """What callers see in Server-Timing; unless something is said, services in dev only."""
+    return said or ("services" if is_dev else "own")
 
 
 def doorways(

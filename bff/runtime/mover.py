@@ -73,16 +73,18 @@ class Mover:
 
         return await self._step(function, change, step)
 
-    async def promote(self, function: Function, change: Change) -> TrafficState:
-        """Everything to the latest revision, and to those that follow it. Where a release of an older one is
-        under way it is that one, which was judged, and no later deploy gets calls by itself.
+    async def promote(self, function: Function, change: Change, revision: str | None = None) -> TrafficState:
+        """Everything to a revision: to the one that is named, else to the one whose release goes on, else to the
+        latest. Those that follow the latest follow it in its traffic; after any other no later deploy gets calls by
+        itself.
         """
 
         async def step(before: TrafficState) -> tuple[Traffic, State | None]:
             release = await self._release(function)
             canary = release.canary if release is not None else None
-            wanted = None if canary in (None, before.latest) else canary
-            return plan.all_to(before.traffic, wanted), State.PROMOTED
+            wanted = revision or canary or before.latest
+            end = State.PROMOTED if wanted == canary else State.SUPERSEDED
+            return plan.all_to(before.traffic, None if wanted == before.latest else wanted), end
 
         return await self._step(function, change, step)
 

@@ -38,7 +38,7 @@ _KINDS: Sequence[tuple[type[Response], str]] = (
 class Described:
     """One handler seen from one route. ``schemas`` are named and referred to as ``#/components/schemas/NAME``;
     ``missable`` names the parts of the answer that may be null, ``validates`` is whether values that do not fit
-    are refused, and ``unfolds`` whether the page may be sent part by part.
+    are refused, ``answers_alone`` whether refusals may be its own, of any media type, and ``unfolds`` whether the page may be sent part by part.
     """
 
     summary: str = ""
@@ -47,6 +47,7 @@ class Described:
     body: Json | None = None
     answers: Mapping[str, Json] = field(default_factory=dict)
     schemas: Mapping[str, Json] = field(default_factory=dict)
+    answers_alone: bool = False
     missable: tuple[str, ...] = ()
     validates: bool = False
     unfolds: bool = False
@@ -65,7 +66,11 @@ def describe(module: ModuleType, handler: Handler, path_parameters: tuple[str, .
             summary=summary,
             description=description,
             parameters=tuple(_in_path(name, {"type": "string"}) for name in path_parameters),
-            answers={"2XX": {"description": "Whatever the application answers."}},
+            answers={
+                "2XX": {"description": "Whatever the application answers.", "content": ANYTHING},
+                "3XX": {"description": "Where the application sends the caller."},
+            },
+            answers_alone=True,
         )
     binder = binder_of(handler, path_parameters)
     returned = body_type(read_hints(handler.call).get("return", inspect.Signature.empty))
@@ -86,6 +91,7 @@ def describe(module: ModuleType, handler: Handler, path_parameters: tuple[str, .
     )
 
 
+ANYTHING: Json = {"*/*": {}}
 _CONVERSATION: Mapping[str, Json] = {
     "101": {"description": "A WebSocket (RFC 6455); whoever offers none is answered 426."},
     "2XX": {"description": "The same where a proxy in front speaks HTTP/2 (RFC 8441)."},

@@ -261,23 +261,39 @@ class Invocation(Signal):
     reasons: Mapping[str, Mapping[str, Any]] = NO_REASON
     deadline: Deadline
     known_trace: trace.TraceContext | None = None  # once somebody has asked for it
+    known_span = ""  # the same
 
     def __init__(
-        self, *, request_id: str, method: str, clock: Clock, started: float, traceparent: bytes | None = None
+        self,
+        *,
+        request_id: str,
+        method: str,
+        clock: Clock,
+        started: float,
+        traceparent: bytes | None = None,
+        origin: trace.Origin = trace.UNSAMPLED,
     ) -> None:
         self.request_id = request_id
         self.method = method
         self.clock = clock
         self.started = started
         self.traceparent = traceparent
+        self.origin = origin
 
     @property
     def trace(self) -> trace.TraceContext:
         """The trace this belongs to: the caller's when it sent a valid one, else begun here."""
         if self.known_trace is None:
-            found = trace.parse(self.traceparent) if self.traceparent else None
-            self.known_trace = found or trace.begin()
+            fields = () if self.incoming is None else self.incoming.scope["headers"]
+            self.known_trace = self.origin.of(self.traceparent, fields)
         return self.known_trace
+
+    @property
+    def span_id(self) -> str:
+        """The span that this invocation is in its trace."""
+        if not self.known_span:
+            self.known_span = trace.new_span_id()
+        return self.known_span
 
     @property
     def complete(self) -> bool:

@@ -18,6 +18,13 @@ REF = "#/components/schemas/"
 
 _OURS = re.compile(r"bff_functions_[0-9a-f]+(_\d+)?__")
 _PARTS = re.compile(r"([\][,])")
+_BOUNDS = {
+    "ge": "formatMinimum",
+    "gt": "formatExclusiveMinimum",
+    "le": "formatMaximum",
+    "lt": "formatExclusiveMaximum",
+}
+"""JSON Schema has no bounds for dates; these words are those of Ajv (https://ajv.js.org/packages/ajv-formats.html)."""
 _AS_THEY_ARE = frozenset([str, int, bool, type(None)])
 
 
@@ -70,12 +77,25 @@ class _Leniently(GenerateJsonSchema):
     ) -> JsonSchemaValue:
         return {"description": "not described: it has no JSON Schema"}
 
+    def date_schema(self, schema: core_schema.DateSchema) -> JsonSchemaValue:
+        return {**super().date_schema(schema), **_bounds(schema)}
+
+    def time_schema(self, schema: core_schema.TimeSchema) -> JsonSchemaValue:
+        return {**super().time_schema(schema), **_bounds(schema)}
+
+    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
+        return {**super().datetime_schema(schema), **_bounds(schema)}
+
     def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
         return value  # the order of generation is steady already
 
     def encode_default(self, dft: Any) -> Any:
         is_plain = type(dft) in _AS_THEY_ARE or (type(dft) in (list, dict) and not dft)
         return dft if is_plain else super().encode_default(dft)  # which makes a TypeAdapter of its type
+
+
+def _bounds(schema: Mapping[str, Any]) -> Json:
+    return {word: schema[bound].isoformat() for bound, word in _BOUNDS.items() if bound in schema}
 
 
 class _Ambiguous(Exception):

@@ -1,16 +1,20 @@
-"""Commands as people run them: a process of their own, in a folder of their own."""
+"""Commands as people run them: a process of their own, in a folder of their own. Each is forked from one that has
+imported the program already: that they start as such is for test_cli_start.py."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.zygote import ZYGOTE
 
 FOREIGN = ("PORT", "BFF_CONFIG", "HOST", "BFF_ADMIN")
 NOBODY = "http://127.0.0.1:9"
@@ -38,19 +42,24 @@ class Shell:
         self.folder = folder
 
     def __call__(self, *args: str, stdin: str = "", **environ: str) -> Ran:
-        env = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-        return Ran(
-            subprocess.run(
-                [sys.executable, "-X", "utf8", "-m", "bff.cli", *args],
-                cwd=self.folder,
-                env=env | {"BFF_ADMIN": NOBODY} | environ,
-                input=stdin,
-                capture_output=True,
-                encoding="utf-8",
-                timeout=60,
-                check=False,
-            )
-        )
+        kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        env = kept | {"BFF_ADMIN": NOBODY} | environ
+        with ExitStack() as files:
+            given, out, err = (files.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            given.write(stdin.encode())
+            given.seek(0)
+            streams = (given.fileno(), out.fileno(), err.fileno())
+            process = ZYGOTE.start(args, cwd=self.folder, env=env, streams=streams)
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
+            said = []
+            for each in (out, err):
+                each.seek(0)
+                said.append(each.read().decode())
+        assert process.returncode is not None
+        return Ran(subprocess.CompletedProcess(process.args, process.returncode, *said))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
+NOTHING: Mapping[str, str] = {}
 _FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -142,7 +143,7 @@ class Terminal:
 class Reader:
     """Follows pages in an empty folder. Mutable state: ``folder``, the terminals, ``_ports``."""
 
-    def __init__(self, folder: Path, *, has_curl: bool) -> None:
+    def __init__(self, folder: Path, *, has_curl: bool, environ: Mapping[str, str]) -> None:
         self.folder = folder
         self._home = folder
         self._ports: dict[str, str] = {}
@@ -159,7 +160,14 @@ class Reader:
             if not name.startswith(("PYTEST", "BFF", "PORT"))
         }
         path = os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]])
-        self._env = {**kept, "PATH": path, "COLUMNS": "120", "TERM": "dumb", "PYTHONUNBUFFERED": "1"}
+        self._env = {
+            **kept,
+            "PATH": path,
+            "COLUMNS": "120",
+            "TERM": "dumb",
+            "PYTHONUNBUFFERED": "1",
+            **environ,
+        }
 
     def follow(self, page: Path, *, files_first: bool = False) -> None:
         """Do everything the page says, in its order; in a reference page, write all of its files first."""
@@ -304,9 +312,11 @@ CURL = textwrap.dedent(
 
 
 class MakeReader(Protocol):
-    """``reader(has_curl=…)``: somebody with an empty folder; without curl, a few lines of Python stand in."""
+    """``reader(has_curl=…)``: somebody with an empty folder; without curl, a few lines of Python stand in. ``environ``
+    are variables that the page takes for set.
+    """
 
-    def __call__(self, *, has_curl: bool | None = None) -> Reader: ...
+    def __call__(self, *, has_curl: bool | None = None, environ: Mapping[str, str] = ...) -> Reader: ...
 
 
 @pytest.fixture
@@ -314,11 +324,11 @@ def reader(tmp_path: Path) -> Iterator[MakeReader]:
     """Makes readers and, afterwards, ends everything they started."""
     with ExitStack() as stack:
 
-        def make(*, has_curl: bool | None = None) -> Reader:
+        def make(*, has_curl: bool | None = None, environ: Mapping[str, str] = NOTHING) -> Reader:
             folder = tmp_path / "reader"
             folder.mkdir()
             knows = shutil.which("curl") is not None if has_curl is None else has_curl
-            made = Reader(folder, has_curl=knows)
+            made = Reader(folder, has_curl=knows, environ=environ)
             stack.callback(made.close)
             return made
 

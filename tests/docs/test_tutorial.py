@@ -14,10 +14,18 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.timeout(180)  # a page is some fifty commands, each a process of its own
-@pytest.mark.parametrize("page", ["tutorial.md", "tutorial-offline.md", "commands.md", "testing.md"])
+@pytest.mark.parametrize("page", ["tutorial.md", "commands.md", "testing.md"])
 def test_who_follows_a_page_sees_what_it_shows(reader: MakeReader, page: str) -> None:
     """From an empty folder: every file, every command in its terminal, every answer; nothing is left running."""
     reader().follow(DOCS / page)
+
+
+@pytest.mark.timeout(240)
+def test_pictures_go_on_after_kill_9_and_then_in_two_workers_over_postgresql(
+    reader: MakeReader, postgres_url: str
+) -> None:
+    """The page about work offline; the address of a database is the reader's own."""
+    reader(environ={"DATABASE": postgres_url}).follow(DOCS / "tutorial-offline.md")
 
 
 @pytest.mark.timeout(300)  # what the page promises a newcomer

@@ -258,3 +258,17 @@ def test_a_limited_route_says_so() -> None:
     assert "429" not in free
     assert "RateLimit" not in free["200"]["headers"]
     assert "RateLimit" not in made(route("/b"))["components"]["headers"]
+
+
+def test_what_answers_in_its_own_words_may_refuse_in_them() -> None:
+    """An application's or a service's 404 is of any media type; the gateway's own are problems all the same."""
+    whole = made(replace(route("/a", said=described(answers_alone=True)), is_limited=True), route("/b"))
+    theirs, ours = (whole["paths"][path]["get"]["responses"] for path in ("/a", "/b"))
+    responses = whole["components"]["responses"]
+    for status in ("4XX", "5XX", "429"):
+        told = responses[theirs[status]["$ref"].rpartition("/")[2]]
+        assert set(told["content"]) == {"application/problem+json", "*/*"}, status
+    told = responses[ours["4XX"]["$ref"].rpartition("/")[2]]
+    assert set(told["content"]) == {"application/problem+json"}
+    assert "TooMany" not in responses
+    assert "Retry-After" in responses["TooManyThere"]["headers"]

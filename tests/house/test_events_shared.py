@@ -1,10 +1,8 @@
-"""Several gateways on one PostgreSQL: each event is handled once, whoever dies, and a database that goes away is waited for."""
+"""Events on PostgreSQL: a database that goes away is waited for."""
 
 from __future__ import annotations
 
 import json
-import signal
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,26 +48,6 @@ def files(tmp_path: Path, postgres_url: str) -> dict[str, str]:
 def notes(folder: Path) -> list[dict[str, Any]]:
     file = folder / "notes"
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-
-@pytest.mark.timeout(180)
-def test_a_gateway_that_dies_has_its_deliveries_taken_over_by_another(
-    write_project: Write, gateway: GatewayFactory, files: dict[str, str], tmp_path: Path
-) -> None:
-    """Both work before; the other one ends what the first had, and nothing is handled twice but that."""
-    folder = write_project(files)
-    first, second = gateway(folder), gateway(folder)
-    assert [send(first, number) for number in range(EVENTS)] == [202] * EVENTS
-    eventually(lambda: len(notes(tmp_path)) > 20)
-    first.signal(signal.SIGKILL)
-    first.wait()
-
-    def ended() -> Counter[str]:
-        return Counter(each["ended"] for each in notes(tmp_path) if "ended" in each)
-
-    eventually(lambda: len(ended()) == EVENTS, within=60.0, every=0.1)
-    assert sum(count - 1 for count in ended().values()) <= 3, "only what the first was writing down"
-    assert {each["by"] for each in notes(tmp_path)} == {first.process.pid, second.process.pid}
 
 
 @pytest.mark.timeout(180)

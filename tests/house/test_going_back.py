@@ -128,6 +128,20 @@ async def test_a_revert_in_the_middle_of_a_release_ends_it(served: Inside) -> No
     assert await shares(served) == {"home-00003": 50, "home-00001": 50}
 
 
+async def test_who_promotes_says_what(served: Inside) -> None:
+    """A pipeline whose release has ended must not give all calls to what somebody deployed in the dark meanwhile."""
+    mover, home = served.house.mover, served.house.invoker.functions["home"]
+    await served.deploy("home", says("three"))
+    await promote(served)
+    await served.deploy("home", says("four"), no_traffic=True)
+    await mover.promote(home, BY_HAND, "home-00003")
+    assert await shares(served) == {"home-00003": 100}
+    with pytest.raises(NoSuchRevision):
+        await mover.promote(home, BY_HAND, "home-00009")
+    state = await mover.promote(home, BY_HAND, "home-00004")
+    assert str(state.traffic) == "latest=100"
+
+
 async def test_changed_settings_are_for_what_serves(served: Inside) -> None:
     """And not for the latest one, which was taken back: its code shall not come again under another name."""
     slower = CANARY.replace("home: {", "home: {timeout: 7s, ", 1)

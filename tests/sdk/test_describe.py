@@ -259,7 +259,8 @@ def test_an_application_answers_whatever_it_likes() -> None:
     said = describe(module, find(module), ("rest",))
     assert said.summary == "A site"
     assert [parameter["name"] for parameter in said.parameters] == ["rest"]
-    assert list(said.answers) == ["2XX"]
+    assert list(said.answers) == ["2XX", "3XX"]
+    assert said.answers_alone
     assert not said.validates
 
 

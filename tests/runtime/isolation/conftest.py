@@ -247,6 +247,14 @@ async def until(condition: Callable[[], Any], within: float = WITHIN) -> None:
             await asyncio.sleep(0.005)
 
 
+async def as_time_passes(clock: ManualClock, condition: Callable[[], Any]) -> None:
+    """The same, with the gateway's clock going on meanwhile."""
+    async with asyncio.timeout(WITHIN):
+        while not condition():
+            await clock.advance(0.1)
+            await asyncio.sleep(0.005)
+
+
 def is_running(pid: int) -> bool:
     """Whether there is such a process, and be it a zombie."""
     return Path(f"/proc/{pid}").exists()

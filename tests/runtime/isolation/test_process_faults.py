@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,162 +16,224 @@ import pytest
 from bff.errors import DeadlineExceeded, FunctionCrashed, OutOfMemory
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.isolation.limits import ProcessLimits
-from tests.runtime.isolation.conftest import Yard, is_running, until
+from bff.testing import ManualClock
+from tests.runtime.isolation.conftest import Yard, as_time_passes, is_running, until
 
 pytestmark = pytest.mark.anyio
 
 MEGABYTES = 1024 * 1024
-PATIENT = ProcessLimits(kill_after=2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """How handlers tell that they have begun, and are told that they may go on. Nobody has to guess how long that takes:
+    the gateway's clock stands still.
+    """
+
+    folder: Path
+
+    def began(self, name: str = "") -> bool:
+        return (self.folder / f"began{name}").exists()
+
+    def let_go(self, name: str = "") -> None:
+        (self.folder / f"go{name}").touch()
+
+    def into(self, source: str) -> str:
+        """The source with ``began(name)`` and ``may_go(name)``."""
+        return f"""
+from pathlib import Path
+HERE = Path({str(self.folder)!r})
+def began(name=""): (HERE / f"began{{name}}").touch()
+def may_go(name=""): return (HERE / f"go{{name}}").exists()
+{textwrap.dedent(source)}
+"""
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Notes:
+    return Notes(tmp_path)
+
+
+async def late(yard: Yard, instance: ProcessInstance, notes: Notes, query: str = "", name: str = "") -> None:
+    """A call whose handler is inside when its deadline comes."""
+    clock = yard.clock
+    assert isinstance(clock, ManualClock)
+    calling = asyncio.create_task(yard.call(instance, query, timeout=0.2))
+    await until(lambda: notes.began(name))
+    await clock.advance(0.2)
+    with pytest.raises(DeadlineExceeded):
+        await calling
 
 
 @pytest.mark.parametrize(
     "home",
     [
-        "async def handle():\n    while True: pass",
-        "def handle():\n    while True: pass",
-        "import time\ndef handle(): time.sleep(60)",
-        "import time\nasync def handle(): time.sleep(60)",
+        "async def handle():\n    began()\n    while True: pass",
+        "def handle():\n    began()\n    while True: pass",
+        "import time\ndef handle():\n    began()\n    time.sleep(600)",
+        "import time\nasync def handle():\n    began()\n    time.sleep(600)",
         """
         import asyncio
         async def handle():
+            began()
             while True:
-                try: await asyncio.sleep(60)
+                try: await asyncio.sleep(600)
                 except asyncio.CancelledError: pass
         """,
     ],
     ids=["async loop", "sync loop", "sync sleep", "blocking sleep", "swallows its cancellation"],
 )
-async def test_a_handler_that_does_not_stop_costs_the_process_its_life(yard: Yard, home: str) -> None:
+async def test_a_handler_that_does_not_stop_costs_the_process_its_life(
+    still_yard: Yard, notes: Notes, clock: ManualClock, home: str
+) -> None:
     """504 leaves at the deadline, the kill follows."""
-    instance = await yard.start(home)
-    began = yard.clock.now()
-    with pytest.raises(DeadlineExceeded):
-        await yard.call(instance, timeout=0.2)
-    assert yard.clock.now() - began < 1.0
-    await until(lambda: not is_running(instance.pid), 3.0)
+    instance = await still_yard.start(notes.into(home))
+    await late(still_yard, instance, notes)
+    assert is_running(instance.pid)
+    await as_time_passes(clock, lambda: not is_running(instance.pid))
     assert not instance.is_alive
     await asyncio.wait_for(instance.gone(), 60)
-    assert yard.gone == ["a handler did not stop when it was cancelled"]
+    assert still_yard.gone == ["a handler did not stop when it was cancelled"]
+
+
+WAITS = """
+    import time
+    def handle(name: str = ""):
+        began(name)
+        while not may_go(name): time.sleep(0.005)
+"""
 
 
 @pytest.mark.parametrize(
     "home",
     [
-        "import asyncio\nasync def handle(seconds: float = 60): await asyncio.sleep(seconds)",
-        "import time\ndef handle(seconds: float = 0.25): time.sleep(seconds)",
+        "import asyncio\nasync def handle():\n    began()\n    if not may_go(): await asyncio.sleep(600)",
+        WAITS,
     ],
 )
-async def test_a_handler_that_stops_soon_costs_nothing(yard: Yard, home: str) -> None:
+async def test_a_handler_that_stops_soon_costs_nothing(
+    still_yard: Yard, notes: Notes, clock: ManualClock, home: str
+) -> None:
     """It confirms that it has ended."""
-    instance = await yard.start(home, limits=PATIENT)
-    with pytest.raises(DeadlineExceeded):
-        await yard.call(instance, timeout=0.2)
-    await asyncio.sleep(0.3)
+    instance = await still_yard.start(notes.into(home))
+    await late(still_yard, instance, notes)
+    notes.let_go()
+    await until(lambda: not instance._leavers)
+    await clock.advance(10)
     assert instance.is_alive
-    assert (await yard.call(instance, "seconds=0")).status == 204
+    assert (await still_yard.call(instance)).status == 204
 
 
-async def test_waiting_for_a_thread_is_no_crime(yard: Yard) -> None:
+async def test_waiting_for_a_thread_is_no_crime(still_yard: Yard, notes: Notes, clock: ManualClock) -> None:
     """A call whose turn did not come has nothing to stop; the one that has the thread goes on."""
-    instance = await yard.start(
-        "import time\ndef handle(seconds: float): time.sleep(seconds)", threads=1, limits=PATIENT
-    )
-    slow = asyncio.create_task(yard.call(instance, "seconds=0.6"))
-    await asyncio.sleep(0.05)
+    instance = await still_yard.start(notes.into(WAITS), threads=1)
+    slow = asyncio.create_task(still_yard.call(instance, timeout=600))
+    await until(notes.began)
+    waiting = asyncio.create_task(still_yard.call(instance, "name=other", timeout=0.1))
+    await clock.advance(0.1)
     with pytest.raises(DeadlineExceeded):
-        await yard.call(instance, "seconds=0", timeout=0.1)
+        await waiting
+    await until(lambda: not instance._leavers)
+    await clock.advance(10)
+    assert not notes.began("other")
+    notes.let_go()
     assert (await slow).status == 204
     assert instance.is_alive
 
 
-async def test_others_inside_may_finish_before_the_kill(yard: Yard) -> None:
+async def test_others_inside_may_finish_before_the_kill(
+    still_yard: Yard, notes: Notes, clock: ManualClock
+) -> None:
     """Only new calls go elsewhere at once."""
-    instance = await yard.start(
-        """
-        import asyncio, time
-        def handle(seconds: float): time.sleep(seconds)
-        """
-    )
-    other = asyncio.create_task(yard.call(instance, "seconds=0.8"))
-    with pytest.raises(DeadlineExceeded):
-        await yard.call(instance, "seconds=60", timeout=0.1)
-    await until(lambda: not instance.is_alive, 3.0)
+    instance = await still_yard.start(notes.into(WAITS))
+    other = asyncio.create_task(still_yard.call(instance, "name=other", timeout=600))
+    await until(lambda: notes.began("other"))
+    await late(still_yard, instance, notes)
+    await as_time_passes(clock, lambda: not instance.is_alive)
     assert is_running(instance.pid)
+    notes.let_go("other")
     assert (await other).status == 204
-    await until(lambda: not is_running(instance.pid), 3.0)
+    await as_time_passes(clock, lambda: not is_running(instance.pid))
 
 
-async def test_a_handler_that_stops_late_is_not_killed_but_its_process_is_replaced(yard: Yard) -> None:
+async def test_a_handler_that_stops_late_is_not_killed_but_its_process_is_replaced(
+    still_yard: Yard, notes: Notes, clock: ManualClock
+) -> None:
     """Whoever has replaced it by then stops it as any other."""
-    instance = await yard.start("import time\ndef handle(seconds: float): time.sleep(seconds)")
-    other = asyncio.create_task(yard.call(instance, "seconds=1.2"))
-    with pytest.raises(DeadlineExceeded):
-        await yard.call(instance, "seconds=0.6", timeout=0.1)
-    await until(lambda: not instance.is_alive)
+    instance = await still_yard.start(notes.into(WAITS))
+    other = asyncio.create_task(still_yard.call(instance, "name=other", timeout=600))
+    await until(lambda: notes.began("other"))
+    await late(still_yard, instance, notes)
+    await as_time_passes(clock, lambda: not instance.is_alive)
+    notes.let_go()
+    await until(lambda: not instance._leavers)
+    notes.let_go("other")
     assert (await other).status == 204
     assert is_running(instance.pid)
-    assert await instance.stop(1.0) is None
-    assert yard.gone == []
+    assert await instance.stop(60.0) is None
+    assert still_yard.gone == []
 
 
-async def test_where_the_loop_is_held_nobody_inside_waits_for_a_deadline(yard: Yard) -> None:
+HOLDS = """
+    import asyncio, time
+    async def handle(name: str = "", holds: bool = False):
+        began(name)
+        while not may_go(name):
+            if holds: time.sleep(0.005)
+            else: await asyncio.sleep(0.005)
+"""
+
+
+async def test_where_the_loop_is_held_nobody_inside_waits_for_a_deadline(
+    still_yard: Yard, notes: Notes, clock: ManualClock
+) -> None:
     """Nothing they do would be heard: after the 504 of the one that loops the others are told 502."""
-    instance = await yard.start(
-        """
-        import asyncio
-        async def handle(stuck: bool = False):
-            while stuck: pass
-            await asyncio.sleep(600)
-        """,
-        limits=ProcessLimits(pulse_within=0.3),
-    )
-    others = [asyncio.create_task(yard.call(instance, timeout=600)) for _ in range(2)]
-    await asyncio.sleep(0.05)
-    with pytest.raises(DeadlineExceeded):
-        await yard.call(instance, "stuck=true", timeout=0.2)
+    instance = await still_yard.start(notes.into(HOLDS), limits=ProcessLimits(pulse_within=0.3))
+    queries = ("name=one", "name=two")
+    others = [asyncio.create_task(still_yard.call(instance, each, timeout=6000)) for each in queries]
+    await until(lambda: notes.began("one") and notes.began("two"))
+    await late(still_yard, instance, notes, "holds=true")
+    await as_time_passes(clock, lambda: all(other.done() for other in others))
     for other in others:
         with pytest.raises(FunctionCrashed, match="was killed, because a handler held its event loop"):
-            await asyncio.wait_for(other, 60)
+            await other
     assert not is_running(instance.pid)
-    assert yard.gone == ["a handler did not stop when it was cancelled"]
+    assert still_yard.gone == ["a handler did not stop when it was cancelled"]
 
 
-async def test_a_loop_that_is_busy_for_a_while_is_no_dead_one(yard: Yard) -> None:
+async def test_a_loop_that_is_busy_for_a_while_is_no_dead_one(
+    still_yard: Yard, notes: Notes, clock: ManualClock
+) -> None:
     """It answers in time, and whoever is inside finishes."""
-    instance = await yard.start(
-        """
-        import asyncio, time
-        async def handle(busy: float = 0, rest: float = 0):
-            await asyncio.sleep(0.05)
-            time.sleep(busy)
-            await asyncio.sleep(rest)
-        """,
-        limits=ProcessLimits(pulse_within=20.0),
-    )
-    other = asyncio.create_task(yard.call(instance, "rest=0.8"))
-    with pytest.raises(DeadlineExceeded):
-        await yard.call(instance, "busy=0.5", timeout=0.1)
+    instance = await still_yard.start(notes.into(HOLDS), limits=ProcessLimits(pulse_within=20.0))
+    other = asyncio.create_task(still_yard.call(instance, "name=other", timeout=600))
+    await until(lambda: notes.began("other"))
+    await late(still_yard, instance, notes, "holds=true")
+    await clock.advance(19)
+    notes.let_go()
+    await until(lambda: instance._leavers._verdict is None)
+    await clock.advance(100)
+    notes.let_go("other")
     assert (await other).status == 204
-    assert await instance.stop(1.0) is None
+    assert await instance.stop(60.0) is None
 
 
-async def test_a_caller_that_leaves_asks_for_no_pulse(yard: Yard) -> None:
+async def test_a_caller_that_leaves_asks_for_no_pulse(
+    still_yard: Yard, notes: Notes, clock: ManualClock
+) -> None:
     """Only a deadline says that something is wrong: who computes for another caller may go on."""
-    instance = await yard.start(
-        """
-        import time
-        async def handle(busy: float = 0): time.sleep(busy)
-        """,
-        limits=ProcessLimits(kill_after=5.0, pulse_within=0.05),
-    )
-    busy = asyncio.create_task(yard.call(instance, "busy=0.8"))
-    await asyncio.sleep(0.05)
-    leaver = asyncio.create_task(yard.call(instance))
-    await asyncio.sleep(0.05)
+    limits = ProcessLimits(kill_after=500.0, pulse_within=0.05)
+    instance = await still_yard.start(notes.into(HOLDS), limits=limits)
+    busy = asyncio.create_task(still_yard.call(instance, "holds=true", timeout=600))
+    await until(notes.began)
+    leaver = asyncio.create_task(still_yard.call(instance, "name=leaver", timeout=600))
+    await clock.advance(1)
     leaver.cancel()
+    await clock.advance(100)
+    notes.let_go()
     assert (await busy).status == 204
     assert is_running(instance.pid)
-    assert await instance.stop(1.0) is None
+    assert await instance.stop(60.0) is None
 
 
 @pytest.mark.parametrize(
@@ -211,25 +274,32 @@ async def test_a_crash_fails_every_call_inside_and_says_how(
     assert [event for _, event, _ in yard.logs.lines] == ["last words"]
     with pytest.raises(FunctionCrashed):
         await yard.call(instance)
-    assert await instance.stop(1.0) is None
+    assert await instance.stop(60.0) is None
 
 
-async def test_a_crash_is_heard_although_a_grandchild_holds_the_channel(yard: Yard) -> None:
+async def test_a_crash_is_heard_although_a_grandchild_holds_the_channel(yard: Yard, notes: Notes) -> None:
     """The forkserver tells of the end; nobody waits for the channel to close."""
     instance = await yard.start(
-        """
-        import os, time
-        async def handle():
-            if os.fork() == 0:
-                time.sleep(1.5)
-                os._exit(0)
-            os._exit(4)
-        """
+        notes.into(
+            """
+            import os, time
+            async def handle():
+                if os.fork() == 0:
+                    began(os.getpid())
+                    while not may_go(): time.sleep(0.005)
+                    os._exit(0)
+                os._exit(4)
+            """
+        )
     )
-    began = yard.clock.now()
     with pytest.raises(FunctionCrashed, match="code 4"):
         await yard.call(instance)
-    assert yard.clock.now() - began < 1.2
+    await until(lambda: list(notes.folder.glob("began*")))
+    (grandchild,) = notes.folder.glob("began*")
+    pid = int(grandchild.name.removeprefix("began"))
+    assert is_alive(pid)
+    notes.let_go()
+    await until(lambda: not is_alive(pid))
 
 
 async def test_a_hog_is_told_of_its_limit_and_replaced(yard: Yard) -> None:
@@ -248,7 +318,7 @@ async def test_a_hog_is_told_of_its_limit_and_replaced(yard: Yard) -> None:
         await yard.call(instance, "megabytes=200")
     assert not instance.is_alive
     assert (await yard.call(instance, "megabytes=1")).body == b"1"
-    assert await instance.stop(1.0) is None
+    assert await instance.stop(60.0) is None
 
 
 async def test_a_hog_in_a_thread_is_told_too(yard: Yard) -> None:
@@ -287,7 +357,7 @@ async def test_after_its_calls_a_process_takes_no_more(yard: Yard) -> None:
     assert (await yard.call(instance)).body == b"1"
     assert not instance.is_alive
     assert yard.gone == []
-    assert await instance.stop(1.0) is None
+    assert await instance.stop(60.0) is None
 
 
 async def test_ctrl_c_and_a_supervisor_s_sigterm_are_for_the_gateway(yard: Yard) -> None:
@@ -357,7 +427,7 @@ def test_when_the_gateway_is_killed_nobody_stays(tmp_path: Path) -> None:
         assert [is_running(pid) for pid in pids] == [True] * 3
         gateway.kill()
         gateway.wait()
-    asyncio.run(until(lambda: not any(is_alive(pid) for pid in pids), 5.0))
+    asyncio.run(until(lambda: not any(is_alive(pid) for pid in pids)))
 
 
 def is_alive(pid: int) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from bff.errors import DeadlineExceeded, Fault
-from bff.runtime.isolation.limits import ProcessLimits
 from bff.sdk.failures import (
     BadServicePath,
     ServiceAnswered,
@@ -20,6 +20,7 @@ from bff.sdk.failures import (
     UnknownService,
 )
 from bff.sdk.invocation import Forwarding, Invocation
+from bff.testing import ManualClock
 from tests.runtime.isolation.conftest import Yard, until
 
 pytestmark = pytest.mark.anyio
@@ -295,47 +296,62 @@ async def test_services_that_are_declared_later_are_known(yard: Yard) -> None:
 
 
 @pytest.mark.parametrize("home", [GET, GET_SYNC])
-async def test_at_the_deadline_its_service_calls_end(yard: Yard, home: str) -> None:
+async def test_at_the_deadline_its_service_calls_end(still_yard: Yard, clock: ManualClock, home: str) -> None:
     """504 names whom it waited for, and the process lives on: its handler has let go."""
-    silent = yard.senders["users"] = Silent()
-    instance = await yard.start(home, limits=ProcessLimits(kill_after=2.0))
+    silent = still_yard.senders["users"] = Silent()
+    instance = await still_yard.start(home)
+    calling = asyncio.create_task(still_yard.call(instance, timeout=0.2))
+    await asyncio.wait_for(silent.began.wait(), 60)
+    await clock.advance(0.2)
     with pytest.raises(DeadlineExceeded, match="waiting for users"):
-        await yard.call(instance, timeout=0.2)
+        await calling
     await asyncio.wait_for(silent.ended.wait(), 60)
-    await asyncio.sleep(0.3)
+    await until(lambda: not instance._leavers)
+    await clock.advance(10)
     assert instance.is_alive
-    yard.service("users", Upstream(httpx.Response(200, json=1)))
-    assert (await yard.call(instance)).body == b"1"
+    still_yard.service("users", Upstream(httpx.Response(200, json=1)))
+    assert (await still_yard.call(instance)).body == b"1"
 
 
-async def test_a_handler_that_gives_up_a_call_ends_it_in_the_gateway(yard: Yard) -> None:
+async def test_a_handler_that_gives_up_a_call_ends_it_in_the_gateway(yard: Yard, tmp_path: Path) -> None:
     """A part that a sibling's failure cancels holds no connection."""
     silent = yard.senders["users"] = Silent()
     instance = await yard.start(
-        """
+        f"""
         import asyncio
+        from pathlib import Path
         async def handle(ctx):
-            try: await asyncio.wait_for(ctx.services.users.get("/").run(), 0.05)
-            except TimeoutError: return "gave up"
+            part = asyncio.create_task(ctx.services.users.get("/").run())
+            while not Path({str(tmp_path / "began")!r}).exists(): await asyncio.sleep(0.005)
+            part.cancel()
+            try: await part
+            except asyncio.CancelledError: return "gave up"
         """
     )
-    assert (await yard.call(instance)).body == b"gave up"
-    assert silent.ended.is_set()
+    calling = asyncio.create_task(yard.call(instance))
+    await asyncio.wait_for(silent.began.wait(), 60)
+    (tmp_path / "began").touch()
+    assert (await calling).body == b"gave up"
+    await asyncio.wait_for(silent.ended.wait(), 60)
 
 
-async def test_a_call_left_running_ends_with_the_answer(yard: Yard) -> None:
+async def test_a_call_left_running_ends_with_the_answer(yard: Yard, tmp_path: Path) -> None:
     """Nothing is done for a caller who has gone."""
     silent = yard.senders["users"] = Silent()
     instance = await yard.start(
-        """
+        f"""
         import asyncio
+        from pathlib import Path
         kept = []
         async def handle(ctx):
             kept.append(asyncio.create_task(ctx.services.users.get("/").run()))
-            await asyncio.sleep(0.05)
+            while not Path({str(tmp_path / "began")!r}).exists(): await asyncio.sleep(0.005)
         """
     )
-    await yard.call(instance)
+    calling = asyncio.create_task(yard.call(instance))
+    await asyncio.wait_for(silent.began.wait(), 60)
+    (tmp_path / "began").touch()
+    await calling
     await asyncio.wait_for(silent.ended.wait(), 60)
 
 
