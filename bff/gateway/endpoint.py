@@ -31,6 +31,7 @@ from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.door import announced, csrf
 from bff.gateway.door.limiting import Counted
+from bff.gateway.hosts import TWO, Hosts
 from bff.gateway.keptpassage import passage_of
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.options import answer_options, carried_by, is_preflight
@@ -85,6 +86,7 @@ class Gateway:
         self._cache = None if cache is None else RouteCache(cache, clock=clock, invoke=invoker.invoke)
         self._kept = None if cache is None else PassingCache(cache, clock=clock)
         self._date = DateField(clock)
+        self._hosts = Hosts()
         # Request ids: a random run and a counter are as unique as a UUID each, and five times cheaper.
         self._run = uuid.uuid4().hex[:16]
         self._count = 0
@@ -94,7 +96,7 @@ class Gateway:
             await self._refuse_kind(scope["type"], send)
             return
         table = self.table
-        invocation, origin, hosts = self._read_head(scope, table)
+        invocation, origin, host = self._read_head(scope, table)
         sender = Sender(
             invocation,
             scope,
@@ -106,9 +108,9 @@ class Gateway:
             farewells=self._farewells,
         )
         try:
-            if hosts != 1 and scope["http_version"] != "1.0":
+            if not self._hosts.knows(host, scope["http_version"]):
                 # RFC 9112 §3.2: who else reads the message could take it for another host's.
-                raise BadRequest("An HTTP/1.1 request has exactly one Host field.")
+                raise BadRequest("An HTTP/1.1 request has exactly one Host field, which names a host.")
             await self._route(scope, receive, invocation, sender, table, origin)
         except BffError as error:
             await self._fail(error, scope, invocation, sender)
@@ -134,9 +136,8 @@ class Gateway:
             raise RuntimeError(f"the gateway does not speak {kind}; its app starts and stops it")
         await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket routes"})
 
-    def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None, int]:
-        request_id = traceparent = origin = None
-        hosts = 0
+    def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None, bytes | None]:
+        request_id = traceparent = origin = host = None
         headers = scope["headers"]
         for name, value in headers:
             if name == b"x-request-id":
@@ -145,7 +146,7 @@ class Gateway:
                 # Two of them are none (W3C Trace Context §3.2.1): the trace restarts.
                 traceparent = value if traceparent is None else b""
             elif name == b"host":
-                hosts += 1
+                host = value if host is None else TWO
             elif name == b"origin":
                 origin = value
         invocation = Invocation(
@@ -161,7 +162,7 @@ class Gateway:
         peer = scope.get("client")
         if peer:
             invocation.client = table.proxies.client(peer[0], headers)
-        return invocation, origin, hosts
+        return invocation, origin, host
 
     def _new_id(self) -> str:
         self._count += 1

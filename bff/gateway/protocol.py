@@ -36,7 +36,7 @@ MOST_LEFT_OVER = 64 * 2**10
 class LimitedProtocol(TimedProtocol):
     """One connection. Mutable state of ours: ``on_left``, ``_running`` (the cycle that is answered now; with
     pipelining ``cycle`` is a later one), ``_in_head``, ``_in_body``, ``_head_size``, ``_idle_size``,
-    ``_left_over``, ``_is_chunk_large``, ``_is_chunk_mixed``, ``_held`` (what came behind an offer of WebSocket,
+    ``_left_over``, ``_is_padded``, ``_is_chunk_large``, ``_is_chunk_mixed``, ``_held`` (what came behind an offer of WebSocket,
     until it is decided).
     """
 
@@ -50,6 +50,7 @@ class LimitedProtocol(TimedProtocol):
         self._idle_size = 0  # bytes of a body's frame since its last content: extensions, trailers
         self._left_over = 0  # bytes of a body nobody reads any more
         self._is_chunk_large = False
+        self._is_padded = False  # whether a field of the head may end in white space
         self._is_chunk_mixed = False  # whether a message ended in the chunk that is being read
         self._held: bytearray | None = None
 
@@ -111,6 +112,7 @@ class LimitedProtocol(TimedProtocol):
     def _feed(self, data: bytes) -> None:
         """Let the parser read; what it finds comes back through the ``on_`` methods."""
         self._unset_keepalive_if_required()
+        self._is_padded = self._in_head or b" \r\n" in data or b"\t\r\n" in data
         try:
             while data:
                 try:
@@ -190,12 +192,22 @@ class LimitedProtocol(TimedProtocol):
             self._refuse(BadRequest("A request's target has no fragment."))
             return
         self.scope[TARGET_KEY] = self.url  # type: ignore[literal-required]
+        if self._is_padded:
+            self._strip_fields()
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110 §10.1.1: it would take the answer for another
         super().on_headers_complete()
         if version == "1.0":
             self.cycle.__class__ = UndelimitedCycle
         self._in_body = True
         self._idle_size = self._left_over = 0
         self.headers = []  # trailers go nowhere: who read the head has read all of it (RFC 9110 §6.5.1)
+
+    def _strip_fields(self) -> None:
+        """White space behind a value is none of it (RFC 9112 §5.1); llhttp leaves it there."""
+        self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
+        expects = (b"expect", b"100-continue")
+        self.expect_100_continue = any((name, value.lower()) == expects for name, value in self.headers)
 
     def _takes_offer(self) -> bool:
         """Whether the application shall decide on it."""

@@ -35,7 +35,7 @@ def takes_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     ranges = max((wanted.get(kind, 0.0) for kind in ("application/*", "*/*")), default=0.0)
     if "application/json" in wanted and wanted["application/json"] == 0:
         return any(weight > 0 for weight in named)
-    return ranges > 0 or any(weight > 0 for weight in named)
+    return ranges > 0 or any(weight > 0 for weight in named) or set(wanted) == {""}  # commas alone are none
 
 
 def prefers_async(headers: Iterable[tuple[bytes, bytes]]) -> bool:
