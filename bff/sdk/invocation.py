@@ -257,6 +257,7 @@ class Invocation(Signal):
     memoizes = True
     page: Page | None = None  # what the handler declares to return
     varies = False  # whether another Accept would have had another answer
+    kept = ""  # what became of it in the store, on such a route: hit, collapsed, or why it went on
     shelf: Any = None  # its way through the store, on a route with a cache section
     reasons: Mapping[str, Mapping[str, Any]] = NO_REASON
     deadline: Deadline
