@@ -193,11 +193,14 @@ class Follower:
             await self._restore_cold(function)
             return
         if state is None:
+            self._publisher.keep_at_hand(function, taken)
             waiting[function] = await self._publisher.candidate(taken)
         elif files_digest(taken) != state.folder and not await self._publisher.passes_over(function, taken):
             await self._publisher.open(function)
         elif taken.digest != state.digest or state.routed() != {state.latest}:
             await self._restore_cold(function)
+        else:
+            self._publisher.keep_at_hand(function, taken)
 
     async def _restore_cold(self, function: Function) -> None:
         await self._in_force.restore_cold(function)
