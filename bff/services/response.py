@@ -43,8 +43,8 @@ class ServiceResponse(httpx.Response):
         made.status_code = status
         made.service = service
         made.head = head
-        made._content = body
-        made._ask = ask
+        made._content = body  # noqa: SLF001 - its own class
+        made._ask = ask  # noqa: SLF001
         return made
 
     # What httpx's __init__ and reading the body would have set.
