@@ -132,5 +132,5 @@ def _call(call: CallRecord) -> dict[str, Any]:
 
 
 def _ms(seconds: float) -> float:
-    """Milliseconds with three digits; ``round`` would take four times as long, three times a request."""
+    """Milliseconds, to the microsecond: as :func:`round` gives them but for halves, at a fifth of its cost."""
     return int(seconds * 1e6 + 0.5) / 1000
