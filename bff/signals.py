@@ -316,11 +316,14 @@ class NoLocalToken(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderPassedOver(Signal):
-    """A gateway started with files of an earlier revision in its folder, which it leaves at that: ``serving`` goes on."""
+    """A gateway started with files in its folder whose revision has no calls, and leaves it at that: ``serving`` goes
+    on. ``is_taken_back`` says that a release did not find it fit.
+    """
 
     function: str
     revision: str
     serving: str
+    is_taken_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,10 +163,17 @@ class Publisher:
         known = await self.store.holding(function.name, taken.digest, files_digest(taken))
         if known is None:
             return False
-        serving = self.in_force.states[function.name].main
-        if known.name != serving and function.name not in self._passed_over:
+        state = self.in_force.states[function.name]
+        if known.name not in state.shares() and function.name not in self._passed_over:
             self._passed_over.add(function.name)
-            self._signals.emit(FolderPassedOver(function=function.name, revision=known.name, serving=serving))
+            self._signals.emit(
+                FolderPassedOver(
+                    function=function.name,
+                    revision=known.name,
+                    serving=state.main,
+                    is_taken_back=known.condemned > 0,
+                )
+            )
         return True
 
     async def refresh(self, function: Function) -> bool:

@@ -101,7 +101,9 @@ async def read(invocation: Invocation, reading: Reading) -> Given:
 def read_now(invocation: Invocation, reading: Reading) -> Given:
     """The part that never waits."""
     incoming = invocation.incoming
-    given = Given(incoming, invocation, event=invocation.event)
+    given = Given(incoming, invocation)
+    if invocation.event is not None:
+        given.event = invocation.event
     if incoming is not None and reading.query and incoming.scope["query_string"]:
         given.query = _read_query(incoming.scope["query_string"])
     return given

@@ -17,6 +17,7 @@ from bff.sdk.failures import BadServiceCall, BadServicePath, NothingKept, Servic
 from bff.sdk.headerrules import rules_of
 from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
+from bff.services.composed import SILENT
 from bff.services.faultheader import asked_by
 from bff.services.following import Following, Surroundings
 from bff.services.paths import climbs
@@ -127,7 +128,7 @@ class ServiceClient:
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
-        if invocation.method in _PAGES:
+        if invocation.method in _PAGES and not (response.is_silent and invocation.parts is SILENT):
             self._note_part(invocation, response, record)
         response.took(record.ended - record.started)
         if response.status_code in (401, 403):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bff.config import ReleaseConfig
+from bff.revisions.store.records import Change
 from bff.runtime.follower import LONGEST, POLL
 from bff.signals import FolderPassedOver, LoadFailed, Signal, StoreLost, StoreReturned, Unexpected
 from bff.testing import ManualClock
@@ -221,6 +222,30 @@ async def test_a_folder_that_the_store_knows_is_passed_over(tmp_path: Path, cloc
         assert [(each.revision, each.serving) for each in said] == [("home-00001", "home-00002")]
         await one.deploy("one")
         assert one.shares() == {"home-00001": 100}, "a save is somebody's act"
+
+
+@pytest.mark.parametrize("is_taken_back", [False, True])
+async def test_a_canary_in_the_folder_is_told_only_if_it_was_taken_back(
+    tmp_path: Path, clock: ManualClock, is_taken_back: bool
+) -> None:
+    """A restart in the middle of its release is nothing to tell; whoever is told is not led to put it back."""
+    release = ReleaseConfig(strategy="canary", steps=(10, 100))
+    async with gateways(tmp_path, "a", clock=clock, release=release) as (one,):
+        await one.deploy("one")
+        await one.upload(says("two"))
+        if is_taken_back:
+            change = Change(function="home", what="rollback", who="ann")
+            await one.mover.rollback(one.function, None, change)
+    async with gateways(tmp_path, "a", clock=clock, release=release) as (one,):
+        one.runtime.write(home=says("two"))
+        said = heard(one, FolderPassedOver)
+        await one.follower.start()
+        settling = asyncio.create_task(one.follower.settle())
+        while not settling.done():
+            await passed(clock, 1)
+        assert [(each.revision, each.is_taken_back) for each in said] == [
+            ("home-00002", True)
+        ] * is_taken_back
 
 
 async def test_following_ends_with_the_gateway(tmp_path: Path, clock: ManualClock) -> None:
