@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 from bff.admin import desk
 from bff.admin.describing import Describer
+from bff.admin.desk import Exposition
 from bff.admin.keys import Key, configured_keys
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Mistake, Place, load
-from bff.config.recorder import RecorderConfig
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own, problems
 from bff.gateway.auth.schemes import Schemes
@@ -43,6 +43,7 @@ from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.opening import database_of
 from bff.revisions.store.retention import retention_of
 from bff.revisions.store.store import Store
+from bff.runtime.census import census, names_of
 from bff.runtime.fitting import misfits
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
@@ -71,11 +72,14 @@ from bff.services.pool import AnyClient, ServicePool
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, NameLost, Signals
 from bff.telemetry.accesslog import AccessLog
 from bff.telemetry.eventlog import EventLog
+from bff.telemetry.failure import Witness
 from bff.telemetry.functionlogs import FunctionLogs
 from bff.telemetry.identity import Callers
 from bff.telemetry.lines import Lines, open_lines
+from bff.telemetry.readings import EndpointNow, GatewayNow, Sources
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.standardlogs import StandardLogs
+from bff.telemetry.tracing import Tracing
 from bff.telemetry.verbosity import Said
 
 if TYPE_CHECKING:
@@ -230,6 +234,7 @@ class House:
             is_draining=lambda: self.gateway.is_draining,
             queues=options.queues,
             bell=bell_of(config.state_place if options.keeps_state else Place(), self._clock),
+            origin=lambda: self._tracing.origin,
         )
 
     async def start(self) -> None:
@@ -239,6 +244,7 @@ class House:
             StoreUnavailable: the store cannot be read.
 
         """
+        self._tracing.start(self.config.telemetry, self._name)
         if self._options.keeps_state:
             await self.follower.start()
             await self._take_name()
@@ -283,6 +289,7 @@ class House:
             self._schemes,
             self._limiting,
             doors=self.offline.doors(),
+            is_dev=self._options.dev,
         )
 
     def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
@@ -322,7 +329,13 @@ class House:
 
     def _listen(self, config: Config) -> None:
         EventLog(self.lines).listen(self.signals)
-        self._metrics: Callable[[], tuple[bytes, str]] | None = None
+        # The first to hear: a trace that it begins is then known to all who come after.
+        witness = Witness(self._workshop.loader.place_of, self.lines.discretion.text)
+        self._tracing = Tracing(
+            config.telemetry, clock=self._clock, signals=self.signals, lines=self.lines, witness=witness
+        )
+        self.gateway.origin = self._tracing.origin
+        self._metrics: Exposition | None = None
         self.signals.listen(LoopBlocked, self._loop_blocked)
         self.signals.listen(LoopReturned, self._loop_blocked)
         if config.telemetry.access_log:
@@ -330,22 +343,40 @@ class House:
         if config.telemetry.metrics:
             from bff.telemetry.metrics import Metrics
 
-            metrics = Metrics()
+            metrics = Metrics(self._sources(), to_wall=lambda: self._clock.wall() - self._clock.now())
             metrics.listen(self.signals)
-            self._metrics = metrics.exposition
-        self._recorder = self._record(config.telemetry.recorder)
+            self._metrics = metrics.scrape
+        self._recorder: Recorder | None = None
+        kept = config.telemetry.recorder
+        if kept.enabled:
+            self._recorder = Recorder(
+                witness, self._callers, memory=kept.memory, slow=kept.slow, bodies=kept.bodies or 0
+            )
+            self._recorder.listen(self.signals)
 
-    def _record(self, config: RecorderConfig) -> Recorder | None:
-        if not config.enabled:
-            return None
-        recorder = Recorder(
-            memory=config.memory,
-            slow=config.slow,
-            bodies=config.bodies or 0,
-            own_place=self._workshop.loader.place_of,
+    def _sources(self) -> Sources:
+        """Whom a scrape asks how things are now."""
+        return Sources(
+            revisions=lambda: census(self.invoker.functions.values()),
+            known=lambda name: names_of(self.invoker.functions.get(name)),
+            endpoints=lambda: (
+                EndpointNow(
+                    service=name,
+                    endpoint=member.name,
+                    state=str(member.breaker.state),
+                    active=member.active,
+                )
+                for name, client in self.services.clients.items()
+                for member in client.members
+            ),
+            gateway=lambda: GatewayNow(
+                connections=self.crowd.total,
+                cache_entries=len(self.cache.store),
+                cache_bytes=self.cache.store.bytes,
+                cache_max_bytes=self.cache.store.max_bytes,
+                deliveries=self.offline.delivering,
+            ),
         )
-        recorder.listen(self.signals)
-        return recorder
 
     def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
@@ -465,6 +496,8 @@ class House:
         self.keeper.max_warm = config.gateway.max_warm
         self._forkserver.most = config.gateway.max_processes or default_most()
         self.cache.store.resize(config.gateway.cache_size)
+        self._tracing.configure(config.telemetry)
+        self.gateway.origin = self._tracing.origin
         if self._recorder is not None:
             recorder = config.telemetry.recorder
             self._recorder.configure(memory=recorder.memory, slow=recorder.slow, bodies=recorder.bodies or 0)
@@ -481,7 +514,10 @@ class House:
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
-        self.signals.emit(ConfigApplied(routes=len(config.routes)))
+        changed = frozenset(client.name for client in replaced)
+        self.signals.emit(
+            ConfigApplied(routes=len(config.routes), services=frozenset(config.services), replaced=changed)
+        )
         return True
 
     async def _check_against_live(self, config: Config) -> None:
@@ -561,6 +597,7 @@ class House:
         self._reader_thread.close()
         self._new_code_thread.close()
         self._describer.close()
+        await self._tracing.stop()
         self.lines.flush()
 
 

@@ -56,8 +56,8 @@ class Desk(Protocol):
     ) -> TrafficState:
         """Give all calls to a revision, or to what had them before."""
 
-    async def promote(self, function: str, *, who: str, why: str) -> TrafficState:
-        """End the release: its revision gets all calls."""
+    async def promote(self, function: str, revision: str | None, *, who: str, why: str) -> TrafficState:
+        """End the release: its revision gets all calls, or the one that is named."""
 
     async def pause(self, function: str, *, who: str, why: str) -> ReleaseState:
         """Let the release stay where it is."""
@@ -85,8 +85,8 @@ Describe = Callable[[Published, Snapshot], Awaitable[dict[str, Any]]]
 Purge = Callable[..., int]
 """``purge(url=…)`` or ``purge(tag=…)``: how many entries were forgotten."""
 
-Exposition = Callable[[], tuple[bytes, str]]
-"""The metrics, and their media type."""
+Exposition = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""The metrics as whoever scrapes accepts them, and their media type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,15 @@ from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Match, Operation, Reply, shown
 from bff.admin.reading import function_of
 from bff.admin.refusals import RevisionRefused, VersionMoved, VersionRequired
-from bff.admin.shapes import ReasonBody, ReleaseShape, RollbackBody, TagBody, TrafficBody, TrafficShape
+from bff.admin.shapes import (
+    PromoteBody,
+    ReasonBody,
+    ReleaseShape,
+    RollbackBody,
+    TagBody,
+    TrafficBody,
+    TrafficShape,
+)
 from bff.errors import NotFound
 from bff.revisions.release import ReleaseNotSo
 from bff.revisions.store.failures import Conflict, NoSuchRelease, NoSuchRevision, StoreUnavailable
@@ -77,10 +85,11 @@ class Moving:
         ]
 
     def _of_releases(self) -> list[Operation]:
+        ends = "End the release: its revision gets all calls, or the one that is named."
         verbs = (
-            ("promote", "End the release: its revision gets all calls.", self._promote, TrafficShape),
-            ("pause", "Let the release stay where it is.", self._pause, ReleaseShape),
-            ("resume", "Let a paused release go on.", self._resume, ReleaseShape),
+            ("promote", ends, self._promote, PromoteBody, TrafficShape),
+            ("pause", "Let the release stay where it is.", self._pause, ReasonBody, ReleaseShape),
+            ("resume", "Let a paused release go on.", self._resume, ReasonBody, ReleaseShape),
         )
         return [
             Operation(
@@ -90,11 +99,11 @@ class Moving:
                 says=says,
                 run=run,
                 scope=Scope.WRITE,
-                body=ReasonBody,
+                body=body,
                 answer=answer,
                 refusals=(*_REFUSALS, NoSuchRelease, ReleaseNotSo),
             )
-            for verb, says, run, answer in verbs
+            for verb, says, run, body, answer in verbs
         ]
 
     async def _move(self, asked: Asked) -> Reply:
@@ -123,8 +132,8 @@ class Moving:
         )
 
     async def _promote(self, asked: Asked) -> Reply:
-        name = function_of(self._functions, asked)
-        return _moved(await self._desk.promote(name, who=asked.who.name, why=asked.body.why))
+        name, body = function_of(self._functions, asked), asked.body
+        return _moved(await self._desk.promote(name, body.revision, who=asked.who.name, why=body.why))
 
     async def _pause(self, asked: Asked) -> Reply:
         name = function_of(self._functions, asked)

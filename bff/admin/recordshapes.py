@@ -32,7 +32,7 @@ class InvocationShape(Shape):
 
 class SpanShape(Shape):
     """A bar of the waterfall. ``facts`` depend on the kind: of a call service, method, path (without secrets),
-    status, attempts, bytes_in, endpoint, cache, shared, flags; of an attempt endpoint and status.
+    status, attempts, bytes_in, endpoint, cache, shared, flags; of an attempt number, method, endpoint and status.
     """
 
     kind: str = Field(
@@ -74,7 +74,7 @@ class WholeInvocationShape(InvocationShape):
     """One invocation with everything that is remembered of it."""
 
     client: str
-    caller: str = Field(description="A digest of who called; empty for nobody in particular.")
+    caller: str = Field(description="A digest of who called, as in the log; empty for nobody in particular.")
     lane: str
     flags: str = Field(description="Envoy's response flags of its service calls.")
     calls_dropped: int = Field(description="Service calls beyond the first 200, of which nothing is kept.")

@@ -108,6 +108,12 @@ class ReasonBody(Body):
     why: str = Field(default="", max_length=500)
 
 
+class PromoteBody(ReasonBody):
+    """Which revision gets all calls; null is the one whose release goes on, else the newest."""
+
+    revision: str | None = Field(default=None, max_length=200)
+
+
 class RevisionShape(Shape):
     """One immutable version of a function."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from time import gmtime, strftime
 from typing import Any
 
@@ -60,7 +59,7 @@ class Teller:
         return {
             **self.line(entry),
             "client": entry.client,
-            "caller": sha256(entry.caller.encode()).hexdigest()[:12] if entry.caller else "",
+            "caller": entry.caller,
             "lane": entry.lane,
             "flags": ",".join(dict.fromkeys(flags)),
             "calls_dropped": entry.calls_dropped,

@@ -53,9 +53,9 @@ class Verbs:
         change = Change(function=function, what="rollback", who=who, why=why, expected=expected)
         return await self._mover.rollback(self._of(function), to, change)
 
-    async def promote(self, function: str, *, who: str, why: str) -> TrafficState:
+    async def promote(self, function: str, revision: str | None, *, who: str, why: str) -> TrafficState:
         change = Change(function=function, what="promote", who=who, why=why)
-        return await self._mover.promote(self._of(function), change)
+        return await self._mover.promote(self._of(function), change, revision)
 
     async def pause(self, function: str, *, who: str, why: str) -> ReleaseState:
         change = Change(function=function, what="pause", who=who, why=why)

@@ -44,7 +44,9 @@ async def exchange(house: House, asked: Asked, on_piece: Callable[[bytes], None]
     house.signals.listen(Invocation, hear)
     if asked.route is not None:
         config = config.model_copy(update={"routes": (asked.route,)})
-    house.gateway.table = compile_table(config, {})  # who has the files need not show who they are
+    house.gateway.table = compile_table(
+        config, {}, is_dev=True
+    )  # who has the files need not show who they are
     response = None
     options: dict[str, Any] = dict(asked.options)
     client = httpx.AsyncClient(

@@ -116,9 +116,10 @@ def rollback(
     _tell(answer.value, as_json=as_json, is_new=True)
 
 
-def promote(name: str, *, why: str, admin: str, config: Path, as_json: bool) -> None:
-    """End the release: its revision gets all calls."""
-    _post(name, "promote", {"why": why}, admin=admin, config=config, as_json=as_json)
+def promote(name: str, revision: str | None, *, why: str, admin: str, config: Path, as_json: bool) -> None:
+    """End the release: its revision gets all calls, or the one that is named."""
+    body = {"why": why} if revision is None else {"why": why, "revision": revision}
+    _post(name, "promote", body, admin=admin, config=config, as_json=as_json)
 
 
 def stay(name: str, verb: str, *, why: str, admin: str, config: Path, as_json: bool) -> None:

@@ -27,7 +27,7 @@ def deploy(
         bool, typer.Option("--no-traffic", help="No calls, whatever the release policy says.")
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Release it although a release took it back before.")
+        bool, typer.Option("--again", help="Release it although it has no calls by somebody's wish.")
     ] = False,
     admin: GatewayOption = GATEWAY,
     config: ConfigOption = ROUTES,
@@ -125,6 +125,9 @@ def rollback(
 @app.command()
 def promote(
     name: NameArgument,
+    revision: Annotated[
+        str | None, typer.Argument(help="If left out, the one whose release goes on, else the newest.")
+    ] = None,
     why: WhyOption = "",
     admin: GatewayOption = GATEWAY,
     config: ConfigOption = ROUTES,
@@ -133,7 +136,7 @@ def promote(
     """End a release now: its revision gets all calls."""
     from bff.cli.moving import promote
 
-    promote(name, why=why, admin=admin, config=config, as_json=json)
+    promote(name, revision, why=why, admin=admin, config=config, as_json=json)
 
 
 @app.command()

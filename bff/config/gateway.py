@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from bff.config.cors import CorsConfig
 from bff.config.fieldnames import HeaderName
 from bff.config.recorder import RecorderConfig, RecorderSetting
-from bff.config.section import Count, Flag, OneOrMany, Secret, Section, wrong
+from bff.config.section import Count, Flag, NoDoubles, OneOrMany, Secret, Section, wrong
+from bff.config.traces import Style, TracesSetting
 from bff.config.units import Duration, Share, Size
 
 
@@ -99,6 +100,10 @@ class GatewayConfig(Section):
     cors: CorsConfig | None = Field(default=None, description="Absent: pages of other origins cannot call.")
 
 
+Timing = Literal["none", "own", "services"]
+"""What Server-Timing tells callers."""
+
+
 class TelemetryConfig(Section):
     """What the gateway tells about itself."""
 
@@ -120,4 +125,14 @@ class TelemetryConfig(Section):
     )
     recorder: RecorderSetting = Field(
         default=RecorderConfig.plain(), description="What is remembered of the last invocations."
+    )
+    traces: TracesSetting = Field(
+        default=None, description="Spans to a collector; absent: none, and OpenTelemetry is not imported."
+    )
+    server_timing: Timing | None = Field(
+        default=None,
+        description="What Server-Timing tells callers: none, own times, services too; unsaid, services in dev and own elsewhere.",
+    )
+    trace_headers: Annotated[tuple[Style, ...], OneOrMany, NoDoubles] = Field(
+        default=(), description="How services are told their trace besides W3C's way: b3, b3multi, jaeger."
     )

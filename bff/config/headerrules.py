@@ -23,7 +23,7 @@ from bff.config.section import (
 )
 
 _FIELD_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")  # RFC 9110 §5.5, without obs-text
-_OURS = frozenset({"forwarded", "x-forwarded-for", "traceparent", "x-request-id", "via"})
+_OURS = frozenset({"forwarded", "x-forwarded-for", "traceparent", "tracestate", "x-request-id", "via"})
 _OF_THE_MESSAGE = HOP_BY_HOP | {"host", "content-length"}
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from bff import trace
 from bff.config import Config, DeliveryConfig
 from bff.config.names import HOP_BY_HOP
 from bff.errors import BffError, problem
@@ -78,7 +77,7 @@ def event_of(
         "route": invocation.route,
         "caller": told_of(invocation.caller),
         "client": invocation.client,
-        "trace": invocation.trace.child(invocation.trace.parent_id or trace.new_span_id()),
+        "trace": invocation.trace.child(invocation.span_id),
         "body": base64.b64encode(body).decode(),
         **({"callback": callback} if callback else {}),
     }

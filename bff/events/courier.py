@@ -7,13 +7,13 @@ delivery's key as ``Idempotency-Key``, the same in every attempt.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from bff.clock import Clock, Deadline, Expiry
 from bff.errors import BffError, DeadlineExceeded, Fault, FunctionFailed
-from bff.events import answered
+from bff.events import answered, tracing
 from bff.events.answered import Whole
 from bff.events.broker import MOST_ERROR_DATA, Outcome
 from bff.events.records import Claimed
@@ -23,6 +23,7 @@ from bff.sdk.cloudevent import CloudEvent, to_http
 from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer, HeaderPairs
 from bff.signals import Signals
+from bff.trace import UNSAMPLED, Origin
 
 DEFAULT_TIMEOUT = 10.0
 GONE = "which is kept no longer: `revisions` in routes.yaml says how long they are. Begin another run."
@@ -56,10 +57,18 @@ class Body:
 class Courier:
     """Immutable."""
 
-    def __init__(self, invoker: Invoker, *, clock: Clock, signals: Signals) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        *,
+        clock: Clock,
+        signals: Signals,
+        origin: Callable[[], Origin] = lambda: UNSAMPLED,
+    ) -> None:
         self._invoker = invoker
         self._clock = clock
         self._signals = signals
+        self._origin = origin
 
     async def attempt(
         self,
@@ -73,13 +82,16 @@ class Courier:
         """Deliver an event once, to a certain revision or to whichever traffic chooses. Cancelling it cancels the
         handler.
         """
-        traceparent = event.extensions.get("traceparent")  # CloudEvents' distributed tracing extension
+        parent, state = tracing.of_event(event)
+        incoming = request_of(event, claimed)
+        if state:
+            incoming.scope["headers"].append((b"tracestate", state.encode("latin-1", "replace")))
         invocation = self.invocation(
             claimed,
             route=f"trigger {claimed.trigger}",
-            incoming=request_of(event, claimed),
+            incoming=incoming,
             timeout=timeout,
-            traceparent=traceparent if isinstance(traceparent, str) else "",
+            traceparent=parent,
         )
         return await self.run(invocation, most=most, revision=revision)
 
@@ -145,6 +157,7 @@ class Courier:
             clock=self._clock,
             started=now,
             traceparent=traceparent.encode() or None,
+            origin=self._origin(),
         )
         invocation.route = route
         invocation.function = claimed.function

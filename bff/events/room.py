@@ -26,12 +26,14 @@ from bff.events.records import Accepted, Planned, Shown
 from bff.events.scheduler import Scheduler
 from bff.events.stamping import Stamp
 from bff.events.timetable import Timetable
+from bff.events.tracing import traced
 from bff.revisions.store.failures import StoreUnavailable
 from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent, all_from_http
 from bff.sdk.eventfailures import NoSuchName
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import JSON, Answer
+from bff.signals import EventsAccepted
 
 EXPIRES_EVERY = 60.0
 """Seconds between two looks for events that may be forgotten."""
@@ -53,7 +55,7 @@ class Events:
         self.pipelines: Mapping[str, PipelineConfig] = {}
         self.clock = clock = site.clock
         self._stamp = Stamp(clock)
-        courier = Courier(site.invoker, clock=clock, signals=site.signals)
+        courier = Courier(site.invoker, clock=clock, signals=site.signals, origin=site.origin)
         self.calling = Calling(courier, config)
         self._callbacks = Callbacks(self.engine.result, clock=clock)
         self.progressing = Progressing(self.engine, clock)
@@ -151,8 +153,14 @@ class Events:
             raise GatewayDraining
         incoming = list(map(self._stamp.incoming, events))
         accepted = await self.engine.enqueue(incoming, backlog=self._config.backlog)
+        self._count(accepted)
         self.dispatcher.wake()
         return accepted
+
+    def _count(self, accepted: Sequence[Accepted]) -> None:
+        count = sum(each.is_new for each in accepted)
+        if count:
+            self._site.signals.emit(EventsAccepted(count=count))
 
     async def fire(self, table: Timetable, event: CloudEvent) -> Accepted:
         """Store the event of a schedule's moment with its delivery, unless that is stored already; without it
@@ -185,6 +193,7 @@ class Events:
         (accepted,) = await self.engine.enqueue(
             [incoming], backlog=self._config.backlog, unless_open=unless_open
         )
+        self._count([accepted])
         self.dispatcher.wake()
         return accepted
 
@@ -199,7 +208,8 @@ class Events:
         incoming = invocation.incoming
         assert incoming is not None
         headers, body = incoming.scope["headers"], await incoming.body()
-        accepted = await self.accept(all_from_http(headers, body, most=self._config.batch))
+        events = all_from_http(headers, body, most=self._config.batch)
+        accepted = await self.accept(self._traced(events, invocation))
         told = {"events": [{"key": each.key, "new": each.is_new} for each in accepted]}
         return Answer(202, [JSON], to_json(told))
 
@@ -210,10 +220,15 @@ class Events:
             BacklogFull, StoreUnavailable: it was not stored.
 
         """
+        (event,) = self._traced([event], invocation)
         if invocation.outbox is not None:
             invocation.outbox.append(event)
         else:
             await self.accept([event])
+
+    def _traced(self, events: Sequence[CloudEvent], invocation: Invocation) -> Sequence[CloudEvent]:
+        """Told where they come from, where anybody will see their traces."""
+        return traced(events, invocation) if self._site.origin().exports else events
 
     async def shown(self, key: str) -> Shown:
         """An event with everything that became of it.

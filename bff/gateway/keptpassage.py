@@ -37,6 +37,10 @@ _NOT_OURS = frozenset({b"if-match", b"if-unmodified-since"})
 """Conditions that only the service can judge (RFC 9111 §4.3.2): such a request travels with its own."""
 
 
+_EVENTS = b"text/event-stream"
+"""What happens now is nothing to be told again, though a lifetime stated in routes.yaml would allow it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Way:
     """How far one request has come. Mutable: all of it."""
@@ -145,7 +149,8 @@ class KeptPassage(Passage):
         cache = self._kept.cache
         way.received = received = cache.received(exchange.status, exchange.fields, way.began)
         verdict = cache.heard(way.asked, way.found, received)
-        if verdict.keeps and self._target.cache is not None and way.found.why != "bypass":
+        is_events = first(exchange.fields, b"content-type").lower().startswith(_EVENTS)
+        if verdict.keeps and self._target.cache is not None and way.found.why != "bypass" and not is_events:
             way.gathering = self._kept.gathering(exchange.fields)
         return verdict
 
@@ -180,14 +185,18 @@ class KeptPassage(Passage):
         fields = self._back(list(whole.fields), whole.status, has_cors=self._has_cors)
         self._sender.add_passing(fields)
         self._last_answer()
-        await self._sender.at_once(whole.status, [*fields, handled.field()], whole.body)
+        await self._sender.at_once(whole.status, [*fields, self._status(handled)], whole.body)
 
     def _told(self) -> list[Pair]:
         """``Cache-Status`` of an answer that is passed on. Whether a stream will be kept nobody knows yet."""
         way = self._way
         if way is None or self._target.cache is None:
             return []
-        return [self._went_on(way, way.stored, None).field()]
+        return [self._status(self._went_on(way, way.stored, None))]
+
+    def _status(self, handled: Handled) -> Pair:
+        self._invocation.kept = handled.word
+        return handled.field()
 
     def _went_on(self, way: _Way, stored: Stored | None, status: int | None) -> Handled:
         ttl = None if stored is None else self._kept.cache.ttl(stored)

@@ -13,6 +13,8 @@ from bff.config.names import HOP_BY_HOP
 from bff.sdk.headerrules import HeaderRules
 from bff.services.forward import cookies_of
 from bff.services.passing import Fields
+from bff.trace import TraceContext
+from bff.trace.propagators import WRITTEN
 
 PSEUDONYM = b"bff"
 """What we are called in ``Via`` (RFC 9110 §7.6.3): no host's name, which would tell of the network behind."""
@@ -20,8 +22,9 @@ PSEUDONYM = b"bff"
 _HOP = frozenset(name.encode() for name in HOP_BY_HOP) | {b"http2-settings"}
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host", b"expect"})
 # Always ours: what a caller claims in them nobody vouches for.
-_TOLD_BY_US = frozenset({b"forwarded", b"via", b"x-request-id", b"traceparent", b"cookie", b"x-real-ip"})
-_OF_A_TRACE = frozenset({b"tracestate", b"baggage"})
+_TOLD_BY_US = frozenset(
+    {b"forwarded", b"via", b"x-request-id", b"traceparent", b"tracestate", b"cookie", b"x-real-ip"}
+)
 _NOT_BACK = _HOP | {b"transfer-encoding", b"x-request-id", b"via"}
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -29,7 +32,8 @@ _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
     """What the gateway knows of the caller. ``client`` is its address, ``peer`` the other end of the connection:
-    a trusted proxy where the two differ. ``is_vouched`` tells whether the peer is one.
+    a trusted proxy where the two differ. ``is_vouched`` tells whether the peer is one. The ``trace`` goes on under
+    ``span_id``.
     """
 
     client: str
@@ -38,7 +42,8 @@ class Hop:
     scheme: str
     version: str
     request_id: str
-    traceparent: str
+    trace: TraceContext
+    span_id: str
 
 
 def onward(
@@ -55,6 +60,7 @@ def onward(
     """
     ours = {name.encode(): value.encode("latin-1") for name, value in own.items()}
     dropped = _HOP | _FRAMING | _TOLD_BY_US | withheld | nominated(headers) | ours.keys()
+    dropped = dropped.union(*(WRITTEN[style] for style in hop.trace.writes))
     fields = [(name, value) for name, value in headers if not _is_withheld(name, dropped)]
     for each in rules:
         if each is not None:
@@ -63,7 +69,8 @@ def onward(
     if cookies and (kept := [pair for name, pair in cookies_of(headers) if name in cookies]):
         fields.append((b"cookie", "; ".join(kept).encode("latin-1")))
     fields += _of_the_caller(headers, hop)
-    fields += [(b"x-request-id", hop.request_id.encode()), (b"traceparent", hop.traceparent.encode())]
+    fields.append((b"x-request-id", hop.request_id.encode()))
+    fields += _of_the_trace(hop)
     return [*(pair for pair in fields if pair[0] not in ours), *ours.items()]
 
 
@@ -137,6 +144,12 @@ def _of_the_caller(headers: Sequence[tuple[bytes, bytes]], hop: Hop) -> Fields:
     if _is_host(host):
         fields.append((b"x-forwarded-host", host))
     return [*fields, (b"via", _via(headers, hop.version))]
+
+
+def _of_the_trace(hop: Hop) -> Iterable[tuple[bytes, bytes]]:
+    written: dict[str, str] = {}
+    hop.trace.write(written, hop.span_id)
+    return [(name.encode(), value.encode()) for name, value in written.items()]
 
 
 def _via(headers: Iterable[tuple[bytes, bytes]], version: str) -> bytes:

@@ -79,7 +79,7 @@ class Passage:
         self._incoming.refuse_announced_excess()
         path = going.path.partition(b"?")[0].decode("latin-1")
         record = self._invocation.open_call(self._client.name, going.method, path)
-        record.span_id = hop.traceparent[36:52]
+        record.span_id = hop.span_id
         self._record = record
         self._client.passing += 1
         try:
@@ -120,7 +120,8 @@ class Passage:
             scheme=self._scope["scheme"],
             version=self._scope["http_version"],
             request_id=self._invocation.request_id,
-            traceparent=self._invocation.trace.child(trace.new_span_id()),
+            trace=self._invocation.trace,
+            span_id=trace.new_span_id(),
         )
 
     def _going(self, hop: onward.Hop, headers: Fields) -> Onward:

@@ -216,6 +216,7 @@ class Shelf:
         await self._sender.whole(Answer(whole.status, fields, body), is_dated=True)
 
     def _status(self, handled: Handled) -> Pair:
+        self._invocation.kept = handled.word
         return handled.field()
 
     async def _wait(self, pending: asyncio.Future[None]) -> None:
@@ -319,7 +320,9 @@ def _without_its_caller(stale: Invocation, target: Target, clock: Clock) -> Invo
     scope = {key: value for key, value in incoming.scope.items() if key != SCOPE_KEY}
     scope |= {"method": "GET", "headers": without(scope["headers"], OF_ONE_CALLER)}
     now = clock.now()
-    made = Invocation(request_id=f"{stale.request_id}-refresh", method="GET", clock=clock, started=now)
+    made = Invocation(
+        request_id=f"{stale.request_id}-refresh", method="GET", clock=clock, started=now, origin=stale.origin
+    )
     made.route, made.function = stale.route, stale.function
     made.lane, made.carrier = stale.lane, stale.carrier
     made.deadline = Deadline(now + target.timeout, target.timeout)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 
+from bff import trace
 from bff.sdk.caller import Caller
 from bff.services.stored import ANONYMOUS
 from bff.services.validators import CONDITIONS
 
 OF_ONE_CALLER = CONDITIONS | {
-    *(b"authorization", b"cookie", b"range", b"cache-control", b"pragma", b"traceparent", b"tracestate"),
+    *(b"authorization", b"cookie", b"range", b"cache-control", b"pragma"),
     *(b"forwarded", b"x-forwarded-for", b"x-request-id"),
+    *(name.encode() for name in trace.FIELDS),
 }
 """Fields of a request that a refresh behind a stale answer goes without."""
 

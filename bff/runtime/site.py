@@ -10,6 +10,7 @@ from bff.revisions.store.bell import Bell, Silent
 from bff.revisions.store.store import Store
 from bff.runtime.invoker import Invoker
 from bff.signals import Signals
+from bff.trace import UNSAMPLED, Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +28,4 @@ class Site:
     is_draining: Callable[[], bool] = lambda: False
     queues: Collection[str] | None = None
     bell: Bell = field(default_factory=Silent)
+    origin: Callable[[], Origin] = lambda: UNSAMPLED

@@ -41,7 +41,7 @@ MAX_MISSING = 50
 """Names of missing parts one answer lists: they travel in a header field."""
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class CallRecord:
     """One service call as it went. Times are clock seconds; ``status`` is None when no answer came.
 
@@ -86,6 +86,15 @@ class CallRecord:
         elif len(self.tries) >= MAX_TRIES:
             del self.tries[0]
         self.tries.append(attempt)
+
+    # Defaults stay on the class, as the invocation's do.
+    def __init__(self, service: str, method: str, path: str, started: float, **known: Any) -> None:
+        self.service = service
+        self.method = method
+        self.path = path
+        self.started = started
+        if known:
+            self.__dict__.update(known)
 
     def flag(self, flag: str) -> None:
         """Add one of Envoy's response flags, once."""
@@ -198,6 +207,10 @@ class Incoming:
         if self._request is not None:
             await self._request.close()
 
+    def forget(self) -> None:
+        """Let go of what was read, once everybody has been told how the call ended."""
+        self._body = self._request = None
+
     @property
     def read(self) -> bytes | None:
         """The body, if it was read whole."""
@@ -257,27 +270,43 @@ class Invocation(Signal):
     memoizes = True
     page: Page | None = None  # what the handler declares to return
     varies = False  # whether another Accept would have had another answer
+    kept = ""  # what became of it in the store, on such a route: hit, collapsed, or why it went on
     shelf: Any = None  # its way through the store, on a route with a cache section
     reasons: Mapping[str, Mapping[str, Any]] = NO_REASON
     deadline: Deadline
     known_trace: trace.TraceContext | None = None  # once somebody has asked for it
+    known_span = ""  # the same
 
     def __init__(
-        self, *, request_id: str, method: str, clock: Clock, started: float, traceparent: bytes | None = None
+        self,
+        request_id: str,
+        method: str,
+        clock: Clock,
+        started: float,
+        traceparent: bytes | None = None,
+        origin: trace.Origin = trace.UNSAMPLED,
     ) -> None:
         self.request_id = request_id
         self.method = method
         self.clock = clock
         self.started = started
         self.traceparent = traceparent
+        self.origin = origin
 
     @property
     def trace(self) -> trace.TraceContext:
         """The trace this belongs to: the caller's when it sent a valid one, else begun here."""
         if self.known_trace is None:
-            found = trace.parse(self.traceparent) if self.traceparent else None
-            self.known_trace = found or trace.begin()
+            fields = () if self.incoming is None else self.incoming.scope["headers"]
+            self.known_trace = self.origin.of(self.traceparent, fields)
         return self.known_trace
+
+    @property
+    def span_id(self) -> str:
+        """The span that this invocation is in its trace."""
+        if not self.known_span:
+            self.known_span = trace.new_span_id()
+        return self.known_span
 
     @property
     def complete(self) -> bool:

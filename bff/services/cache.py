@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import urljoin, urlsplit
 
+from bff import trace
 from bff.clock import Clock
 from bff.services import freshness, httpdate, ranges, validators
 from bff.services.cachestatus import Handled
@@ -24,7 +25,10 @@ from bff.services.stored import Key, Stored, vary_of
 _LOOKED_UP = frozenset({"GET", "HEAD"})
 _AGE = frozenset({b"age"})
 _TELLING = frozenset(
-    {b"authorization", b"cookie", b"forwarded", b"x-forwarded-for", b"x-request-id", b"traceparent"}
+    {
+        *(b"authorization", b"cookie", b"forwarded", b"x-forwarded-for", b"x-request-id"),
+        *(name.encode() for name in trace.FIELDS),
+    }
 )
 _SPECIAL = validators.CONDITIONS | {b"range"}
 _NO_BODY = frozenset({204, 304})

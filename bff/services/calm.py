@@ -29,6 +29,7 @@ from bff.services.policies import Policies
 from bff.services.response import ServiceResponse
 from bff.services.retry import Condition, Failed
 from bff.trace import new_span_id
+from bff.trace.propagators import respanned
 
 _SPAN = slice(36, 52)
 """Where the parent id stands in a ``traceparent`` that we wrote."""
@@ -169,7 +170,12 @@ class CalmWire:
         """The same to another endpoint, where there is one."""
         other = self._endpoints.choose(self._clock.now(), (member,))
         return await self._attempt(
-            other, asked.method, asked.path, _respanned(asked.headers), asked.options, asked.record
+            other,
+            asked.method,
+            asked.path,
+            respanned(asked.headers, new_span_id()),
+            asked.options,
+            asked.record,
         )
 
     # One attempt.
@@ -288,7 +294,12 @@ class CalmWire:
             tried = (*tried, member)
             try:
                 response = await self._attempt(
-                    member, asked.method, asked.path, _respanned(asked.headers), asked.options, asked.record
+                    member,
+                    asked.method,
+                    asked.path,
+                    respanned(asked.headers, new_span_id()),
+                    asked.options,
+                    asked.record,
                 )
             except ServiceError as error:
                 again, given = failure_of(error), error
@@ -330,11 +341,3 @@ def _given(given: ServiceResponse | ServiceError) -> ServiceResponse:
     if isinstance(given, ServiceError):
         raise given
     return given
-
-
-def _respanned(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """The same under a span id of its own: each attempt is a span of the trace (W3C Trace Context §3.2.2.4)."""
-    before = headers.get("traceparent", "").split("-")
-    if len(before) != 4:
-        return headers
-    return {**headers, "traceparent": "-".join((*before[:2], new_span_id(), before[3]))}

@@ -39,7 +39,8 @@ def fields(invocation: Invocation, derived: Mapping[str, str], own: Mapping[str,
     and the service's own.
     """
     carried = dict(derived)
-    carried["traceparent"] = invocation.trace.child(trace.new_span_id())
+    carried.pop("tracestate", None)  # whoever wrote it spoke of another parent (W3C Trace Context §3.3)
+    invocation.trace.write(carried, trace.new_span_id())
     carried["x-request-id"] = invocation.request_id
     if invocation.client:
         carried["x-forwarded-for"] = invocation.client

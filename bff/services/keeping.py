@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
+from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.sdk.failures import (
@@ -31,7 +32,7 @@ from bff.services.validators import CONDITIONS
 NOT_IN_KEY = frozenset(name.decode() for name in CONDITIONS) | {"range", "cache-control", "pragma"}
 """Fields of a request that say how it may be answered, not what is asked for."""
 
-_IDENTITY = frozenset({"traceparent", "x-request-id", "x-forwarded-for"})
+_IDENTITY = trace.FIELDS | {"x-request-id", "x-forwarded-for"}
 _NO_ANSWER = (ServiceUnreachable, ServiceConnectionLost, ServiceOverloaded, ServiceTimedOut)
 
 STAND_IN_TIME = 0.01

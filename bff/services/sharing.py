@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Hashable, Mapping
 from functools import partial
 
+from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.sdk.failures import NothingKept, ServiceConnectionLost, ServiceTimedOut
@@ -26,7 +27,7 @@ from bff.services.response import ServiceResponse
 from bff.services.stored import selecting
 
 SHARED = frozenset({"GET", "HEAD"})
-_IDENTITY = frozenset({b"traceparent", b"x-request-id", b"x-forwarded-for"})
+_IDENTITY = frozenset({b"x-request-id", b"x-forwarded-for", *(name.encode() for name in trace.FIELDS)})
 _MOST_UNSHARED = 1024
 _NEWS = ("no-cache", "no-store", "max-age=0")
 
@@ -192,7 +193,9 @@ class Sharing:
 
 def _wants_news(question: Question) -> bool:
     """Whether the function itself asks for an answer that nothing older replaces."""
-    said = question.caller.get("cache-control", "") if question.caller else ""
+    if not question.caller:
+        return False
+    said = question.caller.get("cache-control", "")
     return any(word in said for word in _NEWS)
 
 

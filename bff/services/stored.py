@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from bff import trace
 from bff.services.fields import HOP_BY_HOP_FIELDS, Pair, Pairs, joined, members
 from bff.services.freshness import Lifetime
 
@@ -42,7 +43,8 @@ _NOISE = HOP_BY_HOP_FIELDS | {
         b"range",
         b"sec-fetch-dest",
     ),
-    *(b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user", b"traceparent", b"tracestate", b"via"),
+    *(b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user", b"via"),
+    *(name.encode() for name in trace.FIELDS),
     *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-request-id"),
 }
 """Fields of a connection, of a way, of caching: no answer is made of them."""

@@ -23,6 +23,7 @@ class Entry(NamedTuple):
     """One invocation. Times are clock seconds, as in :class:`bff.sdk.invocation.Invocation`, whose words these are.
 
     ``number`` counts invocations in the order in which they ended; ``weight`` is about how many bytes this takes.
+    ``caller`` is a digest.
     """
 
     number: int
@@ -83,10 +84,15 @@ _make = tuple.__new__
 
 
 def taken(
-    invocation: Invocation, number: int, slow: float, failure: Failure | None, bodies: Bodies | None = None
+    invocation: Invocation,
+    number: int,
+    slow: float,
+    failure: Failure | None,
+    bodies: Bodies | None = None,
+    caller: str = "",
 ) -> Entry:
     """What is kept of one that has ended; ``slow`` is from how many seconds on it is."""
-    calls, caller = invocation.calls, invocation.caller
+    calls = invocation.calls
     seconds = invocation.ended - invocation.started
     return _make(
         Entry,
@@ -101,7 +107,7 @@ def taken(
             invocation.revision,
             invocation.status,
             invocation.client,
-            caller.scheme and caller.identity,
+            caller,
             invocation.lane,
             invocation.started,
             invocation.queued,

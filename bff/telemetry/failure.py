@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from bff.errors import BffError, Fault, FunctionNotLoaded
@@ -56,13 +56,23 @@ class Failure:
         return 400 + 2 * (len(self.sentence) + len(self.cause))
 
 
-def failure_of(invocation: Invocation, own_place: OwnPlace) -> Failure | None:
-    """The facts of the invocation's error; None where there was none."""
-    error = invocation.error
-    if error is None:
-        return None
-    fault = invocation.fault
-    assert fault is not None
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Tells why invocations failed; ``discreet`` takes secrets out of what exceptions say."""
+
+    own_place: OwnPlace
+    discreet: Callable[[str], str] = str
+
+    def failure_of(self, invocation: Invocation) -> Failure | None:
+        """The facts of the invocation's error; None where there was none."""
+        error = invocation.error
+        if error is None:
+            return None
+        found = _facts(error, invocation.fault or Fault.GATEWAY, self.own_place)
+        return replace(found, cause=self.discreet(found.cause)) if found.cause else found
+
+
+def _facts(error: BaseException, fault: Fault, own_place: OwnPlace) -> Failure:
     code, service = getattr(error, "code", "internal-error"), str(getattr(error, "service", ""))
     if isinstance(error, FunctionNotLoaded):
         return Failure(

@@ -15,7 +15,8 @@ from bff.signals import Signals
 from bff.telemetry.bodies import bodies_of
 from bff.telemetry.causes import Causes
 from bff.telemetry.entry import Entry, taken
-from bff.telemetry.failure import OwnPlace, failure_of
+from bff.telemetry.failure import Witness
+from bff.telemetry.identity import Callers
 
 _SHARE = 0.5
 """Of the memory that is for notable ones; errors and slow ones have half of it each, so that a flood of the one does
@@ -54,13 +55,16 @@ class Recorder:
     failed is counted in ``causes``.
     """
 
-    def __init__(self, *, memory: int, slow: float, bodies: int = 0, own_place: OwnPlace) -> None:
+    def __init__(
+        self, witness: Witness, callers: Callers, *, memory: int, slow: float, bodies: int = 0
+    ) -> None:
         """``memory`` are bytes for all of it, ``bodies`` the most that one body may have; 0 keeps none. ``slow`` is
         from how many seconds on a call is.
         """
         self.last = 0
         self.causes = Causes()
-        self._own_place = own_place
+        self._witness = witness
+        self._callers = callers
         self._plain, self._slow, self._errors = Ring(0), Ring(0), Ring(0)
         self.configure(memory=memory, slow=slow, bodies=bodies)
 
@@ -77,12 +81,14 @@ class Recorder:
     def keep(self, invocation: Invocation) -> None:
         """Remember one that has ended."""
         number = self.last = self.last + 1
-        failure, bodies = None, None
+        failure, bodies, caller = None, None, ""
         if invocation.error is not None:
-            failure = failure_of(invocation, self._own_place)
+            failure = self._witness.failure_of(invocation)
+        if invocation.caller.scheme:
+            caller = self._callers.hashed(invocation.caller)
         if self._bodies:
             bodies = bodies_of(invocation, self._bodies)
-        entry = taken(invocation, number, self.slow, failure, bodies)
+        entry = taken(invocation, number, self.slow, failure, bodies, caller)
         ring = self._plain
         if entry[2] or invocation.missing is not None or failure is not None or invocation.status >= 500:
             ring = self._ring_of(entry)

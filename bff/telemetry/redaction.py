@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bff.config.names import is_secret_name
+
 REDACTED = "[redacted]"
+# Besides what bff.config.names calls secret: what people send about themselves, and how they prove who they are.
 _SECRET = re.compile(
-    r"passw(?:or)?d|passphrase|passcode|^pass$|^pwd|secret|token|jwt|bearer|api_?-?key|(?:^|[_-])key$|auth"
-    r"|credential|cookie|session|signature|^sig$|^code$|^pin$|^otp|cvv|card_?-?n(?:umber|o|r)|iban|^ssn$|private",
+    r"passcode|^pass$|^pwd|jwt|bearer|(?:^|[_-])key$|auth|session|^sig$|^code$|^pin$|^otp|cvv"
+    r"|card_?-?n(?:umber|o|r)|iban|^ssn$|private",
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"([?&;])([^=&;]*)=([^&;]*)")
@@ -17,7 +20,7 @@ _PARAMETER = re.compile(r"([?&;])([^=&;]*)=([^&;]*)")
 
 def is_secret(name: str) -> bool:
     """Whether what has this name is better not shown."""
-    return _SECRET.search(name) is not None
+    return is_secret_name(name) or _SECRET.search(name) is not None
 
 
 def redacted_path(path: str) -> str:

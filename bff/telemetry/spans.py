@@ -147,7 +147,12 @@ def _call(call: CallRecord, parent: int, at: int, otherwise: float) -> Iterator[
             parent=at,
             error=error,
             span_id=attempt.span_id,
-            facts={"endpoint": attempt.endpoint, "status": attempt.status},
+            facts={
+                "number": number,
+                "method": call.method,
+                "endpoint": attempt.endpoint,
+                "status": attempt.status,
+            },
         )
 
 

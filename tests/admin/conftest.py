@@ -107,8 +107,8 @@ class Desk:
             function, Traffic((Target(revision=to, percent=100),)), expected=expected, who=who, why=why
         )
 
-    async def promote(self, function: str, *, who: str, why: str) -> TrafficState:
-        return await self.rollback(function, None, expected=None, who=who, why=why)
+    async def promote(self, function: str, revision: str | None, *, who: str, why: str) -> TrafficState:
+        return await self.rollback(function, revision, expected=None, who=who, why=why)
 
     async def pause(self, function: str, *, who: str, why: str) -> ReleaseState:
         return await self._stands(function, "paused", who, why)

@@ -23,11 +23,14 @@ from bff.errors import FunctionFailed
 from bff.sdk.caller import Caller
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.telemetry.bodies import Bodies
+from bff.telemetry.failure import Witness
+from bff.telemetry.identity import Callers
 from bff.telemetry.recorder import Recorder
 from bff.testing import ManualClock
 from tests.admin.conftest import Asking, admin_office
 from tests.admin.conftest import Who as Who
 
+CALLERS = Callers()
 pytestmark = pytest.mark.anyio
 
 
@@ -46,7 +49,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def recorder() -> Recorder:
-    return Recorder(memory=2**22, slow=0.5, bodies=100, own_place=lambda _module, _file: None)
+    return Recorder(Witness(lambda _module, _file: None), CALLERS, memory=2**22, slow=0.5, bodies=100)
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ async def test_one_is_told_whole(asking: Asking, recorder: Recorder, clock: Manu
     assert told["bodies"] == {
         "request": None, "request_size": None, "answer": {"password": "[redacted]", "n": 1}, "answer_size": 25,
     }  # fmt: skip
-    assert len(told["caller"]) == 12
+    assert told["caller"] == CALLERS.hashed(made.caller)
     assert "ann" not in json.dumps(told)
 
 

@@ -64,6 +64,7 @@ from bff.config.registration import RegistrationConfig
 from bff.config.resilience import BalanceConfig, BudgetConfig, HedgeConfig, OutlierConfig, RetriesConfig
 from bff.config.schedule import ScheduleConfig
 from bff.config.static import StaticConfig
+from bff.config.traces import TracesConfig
 from bff.config.units import DURATION_PATTERN, duration_text, share_text, size_text
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "security_headers": SecurityHeadersConfig,
     "telemetry": TelemetryConfig,
     "telemetry.recorder": RecorderConfig,
+    "telemetry.traces": TracesConfig,
     "admin": AdminConfig,
     "admin.tokens.NAME": AdminTokenConfig,
     "revisions": RetentionConfig,

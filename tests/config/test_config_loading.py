@@ -93,6 +93,9 @@ routes:
         "access_log": False, "metrics": False, "log_level": "debug", "log_sample": 0.5,
         "log_key": config.telemetry.log_key, "log_format": "json",
         "recorder": {"enabled": True, "memory": 2**20, "slow": 2.0, "bodies": 1024},
+        "traces": None,
+        "server_timing": None,
+        "trace_headers": (),
     }  # fmt: skip
     users = config.services["users"]
     assert (users.url, users.timeout, users.max_connections, users.keep_alive) == (

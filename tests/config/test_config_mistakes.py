@@ -138,7 +138,7 @@ def test_keys_are_written_the_way_people_write_them() -> None:
         ("folder: routes.yaml\n", "routes.yaml: is a file; functions live in a folder"),
         ("telemetry: {log_level: inf}\n", "telemetry.log_level: 'inf' is not one of 'debug', 'info', 'warning' or 'error'"),
         ("telemetry: {metric: true}\n", "routes.yaml:1:13: telemetry.metric: unknown key; did you mean metrics?"),
-        ("telemetry: {zzz: 1}\n", "telemetry.zzz: unknown key; known are access_log, metrics, log_level, log_sample, log_key, log_format, recorder"),
+        ("telemetry: {zzz: 1}\n", "telemetry.zzz: unknown key; known are access_log, metrics, log_level, log_sample, log_key, log_format, recorder, traces, server_timing, trace_headers"),
         ("gateway: {max-body: 1MB}\n", "routes.yaml:1:11: gateway.max-body: unknown key; did you mean max_body?"),
         ("gateway: {cors: {origin: x}}\n", "gateway.cors.origin: unknown key; did you mean origins?"),
         ("path: x\n", "routes.yaml:1:1: path: unknown key"),

@@ -177,7 +177,7 @@ def test_a_bad_revision_fails_the_job_and_is_gone(
     save(site.folder / "functions/home.py", BAD)
     assert not pipeline(runner), runner.said
     assert traffic(site) == {"home-00001": 100}, runner.said
-    assert "home-00002 is rolled back" in runner.said
+    assert "home-00002 was rolled back" in runner.said
     assert "home-00002 has no calls; nothing to do" in runner.said
     assert site.get("/home").text == "one"
 

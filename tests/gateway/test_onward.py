@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bff.config.names import HOP_BY_HOP
 from bff.gateway import offers
 from bff.gateway.onward import Hop, back, nominated, onward
+from bff.trace import TraceContext
 
 HOP = Hop(
     client="203.0.113.7",
@@ -19,7 +20,8 @@ HOP = Hop(
     scheme="http",
     version="1.1",
     request_id="id-1",
-    traceparent="00-x-y-01",
+    trace=TraceContext("0af7651916cd43dd8448eb211c80319c", None, 1),
+    span_id="b7ad6b7169203331",
 )
 OURS = {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"via", b"x-request-id", b"traceparent"}
 NAMES = st.sampled_from(

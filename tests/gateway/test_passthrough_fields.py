@@ -38,7 +38,7 @@ def test_end_to_end_fields_travel_as_they_are(passing: Passing) -> None:
             ("range", "bytes=0-1"),
             ("if-match", '"x"'),
         ),
-        *(("x-tabs", "a\tb"), ("tracestate", "a=b"), ("user-agent", "curl")),
+        *(("x-tabs", "a\tb"), ("baggage", "a=b"), ("user-agent", "curl")),
     ]
     fields = "".join(f"{name}: {value}\r\n" for name, value in sent)
     heard, _ = passing.exchange(f"{GET}{fields}\r\n".encode("latin-1"))

@@ -13,6 +13,7 @@ import pytest
 from bff.errors import FunctionNotLoaded
 from bff.revisions.store.failures import NoSuchRevision
 from bff.revisions.store.records import Change
+from bff.revisions.traffic import TrafficInvalid
 from tests.conftest import write
 from tests.house.inside import Inside, inside
 
@@ -126,6 +127,25 @@ async def test_a_revert_in_the_middle_of_a_release_ends_it(served: Inside) -> No
     again = await served.deploy("home", says("three"))
     assert (again.name, again.condemned) == ("home-00003", 0)
     assert await shares(served) == {"home-00003": 50, "home-00001": 50}
+
+
+async def test_who_promotes_says_what(served: Inside) -> None:
+    """A pipeline whose release has ended must not give all calls to what somebody deployed in the dark meanwhile, and
+    nobody in a hurry to what a release took back.
+    """
+    mover, home = served.house.mover, served.house.invoker.functions["home"]
+    with pytest.raises(TrafficInvalid, match="bff promote home home-00002"):
+        await promote(served)
+    assert await shares(served) == {"home-00001": 100}
+    await served.deploy("home", says("three"))
+    await promote(served)
+    await served.deploy("home", says("four"), no_traffic=True)
+    await mover.promote(home, BY_HAND, "home-00003")
+    assert await shares(served) == {"home-00003": 100}
+    with pytest.raises(NoSuchRevision):
+        await mover.promote(home, BY_HAND, "home-00009")
+    state = await mover.promote(home, BY_HAND, "home-00004")
+    assert str(state.traffic) == "latest=100"
 
 
 async def test_changed_settings_are_for_what_serves(served: Inside) -> None:

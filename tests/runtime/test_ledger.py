@@ -109,6 +109,8 @@ async def test_a_new_step_begins_with_no_counts_and_a_pause_keeps_them(
     ("verb", "state", "shares"),
     [
         ("promote", State.PROMOTED, {"home-00002": 100}),
+        ("promote home-00002", State.PROMOTED, {"home-00002": 100}),
+        ("promote home-00001", State.SUPERSEDED, {"home-00001": 100}),
         ("rollback", State.ROLLED_BACK, {"home-00001": 100}),
         ("move", State.SUPERSEDED, {"home-00002": 100}),
     ],
@@ -118,8 +120,8 @@ async def test_what_people_decide_ends_a_release(
 ) -> None:
     """Or the loop would undo it a second later."""
     one, _ = gateways
-    if verb == "promote":
-        await one.mover.promote(one.function, CHANGE)
+    if verb.startswith("promote"):
+        await one.mover.promote(one.function, CHANGE, verb.partition(" ")[2] or None)
     elif verb == "rollback":
         await one.mover.rollback(one.function, None, CHANGE)
     else:

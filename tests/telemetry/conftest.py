@@ -9,6 +9,8 @@ import pytest
 
 from bff.clock import Deadline
 from bff.sdk.invocation import Invocation
+from bff.telemetry.failure import Witness
+from bff.telemetry.identity import Callers
 from bff.telemetry.recorder import Recorder
 from bff.testing import ManualClock
 
@@ -17,6 +19,9 @@ Ended = Callable[..., Invocation]
 
 def nobody(_module: str, _filename: str) -> None:
     """No line is a function's own."""
+
+
+WITNESS = Witness(nobody)
 
 
 @pytest.fixture
@@ -40,4 +45,4 @@ def ended(clock: ManualClock) -> Ended:
 
 @pytest.fixture
 def recorder() -> Recorder:
-    return Recorder(memory=2**20, slow=0.5, own_place=nobody)
+    return Recorder(WITNESS, Callers(), memory=2**20, slow=0.5)

@@ -14,9 +14,10 @@ from bff.sdk.attempt import Attempt
 from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.invocation import MAX_TRIES, CallRecord
 from bff.telemetry.causes import MOST_GROUPS, MOST_REVISIONS
-from bff.telemetry.failure import LONGEST, Frame, failure_of
+from bff.telemetry.failure import LONGEST, Frame, Witness
+from bff.telemetry.identity import Callers
 from bff.telemetry.recorder import Recorder
-from tests.telemetry.conftest import nobody
+from tests.telemetry.conftest import WITNESS, nobody
 
 if TYPE_CHECKING:
     from bff.testing import ManualClock
@@ -94,7 +95,7 @@ def one_with_calls(ended: Ended, number: int) -> object:
 def test_it_takes_no_more_memory_than_it_may(ended: Ended, kind: str) -> None:
     """Whatever is kept: measured, not computed."""
     memory = 2**20
-    recorder = Recorder(memory=memory, slow=0.5, own_place=nobody)
+    recorder = Recorder(WITNESS, Callers(), memory=memory, slow=0.5)
     making = {
         "plain": lambda n: ended(f"a-request-id-of-{n:019d}", client=f"10.1.2.{n % 256}"),
         "calls": lambda n: one_with_calls(ended, n),
@@ -209,14 +210,14 @@ def test_a_failure_names_the_innermost_line_of_the_function_itself(ended: Ended)
         return "functions/home.py" if filename == __file__ else None
 
     error = failed(ValueError("long " * 1000))
-    failure = failure_of(ended(error=error, status=500), own)
+    failure = Witness(own).failure_of(ended(error=error, status=500))
     assert failure is not None
     assert isinstance(failure.frame, Frame)
     assert (failure.frame.file, failure.frame.function) == ("functions/home.py", "failed")
     assert failure.place == f"functions/home.py:{failure.frame.line}"
     assert len(failure.cause) == LONGEST
     assert failure.cause.startswith("ValueError: long ")
-    elsewhere = failure_of(ended(error=error, status=500), nobody)
+    elsewhere = Witness(nobody).failure_of(ended(error=error, status=500))
     assert elsewhere is not None
     assert elsewhere.place == ""
 
@@ -226,7 +227,9 @@ def test_a_service_that_fails_is_told_with_the_line_that_called_it(ended: Ended)
     try:
         raise ServiceUnreachable("users")
     except ServiceUnreachable as error:
-        failure = failure_of(ended(error=error, status=503), lambda _module, _file: "functions/home.py")
+        failure = Witness(lambda _module, _file: "functions/home.py").failure_of(
+            ended(error=error, status=503)
+        )
     assert failure is not None
     assert (failure.service, failure.cause) == ("users", "")
     assert failure.place.startswith("functions/home.py:")
@@ -235,7 +238,7 @@ def test_a_service_that_fails_is_told_with_the_line_that_called_it(ended: Ended)
 def test_a_function_that_cannot_be_loaded_is_told_with_its_place(ended: Ended) -> None:
     """As the load failure itself says it."""
     error = FunctionNotLoaded("home", "SyntaxError: invalid syntax", where="functions/home.py:3")
-    failure = failure_of(ended(error=error, status=500), nobody)
+    failure = Witness(nobody).failure_of(ended(error=error, status=500))
     assert failure is not None
     assert (failure.cause, failure.place) == ("SyntaxError: invalid syntax", "functions/home.py:3")
 
@@ -247,6 +250,6 @@ def test_an_exception_whose_text_fails_is_told_all_the_same(ended: Ended) -> Non
         def __str__(self) -> str:
             raise RuntimeError("no text")
 
-    failure = failure_of(ended(error=failed(Bad()), status=500), nobody)
+    failure = Witness(nobody).failure_of(ended(error=failed(Bad()), status=500))
     assert failure is not None
     assert failure.cause.endswith("Bad: its own text fails")

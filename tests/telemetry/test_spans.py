@@ -8,9 +8,8 @@ from bff.errors import FunctionFailed
 from bff.sdk.attempt import Attempt
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.telemetry.entry import Entry, taken
-from bff.telemetry.failure import failure_of
 from bff.telemetry.spans import Span, spans_of
-from tests.telemetry.conftest import nobody
+from tests.telemetry.conftest import WITNESS
 
 if TYPE_CHECKING:
     from bff.testing import ManualClock
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def entry_of(invocation: Invocation) -> Entry:
-    return taken(invocation, 1, 1.0, failure_of(invocation, nobody))
+    return taken(invocation, 1, 1.0, WITNESS.failure_of(invocation))
 
 
 def shown(spans: list[Span], started: float) -> list[tuple[Any, ...]]:

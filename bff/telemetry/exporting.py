@@ -1,0 +1,129 @@
+"""Sends spans of chosen calls to a collector, from a thread of its own: by OTLP over HTTP, in batches.
+
+The event loop never waits for it and makes no span: it only puts what is remembered of a call into a bounded queue.
+OpenTelemetry is imported by the thread, with the first batch. A collector that is away or hangs is told of once, and
+once again when it is back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bff.clock import Clock
+from bff.signals import Signals, TracesLost, TracesReturned
+from bff.telemetry.sampling import Chosen, Sampling
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from bff.telemetry.otlp import Builder
+
+EVERY = 1.0
+"""Seconds between two batches (OTEL_BSP_SCHEDULE_DELAY is 5): what happened is there when one looks for it."""
+MOST_AT_ONCE = 128
+"""Calls in one batch."""
+GIVES_UP_AFTER = 10.0
+"""Seconds a batch is tried for (OTEL_EXPORTER_OTLP_TIMEOUT's default)."""
+LAST_WORDS = 2.0
+"""Seconds that the end of the gateway waits for the last batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collector:
+    """Where spans go, and what the gateway is called there. ``endpoint`` None is for the variables
+    ``OTEL_EXPORTER_OTLP_…`` to say.
+    """
+
+    endpoint: str | None
+    headers: Mapping[str, str]
+    service_name: str
+    instance: str
+    version: str
+
+
+class Exporting:
+    """Mutable state: its thread; ``_is_lost``, whether the last batch did not arrive, and ``_gone``, how many calls
+    went with those that did not.
+    """
+
+    def __init__(self, sampling: Sampling, collector: Collector, *, clock: Clock, signals: Signals) -> None:
+        self._sampling = sampling
+        self._collector = collector
+        self._clock = clock
+        self._signals = signals
+        self._stopping = threading.Event()
+        self._exporter: SpanExporter | None = None
+        self._is_lost = False
+        self._gone = 0
+        self._thread = threading.Thread(target=self._run, name="bff-traces", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what waits and end, within LAST_WORDS; called from a thread, for it waits."""
+        self._stopping.set()
+        self._thread.join(LAST_WORDS)
+        if self._exporter is not None:
+            self._exporter.shutdown()  # whatever it still waits for is given up
+
+    def _run(self) -> None:
+        send: Callable[[list[Chosen]], bool] | None = None
+        overheard = Overheard()
+        while True:
+            is_last = self._stopping.wait(EVERY)
+            while batch := self._batch():
+                send = send or self._open(overheard)
+                self._tell(is_sent=send(batch), count=len(batch), why=overheard.said)
+            if is_last:
+                return
+
+    def _batch(self) -> list[Chosen]:
+        waiting, taken = self._sampling.waiting, list[Chosen]()
+        while waiting and len(taken) < MOST_AT_ONCE:
+            taken.append(waiting.popleft())
+        return taken
+
+    def _open(self, overheard: Overheard) -> Callable[[list[Chosen]], bool]:
+        from bff.telemetry import otlp
+
+        for name in otlp.SPEAKERS:
+            logging.getLogger(name).addFilter(overheard)
+        self._exporter = exporter = otlp.exporter_of(self._collector, within=GIVES_UP_AFTER)
+        builder: Builder = otlp.Builder(self._collector, epoch=self._clock.wall() - self._clock.now())
+
+        def send(batch: list[Chosen]) -> bool:
+            spans = [span for chosen in batch for span in builder.spans(chosen)]
+            return otlp.is_success(exporter.export(spans))
+
+        return send
+
+    def _tell(self, *, is_sent: bool, count: int, why: str) -> None:
+        if not is_sent:
+            self._gone += count
+            if not self._is_lost:
+                self._is_lost = True
+                self._signals.emit(TracesLost(why=why or "the collector took no batch"))
+        elif self._is_lost:
+            self._is_lost = False
+            gone, self._gone = self._gone + self._sampling.dropped, 0
+            self._sampling.dropped = 0
+            self._signals.emit(TracesReturned(gone=gone))
+
+
+class Overheard(logging.Filter):
+    """What the exporter says of its failures, which is told once and not by it. Mutable state: ``said``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep it, and let nobody else hear it."""
+        self.said = record.getMessage()[:300]
+        return False
