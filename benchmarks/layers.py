@@ -31,7 +31,7 @@ FEW, MANY = 50, 300
 """Pages of the two runs under callgrind; the difference counts."""
 WORKERS = 16
 ADAPTERS = Adapters()
-_COLLECTED = re.compile(r"Collected : (\d+)")
+COLLECTED = re.compile(r"Collected : (\d+)")
 
 
 async def page(clients: Sequence[ServiceClient]) -> None:
@@ -128,7 +128,7 @@ def _counted(kind: str, pages: int, urls: Sequence[str]) -> int:
         check=False,
         env={"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"},
     )
-    found = _COLLECTED.search(ran.stderr)
+    found = COLLECTED.search(ran.stderr)
     if ran.returncode or found is None:
         raise BenchmarkError(f"callgrind counted nothing: {ran.stderr[-500:]}")
     return int(found[1])

@@ -46,7 +46,7 @@ class Collector:
 
 
 class Exporting:
-    """Mutable state: its thread; ``_is_lost``, whether the last batch did not arrive, and ``_gone``, how many calls
+    """Mutable state: its thread; ``_is_busy``, whether that has a batch in its hands; ``_is_lost``, whether the last batch did not arrive, and ``_gone``, how many calls
     went with those that did not.
     """
 
@@ -57,6 +57,7 @@ class Exporting:
         self._signals = signals
         self._stopping = threading.Event()
         self._exporter: SpanExporter | None = None
+        self._is_busy = False
         self._is_lost = False
         self._gone = 0
         self._thread = threading.Thread(target=self._run, name="bff-traces", daemon=True)
@@ -64,6 +65,11 @@ class Exporting:
     def start(self) -> None:
         """Begin to send."""
         self._thread.start()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be sent, or is being sent."""
+        return not self._sampling.waiting and not self._is_busy
 
     def stop(self) -> None:
         """Send what waits and end, within LAST_WORDS; called from a thread, for it waits."""
@@ -77,9 +83,11 @@ class Exporting:
         overheard = Overheard()
         while True:
             is_last = self._stopping.wait(EVERY)
+            self._is_busy = True
             while batch := self._batch():
                 send = send or self._open(overheard)
                 self._tell(is_sent=send(batch), count=len(batch), why=overheard.said)
+            self._is_busy = False
             if is_last:
                 return
 

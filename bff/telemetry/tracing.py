@@ -57,6 +57,16 @@ class Tracing:
         self._exporting = Exporting(self._sampling, collector, clock=self._clock, signals=self._signals)
         self._exporting.start()
 
+    @property
+    def is_on(self) -> bool:
+        """Whether spans are sent at all."""
+        return self._exporting is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be sent, or is being sent."""
+        return self._exporting is None or self._exporting.is_idle
+
     async def stop(self) -> None:
         """Send what waits, in a bounded time."""
         if self._exporting is not None:
