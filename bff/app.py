@@ -35,7 +35,7 @@ from bff.gateway.limits import HeadLimits
 from bff.gateway.target import OwnHandler, Table, compile_table
 from bff.offline import Offline
 from bff.revisions.choosing import choosing_of
-from bff.revisions.loader import Loader
+from bff.revisions.loader import Loader, place_in
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.bell import bell_of
 from bff.revisions.store.failures import StoreUnavailable
@@ -327,7 +327,11 @@ class House:
     def _listen(self, config: Config) -> None:
         EventLog(self.lines).listen(self.signals)
         # The first to hear: a trace that it begins is then known to all who come after.
-        witness = Witness(self._workshop.loader.place_of, self.lines.discretion.text)
+        folder, place_of = config.folder.resolve(), self._workshop.loader.place_of
+        # The lines of a function in a process of its own are told by their files: its modules are not here.
+        witness = Witness(
+            lambda module, file: place_of(module, file) or place_in(file, folder), self.lines.discretion.text
+        )
         self.tracing = Tracing(
             config.telemetry, clock=self._clock, signals=self.signals, lines=self.lines, witness=witness
         )
