@@ -7,7 +7,7 @@ import asyncio
 from bff.clock import Clock
 from bff.config import TelemetryConfig
 from bff.config.traces import TracesConfig
-from bff.signals import Signals, TracesLost, TracesReturned
+from bff.signals import Signals, TracesLeftOut, TracesLost, TracesReturned
 from bff.telemetry.exporting import Collector, Exporting
 from bff.telemetry.failure import Witness
 from bff.telemetry.lines import Lines
@@ -34,6 +34,7 @@ class Tracing:
             self._sampling.listen(signals)
             signals.listen(TracesLost, self._lost)
             signals.listen(TracesReturned, self._returned)
+            signals.listen(TracesLeftOut, self._left_out)
 
     def configure(self, config: TelemetryConfig) -> None:
         """Obey a changed routes.yaml, as far as that is possible without another start."""
@@ -77,6 +78,9 @@ class Tracing:
 
     def _returned(self, said: TracesReturned) -> None:
         self._lines.write("info", "the collector takes traces again", {"gone": said.gone})
+
+    def _left_out(self, said: TracesLeftOut) -> None:
+        self._lines.write("info", "traces left out: there were more than `most`", {"count": said.count})
 
 
 def _origin(config: TelemetryConfig, *, exports: bool) -> Origin:
