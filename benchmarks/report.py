@@ -23,7 +23,8 @@ what Python can do at most, and no client one could use. When passing through, n
 as we do (no temporary files), and Fastify uses its own plugin for the purpose.
 
 To repeat: `make bench` (Linux; `apt-get install wrk nginx-light nodejs npm` first), or one part of it with
-`python -m benchmarks --only hello`. Raw rows are left in `benchmarks/out/` as JSON."""
+`python -m benchmarks --only hello`; one ratio and no more with `python -m benchmarks.beside aggregate Fastify`.
+Raw rows are left in `benchmarks/out/` as JSON."""
 
 Results = Mapping[str, Outcome | str]  # by benchmark: what it found, or why it found nothing
 

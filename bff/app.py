@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from bff.admin import desk
 from bff.admin.describing import Describer
+from bff.admin.desk import Exposition
 from bff.admin.keys import Key, configured_keys
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
@@ -42,6 +43,7 @@ from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.opening import database_of
 from bff.revisions.store.retention import retention_of
 from bff.revisions.store.store import Store
+from bff.runtime.census import census, names_of
 from bff.runtime.fitting import misfits
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
@@ -74,6 +76,7 @@ from bff.telemetry.failure import Witness
 from bff.telemetry.functionlogs import FunctionLogs
 from bff.telemetry.identity import Callers
 from bff.telemetry.lines import Lines, open_lines
+from bff.telemetry.readings import EndpointNow, GatewayNow, Sources
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.standardlogs import StandardLogs
 from bff.telemetry.tracing import Tracing
@@ -336,7 +339,7 @@ class House:
             config.telemetry, clock=self._clock, signals=self.signals, lines=self.lines, witness=witness
         )
         self.gateway.origin = self.tracing.origin
-        self._metrics: Callable[[], tuple[bytes, str]] | None = None
+        self._metrics: Exposition | None = None
         self.signals.listen(LoopBlocked, self._loop_blocked)
         self.signals.listen(LoopReturned, self._loop_blocked)
         if config.telemetry.access_log:
@@ -344,9 +347,9 @@ class House:
         if config.telemetry.metrics:
             from bff.telemetry.metrics import Metrics
 
-            metrics = Metrics()
+            metrics = Metrics(self._sources(), to_wall=lambda: self._clock.wall() - self._clock.now())
             metrics.listen(self.signals)
-            self._metrics = metrics.exposition
+            self._metrics = metrics.scrape
         self.recorder: Recorder | None = None
         kept = config.telemetry.recorder
         if kept.enabled:
@@ -354,6 +357,30 @@ class House:
                 witness, self._callers, memory=kept.memory, slow=kept.slow, bodies=kept.bodies or 0
             )
             self.recorder.listen(self.signals)
+
+    def _sources(self) -> Sources:
+        """Whom a scrape asks how things are now."""
+        return Sources(
+            revisions=lambda: census(self.invoker.functions.values()),
+            known=lambda name: names_of(self.invoker.functions.get(name)),
+            endpoints=lambda: (
+                EndpointNow(
+                    service=name,
+                    endpoint=member.name,
+                    state=str(member.breaker.state),
+                    active=member.active,
+                )
+                for name, client in self.services.clients.items()
+                for member in client.members
+            ),
+            gateway=lambda: GatewayNow(
+                connections=self.crowd.total,
+                cache_entries=len(self.cache.store),
+                cache_bytes=self.cache.store.bytes,
+                cache_max_bytes=self.cache.store.max_bytes,
+                deliveries=self.offline.delivering,
+            ),
+        )
 
     def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
@@ -491,7 +518,10 @@ class House:
         self._replaced.update(replaced)
         for client in replaced:
             self._later(self._close_after_use(client))
-        self.signals.emit(ConfigApplied(routes=len(config.routes)))
+        changed = frozenset(client.name for client in replaced)
+        self.signals.emit(
+            ConfigApplied(routes=len(config.routes), services=frozenset(config.services), replaced=changed)
+        )
         return True
 
     async def _check_against_live(self, config: Config) -> None:

@@ -12,8 +12,8 @@ import heapq
 import math
 import threading
 import time
+from asyncio import get_running_loop
 from collections.abc import Callable
-from itertools import count
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -23,6 +23,40 @@ class Timer(Protocol):
 
     def cancel(self) -> None:
         """Forget the call; harmless when it has happened already."""
+
+
+class Alarm:
+    """What rings at an instant, unless it is cancelled before. ``company`` is those that ring together, itself among
+    them until then; a clock sets it.
+    """
+
+    __slots__ = ("company",)
+
+    company: dict[Alarm, None]
+
+    def ring(self) -> None:
+        """Its time has come."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """See :class:`Timer`."""
+        self.company.pop(self, None)
+
+
+class Calling(Alarm):
+    """An alarm that calls back."""
+
+    __slots__ = ("_args", "_callback")
+
+    def __init__(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self._callback = callback
+        self._args = args
+
+    def ring(self) -> None:
+        self._callback(*self._args)
+
+    def __repr__(self) -> str:
+        return f"<call of {self._callback!r}>"
 
 
 class Clock(Protocol):
@@ -36,6 +70,9 @@ class Clock(Protocol):
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
         """Call back on the running loop once ``now()`` has reached ``when``."""
+
+    def set(self, alarm: Alarm, when: float) -> None:
+        """Have it ring on the running loop once ``now()`` has reached ``when``."""
 
     async def sleep(self, seconds: float) -> None:
         """Return when that many seconds have passed on this clock."""
@@ -51,104 +88,101 @@ class SystemClock:
         self._timers: _Timers | None = None
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
-        timers, loop = self._timers, asyncio.get_running_loop()
+        alarm = Calling(callback, args)
+        self.set(alarm, when)
+        return alarm
+
+    def set(self, alarm: Alarm, when: float) -> None:
+        timers, loop = self._timers, get_running_loop()
         if timers is None or timers.loop is not loop:
             timers = self._timers = _Timers(loop)
-        return timers.add(when, callback, args)
+        tick = int(when * TICKS)
+        company = timers.by_tick.get(tick)
+        if company is None:
+            company = timers.begin(tick)
+        company[alarm] = None
+        alarm.company = company
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-_EARLY = 0.001
-"""Seconds that a loop's timer may be early: uvloop's count in whole milliseconds."""
+TICKS = 1000
+"""Of a second: uvloop's timers count in whole milliseconds, too, so that all of one can ring together."""
 
 _FEW = 100
-"""Cancelled timers that are left where they are, as asyncio leaves them."""
-
-
-class _Alarm(list[Any]):
-    """When, a number that keeps equal ones in order, what to call (None once it is cancelled) and with what. A list,
-    because heapq compares lists in C.
-    """
-
-    __slots__ = ("timers",)
-    timers: _Timers
-
-    def cancel(self) -> None:
-        """See :class:`Timer`."""
-        if self[2] is not None:
-            self[2] = self[3] = None
-            self.timers.one_is_dead()
+"""Ticks without an alarm that are left where they are."""
 
 
 class _Timers:
     """All timers of one loop, which itself has one: nearly every deadline is cancelled long before it comes, and
     thousands of timers of the loop's own cost a page a tenth of its time.
 
-    Mutable state: ``_heap``, ``_dead`` (how many in it are cancelled), ``_handle`` of the loop's timer and ``_armed``,
-    when that rings.
+    A wheel, as the timers of Linux, Netty and Envoy are: setting one and cancelling it is a matter of one dictionary,
+    however many there are. Mutable state: ``by_tick``, the ``_ticks`` in a heap, ``_many`` of them after which the
+    empty ones are thrown out, ``_handle`` of the loop's timer and ``_armed``, when that rings.
     """
 
-    __slots__ = ("_armed", "_dead", "_handle", "_heap", "_order", "loop")
+    __slots__ = ("_armed", "_handle", "_many", "_ticks", "by_tick", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._heap: list[_Alarm] = []
-        self._order = count()
-        self._dead = 0
-        self._armed = math.inf
+        self.by_tick: dict[int, dict[Alarm, None]] = {}
+        self._ticks: list[int] = []
+        self._many = _FEW
+        self._armed: float = math.inf
         self._handle: asyncio.TimerHandle | None = None
 
-    def add(self, when: float, callback: Callable[..., Any], args: tuple[Any, ...]) -> _Alarm:
-        alarm = _Alarm((when, next(self._order), callback, args))
-        alarm.timers = self
-        heapq.heappush(self._heap, alarm)
-        if when < self._armed:
-            self._arm(when)
-        return alarm
+    def begin(self, tick: int) -> dict[Alarm, None]:
+        """The company of a tick that has none yet."""
+        if len(self.by_tick) >= self._many:
+            self._throw_out_empty_ones()
+        company = self.by_tick[tick] = {}
+        heapq.heappush(self._ticks, tick)
+        if tick < self._armed:
+            self._arm(tick)
+        return company
 
-    def _arm(self, when: float) -> None:
+    def _throw_out_empty_ones(self) -> None:
+        self.by_tick = {tick: company for tick, company in self.by_tick.items() if company}
+        self._ticks = sorted(self.by_tick)  # which is a heap
+        self._many = 2 * len(self.by_tick) + _FEW
+
+    def _arm(self, tick: int) -> None:
         if self._handle is not None:
             self._handle.cancel()
         # call_later and not call_at: uvloop's own time stands still within one turn of the loop. In a context of
         # nobody's: what it calls is not for whoever happened to arm it.
-        wait = max(0.0, when - time.monotonic())
+        wait = max(0.0, tick / TICKS - time.monotonic())
         self._handle = self.loop.call_later(wait, self._ring, context=contextvars.Context())
-        self._armed = when
+        self._armed = tick
 
     def _ring(self) -> None:
         self._handle, self._armed = None, math.inf
-        due, before = time.monotonic() + _EARLY, next(self._order)
-        # What is set meanwhile waits for another turn of the loop: others want theirs too.
-        while self._heap and self._heap[0][0] <= due and self._heap[0][1] < before:
-            alarm = heapq.heappop(self._heap)
-            _, _, callback, args = alarm
-            if callback is None:
-                self._dead -= 1
-            else:
-                alarm[2] = None  # rung: there is nothing to cancel any more
-                self._call(callback, args)
-        if self._heap and self._heap[0][0] < self._armed:
-            self._arm(self._heap[0][0])
+        # Half a tick too early is in time: the loop rounds. What is set meanwhile waits for another turn of the loop:
+        # others want theirs too.
+        last = int(time.monotonic() * TICKS + 0.5)
+        due = []
+        while self._ticks and (self._ticks[0] <= last or not self.by_tick[self._ticks[0]]):
+            due.append(self.by_tick.pop(heapq.heappop(self._ticks)))
+        for company in due:
+            for alarm in list(company):
+                if alarm in company:  # else one before has cancelled it
+                    del company[alarm]
+                    self._ring_one(alarm)
+        if self._ticks and self._ticks[0] < self._armed:
+            self._arm(self._ticks[0])
 
-    def _call(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def _ring_one(self, alarm: Alarm) -> None:
         try:
-            callback(*args)
+            alarm.ring()
         except Exception as error:
-            told = {"message": f"a timer failed: {callback!r}", "exception": error}
+            told = {"message": f"a timer failed: {alarm!r}", "exception": error}
             self.loop.call_exception_handler(told)
 
-    def one_is_dead(self) -> None:
-        """Count it; those that were cancelled are thrown out once they are the most."""
-        self._dead += 1
-        if self._dead > _FEW and 2 * self._dead > len(self._heap):
-            self._heap = [alarm for alarm in self._heap if alarm[2] is not None]
-            heapq.heapify(self._heap)
-            self._dead = 0
-
     def __repr__(self) -> str:
-        return f"<_Timers: {len(self._heap) - self._dead} to come, {self._dead} cancelled>"
+        alarms = sum(map(len, self.by_tick.values()))
+        return f"<_Timers: {alarms} to come, in {len(self.by_tick)} ticks>"
 
 
 def cpu_of_this_thread() -> Callable[[], float]:
@@ -183,15 +217,15 @@ class Deadline:
         return f"<Deadline at {self.at:.3f}, {self.allowed:g} s allowed>"
 
 
-class Expiry:
+class Expiry(Alarm):
     """``with Expiry(clock, at): …`` raises TimeoutError when the clock reaches ``at`` inside the block.
 
     It is :class:`asyncio.Timeout` on our own clock, with the same rules: a cancellation from elsewhere is
     never swallowed, and of nested expiries that fired in the same turn the outermost raises TimeoutError.
-    Mutable state: ``_expired``, ``_timer``, ``_task``, ``_before``.
+    Mutable state: ``_expired``, ``_task``, ``_before``, and an alarm's.
     """
 
-    __slots__ = ("_at", "_before", "_clock", "_expired", "_task", "_timer")
+    __slots__ = ("_at", "_before", "_clock", "_expired", "_task")
 
     def __init__(self, clock: Clock, at: float) -> None:
         self._clock = clock
@@ -199,11 +233,11 @@ class Expiry:
         self._expired = False
 
     def __enter__(self) -> Expiry:
-        task = asyncio.current_task()
+        task = asyncio.current_task(get_running_loop())
         assert task is not None, "an expiry needs a task to cancel"
         self._task = task
         self._before = task.cancelling()
-        self._timer = self._clock.call_at(self._at, self._expire)
+        self._clock.set(self, self._at)
         return self
 
     @property
@@ -215,17 +249,18 @@ class Expiry:
         """Expire at another instant than first said; too late once it has expired."""
         if self._expired:
             return
-        self._timer.cancel()
-        self._timer = self._clock.call_at(at, self._expire)
+        self.cancel()
+        self._clock.set(self, at)
 
-    def _expire(self) -> None:
+    def ring(self) -> None:
+        """See :class:`Alarm`."""
         self._expired = True
         self._task.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        self.company.pop(self, None)
         if not self._expired:
             return
         # As asyncio.Timeout: ours is taken back; if more cancellations are pending, theirs wins.

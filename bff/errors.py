@@ -223,7 +223,7 @@ class CallerLeft(BffError):
     """The caller closed the connection before the answer (nginx's 499); nobody reads this status."""
 
     code, title = "caller-left", "The caller closed the connection"
-    status, fault = 499, Fault.CALLER
+    status, fault, flag = 499, Fault.CALLER, "DC"
 
     def __init__(self) -> None:
         super().__init__("The caller closed the connection before the answer was ready.")

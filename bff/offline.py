@@ -64,6 +64,11 @@ class Offline:
 
     # What others are handed
 
+    @property
+    def delivering(self) -> int:
+        """Deliveries that are under way."""
+        return 0 if self.events is None else self.events.dispatcher.running
+
     def operating(self) -> Operating | None:
         """What operators may do with events, where there are any."""
         if self.events is None:

@@ -182,6 +182,13 @@ class LoopLost(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoopTurned(Signal):
+    """The event loop did what was due, so many seconds late. Emitted ten times a second, on the loop."""
+
+    late: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficMoved(Signal):
     """A function's calls go elsewhere from now on; ``before`` and ``after`` are traffic in words, ``shares`` are
     percent by revision.
@@ -269,9 +276,13 @@ class RegistrationFailed(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigApplied(Signal):
-    """A changed routes.yaml is live."""
+    """A changed routes.yaml is live: so many ``routes``; these ``services``, of which those ``replaced`` are others
+    than before.
+    """
 
     routes: int
+    services: frozenset[str] | None = None
+    replaced: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,11 +316,14 @@ class NoLocalToken(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderPassedOver(Signal):
-    """A gateway started with files of an earlier revision in its folder, which it leaves at that: ``serving`` goes on."""
+    """A gateway started with files in its folder whose revision has no calls, and leaves it at that: ``serving`` goes
+    on. ``is_taken_back`` says that a release did not find it fit.
+    """
 
     function: str
     revision: str
     serving: str
+    is_taken_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,6 +336,25 @@ class StoreLost(Signal):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReturned(Signal):
     """The state store can be used again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsAccepted(Signal):
+    """So many events were stored that were not known before."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSettled(Signal):
+    """An attempt to deliver an event has ended: ``outcome`` is ``delivered``, ``waiting`` (it is tried again) or
+    ``dead``; the revision is empty where none was reached.
+    """
+
+    trigger: str
+    function: str
+    revision: str
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,8 +85,8 @@ Describe = Callable[[Published, Snapshot], Awaitable[dict[str, Any]]]
 Purge = Callable[..., int]
 """``purge(url=…)`` or ``purge(tag=…)``: how many entries were forgotten."""
 
-Exposition = Callable[[], tuple[bytes, str]]
-"""The metrics, and their media type."""
+Exposition = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""The metrics as whoever scrapes accepts them, and their media type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

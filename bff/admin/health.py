@@ -61,7 +61,7 @@ class Health:
                 name="metrics",
                 method="GET",
                 path="/metrics",
-                says="Prometheus text.",
+                says="Prometheus text, or OpenMetrics with exemplars where Accept asks for it.",
                 run=self._exposition,
                 kind="text/plain",
                 refusals=(NotFound,),
@@ -88,10 +88,10 @@ class Health:
             raise NotFound("There is no such kind of problem.")
         return Reply(kind=TEXT, body=page)
 
-    async def _exposition(self, _: Asked) -> Reply:
+    async def _exposition(self, asked: Asked) -> Reply:
         if self._metrics is None:
             raise NotFound("Metrics are off (telemetry.metrics in routes.yaml).")
-        body, kind = self._metrics()
+        body, kind = await self._metrics(asked.accept)
         return Reply(kind=kind, body=body)
 
     async def _listed(self, _: Asked) -> Reply:

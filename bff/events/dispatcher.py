@@ -18,7 +18,7 @@ from bff.events.queues import EVERYTHING
 from bff.events.records import Claimed, State, Wanted
 from bff.revisions.store.failures import StoreUnavailable
 from bff.runtime.site import Site
-from bff.signals import EventDied, Unexpected
+from bff.signals import EventDied, EventSettled, Unexpected
 
 LEASE = 15.0
 """Seconds a delivery stays with a gateway that says nothing: that long after a machine has died at most, another
@@ -144,6 +144,11 @@ class Dispatcher:
             running=tuple(self._running),
         )
 
+    @property
+    def running(self) -> int:
+        """Deliveries that are under way."""
+        return len(self._running)
+
     def _begin(self, claimed: Claimed) -> None:
         self._busy[claimed.trigger] += 1
         task = asyncio.create_task(self._deliver(claimed))
@@ -160,14 +165,25 @@ class Dispatcher:
 
     async def _deliver(self, claimed: Claimed) -> None:
         written = await self._delivering.make(claimed)
-        if await self._write(written) and written.settled.state is State.DEAD:
+        if not await self._write(written):
+            return
+        settled = written.settled
+        self._signals.emit(
+            EventSettled(
+                trigger=claimed.trigger,
+                function=claimed.function,
+                revision=settled.revision or "",
+                outcome=str(settled.state),
+            )
+        )
+        if settled.state is State.DEAD:
             self._signals.emit(
                 EventDied(
                     event=claimed.event,
                     trigger=claimed.trigger,
                     function=claimed.function,
                     attempts=claimed.tries,
-                    why=written.settled.outcome.detail,
+                    why=settled.outcome.detail,
                 )
             )
 

@@ -33,6 +33,7 @@ from bff.sdk.cloudevent import CloudEvent, all_from_http
 from bff.sdk.eventfailures import NoSuchName
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import JSON, Answer
+from bff.signals import EventsAccepted
 
 EXPIRES_EVERY = 60.0
 """Seconds between two looks for events that may be forgotten."""
@@ -152,8 +153,14 @@ class Events:
             raise GatewayDraining
         incoming = list(map(self._stamp.incoming, events))
         accepted = await self.engine.enqueue(incoming, backlog=self._config.backlog)
+        self._count(accepted)
         self.dispatcher.wake()
         return accepted
+
+    def _count(self, accepted: Sequence[Accepted]) -> None:
+        count = sum(each.is_new for each in accepted)
+        if count:
+            self._site.signals.emit(EventsAccepted(count=count))
 
     async def fire(self, table: Timetable, event: CloudEvent) -> Accepted:
         """Store the event of a schedule's moment with its delivery, unless that is stored already; without it
@@ -186,6 +193,7 @@ class Events:
         (accepted,) = await self.engine.enqueue(
             [incoming], backlog=self._config.backlog, unless_open=unless_open
         )
+        self._count([accepted])
         self.dispatcher.wake()
         return accepted
 

@@ -30,8 +30,14 @@ class BodyWatch:
         if self.is_heard or self._expired():
             self.begin(seconds)
 
+    def done(self) -> None:
+        """The body is whole: the next one is another's."""
+        self.is_left = False
+        if self._timer is not None:
+            self.stop()
+
     def stop(self) -> None:
-        """The body is whole, or its connection gone."""
+        """Nothing more is to come, or its connection is gone."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -17,12 +17,15 @@ _FOR = re.compile(r'(?:^|[;,\s])for=(?:"([^"]*)"|([^;,\s]*))', re.IGNORECASE)
 
 
 class TrustedProxies:
-    """Declared proxies, and the verdicts on addresses seen lately (bounded)."""
+    """Declared proxies, and the verdicts on addresses seen lately (bounded). ``are_any`` tells whether anybody is
+    trusted at all.
+    """
 
-    __slots__ = ("_networks", "_verdicts")
+    __slots__ = ("_networks", "_verdicts", "are_any")
 
     def __init__(self, networks: Networks) -> None:
         self._networks = tuple(networks)
+        self.are_any = bool(self._networks)
         self._verdicts: LRUCache[str, bool] = LRUCache(maxsize=1024)
 
     def client(self, peer: str, headers: Sequence[tuple[bytes, bytes]]) -> str:
@@ -50,11 +53,6 @@ class TrustedProxies:
     def trusts(self, peer: str) -> bool:
         """Whether what this peer tells of others is believed."""
         return bool(self._networks) and self._trusts(peer)
-
-    @property
-    def are_any(self) -> bool:
-        """Whether anybody is trusted at all."""
-        return bool(self._networks)
 
     def is_https(self, scheme: str, peer: str, headers: Sequence[tuple[bytes, bytes]]) -> bool:
         """Whether the caller came over https: to us, or as a trusted proxy says, to it."""

@@ -10,7 +10,6 @@ import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from functools import partial
 from typing import Any
 
 from bff import trace
@@ -31,13 +30,14 @@ from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
 from bff.gateway.door import announced, csrf
 from bff.gateway.door.limiting import Counted
+from bff.gateway.hosts import TWO, Hosts
 from bff.gateway.keptpassage import passage_of
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.options import answer_options, carried_by, is_preflight
 from bff.gateway.passingcache import PassingCache
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.routecache import RouteCache, Shelf
-from bff.gateway.sender import DateField, Sender
+from bff.gateway.sender import DateField, Sender, Stationery
 from bff.gateway.target import Door, Table, Target
 from bff.runtime.invoker import Invoker
 from bff.sdk.accept import prefers_async
@@ -54,7 +54,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
-_SAFE = frozenset({"GET", "HEAD"})
 
 
 class Gateway:
@@ -84,7 +83,12 @@ class Gateway:
         self._dev = dev
         self._cache = None if cache is None else RouteCache(cache, clock=clock, invoke=invoker.invoke)
         self._kept = None if cache is None else PassingCache(cache, clock=clock)
-        self._date = DateField(clock)
+        self._stationery = Stationery(
+            clock=clock,
+            date=DateField(clock),
+            farewells=self._farewells,
+        )
+        self._hosts = Hosts()
         # Request ids: a random run and a counter are as unique as a UUID each, and five times cheaper.
         self._run = uuid.uuid4().hex[:16]
         self._count = 0
@@ -94,21 +98,15 @@ class Gateway:
             await self._refuse_kind(scope["type"], send)
             return
         table = self.table
-        invocation, origin, hosts = self._read_head(scope, table)
-        sender = Sender(
-            invocation,
-            scope,
-            send,
-            clock=self._clock,
-            date=self._date,
-            extra=carried_by(table.carried, scope, table, origin),
-            timing=table.timing,
-            farewells=self._farewells,
-        )
+        invocation, origin, host = self._read_head(scope, table)
+        extra = table.over_http
+        if extra is None or scope["scheme"] != "http":
+            extra = carried_by(table.carried, scope, table, origin)
+        sender = Sender(self._stationery, invocation, scope, send, extra, table.timing)
         try:
-            if hosts != 1 and scope["http_version"] != "1.0":
+            if not self._hosts.knows(host, scope["http_version"]):
                 # RFC 9112 §3.2: who else reads the message could take it for another host's.
-                raise BadRequest("An HTTP/1.1 request has exactly one Host field.")
+                raise BadRequest("An HTTP/1.1 request has exactly one Host field, which names a host.")
             await self._route(scope, receive, invocation, sender, table, origin)
         except BffError as error:
             await self._fail(error, scope, invocation, sender)
@@ -122,8 +120,11 @@ class Gateway:
         if sender.unfolding is not None:
             await sender.unfolding.aclose()
         invocation.ended = self._clock.now()
-        if invocation.incoming is not None:
-            await invocation.incoming.close()
+        incoming = invocation.incoming
+        if incoming is not None:
+            incoming.unfolder = None  # which holds the invocation: nothing shall be left to the collector
+            if incoming.was_seen_whole:
+                await incoming.close()
         self._signals.emit(invocation)
         if invocation.error is not None:
             forget_frames(invocation.error)
@@ -134,9 +135,8 @@ class Gateway:
             raise RuntimeError(f"the gateway does not speak {kind}; its app starts and stops it")
         await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket routes"})
 
-    def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None, int]:
-        request_id = traceparent = origin = None
-        hosts = 0
+    def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None, bytes | None]:
+        request_id = traceparent = origin = host = None
         headers = scope["headers"]
         for name, value in headers:
             if name == b"x-request-id":
@@ -145,23 +145,18 @@ class Gateway:
                 # Two of them are none (W3C Trace Context §3.2.1): the trace restarts.
                 traceparent = value if traceparent is None else b""
             elif name == b"host":
-                hosts += 1
+                host = value if host is None else TWO
             elif name == b"origin":
                 origin = value
-        invocation = Invocation(
-            request_id=request_id.decode()
-            if request_id is not None and _REQUEST_ID.fullmatch(request_id)
-            else self._new_id(),
-            method=scope["method"],
-            clock=self._clock,
-            started=self._clock.now(),
-            traceparent=traceparent,
-            origin=self.origin,
-        )
+        known = request_id is not None and _REQUEST_ID.fullmatch(request_id)
+        name = request_id.decode() if known else self._new_id()  # type: ignore[union-attr]
+        clock = self._clock
+        invocation = Invocation(name, scope["method"], clock, clock.now(), traceparent, self.origin)
         peer = scope.get("client")
         if peer:
-            invocation.client = table.proxies.client(peer[0], headers)
-        return invocation, origin, hosts
+            proxies = table.proxies
+            invocation.client = proxies.client(peer[0], headers) if proxies.are_any else peer[0]
+        return invocation, origin, host
 
     def _new_id(self) -> str:
         self._count += 1
@@ -201,7 +196,7 @@ class Gateway:
         if method not in csrf.SAFE or OFFER_KEY in scope:
             self._refuse_unsafe(target, scope, table)
         allowed, peer = target.timeout, scope.get("client")
-        if peer:
+        if peer and table.proxies.are_any:
             patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
             allowed = allowed if patience is None else min(allowed, patience)
         invocation.deadline = Deadline(invocation.started + allowed, allowed)
@@ -209,6 +204,24 @@ class Gateway:
         invocation.incoming = Incoming(
             scope, receive, params, target.max_body, target.forwarding, sender, target.forms
         )
+        if target.is_watched or table.lanes is not None:
+            await self._admit(target, invocation, sender, scope, table)
+        connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
+        if connection is not None:
+            connection.on_left = sender.caller_left  # noticed, where that ends the work
+        try:
+            if target.is_plain and (method in SAFE or not table.keeps):
+                await self._invoker.invoke(invocation, sender.answer)
+            else:
+                await self._answered(target, invocation, sender, table)
+        finally:
+            if connection is not None:
+                connection.on_left = None
+
+    async def _admit(
+        self, target: Target, invocation: Invocation, sender: Sender, scope: Scope, table: Table
+    ) -> None:
+        """Find out who calls, whether not too often, and in which lane."""
         if target.limits is not None:
             self._told(sender, await target.limits.before(invocation))
         if target.guard is not None:
@@ -217,7 +230,6 @@ class Gateway:
             self._told(sender, await target.limits.after(invocation))
         if table.lanes is not None:
             table.lanes.enter(invocation, scope["headers"])
-        await self._answered(target, invocation, sender, table, scope.get(SCOPE_KEY))
 
     @staticmethod
     def _refuse_unsafe(target: Target, scope: Scope, table: Table) -> None:
@@ -230,38 +242,22 @@ class Gateway:
             check.check(scope["headers"], is_vouched=peer is not None and table.proxies.trusts(peer[0]))
         announced.check(scope["headers"], length_required=target.length_required, is_ours=not target.service)
 
-    async def _answered(
-        self,
-        target: Target,
-        invocation: Invocation,
-        sender: Sender,
-        table: Table,
-        connection: LimitedProtocol | None,
-    ) -> None:
-        """By a function or a service; whoever leaves meanwhile is noticed, where that ends the work."""
-        if connection is not None:
-            task = asyncio.current_task()
-            assert task is not None
-            finishes = invocation.method not in _SAFE and not target.cancel_on_disconnect
-            connection.on_left = partial(_leave, invocation, task, finishes)
-        try:
-            if target.door is not None:
-                await self._knock(target.door, invocation, sender)
-            elif target.later is not None and _prefers_async(invocation):
-                await self._knock(target.later, invocation, sender)
-            elif target.service:
-                await self._pass(invocation, sender, table, target)
-            elif target.cache is None or self._cache is None:
-                respond = target.with_static(sender.answer, invocation)
-                if table.keeps and self._cache is not None and invocation.method not in SAFE:
-                    respond = self._cache.hearing(respond, invocation)
-                await self._invoker.invoke(invocation, respond)
-            else:
-                shelf = self._cache.shelf(target.cache, invocation, sender, target)
-                await self._through(shelf, invocation, target)
-        finally:
-            if connection is not None:
-                connection.on_left = None
+    async def _answered(self, target: Target, invocation: Invocation, sender: Sender, table: Table) -> None:
+        """By whatever the route has besides a plain function: a door, a service, a store, data of its own."""
+        if target.door is not None:
+            await self._knock(target.door, invocation, sender)
+        elif target.later is not None and _prefers_async(invocation):
+            await self._knock(target.later, invocation, sender)
+        elif target.service:
+            await self._pass(invocation, sender, table, target)
+        elif target.cache is None or self._cache is None:
+            respond = target.with_static(sender.answer, invocation)
+            if table.keeps and self._cache is not None and invocation.method not in SAFE:
+                respond = self._cache.hearing(respond, invocation)
+            await self._invoker.invoke(invocation, respond)
+        else:
+            shelf = self._cache.shelf(target.cache, invocation, sender, target)
+            await self._through(shelf, invocation, target)
 
     async def _knock(self, door: Door, invocation: Invocation, sender: Sender) -> None:
         try:
@@ -390,11 +386,3 @@ def _is_in_a_task() -> bool:
 
 def _prefers_async(invocation: Invocation) -> bool:
     return invocation.incoming is not None and prefers_async(invocation.incoming.scope["headers"])
-
-
-def _leave(invocation: Invocation, task: asyncio.Task[Any], finishes: bool) -> None:
-    """Cancel it; what may have an effect only while it waits for a warm-up or a place, and has none yet."""
-    if finishes and invocation.revision:
-        return
-    invocation.left = True
-    task.cancel()

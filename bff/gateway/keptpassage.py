@@ -180,14 +180,18 @@ class KeptPassage(Passage):
         fields = self._back(list(whole.fields), whole.status, has_cors=self._has_cors)
         self._sender.add_passing(fields)
         self._last_answer()
-        await self._sender.at_once(whole.status, [*fields, handled.field()], whole.body)
+        await self._sender.at_once(whole.status, [*fields, self._status(handled)], whole.body)
 
     def _told(self) -> list[Pair]:
         """``Cache-Status`` of an answer that is passed on. Whether a stream will be kept nobody knows yet."""
         way = self._way
         if way is None or self._target.cache is None:
             return []
-        return [self._went_on(way, way.stored, None).field()]
+        return [self._status(self._went_on(way, way.stored, None))]
+
+    def _status(self, handled: Handled) -> Pair:
+        self._invocation.kept = handled.word
+        return handled.field()
 
     def _went_on(self, way: _Way, stored: Stored | None, status: int | None) -> Handled:
         ttl = None if stored is None else self._kept.cache.ttl(stored)

@@ -23,6 +23,9 @@ async def answer_options(scope: Scope, sender: Sender, table: Table, origin: byt
         NotFound: no route has the path.
 
     """
+    if scope["path"] == "*":  # the gateway as a whole (RFC 9110 §9.3.7)
+        await sender.whole(Answer(204, []))
+        return
     allow = table.router.allowed(scope["path"], scope["raw_path"])
     if allow is None:
         raise NotFound

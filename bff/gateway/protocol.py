@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from bff.errors import BadRequest, BffError, BodyTimedOut
 from bff.gateway import offers, refusal
-from bff.gateway.door.carried import NOTHING, Ready
+from bff.gateway.cycle import Cycle
 from bff.gateway.door.failures import HeadTimedOut, HeadTooLarge, TargetTooLong
+from bff.gateway.lean import SCOPE_KEY as SCOPE_KEY
+from bff.gateway.lean import TARGET_KEY as TARGET_KEY
 from bff.gateway.limits import HeadLimits as HeadLimits
 from bff.gateway.offers import OFFER_KEY
 from bff.gateway.timed import TimedProtocol
@@ -24,9 +26,6 @@ from bff.gateway.undelimited import UndelimitedCycle
 from bff.sdk.reply import HeaderPairs
 from bff.services.duplex import Duplex
 
-SCOPE_KEY = "bff.protocol"
-TARGET_KEY = "bff.target"
-"""In the scope: the request's target, byte for byte."""
 _VERSIONS = frozenset({"1.0", "1.1"})
 
 MOST_LEFT_OVER = 64 * 2**10
@@ -34,22 +33,21 @@ MOST_LEFT_OVER = 64 * 2**10
 
 
 class LimitedProtocol(TimedProtocol):
-    """One connection. Mutable state of ours: ``on_left``, ``_running`` (the cycle that is answered now; with
-    pipelining ``cycle`` is a later one), ``_in_head``, ``_in_body``, ``_head_size``, ``_idle_size``,
-    ``_left_over``, ``_is_chunk_large``, ``_is_chunk_mixed``, ``_held`` (what came behind an offer of WebSocket,
+    """One connection. Mutable state of ours: ``on_left``, ``_in_head``, ``_in_body``, ``_head_size``, ``_idle_size``,
+    ``_left_over``, ``_is_padded``, ``_is_chunk_large``, ``_is_chunk_mixed``, ``_held`` (what came behind an offer of WebSocket,
     until it is decided).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.on_left: Callable[[], None] | None = None
-        self._running: RequestResponseCycle | None = None
+        self.on_left: Callable[[asyncio.Task[Any]], None] | None = None
         self._in_head = False
         self._in_body = False
         self._head_size = 0
         self._idle_size = 0  # bytes of a body's frame since its last content: extensions, trailers
         self._left_over = 0  # bytes of a body nobody reads any more
         self._is_chunk_large = False
+        self._is_padded = False  # whether a field of the head may end in white space
         self._is_chunk_mixed = False  # whether a message ended in the chunk that is being read
         self._held: bytearray | None = None
 
@@ -64,8 +62,8 @@ class LimitedProtocol(TimedProtocol):
         if running is not None and not running.response_complete:
             running.disconnected = True
             running.message_event.set()
-            if self.on_left is not None:
-                self.on_left()
+            if self.on_left is not None and self._task is not None:
+                self.on_left(self._task)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -85,7 +83,7 @@ class LimitedProtocol(TimedProtocol):
         elif self._in_body:
             self.body_watch.begin(self._limits.body)
         elif self.cycle is not None and self.cycle.response_complete:
-            self._rearm_keep_alive()  # an empty line between requests (RFC 9112 §2.2) had stopped it
+            self._rest()  # an empty line between requests (RFC 9112 §2.2) had stopped it
 
     def _receive_carefully(self, data: bytes) -> None:
         self._is_chunk_large = True
@@ -110,7 +108,8 @@ class LimitedProtocol(TimedProtocol):
 
     def _feed(self, data: bytes) -> None:
         """Let the parser read; what it finds comes back through the ``on_`` methods."""
-        self._unset_keepalive_if_required()
+        self._resting_since = None
+        self._is_padded = self._in_head or b" \r\n" in data or b"\t\r\n" in data
         try:
             while data:
                 try:
@@ -160,10 +159,12 @@ class LimitedProtocol(TimedProtocol):
                 self._end_gently()
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        self.scope = self._template.copy()  # type: ignore[assignment]
         self._in_head = True
         self._head_size = 0
-        self.scope[SCOPE_KEY] = self  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -176,11 +177,12 @@ class LimitedProtocol(TimedProtocol):
         ):
             self._refuse(self._too_large())
             return
+        method = self.parser.get_method()
         if self.parser.should_upgrade():
-            if self.parser.get_method() == b"CONNECT":
+            if method == b"CONNECT":
                 self._refuse(BadRequest("This is a gateway, not a proxy."))
                 return
-            if not self._takes_offer():
+            if not self._takes_offer(method):
                 return  # comes again, without the offer
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
@@ -189,25 +191,30 @@ class LimitedProtocol(TimedProtocol):
         if b"#" in self.url:  # no part of a target (RFC 9112 §3.2), and who else reads it may cut elsewhere
             self._refuse(BadRequest("A request's target has no fragment."))
             return
-        self.scope[TARGET_KEY] = self.url  # type: ignore[literal-required]
-        super().on_headers_complete()
+        if self._is_padded:
+            self._strip_fields()
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110 §10.1.1: it would take the answer for another
+        self._begin(method, version)
         if version == "1.0":
             self.cycle.__class__ = UndelimitedCycle
         self._in_body = True
         self._idle_size = self._left_over = 0
         self.headers = []  # trailers go nowhere: who read the head has read all of it (RFC 9110 §6.5.1)
 
-    def _takes_offer(self) -> bool:
+    def _strip_fields(self) -> None:
+        """White space behind a value is none of it (RFC 9112 §5.1); llhttp leaves it there."""
+        self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
+        expects = (b"expect", b"100-continue")
+        self.expect_100_continue = any((name, value.lower()) == expects for name, value in self.headers)
+
+    def _takes_offer(self, method: bytes) -> bool:
         """Whether the application shall decide on it."""
-        if not offers.is_websocket(self.parser.get_method(), self.parser.get_http_version(), self.headers):
+        if not offers.is_websocket(method, self.parser.get_http_version(), self.headers):
             return False
         self.scope[OFFER_KEY] = True  # type: ignore[literal-required]
         self.headers[:] = offers.without(self.headers)
         return True
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         self._idle_size = 0
@@ -218,16 +225,19 @@ class LimitedProtocol(TimedProtocol):
     def on_message_complete(self) -> None:
         if not self._in_body or self._refused:
             return
-        self._in_body = self.body_watch.is_left = False
-        self.body_watch.stop()
+        self._in_body = False
+        self.body_watch.done()
         self._is_chunk_mixed = True
-        super().on_message_complete()
-        if self.cycle.response_complete:
+        cycle: Cycle = self.cycle  # type: ignore[assignment]
+        if cycle.response_complete:
             self._stop_end_timer()
-            self._rearm_keep_alive()
+            self._rest()
+        else:
+            cycle.more_body = False
+            cycle.hear()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self._next_or_rest()
         if self.flow.write_paused or self.transport.is_closing():
             self._watch_reader()
         if self._in_body and self.cycle.response_complete and not self.transport.is_closing():
@@ -291,11 +301,9 @@ class LimitedProtocol(TimedProtocol):
         self.flow.resume_reading()
         self._start_end_timer()
 
-    def respond(
-        self, scope: Any, status: int, fields: HeaderPairs, body: bytes, carried: Ready = NOTHING
-    ) -> bool:
-        """Write a whole answer at once, past ASGI's two messages; False when it must go the long way. ``carried``
-        are further fields.
+    def respond(self, scope: Any, status: int, fields: HeaderPairs, body: bytes, own: bytes = b"") -> bool:
+        """Write a whole answer at once, past ASGI's two messages; False when it must go the long way. ``own`` are
+        further lines of the head, known to be good.
 
         Same bytes as uvicorn's own cycle would write, at a third of the cost: our field names are known to
         be good, so only line breaks in values have to be looked for. Not while the caller reads slowly:
@@ -306,10 +314,11 @@ class LimitedProtocol(TimedProtocol):
             return False
         if cycle.response_started or cycle.disconnected or self.flow.write_paused:
             return False
-        head = STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % pair for pair in fields]) + carried.raw
-        lines = 1 + len(fields) + len(carried)
+        head = b"".join([b"%b: %b\r\n" % pair for pair in fields])
+        lines = len(fields)
         if head.count(b"\n") != lines or head.count(b"\r") != lines:
             return False
+        head = b"%b%b%b" % (STATUS_LINE[status], head, own)
         if cycle.waiting_for_100_continue:
             cycle.keep_alive = False  # whether the body still comes, nobody can tell (RFC 9110 §10.1.1)
         if not cycle.keep_alive:
@@ -317,8 +326,8 @@ class LimitedProtocol(TimedProtocol):
         if scope["method"] == "HEAD":
             body = b""
         cycle.response_started = cycle.response_complete = True
-        self.transport.write(b"%b\r\n%b" % (head, body))
-        cycle.message_event.set()
+        self.transport.write(head + b"\r\n" + body)
+        cycle.hear()
         if not cycle.keep_alive:
             if self._in_body and cycle is self.cycle:
                 self._end_gently()
@@ -338,7 +347,7 @@ class LimitedProtocol(TimedProtocol):
         else:
             self._close()
 
-    def cycle_of(self, scope: Any) -> RequestResponseCycle | None:
+    def cycle_of(self, scope: Any) -> Cycle | None:
         """The cycle that answers this request now; None when it is answered, or its connection gone."""
         cycle = self._running
         return cycle if cycle is not None and cycle.scope is scope and not cycle.disconnected else None

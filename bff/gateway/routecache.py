@@ -216,6 +216,7 @@ class Shelf:
         await self._sender.whole(Answer(whole.status, fields, body), is_dated=True)
 
     def _status(self, handled: Handled) -> Pair:
+        self._invocation.kept = handled.word
         return handled.field()
 
     async def _wait(self, pending: asyncio.Future[None]) -> None:

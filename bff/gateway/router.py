@@ -15,6 +15,7 @@ from bff.config.pattern import Kind
 from bff.errors import BadRequest, MethodNotAllowed, NotFound
 
 T = TypeVar("T")
+_DOTS = frozenset({".", ".."})
 NO_PARAMETERS: Mapping[str, str] = {}
 
 
@@ -92,7 +93,7 @@ class Router(Generic[T]):
         Raises:
             NotFound: no route has the path.
             MethodNotAllowed: some do, but none of them this method.
-            BadRequest: the path is not UTF-8.
+            BadRequest: the path is not UTF-8, or has a segment ``.`` or ``..``.
 
         """
         found = self._static.get(path) if b"%" not in raw_path else None
@@ -100,6 +101,7 @@ class Router(Generic[T]):
             target = found.by_method.get(method)
             if target is not None:
                 return target[0], NO_PARAMETERS
+        _refuse_ways_out(path)
         return self._match_slowly(method, _segments(path, raw_path))
 
     def allowed(self, path: str, raw_path: bytes) -> str | None:
@@ -124,6 +126,14 @@ class Router(Generic[T]):
         if static is not None:
             yield static, ()
         yield from _walk(self._root, segments, 0, ())
+
+
+def _refuse_ways_out(path: str) -> None:
+    """Whoever reads the path elsewhere takes such segments away (RFC 3986 §5.2.4), and a handler that looks for a
+    file of this name is led out of its folder. ``path`` is decoded: ``..%2f`` leads there, too.
+    """
+    if ("/." in path or "\\." in path) and not _DOTS.isdisjoint(path.replace("\\", "/").split("/")):
+        raise BadRequest("The path has a . or .. segment.")
 
 
 def _walk(

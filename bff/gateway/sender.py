@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
@@ -13,48 +15,60 @@ from pydantic_core import to_json
 from bff.clock import Clock
 from bff.config.gateway import Timing
 from bff.errors import BffError, problem
-from bff.gateway import views
+from bff.gateway import unfolding, views
 from bff.gateway.door import caution, smaller
-from bff.gateway.door.carried import NOTHING, Ready
+from bff.gateway.door.carried import Ready, pairs_of
 from bff.gateway.door.codings import Compression
 from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.incomplete import with_errors
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.streaming import NO_STORE, Streaming
 from bff.gateway.target import NOWHERE
-from bff.gateway.unfolding import VARY, Unfolding
+from bff.gateway.unfolding import Unfolding
 from bff.sdk.farewells import Farewells
 from bff.sdk.invocation import OFFER_KEY, Invocation
 from bff.sdk.page import Page
 from bff.sdk.reply import Answer, HeaderPairs
 from bff.services import memo
+from bff.services.composed import SILENT
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]+")
-COMPLETE = (b"bff-complete", b"true")
-INCOMPLETE = (b"bff-complete", b"false")
+_SAFE = frozenset({"GET", "HEAD"})
+COMPLETE = b"bff-complete: true\r\n"
+INCOMPLETE = b"cache-control: no-store\r\nbff-complete: false\r\n"
+VARY = b"%b: %b\r\n" % unfolding.VARY
 PROBLEM = (b"content-type", b"application/problem+json")
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class DateField:
-    """The ``Date`` field, made once a second. Mutable state: ``_second`` and ``_pair``."""
+    """The ``Date`` field, made once a second. Mutable state: ``_second`` and ``_line``."""
 
-    __slots__ = ("_clock", "_pair", "_second")
+    __slots__ = ("_clock", "_line", "_second")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = 0
-        self._pair = (b"date", b"")
+        self._line = b""
 
-    def now(self) -> tuple[bytes, bytes]:
-        """The pair for this second."""
+    def line(self) -> bytes:
+        """Its line in a head, for this second."""
         wall = self._clock.wall()
         if int(wall) != self._second:
             self._second = int(wall)
-            self._pair = (b"date", formatdate(wall, usegmt=True).encode())
-        return self._pair
+            self._line = b"date: %b\r\n" % formatdate(wall, usegmt=True).encode()
+        return self._line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stationery:
+    """What all answers of one gateway are written with."""
+
+    clock: Clock
+    date: DateField
+    farewells: Farewells
 
 
 def fields_of(error: BffError) -> HeaderPairs:
@@ -88,33 +102,32 @@ class Sender:
     """
 
     __slots__ = (
-        "_clock", "_date", "_extra", "_farewells", "_invocation", "_scope", "_send", "_timing", "started", "target",
+        "_extra", "_invocation", "_scope", "_send", "_stationery", "_timing", "started", "target",
         "unfolding",
     )  # fmt: skip
 
     def __init__(
         self,
+        stationery: Stationery,
         invocation: Invocation,
         scope: MutableMapping[str, Any],
         send: Send,
-        *,
-        clock: Clock,
-        date: DateField,
         extra: HeaderPairs,
         timing: Timing,
-        farewells: Farewells,
     ) -> None:
+        self._stationery = stationery
         self._invocation = invocation
         self._scope = scope
         self._send = send
-        self._clock = clock
-        self._date = date
         self._extra = extra
         self._timing = timing
-        self._farewells = farewells
         self.started = False
         self.target = NOWHERE
         self.unfolding: Unfolding | None = None
+
+    @property
+    def _clock(self) -> Clock:
+        return self._stationery.clock
 
     def unfold(self, media: str, page: Page) -> Unfolding:
         """Send the page's parts as they come, in this media type."""
@@ -142,7 +155,9 @@ class Sender:
                 answer.response, self._scope, self._send
             )
         elif answer.stream is not None:
-            await Streaming(self, self._invocation, self.target, self._clock).run(answer, self._farewells)
+            await Streaming(self, self._invocation, self.target, self._clock).run(
+                answer, self._stationery.farewells
+            )
         else:
             missing = self._invocation.missing
             if missing and self.target.tells_errors:
@@ -160,7 +175,7 @@ class Sender:
         talk = Conversation(
             self, connection, invocation=self._invocation, target=self.target, clock=self._clock
         )
-        await talk.run(answer, self._farewells)
+        await talk.run(answer, self._stationery.farewells)
 
     def as_whole(self, answer: Answer) -> Answer:
         """The answer, a plain Starlette response as what it is: status, fields and body."""
@@ -179,7 +194,7 @@ class Sender:
             return answer
         asked = self._scope["headers"]
         parts = self._invocation.parts
-        if parts is not None and self._invocation.shelf is None:
+        if parts is not None and parts is not SILENT and self._invocation.shelf is None:
             views.with_control(answer, parts, identified=views.is_identified(self._invocation, asked))
         views.with_tag(answer)
         return views.unchanged(answer, asked, self._clock.wall())
@@ -190,26 +205,36 @@ class Sender:
         if self.target.compression is not None:
             await smaller.whole(answer, self.target.compression, self._scope["headers"])
         fields, body = answer.headers, answer.body
-        if answer.status in (204, 304):
-            body = b""  # what followed such a head would be read as the next answer (RFC 9110 §15.3.5)
-        else:
-            fields.append((b"content-length", b"%d" % len(body)))
         carried = self._carried(fields)
-        self._add_own(fields, is_page=is_page, is_dated=is_dated)
-        if not isinstance(carried, Ready):
+        if answer.status in (204, 304):
+            own, body = (
+                b"",
+                b"",
+            )  # what followed such a head would be read as the next answer (RFC 9110 §15.3.5)
+        else:
+            own = b"content-length: %d\r\n" % len(body)
+        own += self._own(fields, is_page=is_page, is_dated=is_dated)
+        if isinstance(carried, Ready):
+            own += carried.raw
+        else:
             fields.extend(carried)
-            carried = NOTHING
-        await self.at_once(answer.status, fields, body, carried)
+        if not self._written(answer.status, fields, body, own):
+            await self.head(answer.status, [*fields, *pairs_of(own)])
+            await self._send({"type": "http.response.body", "body": body})
 
-    async def at_once(self, status: int, fields: HeaderPairs, body: bytes, carried: Ready = NOTHING) -> None:
+    async def at_once(self, status: int, fields: HeaderPairs, body: bytes) -> None:
         """Send a finished head and its body, in one write where the connection takes it."""
+        if not self._written(status, fields, body):
+            await self.head(status, fields)
+            await self._send({"type": "http.response.body", "body": body})
+
+    def _written(self, status: int, fields: HeaderPairs, body: bytes, own: bytes = b"") -> bool:
         connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
-        if connection is not None and connection.respond(self._scope, status, fields, body, carried):
-            self.started = True
-            self._invocation.status = status
-            return
-        await self.head(status, [*fields, *carried])
-        await self._send({"type": "http.response.body", "body": body})
+        if connection is None or not connection.respond(self._scope, status, fields, body, own):
+            return False
+        self.started = True
+        self._invocation.status = status
+        return True
 
     async def piece(self, body: bytes, *, more: bool) -> None:
         """Send some of the body; returns when the caller takes yet more."""
@@ -236,6 +261,17 @@ class Sender:
         """Have the answer carry these besides."""
         self._extra = [*self._extra, *fields]
 
+    def caller_left(self, task: asyncio.Task[Any]) -> None:
+        """End the work that the answer is made by; what may have an effect only while it waits for a warm-up or a
+        place, and has none yet.
+        """
+        invocation = self._invocation
+        finishes = invocation.method not in _SAFE and not self.target.cancel_on_disconnect
+        if finishes and invocation.revision:
+            return
+        invocation.left = True
+        task.cancel()
+
     def break_off(self) -> None:
         """What was begun cannot be finished: let the caller see that."""
         connection: LimitedProtocol | None = self._scope.get(SCOPE_KEY)
@@ -256,31 +292,32 @@ class Sender:
     def add_own(self, fields: HeaderPairs, *, is_page: bool = True, is_timed: bool = True) -> None:
         """What we add to everything a function answers, and what every answer carries."""
         carried = self._carried(fields)
-        self._add_own(fields, is_page=is_page, is_timed=is_timed)
+        fields.extend(pairs_of(self._own(fields, is_page=is_page, is_timed=is_timed)))
         fields.extend(carried)
 
-    def _add_own(
+    def _own(
         self, fields: HeaderPairs, *, is_page: bool = True, is_dated: bool = False, is_timed: bool = True
-    ) -> None:
-        """Identity, revision, completeness, timing and date. What was kept
-        ``is_dated`` already: it has the date of its making. While the handler runs nothing ``is_timed`` yet.
+    ) -> bytes:
+        """The lines of identity, revision, completeness, timing and date. What was kept ``is_dated`` already: it has
+        the date of its making. While the handler runs nothing ``is_timed`` yet.
 
         What is no page (a stream, an error) never calls itself complete, but does say what is missing already.
         """
         invocation = self._invocation
-        if invocation.revision:
-            fields.append((b"bff-revision", invocation.revision.encode()))
-            if invocation.missing:
-                self._add_incompleteness(fields, invocation.missing)
-            elif is_page:
-                fields.append(COMPLETE)
-            if is_page and invocation.varies:
-                fields.append(VARY)
-            if is_timed and self._timing != "none":
-                fields.append((b"server-timing", self._times()))
-        fields.append((b"x-request-id", invocation.request_id.encode()))
-        if not is_dated:
-            fields.append(self._date.now())
+        date = b"" if is_dated else self._stationery.date.line()
+        if not invocation.revision:
+            return b"x-request-id: %b\r\n%b" % (invocation.request_id.encode(), date)
+        said = COMPLETE if is_page else b""
+        if invocation.missing:
+            # Whatever the function said of caches, it said of the whole page (CDN-Cache-Control: RFC 9213).
+            fields[:] = [pair for pair in fields if not _is_of_caches(pair[0])]
+            said = _incompleteness(invocation.missing)
+        if is_page and invocation.varies:
+            said += VARY
+        if is_timed and self._timing != "none":
+            said += self._times()
+        names = invocation.revision.encode(), said, invocation.request_id.encode(), date
+        return b"bff-revision: %b\r\n%bx-request-id: %b\r\n%b" % names
 
     def _carried(self, fields: HeaderPairs) -> HeaderPairs:
         """What an answer with these fields carries besides."""
@@ -296,28 +333,29 @@ class Sender:
         carried = self._carried(fields)
         fields.append((b"x-request-id", self._invocation.request_id.encode()))
         if not any(name == b"date" for name, _ in fields):
-            fields.append(self._date.now())
+            fields.extend(pairs_of(self._stationery.date.line()))
         fields.extend(carried)
-
-    def _add_incompleteness(self, fields: HeaderPairs, missing: list[str]) -> None:
-        # Whatever the function said of caches, it said of the whole page (CDN-Cache-Control: RFC 9213).
-        fields[:] = [pair for pair in fields if not _is_of_caches(pair[0])]
-        fields += [NO_STORE, INCOMPLETE]
-        # Part names are the function's: whatever they hold, the field stays a list of tokens.
-        names = ", ".join(_NOT_TOKEN.sub("_", name) for name in missing)
-        fields.append((b"bff-missing", names.encode()))
 
     def _times(self) -> bytes:
         """``Server-Timing``, in milliseconds: the handler, the phases of a cold call, each service if it may be told."""
         invocation = self._invocation
+        tells = self._timing == "services"
+        if invocation.phases is None and not tells:  # as usual
+            return b"server-timing: handler;dur=%.2f\r\n" % (invocation.handler_seconds * 1000)
         timing = b"handler;dur=%.2f" % (invocation.handler_seconds * 1000)
         if invocation.phases is not None:
             phases = _told(tuple(invocation.phases.items()))
             timing = b'cold;desc="%s", %s, %s' % (invocation.revision.encode(), phases, timing)
-        if self._timing == "services" and invocation.calls:
+        if tells and invocation.calls:
             for call in invocation.calls:
                 took = ((call.ended or self._clock.now()) - call.started) * 1000
                 timing += b", %s;dur=%.2f" % (call.service.encode("ascii", "replace"), took)
                 if how := call.how():
                     timing += b';desc="%s"' % how.encode("ascii", "replace")
-        return timing
+        return b"server-timing: %b\r\n" % timing
+
+
+def _incompleteness(missing: list[str]) -> bytes:
+    # Part names are the function's: whatever they hold, the field stays a list of tokens.
+    names = ", ".join(_NOT_TOKEN.sub("_", name) for name in missing)
+    return INCOMPLETE + b"bff-missing: %b\r\n" % names.encode()

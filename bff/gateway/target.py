@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -19,7 +19,7 @@ from bff.gateway import rawpath
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.client import TrustedProxies
-from bff.gateway.door.carried import Carried
+from bff.gateway.door.carried import Carried, Ready
 from bff.gateway.door.codings import Compression
 from bff.gateway.door.csrf import Csrf
 from bff.gateway.door.failures import CrossSite
@@ -94,6 +94,18 @@ class Target:
     cache: Policy | None = None
     static: Static | None = None
 
+    is_watched: bool = field(init=False)
+    """Whether anybody is asked who calls, or counted."""
+    is_plain: bool = field(init=False)
+    """Whether a function answers, and nothing stands between its answer and the caller."""
+
+    def __post_init__(self) -> None:
+        is_watched = self.limits is not None or self.guard is not None
+        besides = (self.door, self.later, self.cache, self.static)
+        is_plain = not self.service and all(each is None for each in besides)
+        object.__setattr__(self, "is_watched", is_watched)
+        object.__setattr__(self, "is_plain", is_plain)
+
     def with_static(self, respond: Respond, invocation: Invocation) -> Respond:
         """What hears the function's answer, the route's own data added to that."""
         return respond if self.static is None else self.static.before(respond, invocation)
@@ -109,10 +121,13 @@ NOWHERE = Target(template="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One whole routing configuration; a reload swaps it in one assignment. ``keeps``: some route keeps answers."""
+    """One whole routing configuration; a reload swaps it in one assignment. ``keeps``: some route keeps answers;
+    ``over_http`` is what every answer over plain http carries, where nothing else of the request makes a difference.
+    """
 
     router: Router[Target]
     carried: Carried
+    over_http: Ready | None = None
     proxies: TrustedProxies
     lanes: Lanes | None = None
     timeout_header: bytes = b""
@@ -150,10 +165,14 @@ def compile_table(
     ]
     if doors is not None:
         routes += doorways(config, doors, schemes)
+    carried = Carried(config.gateway.cors, config.defaults.security_headers)
+    proxies = TrustedProxies(config.gateway.trusted_proxies)
+    depends = carried.cors is not None or proxies.are_any
     return Table(
         router=Router.compiled(routes),
-        carried=Carried(config.gateway.cors, config.defaults.security_headers),
-        proxies=TrustedProxies(config.gateway.trusted_proxies),
+        carried=carried,
+        over_http=None if depends else carried.fields(None, is_https=False),
+        proxies=proxies,
         lanes=Lanes(config.lanes) if config.lanes != LaneConfig.plain() else None,
         timeout_header=config.gateway.timeout_header.encode(),
         timing=_timing(config.telemetry.server_timing, is_dev),

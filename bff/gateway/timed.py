@@ -8,19 +8,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from bff.gateway import refusal
 from bff.gateway.bodywatch import BodyWatch
 from bff.gateway.crowd import Crowd
 from bff.gateway.door.failures import TooManyConnections
+from bff.gateway.lean import LeanProtocol
 from bff.gateway.limits import HeadLimits
 
 LINGER = 5.0
 """Seconds an unwanted body may go on arriving after its answer (nginx lingering_timeout)."""
 
 
-class TimedProtocol(HttpToolsProtocol):
+class TimedProtocol(LeanProtocol):
     """Mutable state: ``_head_timer``, ``_end_timer``, ``_write_timer``, ``body_watch``, ``_refused`` (nothing more is
     read), ``_is_inside`` (whether it counts in the crowd).
     """
@@ -118,9 +117,3 @@ class TimedProtocol(HttpToolsProtocol):
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
-
-    def _rearm_keep_alive(self) -> None:
-        if self.timeout_keep_alive_task is None and not self.transport.is_closing():
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )

@@ -7,10 +7,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from bff.gateway.cycle import Cycle
 
 
-class UndelimitedCycle(RequestResponseCycle):
+class UndelimitedCycle(Cycle):
     """uvicorn's cycle for a request of HTTP/1.0; it keeps no connection anyway. Mutable state: ``_has_no_end``."""
 
     _has_no_end = False

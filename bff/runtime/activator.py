@@ -87,6 +87,11 @@ class Activator:
         return int(self.instance is not None)
 
     @property
+    def by_state(self) -> Mapping[str, int]:
+        """How many instances are in which state: one at most, none that is cold."""
+        return {} if self._state in (State.COLD, State.EVICTED) else {str(self.state): 1}
+
+    @property
     def waiting(self) -> int:
         """Callers who wait for the warm-up or for a place."""
         return self._cold_callers.waiting + self._line.waiting

@@ -175,7 +175,10 @@ class Follower:
             if len(waiting) >= BATCH:
                 left += await self._refused(waiting)
             await self._clock.sleep(PAUSE)
-        return left + await self._refused(waiting)
+        left += await self._refused(waiting)
+        if not self._publisher.is_dev:
+            self._publisher.settled |= {each.name for each in functions} - {each.name for each in left}
+        return left
 
     async def _settle(self, function: Function, waiting: dict[Function, Candidate]) -> None:
         if function.live is not None:
@@ -190,11 +193,14 @@ class Follower:
             await self._restore_cold(function)
             return
         if state is None:
+            self._publisher.keep_at_hand(function, taken)
             waiting[function] = await self._publisher.candidate(taken)
         elif files_digest(taken) != state.folder and not await self._publisher.passes_over(function, taken):
             await self._publisher.open(function)
         elif taken.digest != state.digest or state.routed() != {state.latest}:
             await self._restore_cold(function)
+        else:
+            self._publisher.keep_at_hand(function, taken)
 
     async def _restore_cold(self, function: Function) -> None:
         await self._in_force.restore_cold(function)

@@ -108,6 +108,11 @@ class Function:
         return self.lives.main
 
     @property
+    def first_callers(self) -> int:
+        """How many wait for its first revision."""
+        return self._first_callers.waiting
+
+    @property
     def routing(self) -> Routing | None:
         """The traffic in force; None before the first revision."""
         return self.lives.routing
@@ -413,7 +418,7 @@ class Function:
             name=self.name,
             lives=self.lives,
             is_opening=self._opening is not None,
-            first_callers=self._first_callers.waiting,
+            first_callers=self.first_callers,
             tally=self.tally,
             blocked=self.blocked,
             failure=self.failure,

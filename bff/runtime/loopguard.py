@@ -22,7 +22,7 @@ from typing import Any
 from bff.clock import Clock, Timer, cpu_of_this_thread
 from bff.revisions.loader import Loader
 from bff.sdk.invocation import Invocation
-from bff.signals import Culprit, LoopBlocked, LoopLost, LoopReturned, Signals
+from bff.signals import Culprit, LoopBlocked, LoopLost, LoopReturned, LoopTurned, Signals
 
 BEAT = 0.1
 """Seconds between two marks of the loop."""
@@ -117,6 +117,7 @@ class LoopGuard:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._cpu = cpu_of_this_thread()
+        self._mark = self._clock.now() - BEAT
         self._beat()
         self._suspicion = Suspicion(last=self._seen(None))
         threading.Thread(target=self._watch, name="bff-watchdog", daemon=True).start()
@@ -128,7 +129,8 @@ class LoopGuard:
             self._timer.cancel()
 
     def _beat(self) -> None:
-        self._mark = self._clock.now()
+        before, self._mark = self._mark, self._clock.now()
+        self._signals.emit(LoopTurned(late=max(0.0, self._mark - before - BEAT)))
         self._timer = self._clock.call_at(self._mark + BEAT, self._beat)
 
     def _watch(self) -> None:

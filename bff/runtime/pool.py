@@ -71,6 +71,18 @@ class Pool:
         return len(self._inside)
 
     @property
+    def by_state(self) -> Mapping[str, int]:
+        """How many instances are in which state; none that is cold."""
+        busy = sum(map(bool, self._inside.values()))
+        counts = {
+            State.WARMING: len(self._starting),
+            State.WARM: busy,
+            State.IDLE: len(self._inside) - busy,
+            State.DRAINING: len(self._parting),
+        }
+        return {str(state): count for state, count in counts.items() if count}
+
+    @property
     def warm_instances(self) -> Sequence[ProcessInstance]:
         """Those that take calls."""
         return tuple(self._inside)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from bff.clock import Clock
 from bff.config import ReleaseConfig
@@ -28,6 +29,8 @@ from bff.runtime.shelf import Shelf
 from bff.runtime.turns import Turns
 from bff.signals import FolderPassedOver, LoadFailed, Signals, Unexpected
 
+MOST_AT_HAND = 256
+"""Functions whose text is kept in memory from the start to their first call; some KB each."""
 GATEWAY = "gateway"
 """Who did what nobody asked for."""
 
@@ -36,7 +39,9 @@ class Publisher:
     """Publications of a function wait for each other, and for the load of what is new; for a change of traffic they
     take the lock of ``in_force`` besides, in this order.
 
-    Mutable state: ``in_force``; ``_passed_over``, functions whose folder was told of; ``_publishing``, the locks.
+    Mutable state: ``in_force``; ``settled``, functions whose folder was published at the start, and waits for the next
+    one or for who watches it, and ``_at_hand`` the texts of some that had no call yet; ``_passed_over``, functions whose
+    folder was told of; ``_publishing``, the locks.
     """
 
     def __init__(
@@ -56,9 +61,11 @@ class Publisher:
         self._shelf = shelf
         self._clock = clock
         self._signals = signals
-        self._dev = dev
+        self.is_dev = dev
         self._retention = retention
         self._release = release
+        self.settled: set[str] = set()
+        self._at_hand: dict[str, Snapshot] = {}
         self._passed_over: set[str] = set()
         self._publishing = Turns()
 
@@ -94,9 +101,20 @@ class Publisher:
             if function.live is None:
                 await self._open(function, is_start=True)
 
+    def keep_at_hand(self, function: Function, taken: Snapshot) -> None:
+        """A function's text, as it is published at the start, for its first call, which then reads nothing. Not in
+        dev: there a first call may come faster than the news of a save.
+        """
+        if not self.is_dev and len(self._at_hand) < MOST_AT_HAND:
+            self._at_hand[function.name] = replace(taken, waited=0.0, took=0.0)
+
     async def _open(self, function: Function, *, is_start: bool) -> None:
         began = self._clock.now()
-        taken = await self._looked_at(function)
+        kept = self._at_hand.pop(function.name, None)
+        if is_start and kept is not None:
+            taken: Snapshot | None = kept.under(function.settings.frozen())
+        else:
+            taken = await self._looked_at(function)
         state = self.in_force.states.get(function.name)
         if state is None:
             assert taken is not None
@@ -128,10 +146,11 @@ class Publisher:
         self, function: Function, taken: Snapshot, state: TrafficState, began: float, *, is_start: bool
     ) -> bool:
         """Publish what is new in the folder, or in the settings, as if by a deploy; True when it was. At the
-        start what the store knows already is not new: see ADR 43.
+        start what the store knows already is not new: see ADR 43. After it a first call finds nothing new either.
         """
         with self._told(function):
-            if files_digest(taken) == state.folder or (is_start and await self.passes_over(function, taken)):
+            is_old = files_digest(taken) == state.folder or (is_start and function.name in self.settled)
+            if is_old or (is_start and await self.passes_over(function, taken)):
                 return await self._succeed(function, state, taken, began, is_start=is_start)
             await self._deploy(function, taken, Deploy(who=GATEWAY), began, is_folder=True)
             return True
@@ -144,10 +163,17 @@ class Publisher:
         known = await self.store.holding(function.name, taken.digest, files_digest(taken))
         if known is None:
             return False
-        serving = self.in_force.states[function.name].main
-        if known.name != serving and function.name not in self._passed_over:
+        state = self.in_force.states[function.name]
+        if known.name not in state.shares() and function.name not in self._passed_over:
             self._passed_over.add(function.name)
-            self._signals.emit(FolderPassedOver(function=function.name, revision=known.name, serving=serving))
+            self._signals.emit(
+                FolderPassedOver(
+                    function=function.name,
+                    revision=known.name,
+                    serving=state.main,
+                    is_taken_back=known.condemned > 0,
+                )
+            )
         return True
 
     async def refresh(self, function: Function) -> bool:
@@ -265,7 +291,7 @@ class Publisher:
         await function.admit(revision)
         candidate = await self.candidate(taken, wish=wish, name=name, is_folder=is_folder, is_approved=True)
         async with self.in_force.lock(function.name):
-            rules = Rules(is_save=self._dev, release=self._release(function.name), now=self._clock.wall())
+            rules = Rules(is_save=self.is_dev, release=self._release(function.name), now=self._clock.wall())
             made = await self.store.deploy(
                 candidate, lambda before, new, release: plan.after_deploy(before, new, release, wish, rules)
             )

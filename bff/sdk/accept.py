@@ -27,7 +27,10 @@ def streamed(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 def takes_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether an answer in JSON is welcome, whole or in parts; without ``Accept`` anything is (RFC 9110 §12.5.1)."""
-    said = b",".join([value for name, value in headers if name == b"accept"])
+    said = b""
+    for name, value in headers:
+        if name == b"accept":
+            said = b"%b,%b" % (said, value) if said else value
     if not said or (b"*/*" in said and b"q=0" not in said):
         return True
     wanted = dict(map(_weighed, said.lower().decode("latin-1").split(",")))
@@ -35,7 +38,7 @@ def takes_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     ranges = max((wanted.get(kind, 0.0) for kind in ("application/*", "*/*")), default=0.0)
     if "application/json" in wanted and wanted["application/json"] == 0:
         return any(weight > 0 for weight in named)
-    return ranges > 0 or any(weight > 0 for weight in named)
+    return ranges > 0 or any(weight > 0 for weight in named) or set(wanted) == {""}  # commas alone are none
 
 
 def prefers_async(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -69,7 +69,7 @@ class Binder:
         self.parameters = parameters
         self._context = context
         self.reading = Reading.needed_for({parameter.source for parameter in parameters})
-        self._fields = tuple((p, FROM[p.source]) for p in parameters)
+        self._fields = tuple((p, FROM[p.source], p.is_required) for p in parameters)
 
     async def bind(self, invocation: Invocation, around: Any) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments for the handler.
@@ -93,13 +93,13 @@ class Binder:
         args: list[Any] = []
         named: dict[str, Any] = {}
         wrong: list[dict[str, Any]] | None = None
-        for parameter, lookup in self._fields:
+        for parameter, lookup, is_required in self._fields:
             if lookup is None:
                 value: Any = self._context(invocation, around)
             else:
                 raw = lookup(given, parameter)
                 if raw is ABSENT:
-                    if parameter.is_required:
+                    if is_required:
                         wrong = wrong or []
                         wrong.append(_missing(parameter))
                         continue

@@ -60,7 +60,9 @@ class _AnyContext(Generic[S]):
         """The services declared in routes.yaml: ``ctx.services.users.get("/users/7")``."""
         if self._services is None:
             around = self._around
-            self._services = Services(around.senders(), self.invocation, around.adapters, around.loop)
+            senders = around.senders()
+            made: type[Services[S]] = getattr(senders, "services", Services)
+            self._services = made(senders, self.invocation, around.adapters, around.loop)
         return self._services
 
     @property

@@ -39,10 +39,11 @@ class _Parts(MultiPartParser):
         )
         self._max_file = limits.max_file
         self._size = 0  # of the file that is being read
+        self._is_open = False  # whether a part has begun, and the last boundary has not come
 
     def on_part_begin(self) -> None:
         super().on_part_begin()
-        self._size = 0
+        self._size, self._is_open = 0, True
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         part = self._current_part
@@ -51,6 +52,21 @@ class _Parts(MultiPartParser):
             if self._size > self._max_file:
                 raise FormTooLarge(f"A file is larger than {self._max_file} bytes.")
         super().on_part_data(data, start, end)
+
+    def on_headers_finished(self) -> None:
+        (self._current_part.content_disposition or b"").decode()  # names too would be read as Latin-1
+        super().on_headers_finished()
+
+    def on_end(self) -> None:
+        self._is_open = False
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if self._is_open:
+            for file in self._files_to_close_on_error:  # the last one of them is not in the form yet
+                file.close()
+            raise MultiPartException("It ends before its last boundary")
+        return form
 
     def on_part_end(self) -> None:
         if self._current_part.file is None:

@@ -41,7 +41,7 @@ MAX_MISSING = 50
 """Names of missing parts one answer lists: they travel in a header field."""
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class CallRecord:
     """One service call as it went. Times are clock seconds; ``status`` is None when no answer came.
 
@@ -86,6 +86,15 @@ class CallRecord:
         elif len(self.tries) >= MAX_TRIES:
             del self.tries[0]
         self.tries.append(attempt)
+
+    # Defaults stay on the class, as the invocation's do.
+    def __init__(self, service: str, method: str, path: str, started: float, **known: Any) -> None:
+        self.service = service
+        self.method = method
+        self.path = path
+        self.started = started
+        if known:
+            self.__dict__.update(known)
 
     def flag(self, flag: str) -> None:
         """Add one of Envoy's response flags, once."""
@@ -257,6 +266,7 @@ class Invocation(Signal):
     memoizes = True
     page: Page | None = None  # what the handler declares to return
     varies = False  # whether another Accept would have had another answer
+    kept = ""  # what became of it in the store, on such a route: hit, collapsed, or why it went on
     shelf: Any = None  # its way through the store, on a route with a cache section
     reasons: Mapping[str, Mapping[str, Any]] = NO_REASON
     deadline: Deadline
@@ -265,7 +275,6 @@ class Invocation(Signal):
 
     def __init__(
         self,
-        *,
         request_id: str,
         method: str,
         clock: Clock,

@@ -132,19 +132,16 @@ class RunningPart(Generic[T]):
             self._end(error)
         else:
             if getattr(waited_for, "_asyncio_future_blocking", None):  # what marks a future that is awaited
-                self._wait_for(waited_for)
+                waited_for._asyncio_future_blocking = False  # noqa: SLF001
+                waited_for.add_done_callback(self._step, context=self._context)
+                self._fut_waiter = waited_for
+                if self._must_cancel and waited_for.cancel():
+                    self._must_cancel = False
             else:
                 self._wait_a_turn(waited_for)
         finally:
             _leave_task(self._loop, self)  # type: ignore[arg-type]
             del thrown
-
-    def _wait_for(self, future: Any) -> None:
-        future._asyncio_future_blocking = False  # noqa: SLF001
-        future.add_done_callback(self._step, context=self._context)
-        self._fut_waiter = future
-        if self._must_cancel and future.cancel():
-            self._must_cancel = False
 
     def _wait_a_turn(self, future: Any) -> None:
         if future is not None:  # None is asyncio.sleep(0)'s

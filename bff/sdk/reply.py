@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import is_dataclass
 from enum import IntEnum
 from typing import Any, get_args, get_origin
@@ -113,8 +112,11 @@ class Encoder:
             FunctionFailed: it does not fit the declared return type, or cannot be written as JSON.
 
         """
+        kind = type(result)
+        if kind is self._container and self._fits(result):
+            return Answer(200, [JSON], self._json(result, is_flat=True))
         status = 200
-        if type(result) is tuple and len(result) == 2 and _is_status_type(type(result[1])):
+        if kind is tuple and len(result) == 2 and _is_status_type(type(result[1])):
             result, status = result[0], int(result[1])
             if not 200 <= status <= 599:
                 raise FunctionFailed(
@@ -138,11 +140,14 @@ class Encoder:
             return self._stream(result, status)
         return Answer(status, [JSON], self._json(result))
 
-    def _json(self, value: Any) -> bytes:
-        adapter = self._adapter
-        if type(value) is self._container and self._fits(value):
-            with suppress(TypeError):  # then it holds what is pydantic's to write or to refuse
+    def _json(self, value: Any, *, is_flat: bool = False) -> bytes:
+        """``is_flat``: a value of the declared container, with nothing in it but what was declared."""
+        if is_flat or (type(value) is self._container and self._fits(value)):
+            try:
                 return orjson.dumps(value, option=BUILTINS_ONLY)
+            except TypeError:
+                pass  # it holds what is pydantic's to write or to refuse
+        adapter = self._adapter
         try:
             if adapter is None:
                 return _plain_json(value)

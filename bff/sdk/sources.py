@@ -101,7 +101,9 @@ async def read(invocation: Invocation, reading: Reading) -> Given:
 def read_now(invocation: Invocation, reading: Reading) -> Given:
     """The part that never waits."""
     incoming = invocation.incoming
-    given = Given(incoming, invocation, event=invocation.event)
+    given = Given(incoming, invocation)
+    if invocation.event is not None:
+        given.event = invocation.event
     if incoming is not None and reading.query and incoming.scope["query_string"]:
         given.query = _read_query(incoming.scope["query_string"])
     return given
@@ -123,11 +125,10 @@ def _read_query(query: bytes) -> dict[str, list[str]]:
 
 
 def _content_type(incoming: Incoming) -> str:
-    for name, value in incoming.scope["headers"]:
-        if name == b"content-type":
-            text: str = value.decode("latin-1")
-            return text
-    return ""
+    said = {value for name, value in incoming.scope["headers"] if name == b"content-type"}
+    if len(said) > 1:  # who else looks at the request might believe the other one
+        raise BadRequest("The request has two Content-Type fields that differ.")
+    return said.pop().decode("latin-1") if said else ""
 
 
 def _refuse_coding(incoming: Incoming) -> None:

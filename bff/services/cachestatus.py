@@ -22,6 +22,11 @@ class Handled:
     collapsed: bool = False
     detail: str = ""
 
+    @property
+    def word(self) -> str:
+        """The same in one word: ``hit``, ``collapsed``, or why it went on."""
+        return "hit" if self.hit else "collapsed" if self.collapsed else self.fwd
+
     def written(self) -> bytes:
         """The member as it travels: ``bff; hit; ttl=9``."""
         parts = [NAME]

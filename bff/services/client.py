@@ -17,6 +17,7 @@ from bff.sdk.failures import BadServiceCall, BadServicePath, NothingKept, Servic
 from bff.sdk.headerrules import rules_of
 from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
+from bff.services.composed import SILENT
 from bff.services.faultheader import asked_by
 from bff.services.following import Following, Surroundings
 from bff.services.paths import climbs
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from bff.services.cache import Cache
     from bff.services.composed import Parts
+    from bff.services.endpoints import EndpointSet, Member
     from bff.services.passing import Exchange, Onward, Way
     from bff.services.resolver import Address
     from bff.services.response import ServiceResponse
@@ -48,7 +50,7 @@ _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
-    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_sharing``, ``_way`` and the
+    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_sharing``, ``_way``, ``_endpoints`` and the
     ``_transport`` below them, made with the first call; ``_following``, what looks for endpoints; ``passing``, how
     many exchanges pass through now.
     """
@@ -84,6 +86,7 @@ class ServiceClient:
         self._sharing: Sharing | None = None
         self._part_of: Callable[..., Parts]
         self._way: Way | None = None
+        self._endpoints: EndpointSet | None = None
         self._transport: httpx.AsyncBaseTransport | None = None
         self.passing = 0
 
@@ -125,7 +128,7 @@ class ServiceClient:
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
-        if invocation.method in _PAGES:
+        if invocation.method in _PAGES and not (response.is_silent and invocation.parts is SILENT):
             self._note_part(invocation, response, record)
         response.took(record.ended - record.started)
         if response.status_code in (401, 403):
@@ -234,7 +237,7 @@ class ServiceClient:
         )
         if self._following is not None:
             self._following.lead(lambda addresses: ways.endpoints.update(self._selection.of(addresses)))
-        self._wire, self._way = ways.wire, ways.way
+        self._wire, self._way, self._endpoints = ways.wire, ways.way, ways.endpoints
 
     def _below(self) -> httpx.AsyncBaseTransport:
         if self._transport is None:
@@ -255,6 +258,11 @@ class ServiceClient:
             await self._connected()
         assert self._way is not None
         return await self._way.open(onward)
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Its endpoints, with what is known of each; none before the first call."""
+        return () if self._endpoints is None else self._endpoints.members
 
     @property
     def own_headers(self) -> Mapping[str, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import ref
 
 from bff.clock import Clock
 from bff.config import ServiceConfig
+from bff.sdk.service import services_of
 from bff.services import lean_httpx
 from bff.services.client import ServiceClient
 from bff.services.following import TIMEOUT_HEADER, Surroundings
@@ -28,9 +29,15 @@ AnyClient = ServiceClient | Subsets
 
 
 class Clients(dict[str, AnyClient]):
-    """The services of one routes.yaml by name. Whoever runs under it holds it until he ends; never changed."""
+    """The services of one routes.yaml by name. Whoever runs under it holds it until he ends; never changed.
+    ``services`` is the class of ``ctx.services`` for them.
+    """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "services")
+
+    def __init__(self, clients: Iterable[tuple[str, AnyClient]] = ()) -> None:
+        super().__init__(clients)
+        self.services = services_of(self)
 
 
 class ServicePool:

@@ -33,8 +33,10 @@ def fields_of(response: ServiceResponse) -> list[Pair]:
 
 def part_of(response: ServiceResponse, asked: float, clock: Clock) -> Parts:
     """What it says of caching. Most say nothing, which is seen without reading a field."""
-    head = response.__dict__.get("_head")
-    if head is not None and _says_nothing(head.lower()):
+    if response.is_silent is None:
+        head = response.__dict__.get("_head")
+        response.is_silent = head is not None and _says_nothing(head.lower())
+    if response.is_silent:
         return SILENT
     received = Received(
         status=response.status_code,
@@ -74,6 +76,8 @@ def twin_of(response: ServiceResponse, *, ask: Ask) -> ServiceResponse:
         lines = b"".join([b"%b: %b\r\n" % pair for pair in response.headers.raw])
         phrase = response.extensions.get("reason_phrase", b"")
         head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (response.status_code, phrase, lines)
-    return ServiceResponse.of(
+    twin = ServiceResponse.of(
         response.status_code, head, known["_content"], service=response.service, ask=ask
     )
+    twin.is_silent = response.is_silent
+    return twin

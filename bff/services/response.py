@@ -27,6 +27,7 @@ class ServiceResponse(httpx.Response):
 
     service: str = ""
     relayed: bool = False
+    is_silent: bool | None = None  # on caching; None until somebody has looked
     max_body: int = 0
     _head: bytes = b""
     _ask: Callable[[], httpx.Request] | None = None
@@ -90,8 +91,11 @@ class ServiceResponse(httpx.Response):
             ServiceBodyInvalid: it is not JSON.
 
         """
+        content = self.__dict__.get("_content")
+        if content is None:
+            content = self.content
         try:
-            return json.loads(self.content, **kwargs) if kwargs else loads(self.content)
+            return json.loads(content, **kwargs) if kwargs else loads(content)
         except (ValueError, RecursionError):
             raise ServiceBodyInvalid(self.service, "is not JSON") from None
 

@@ -193,7 +193,9 @@ class Sharing:
 
 def _wants_news(question: Question) -> bool:
     """Whether the function itself asks for an answer that nothing older replaces."""
-    said = question.caller.get("cache-control", "") if question.caller else ""
+    if not question.caller:
+        return False
+    said = question.caller.get("cache-control", "")
     return any(word in said for word in _NEWS)
 
 

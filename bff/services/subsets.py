@@ -23,6 +23,8 @@ from bff.services.selection import EVERYTHING, Selection
 if TYPE_CHECKING:
     import httpx
 
+    from bff.services.endpoints import Member
+
 _OF_THE_URL: Mapping[str, Any] = {"subsets": {}, "endpoints": (), "discovery": None}
 """What says where a service's own URL leads; a subset with a URL is where that says."""
 
@@ -82,6 +84,11 @@ class Subsets:
     def passing(self) -> int:
         """Requests that pass through to any of the places now."""
         return sum(place.passing for place in self._all_places())
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The endpoints of every place."""
+        return tuple(member for place in self._all_places() for member in place.members)
 
     def follow(self) -> None:
         """As :meth:`ServiceClient.follow`, for every place."""

@@ -211,9 +211,12 @@ class EventLog:
     def _passed_over(self, said: FolderPassedOver) -> None:
         fields = {"function": said.function, "folder": said.revision, "serving": said.serving}
         remedy = f"bff rollback {said.function} --to {said.revision}"
-        self._tell(
-            "warning", "the folder has an older revision; the newer one goes on", {**fields, "remedy": remedy}
-        )
+        if said.is_taken_back:
+            remedy = (
+                f"a release took it back: mend it; bff deploy {said.function} --again releases it once more"
+            )
+        happening = "the folder has another revision than the one that serves, which goes on"
+        self._tell("warning", happening, {**fields, "remedy": remedy})
 
     def _limits_lost(self, said: LimitsLost) -> None:
         then = "calls are let in uncounted" if said.lets_in else "calls are refused"
@@ -242,7 +245,8 @@ class EventLog:
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    """Milliseconds, to the microsecond. What :func:`round` would give but for the last digit, at a fifth of its cost."""
+    return int(seconds * 1e6 + 0.5) / 1000
 
 
 def _accused(culprit: Culprit, seconds: float) -> dict[str, Any]:

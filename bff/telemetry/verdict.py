@@ -14,7 +14,7 @@ FAILED = "failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """``outcome`` is ``ok``, ``incomplete``, ``failed`` (the function itself answered 5xx), or the error's code;
+    """``outcome`` is ``ok``, ``incomplete``, ``failed`` (an answer of 5xx that raised nothing), or the error's code;
     ``fault`` is empty where nothing failed.
     """
 
@@ -25,15 +25,17 @@ class Verdict:
 GOOD = Verdict(outcome=OK)
 _PART = Verdict(outcome=INCOMPLETE, fault=Fault.SERVICE)
 _OWN = Verdict(outcome=FAILED, fault=Fault.FUNCTION)
+_PASSED_ON = Verdict(outcome=FAILED, fault=Fault.SERVICE)
 
 
 def verdict_of(invocation: Invocation) -> Verdict:
     """As canaries are judged (:func:`bff.revisions.outcomes.outcome_of`): a part that is missing is a service's fault,
-    an answer of 500 and more that raised nothing is the function's.
+    an answer of 500 and more that raised nothing is the function's, or, where there is none, of the service that it
+    came from.
     """
     error = invocation.error
     if error is not None:
         return Verdict(outcome=getattr(error, "code", "function-failed"), fault=str(invocation.fault))
     if invocation.status >= 500:
-        return _OWN
+        return _OWN if invocation.function else _PASSED_ON
     return _PART if invocation.missing else GOOD

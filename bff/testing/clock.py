@@ -8,28 +8,31 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Final
 
+from bff.clock import Alarm, Calling, Timer
+
 TURNS: Final = 50
 """Turns of the loop that tasks get between two timers to do what the first one woke them for."""
 
 
 class ManualTimer:
-    """One call to come. Mutable state: ``is_cancelled``."""
+    """When an alarm rings. Immutable: whether it was cancelled is the alarm's to know."""
 
-    __slots__ = ("_args", "_callback", "is_cancelled")
+    __slots__ = ("_alarm", "_company")
 
-    def __init__(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self._callback = callback
-        self._args = args
-        self.is_cancelled = False
+    def __init__(self, alarm: Alarm) -> None:
+        self._alarm = alarm
+        self._company = alarm.company = {alarm: None}
 
-    def cancel(self) -> None:
-        """Forget the call; harmless when it has happened already."""
-        self.is_cancelled = True
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it is not to ring any more."""
+        return not self._company
 
     def ring(self) -> None:
-        """Make the call."""
-        if not self.is_cancelled:
-            self._callback(*self._args)
+        """Let it ring, unless it was cancelled."""
+        if self._company:
+            self._company.clear()
+            self._alarm.ring()
 
 
 class ManualClock:
@@ -56,14 +59,19 @@ class ManualClock:
         """Unix time in seconds."""
         return self._wall + self._now - self._began
 
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> ManualTimer:
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
         """Call back once ``now()`` has reached ``when``; in the loop's next turn if it has already."""
-        timer = ManualTimer(callback, args)
+        alarm = Calling(callback, args)
+        self.set(alarm, when)
+        return alarm
+
+    def set(self, alarm: Alarm, when: float) -> None:
+        """Let it ring then; in the loop's next turn if that has been already."""
+        timer = ManualTimer(alarm)
         if when <= self._now:
             asyncio.get_running_loop().call_soon(timer.ring)
         else:
             heapq.heappush(self._timers, (when, next(self._order), timer))
-        return timer
 
     async def sleep(self, seconds: float) -> None:
         """Return when that many seconds have been advanced."""

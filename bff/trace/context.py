@@ -67,7 +67,7 @@ def begin(share: float = 0.0, writes: tuple[str, ...] = ()) -> TraceContext:
     """A trace that starts here; ``share`` of them are sampled. All of the id's bits are random."""
     bits = random.getrandbits(128) or 1
     flags = RANDOM | SAMPLED if share and is_chosen(bits, share) else RANDOM
-    return TraceContext(f"{bits:032x}", None, flags, "", writes)
+    return TraceContext(bits.to_bytes(16, "big").hex(), None, flags, "", writes)
 
 
 def is_chosen(bits: int, share: float) -> bool:
@@ -82,4 +82,4 @@ _RANDOM_BITS = (1 << 56) - 1
 
 def new_span_id() -> str:
     """Sixteen hex digits, never all zero."""
-    return f"{random.getrandbits(64) or 1:016x}"
+    return (random.getrandbits(64) or 1).to_bytes(8, "big").hex()

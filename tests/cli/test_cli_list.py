@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,36 +81,47 @@ def test_without_a_gateway_the_folder_is_told(bff: Shell, laid_out: Path) -> Non
 
 RUNNING = """
 functions:
-  slow: {timeout: 5s}
-  stuck: {timeout: 100ms}
   work: {isolation: process, scale: {idle: 1s, window: 6s}}
 routes:
 - {path: /slow, function: slow}
 - {path: /stuck, function: stuck}
+- {path: /hurried, function: stuck, timeout: 200ms}
 - {path: /work, function: work}
 - {path: /broken, function: broken}
 """
-SLOW = "import time\nasync def handle():\n    time.sleep(0.8)\n    return 1\n"
-STUCK = "import time\ndef handle(): time.sleep(60)\n"
+SLOW = """
+import time
+from pathlib import Path
+async def handle():
+    while not Path("HERE/noticed").exists(): time.sleep(0.01)
+    return 1
+"""
+STUCK = "import time\ndef handle(hang: bool = False):\n    if hang: time.sleep(600)\n    return 1\n"
 BROKEN = "import nowhere\nasync def handle(): ...\n"
 
 
 def test_a_running_gateway_tells_how_its_functions_are(
-    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any]
+    bff: Shell, project: Callable[..., Path], gateway: Callable[..., Any], tmp_path: Path
 ) -> None:
     """State, instances, calls, warm-ups, last use, evictions, memory that came back; and what needs somebody,
     with its remedy.
     """
     work = "async def handle(): return 1\n"
-    served = gateway(project(RUNNING, slow=SLOW, stuck=STUCK, work=work, broken=BROKEN, idle=work), "serve")
-    statuses = [served.get(path).status_code for path in ("/slow", "/stuck", "/work", "/broken")]
-    assert statuses == [200, 504, 200, 500]
+    slow = SLOW.replace("HERE", str(tmp_path))
+    served = gateway(project(RUNNING, slow=slow, stuck=STUCK, work=work, broken=BROKEN, idle=work), "serve")
+    with ThreadPoolExecutor(1) as beside:
+        blocking = beside.submit(served.get, "/slow")
+        served.log("the event loop is blocked", function="slow")
+        (tmp_path / "noticed").touch()
+        assert blocking.result(60).status_code == 200
+    paths = ("/stuck", "/hurried?hang=true", "/work", "/broken")
+    assert [served.get(path).status_code for path in paths] == [200, 504, 200, 500]
 
     def told() -> dict[str, Any]:
         listed = bff("list", "--json", "--admin", served.admin).json
         return {each["name"]: each["running"] for each in listed}
 
-    eventually(lambda: told()["work"]["bytes_returned"] and told()["stuck"]["stuck_threads"], within=20)
+    eventually(lambda: told()["work"]["bytes_returned"] and told()["stuck"]["stuck_threads"])
     # A URL may come from the environment, and without its scheme, as the option of ``bff serve`` is given.
     ran = bff("list", BFF_ADMIN=served.admin.removeprefix("http://"))
     assert ran.code == 0
@@ -123,7 +135,7 @@ def test_a_running_gateway_tells_how_its_functions_are(
     assert lines["work"][-1] == "MiB"
     assert lines["idle"] == ["idle", "cold", "0", "0", "0", "0", "0"]
     assert "slow blocked the event loop once" in ran.err
-    assert "functions/slow.py:3" in ran.err
+    assert "functions/slow.py:5" in ran.err
     assert "set `isolation: process` for slow in routes.yaml" in ran.err
     assert "stuck has threads that do not end: 1" in ran.err
     assert "set `isolation: process` for stuck in routes.yaml" in ran.err

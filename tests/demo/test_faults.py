@@ -57,7 +57,7 @@ def test_a_hanging_call_holds_nobody_else(clocks: httpx.Client) -> None:
 def test_a_delay_comes_before_the_answer(clocks: httpx.Client, delay: str) -> None:
     before = time.monotonic()
     answer = clocks.get("/clocks/UTC", params={"delay": delay})
-    assert 0.19 < time.monotonic() - before < 2
+    assert time.monotonic() - before > 0.19
     assert answer.status_code == 200
 
 

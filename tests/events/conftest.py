@@ -40,7 +40,7 @@ async def open_engine(where: Path | str) -> AsyncIterator[Open]:
     def start() -> StoreEngine:
         thread = Threads("bff-store", 1)
         database: Database = (
-            Postgres(where, now=SystemClock.wall)
+            Postgres(where, now=SystemClock.wall, statement_timeout=60_000)
             if isinstance(where, str)
             else SQLite(where, wall=SystemClock.wall)
         )

@@ -36,6 +36,9 @@ class Loop:
         self._loop = loop
         self._clock = clock
 
+    def time(self) -> float:
+        return self._clock.now()
+
     def call_later(self, seconds: float, callback: Any, *args: Any) -> Any:
         return self._clock.call_at(self._clock.now() + seconds, callback, *args)
 

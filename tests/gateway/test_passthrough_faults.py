@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.gateway.test_passthrough_streams import gone
 from tests.gateway.upstream import Passing, PassingByHand
 
@@ -93,6 +95,33 @@ def test_what_passed_is_recorded_as_a_call_is(passing: Passing) -> None:
     metrics = passing.client.get(passing.admin + "/metrics").text
     assert 'route="/c/{rest:path}"' in metrics
     assert 'service="up"' in metrics
+
+
+@pytest.mark.parametrize(
+    ("path", "does", "status", "flags"),
+    [
+        ("/c/closes", "closes", 502, "UC"),
+        ("/hurried/hangs", "hangs", 504, "UT"),
+        ("/c/left", "loses its caller", 499, "DC"),
+    ],
+)
+def test_the_log_tells_in_envoys_words_who_broke_off(
+    passing: Passing, path: str, does: str, status: int, flags: str
+) -> None:
+    """The other flags have tests of their own: UF and RL here, UH, UO, URX, FI and DI in tests/services."""
+    since = passing.lines_so_far
+    with passing.wire() as caller:
+        caller.say(f"GET {path} HTTP/1.1\r\nhost: bff\r\n\r\n")
+        with passing.upstream.accept() as service:
+            service.hear_request()
+            if does == "loses its caller":
+                caller.close()
+                assert gone(service)
+            elif does == "hangs":
+                assert caller.hear_answer().status == status
+    entry = passing.log(status=status, since=since)
+    assert entry["flags"] == flags
+    assert entry["fault"] == ("caller" if flags == "DC" else "service")
 
 
 # --- connections ----------------------------------------------------------------------------------------------

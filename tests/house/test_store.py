@@ -131,6 +131,21 @@ async def test_functions_nobody_calls_are_published_too(tmp_path: Path) -> None:
         assert await store.versions("broken") == ()
 
 
+async def test_what_is_saved_after_the_start_waits_for_the_next_one(tmp_path: Path) -> None:
+    """Nobody watches the folder: a first call gets what was published, as every other call does."""
+    async with inside(tmp_path, {**FILE, "functions/home.py": says("one")}, keeps_state=True) as served:
+
+        async def is_settled() -> bool:
+            return "home" in served.house.publisher.settled
+
+        await so(is_settled, within=30)
+        write(tmp_path, {"functions/home.py": says("two")})
+        assert (await served.client.get("/home")).text == "one"
+        assert [each.name for each in await served.house.store.versions("home")] == ["home-00001"]
+    async with inside(tmp_path, {**FILE, "functions/home.py": says("two")}, keeps_state=True) as served:
+        assert (await served.client.get("/home")).text == "two"
+
+
 async def test_new_code_in_the_folder_that_cannot_serve_leaves_what_did(tmp_path: Path) -> None:
     """Broken before a restart: the last good revision goes on, out of the store."""
     files = {**FILE, "functions/home.py": says("good")}

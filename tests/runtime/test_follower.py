@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bff.config import ReleaseConfig
+from bff.revisions.store.records import Change
 from bff.runtime.follower import LONGEST, POLL
 from bff.signals import FolderPassedOver, LoadFailed, Signal, StoreLost, StoreReturned, Unexpected
 from bff.testing import ManualClock
@@ -223,6 +224,30 @@ async def test_a_folder_that_the_store_knows_is_passed_over(tmp_path: Path, cloc
         assert one.shares() == {"home-00001": 100}, "a save is somebody's act"
 
 
+@pytest.mark.parametrize("is_taken_back", [False, True])
+async def test_a_canary_in_the_folder_is_told_only_if_it_was_taken_back(
+    tmp_path: Path, clock: ManualClock, is_taken_back: bool
+) -> None:
+    """A restart in the middle of its release is nothing to tell; whoever is told is not led to put it back."""
+    release = ReleaseConfig(strategy="canary", steps=(10, 100))
+    async with gateways(tmp_path, "a", clock=clock, release=release) as (one,):
+        await one.deploy("one")
+        await one.upload(says("two"))
+        if is_taken_back:
+            change = Change(function="home", what="rollback", who="ann")
+            await one.mover.rollback(one.function, None, change)
+    async with gateways(tmp_path, "a", clock=clock, release=release) as (one,):
+        one.runtime.write(home=says("two"))
+        said = heard(one, FolderPassedOver)
+        await one.follower.start()
+        settling = asyncio.create_task(one.follower.settle())
+        while not settling.done():
+            await passed(clock, 1)
+        assert [(each.revision, each.is_taken_back) for each in said] == [
+            ("home-00002", True)
+        ] * is_taken_back
+
+
 async def test_following_ends_with_the_gateway(tmp_path: Path, clock: ManualClock) -> None:
     """What is still tried is given up."""
     async with gateways(tmp_path, "a", "b", clock=clock, release=AT_ONCE) as (one, two):
@@ -240,3 +265,49 @@ async def test_following_ends_with_the_gateway(tmp_path: Path, clock: ManualCloc
         running.cancel()
         await asyncio.wait({running})
         await until(lambda: not two.follower._tasks)
+
+
+async def settled(gateway: Gateway, clock: ManualClock) -> None:
+    """Its folder is published, as after every start."""
+    settling = asyncio.create_task(gateway.follower.settle())
+    while not settling.done():
+        await clock.advance(0.01)
+        await asyncio.sleep(0.001)
+
+
+async def test_a_first_call_serves_what_the_folder_had_at_the_start(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """A file that is saved between the start and the first call is nobody's deploy: a function that had its first
+    call a moment earlier would not have it either.
+    """
+    async with gateways(tmp_path, "a", clock=clock, release=AT_ONCE) as (one,):
+        one.runtime.write(home=says("one"))
+        await one.follower.start()
+        await settled(one, clock)
+        one.runtime.write(home=says("two"))
+        live = await one.function.activate()
+        assert one.shares() == {"home-00001": 100}
+        assert says("one").encode() in live.revision.snapshot.files.values()
+        assert live.revision.snapshot.took == 0.0, "the first warm-up pays for no reading"
+
+
+async def test_more_functions_than_are_remembered_serve_what_was_published(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it comes out of the store."""
+    monkeypatch.setattr("bff.runtime.publisher.MOST_AT_HAND", 0)
+    await test_what_serves_is_what_was_published(tmp_path, clock)
+
+
+async def test_what_serves_is_what_was_published(tmp_path: Path, clock: ManualClock) -> None:
+    """Also where the gateway comes back and finds nothing new."""
+    async with gateways(tmp_path, "a", clock=clock, release=AT_ONCE) as (one,):
+        await one.deploy("one")
+    async with gateways(tmp_path, "a", clock=clock, release=AT_ONCE) as (one,):
+        await one.follower.start()
+        await settled(one, clock)
+        one.runtime.write(home=says("two"))
+        live = await one.function.activate()
+        assert (live.revision.name, one.shares()) == ("home-00001", {"home-00001": 100})
+        assert says("one").encode() in live.revision.snapshot.files.values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bff.sdk.accept import streamed
+from bff.sdk.accept import streamed, takes_json
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,9 @@ def test_several_fields_are_one_list_and_none_asks_for_nothing() -> None:
     """RFC 9110 §5.3."""
     assert streamed([(b"accept", b"application/json;q=0.1"), (b"accept", b"application/x-ndjson")])
     assert streamed([]) is None
+
+
+def test_commas_alone_are_no_wish() -> None:
+    """RFC 9110 §5.6.1.2: empty elements of a list are passed over."""
+    for said in (b",", b" , ,", b""):
+        assert takes_json([(b"accept", said)])

@@ -19,7 +19,9 @@ FEW = FormLimits(max_fields=2, max_files=1, max_field=10, max_file=20)
 def parts(*each: tuple[str, bytes]) -> bytes:
     return (
         b"".join(
-            f"--edge\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + content + b"\r\n"
+            f"--edge\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode(errors="surrogateescape")
+            + content
+            + b"\r\n"
             for head, content in each
         )
         + b"--edge--\r\n"
@@ -78,11 +80,13 @@ async def test_as_much_as_the_limits_allow_is_read() -> None:
     ("kind", "body"),
     [
         (MULTIPART, parts(('name="a"', b"\xff\xfe"))),
+        (MULTIPART, parts(('name="a\udcff"', b"1"))),
+        (MULTIPART, parts(('name="a"; filename="\udcff"', b"1"))),
         (URLENCODED, b"a=%FF"),
         (URLENCODED, b"%C3=1"),
         (URLENCODED, b"a=\xff"),
     ],
-    ids=["a field", "an escaped value", "an escaped name", "a value"],
+    ids=["a field", "a name", "a file name", "an escaped value", "an escaped name", "a value"],
 )
 async def test_what_is_no_utf8_is_refused_not_guessed(kind: str, body: bytes) -> None:
     """Starlette would read it as Latin-1, or put a replacement character."""
@@ -104,3 +108,15 @@ async def test_no_caller_chooses_the_codec(charset: str) -> None:
         await form_of(f"{MULTIPART}; charset={charset}", bomb, FormLimits(max_field=2**21))
     for fine in ("utf-8", "UTF-8", '"utf-8"'):
         assert await form_of(f"{MULTIPART}; charset={fine}", parts(('name="a"', b"1"))) == [("a", "1")]
+
+
+@pytest.mark.anyio
+async def test_a_form_that_was_cut_is_refused_not_read_in_part() -> None:
+    """Its last fields would be missing, and a handler that has defaults for them would never know."""
+    whole = parts(('name="a"', b"1"), ('name="b"; filename="f"', b"2"))
+    for kept in range(len(whole) - len("--\r\n")):
+        if kept > len("--edge\r\n"):
+            with pytest.raises(BadRequest, match="ends before its last boundary"):
+                await form_of(MULTIPART, whole[:kept])
+    assert len(await form_of(MULTIPART, whole[:-2])) == 2
+    assert await form_of(MULTIPART, b"") == []

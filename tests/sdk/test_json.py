@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bff.errors import BadRequest
-from bff.sdk.json import loads
+from bff.sdk.json import loads, refuse_duplicate_keys
 
 ACCEPTED: dict[str, bytes] = {
     "array_empty": b"[]",
@@ -174,3 +174,44 @@ def test_nonsense_is_read_or_refused_and_never_anything_else(text: bytes) -> Non
         return
     assert value == value or math.isnan(value)
     assert json.loads(text) == value
+
+
+WORDS = st.sampled_from(
+    ['"a"', '"b"', '""', '":"', '"\\":"', '"\\u003a"', '"\\u003A"', '"\\u0061"', '"null"', '"\\u006eull"']
+)
+SPACE = st.sampled_from(["", "", " ", "\n"])
+NUMBERS = st.sampled_from(["1", "-0", "1e999", "-1E+999", "123456789012345678901234567890", "0.5"])
+
+
+def objects(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    member = st.tuples(WORDS, SPACE, SPACE, inner).map(lambda each: f"{each[0]}{each[1]}:{each[2]}{each[3]}")
+    return st.lists(member, max_size=3).map(lambda members: "{" + ",".join(members) + "}")
+
+
+TEXTS = objects(
+    st.recursive(
+        WORDS | NUMBERS | st.just("null"),
+        lambda inner: objects(inner) | st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]"),
+        max_leaves=8,
+    )
+)
+
+
+@given(TEXTS)
+def test_no_key_twice_and_no_infinite_number_escapes_the_quick_look(text: str) -> None:
+    """Whatever stands in strings, and however it is escaped or spaced: refused is what the slow look refuses."""
+    body = text.encode()
+    try:
+        refuse_duplicate_keys(body)
+    except BadRequest:
+        with pytest.raises(BadRequest):
+            loads(body)
+    else:
+        assert loads(body) == json.loads(text)
+
+
+def test_a_dropped_colon_cannot_be_made_up_for() -> None:
+    """The quick look counts colons: one that comes out of an escape would stand in for the key that is twice."""
+    for body in (b'{"a":1,"a":"\\u003a"}', b'{"a":1,"a":"\\u003A"}', b'{"a":null,"a":1e999}'):
+        with pytest.raises(BadRequest):
+            loads(body)

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.anyio
 GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext"
 EXAMPLES = int(os.environ.get("BFF_FUZZ", "100"))
 """Cases of each random test: ``BFF_FUZZ=5000 pytest tests/services/test_differential.py`` for an hour of it."""
+LOOKS = 12
+"""Rounds of the loop, with everything that has arrived seen to in each, after which nothing more comes."""
 ADR = next((Path(__file__).parents[2] / "docs" / "adr").glob("0017-*.md"))
 
 
@@ -57,6 +59,7 @@ class Server:
     def __init__(self) -> None:
         self.script = Script(name="", said=())
         self.is_talking = False
+        self.finished = 0
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -71,6 +74,7 @@ class Server:
                     await reader.readexactly(int(length[1]))
                 if b" /next " in head:
                     writer.write(GOOD)
+                    self.finished += 1
                     continue
                 self.is_talking = True
                 for piece in self.script.said:
@@ -78,6 +82,7 @@ class Server:
                     if len(self.script.said) > 1:
                         await asyncio.sleep(0)
                 self.is_talking = False
+                self.finished += 1
                 if self.script.then == "close":
                     break
                 if self.script.then == "reset":
@@ -105,8 +110,26 @@ async def serving() -> AsyncIterator[tuple[Server, str]]:
         await listener.wait_closed()
 
 
-async def outcome_of(transport: httpx.AsyncBaseTransport, method: str, url: str) -> Outcome:
-    extensions = {"timeout": {"connect": 5, "read": 0.25, "write": 5, "pool": 5}}
+async def outcome_of(server: Server, transport: httpx.AsyncBaseTransport, method: str, url: str) -> Outcome:
+    """Silence is what a client still waits in when the server has said all of it, and the loop has turned many times
+    since: no client's limit, which a slow machine might reach, has a part in it.
+    """
+    before = server.finished
+    asking = asyncio.ensure_future(_outcome_of(transport, method, url))
+    while not asking.done() and server.finished == before:
+        await asyncio.sleep(0)
+    for _ in range(LOOKS):
+        if not asking.done():
+            await asyncio.sleep(0.005)
+    if asking.done():
+        return asking.result()
+    asking.cancel()
+    await asyncio.wait({asking})
+    return Outcome(failure="silence")
+
+
+async def _outcome_of(transport: httpx.AsyncBaseTransport, method: str, url: str) -> Outcome:
+    extensions = {"timeout": {"connect": 60, "read": 60, "write": 60, "pool": 60}}
     content = b"x" if method == "POST" else b""
     request = httpx.Request(method, url, content=content, extensions=extensions)
     try:
@@ -147,15 +170,15 @@ async def both(server: Server, url: str, script: Script) -> tuple[Outcome, Outco
     server.script = script
     ours = Transport()
     try:
-        mine = await outcome_of(ours, script.method, f"{url}/")
+        mine = await outcome_of(server, ours, script.method, f"{url}/")
         # HTTP/1.1 cannot tell an answer from one that is said before it was asked for, but once that is here.
         await quiet(server)
-        after = [await outcome_of(ours, "GET", f"{url}/next") for _ in range(2)]
+        after = [await outcome_of(server, ours, "GET", f"{url}/next") for _ in range(2)]
         assert {each.body for each in after if not each.failure} == {b"next"}, f"{script.name}: {after}"
     finally:
         await ours.aclose()
     async with httpx.AsyncHTTPTransport(verify=False) as stock:
-        return mine, await outcome_of(stock, script.method, f"{url}/")
+        return mine, await outcome_of(server, stock, script.method, f"{url}/")
 
 
 # The servers.
@@ -482,9 +505,9 @@ async def test_random_bytes_neither_hang_nor_spoil_a_pool(seed: int) -> None:
                 (b"", WHOLE[: chance.randrange(len(WHOLE))], IN_CHUNKS[: chance.randrange(60)], WHOLE)
             )
             server.script = Script(name=str(number), said=(start, noise), then="close")
-            outcome = await outcome_of(ours, "GET", f"{url}/")
+            outcome = await outcome_of(server, ours, "GET", f"{url}/")
             assert outcome.failure != "silence"
             await quiet(server)
-            answers = [await outcome_of(ours, "GET", f"{url}/next") for _ in range(2)]
+            answers = [await outcome_of(server, ours, "GET", f"{url}/next") for _ in range(2)]
             assert [each.body for each in answers if not each.failure] in ([b"next"], [b"next"] * 2)
         await ours.aclose()

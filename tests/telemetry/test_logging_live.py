@@ -39,7 +39,8 @@ import warnings
 from bff import Context
 
 async def handle(ctx: Context) -> None:
-    warnings.warn("this is old", DeprecationWarning)
+    warnings.simplefilter("always")
+    warnings.warn("this is old")
     raise RuntimeError("no orange-sesame\\n{\\"event\\": \\"forged\\"}")
 """
 
@@ -49,7 +50,7 @@ def running(module_gateway: Callable[..., Running], tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("logging")
     files = {"say": SAY, "apart": SAY, "late": LATE}
     write(folder, {"routes.yaml": ROUTES, **{f"functions/{name}.py": text for name, text in files.items()}})
-    return module_gateway(folder, env={"PARTNER": "orange-sesame", "PYTHONWARNINGS": "always"})
+    return module_gateway(folder, env={"PARTNER": "orange-sesame"})
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_phases_are_counted_apart_for_first_and_later_warm_ups(signals: Signals)
     signals.emit(FirstCalled(warm_up=WARM_UP.then_called(0.5)))
     again = WarmUp(function="home", revision="home-00001", phases={"start": 0.1}, is_first_ever=False)
     signals.emit(WarmedUp(warm_up=again))
-    text = metrics.exposition()[0].decode()
+    text = metrics.scrape.now()[0].decode()
 
     def count(phase: str, first_ever: str) -> int:
         labels = f'first_ever="{first_ever}",function="home",phase="{phase}",revision="home-00001"'
@@ -153,7 +153,7 @@ def test_blockages_are_counted_and_the_longest_is_kept(signals: Signals) -> None
         signals.emit(LoopBlocked(culprit=CULPRIT, seconds=0.5))
         signals.emit(LoopReturned(culprit=CULPRIT, seconds=seconds))
     labels = 'function="home",revision="home-00001"'
-    text = metrics.exposition()[0].decode()
+    text = metrics.scrape.now()[0].decode()
     assert f"bff_loop_blocked_total{{{labels}}} 2.0" in text
     assert f"bff_loop_blocked_longest_seconds{{{labels}}} 3.0" in text
 
@@ -164,9 +164,9 @@ def test_stuck_threads_are_counted_and_told_with_a_remedy(signals: Signals, writ
     metrics.listen(signals)
     for count in (1, 2):
         signals.emit(ThreadsStuck(function="home", revision="home-00001", count=count))
-    assert 'bff_stuck_threads{function="home",revision="home-00001"} 2.0' in metrics.exposition()[0].decode()
+    assert 'bff_stuck_threads{function="home",revision="home-00001"} 2.0' in metrics.scrape.now()[0].decode()
     signals.emit(ThreadsStuck(function="home", revision="home-00001", count=0))
-    assert 'bff_stuck_threads{function="home",revision="home-00001"} 0.0' in metrics.exposition()[0].decode()
+    assert 'bff_stuck_threads{function="home",revision="home-00001"} 0.0' in metrics.scrape.now()[0].decode()
     one, two, none = told(written)
     assert (one["level"], two["stuck_threads"]) == ("warning", 2)
     assert "isolation: process" in one["remedy"]

@@ -66,10 +66,11 @@ def test_series_come_and_go_with_revisions() -> None:
     metrics, signals = Metrics(), Signals()
     metrics.listen(signals)
     signals.emit(moved("", "a", home_1=90, home_2=10))
-    assert 'bff_traffic_percent{function="home",revision="home-2"} 10.0' in metrics.exposition()[0].decode()
+    assert 'bff_traffic_ratio{function="home",revision="home-2"} 0.1' in metrics.scrape.now()[0].decode()
     signals.emit(moved("a", "b", home_1=100))
     signals.emit(TURNED)
-    told = metrics.exposition()[0].decode()
-    assert 'bff_traffic_percent{function="home",revision="home-1"} 100.0' in told
-    assert 'revision="home-2"' not in told
-    assert 'bff_release_events_total{event="condemn",function="home"} 1.0' in told
+    told = metrics.scrape.now()[0].decode()
+    assert 'bff_traffic_ratio{function="home",revision="home-1"} 1.0' in told
+    assert 'bff_traffic_ratio{function="home",revision="home-2"}' not in told
+    assert 'bff_release_events_total{event="condemn",function="home",revision="home-2"} 1.0' in told
+    assert 'bff_release_verdicts_total{function="home",revision="home-2",verdict="bad"} 1.0' in told

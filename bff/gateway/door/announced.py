@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bff.errors import BadRequest
 from bff.gateway.door.failures import ExpectationFailed, LengthRequired
 
 
@@ -12,12 +13,15 @@ def check(headers: Sequence[tuple[bytes, bytes]], *, length_required: bool, is_o
 
     Raises:
         LengthRequired: it comes in chunks, and the route wants to know how long it is.
+        BadRequest: it comes in another transfer coding than that (RFC 9112 §6.1), which nobody here can undo.
         ExpectationFailed: it expects something else than ``100-continue`` (RFC 9110 §10.1.1).
 
     """
     for name, value in headers:
         if name == b"transfer-encoding" and length_required:
             raise LengthRequired
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            raise BadRequest("The body's framing is not understood.")
         if name == b"expect" and is_ours and not _is_known(value):
             raise ExpectationFailed
 

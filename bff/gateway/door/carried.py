@@ -20,7 +20,13 @@ class Ready(list[tuple[bytes, bytes]]):
         self.raw = b"".join([b"%b: %b\r\n" % pair for pair in self])
 
 
-NOTHING = Ready(())
+def pairs_of(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """The fields of lines that we wrote ourselves, for whoever writes a head of its own."""
+    fields = []
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b": ")
+        fields.append((name, value))
+    return fields
 
 
 class Carried:

@@ -33,9 +33,6 @@ _OPTIONS = {
     "keepalives_idle": 5,
     "keepalives_interval": 1,
     "keepalives_count": 3,
-    "tcp_user_timeout": STATEMENT_TIMEOUT,
-    "options": f"-c search_path={SCHEMA} -c synchronous_commit=on -c statement_timeout={STATEMENT_TIMEOUT}"
-    f" -c lock_timeout={STATEMENT_TIMEOUT} -c idle_in_transaction_session_timeout={2 * STATEMENT_TIMEOUT}",
 }
 
 
@@ -44,8 +41,11 @@ class Postgres:
     a password, perhaps: it is never shown.
     """
 
-    def __init__(self, url: str, *, now: Callable[[], float]) -> None:
+    def __init__(
+        self, url: str, *, now: Callable[[], float], statement_timeout: int = STATEMENT_TIMEOUT
+    ) -> None:
         self._url = url
+        self._statement_timeout = statement_timeout
         self._now = now
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
@@ -108,7 +108,7 @@ class Postgres:
 
     def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
         self._driver()
-        connection = connected(self._url)
+        connection = connected(self._url, self._statement_timeout)
         try:
             self._migrate(_Sentences(connection))
         except BaseException:
@@ -155,11 +155,14 @@ class Postgres:
         return "<Postgres>"
 
 
-def connected(url: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """A connection with our limits. Raises what the driver does."""
+def connected(url: str, limit: int = STATEMENT_TIMEOUT) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection with our limits, of which ``limit`` is a sentence's in milliseconds. Raises what the driver does."""
     import psycopg
 
-    return psycopg.connect(url, autocommit=True, **_OPTIONS)  # type: ignore[arg-type]
+    settings = f"-c search_path={SCHEMA} -c synchronous_commit=on -c statement_timeout={limit}"
+    settings += f" -c lock_timeout={limit} -c idle_in_transaction_session_timeout={2 * limit}"
+    options: dict[str, Any] = {**_OPTIONS, "tcp_user_timeout": limit, "options": settings}
+    return psycopg.connect(url, autocommit=True, **options)
 
 
 _SAID: dict[str, tuple[str, str]] = {

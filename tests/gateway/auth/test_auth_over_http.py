@@ -81,6 +81,16 @@ def published(issuer: Issuer) -> Iterator[Published]:
     published.close()
 
 
+@pytest.fixture(scope="module")
+def settled(module_gateway: GatewayFactory, module_project: Project) -> Iterator[tuple[Running, Published]]:
+    """A gateway and its issuer, for tests that leave both as they are."""
+    published = Published(Issuer())
+    routes = ROUTES.format(issuer=ISSUER, jwks=published.url, digest=digest(b"secret-key"))
+    files = {"routes.yaml": routes, "functions/me.py": ME, "functions/apart.py": ME}
+    yield module_gateway(module_project(files), "serve"), published
+    published.close()
+
+
 @pytest.fixture
 def served(published: Published, write_project: Project, gateway: GatewayFactory) -> Running:
     routes = ROUTES.format(issuer=ISSUER, jwks=published.url, digest=digest(b"secret-key"))
@@ -121,14 +131,16 @@ def test_without_a_credential_the_function_never_hears_of_it(served: Running) ->
     assert not served.logs("warmed up")
 
 
-def test_a_body_is_not_read_of_a_caller_who_is_not_let_in(served: Running) -> None:
+def test_a_body_is_not_read_of_a_caller_who_is_not_let_in(settled: tuple[Running, Published]) -> None:
     """Nor asked for: 100 Continue would make it come."""
+    served, _ = settled
     with served.wire() as wire:
         wire.say("POST /me HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n\r\n")
         assert wire.hear_until(b"\r\n\r\n").startswith(b"HTTP/1.1 401 ")
 
 
-def test_every_way_in_is_tried(served: Running, published: Published) -> None:
+def test_every_way_in_is_tried(settled: tuple[Running, Published]) -> None:
+    served, _ = settled
     assert served.get("/me", headers={"x-api-key": "secret-key"}).json()["who"] == "partners:acme"
     both = {"x-api-key": "secret-key", **bearer("nonsense")}
     assert served.get("/me", headers=both).json()["who"] == "partners:acme"
@@ -138,13 +150,15 @@ def test_every_way_in_is_tried(served: Running, published: Published) -> None:
     assert served.get("/either", headers=bearer("nonsense")).status_code == 401
 
 
-def test_a_proxy_s_word_counts_for_its_certificates(served: Running) -> None:
+def test_a_proxy_s_word_counts_for_its_certificates(settled: tuple[Running, Published]) -> None:
+    served, _ = settled
     assert served.get("/mesh").status_code == 401
     told = served.get("/mesh", headers={"x-forwarded-client-cert": "Hash=1;URI=spiffe://shop"})
     assert told.json()["who"] == "mesh:spiffe://shop"
 
 
-def test_a_missing_scope_is_403(served: Running, published: Published) -> None:
+def test_a_missing_scope_is_403(settled: tuple[Running, Published]) -> None:
+    served, published = settled
     token = published.issuer.sign(good(scope="read"))
     answer = served.get("/pay", headers=bearer(token))
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
@@ -176,7 +190,8 @@ def test_an_issuer_that_goes_down_stops_nobody_who_is_known(
     eventually(lambda: served.get("/me", headers=unknown).status_code == 200)
 
 
-def test_no_part_of_a_credential_is_ever_written_down(served: Running, published: Published) -> None:
+def test_no_part_of_a_credential_is_ever_written_down(settled: tuple[Running, Published]) -> None:
+    served, published = settled
     secret = published.issuer.sign(good(sub="somebody")) + "x"
     answers = [
         served.get("/me", headers=bearer(secret)),
@@ -191,8 +206,9 @@ def test_no_part_of_a_credential_is_ever_written_down(served: Running, published
     assert secret[-40:] not in served.output
 
 
-def test_a_preflight_needs_no_credential(served: Running) -> None:
+def test_a_preflight_needs_no_credential(settled: tuple[Running, Published]) -> None:
     """Fetch §4.8: browsers send none along."""
+    served, _ = settled
     answer = httpx.options(f"{served.public}/me", trust_env=False, timeout=60)
     assert answer.status_code == 204
 

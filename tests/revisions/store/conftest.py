@@ -29,7 +29,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
 
 def database_at(where: Path | str | None) -> Database:
     if isinstance(where, str):
-        return Postgres(where, now=SystemClock.wall)
+        return Postgres(where, now=SystemClock.wall, statement_timeout=60_000)
     return SQLite(where, wall=SystemClock.wall)
 
 

@@ -100,7 +100,11 @@ async def main(where: str, verb: str, *words: str) -> None:
         os.setuid(int(words[0]))
         verb, *words = words[1:]  # type: ignore[assignment]
     wall = SystemClock.wall
-    database: Database = Postgres(where, now=wall) if "://" in where else SQLite(Path(where), wall=wall)
+    database: Database
+    if "://" in where:
+        database = Postgres(where, now=wall, statement_timeout=60_000)
+    else:
+        database = SQLite(Path(where), wall=wall)
     if verb == "die":
         sentence, verb, *words = words  # type: ignore[assignment]
         database = Dying(database, int(sentence))

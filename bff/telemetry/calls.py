@@ -1,0 +1,83 @@
+"""What service calls become in the metrics: each as its function made it, and each sending by itself."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+
+from bff.sdk.attempt import Attempt
+from bff.sdk.invocation import CallRecord, Invocation
+from bff.telemetry import catalogue as names
+from bff.telemetry.families import Counter, Histogram
+from bff.telemetry.made import counter, histogram
+
+Key = tuple[str, str, str, str, str]
+
+
+class CallMetrics:
+    """Mutable state: the series."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.durations: Histogram = histogram(names.SERVICE_CALL_DURATION, registry)
+        self.calls: Counter = counter(names.SERVICE_CALLS, registry)
+        self.attempts: Counter = counter(names.SERVICE_ATTEMPTS, registry)
+        self.retries: Counter = counter(names.SERVICE_RETRIES, registry)
+        self.hedges: Counter = counter(names.SERVICE_HEDGES, registry)
+        self.saved: Counter = counter(names.SERVICE_SAVED, registry)
+        self.families = (
+            *(self.durations, self.calls, self.attempts),
+            *(self.retries, self.hedges, self.saved),
+        )
+
+    def tell(self, invocation: Invocation, call: CallRecord) -> None:
+        """Count one call. Most have one good attempt, and add to three series that are found by one key."""
+        outcome = _outcome(call.status, call.error)
+        function, revision = invocation.function, invocation.revision
+        key = (function, revision, call.service, call.endpoint, outcome)
+        known = self.calls.known(key)
+        if known is None:
+            known = self.calls.series(*self._labels(key), key=key)
+        known.value += 1
+        durations = self.durations.known(key) or self.durations.series(
+            function, revision, call.service, outcome, key=key
+        )
+        durations.observe((call.ended or call.started) - call.started)
+        if call.tries is None:
+            if call.attempts:
+                series = self.attempts.known(key) or self.attempts.series(*self._labels(key), key=key)
+                series.value += call.attempts
+        else:
+            self._tried(invocation, call, call.tries)
+        if call.cached or call.coalesced:
+            result = "coalesced" if call.coalesced else call.cached
+            self.saved.inc(function, revision, call.service, result)
+
+    @staticmethod
+    def _labels(key: Key) -> Key:
+        return (*key[:3], address_of(key[3]), key[4])
+
+    def _tried(self, invocation: Invocation, call: CallRecord, tries: list[Attempt]) -> None:
+        of = (invocation.function, invocation.revision, call.service)
+        until = float("-inf")
+        for at, attempt in enumerate(sorted(tries, key=_started)):
+            self.attempts.inc(*of, address_of(attempt.endpoint), _outcome(attempt.status, attempt.error))
+            if at:
+                (self.hedges if attempt.started < until else self.retries).inc(*of)
+            until = max(until, attempt.ended)
+
+
+def address_of(endpoint: str) -> str:
+    """``users.internal:80`` for ``http://users.internal``: an endpoint as discovery and breakers call it."""
+    scheme, found, rest = endpoint.partition("://")
+    if not found:
+        return endpoint
+    has_port = ":" in rest.rpartition("]")[2]
+    return rest if has_port else f"{rest}:{443 if scheme == 'https' else 80}"
+
+
+def _started(attempt: Attempt) -> float:
+    return attempt.started
+
+
+def _outcome(status: int | None, error: str | None) -> str:
+    """``ok``, ``refused`` for an answer of 400 and more, or the code of what went wrong."""
+    return error or ("ok" if status is not None and status < 400 else "refused")

@@ -1,0 +1,123 @@
+"""A scrape: how things are is asked for on the loop, and all of it is written down in a thread.
+
+Ten thousand functions make a page of megabytes, and no request shall wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from bff.telemetry import catalogue as names
+from bff.telemetry.presence import Presence
+from bff.telemetry.readings import EndpointNow, GatewayNow, RevisionNow, Sources
+
+BREAKERS = ("closed", "open", "half-open")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+Rows = Iterable[tuple[Sequence[str], float]]
+
+
+class Readings(Collector):
+    """What is asked for. Mutable state: what it was at the last look."""
+
+    def __init__(self, sources: Sources, registry: CollectorRegistry) -> None:
+        self._sources = sources
+        self._revisions: tuple[RevisionNow, ...] = ()
+        self._endpoints: tuple[EndpointNow, ...] = ()
+        self._gateway = GatewayNow()
+        registry.register(self)
+
+    def look(self) -> None:
+        """Ask; on the loop, where nothing changes meanwhile."""
+        self._revisions = tuple(self._sources.revisions())
+        self._endpoints = tuple(self._sources.endpoints())
+        self._gateway = self._sources.gateway()
+
+    def collect(self) -> Iterator[Metric]:
+        """See :class:`prometheus_client.registry.Collector`."""
+        gateway = self._gateway
+        yield _family(names.IN_FLIGHT, self._each(lambda each: each.in_flight))
+        yield _family(names.WAITING, self._each(lambda each: each.waiting))
+        yield _family(names.INSTANCES, self._instances())
+        yield _family(names.INSTANCE_MEMORY, self._memory())
+        yield _family(names.BREAKER, self._breakers())
+        yield _family(
+            names.ENDPOINT_CALLS, (((each.service, each.endpoint), each.active) for each in self._endpoints)
+        )
+        yield _family(names.DELIVERING, [((), gateway.deliveries)])
+        yield _family(names.CONNECTIONS, [((), gateway.connections)])
+        yield _family(names.CACHE_ENTRIES, [((), gateway.cache_entries)])
+        yield _family(names.CACHE_BYTES, [((), gateway.cache_bytes)])
+        yield _family(names.CACHE_MAX_BYTES, [((), gateway.cache_max_bytes)])
+
+    def _each(self, value: Callable[[RevisionNow], float]) -> Rows:
+        return (((each.function, each.revision), value(each)) for each in self._revisions)
+
+    def _instances(self) -> Rows:
+        return (
+            ((each.function, each.revision, state), count)
+            for each in self._revisions
+            for state, count in each.instances.items()
+        )
+
+    def _memory(self) -> Rows:
+        return (
+            ((each.function, each.revision), sum(map(_resident, each.process_ids)))
+            for each in self._revisions
+            if each.process_ids
+        )
+
+    def _breakers(self) -> Rows:
+        return (
+            ((each.service, each.endpoint, state), float(state == each.state))
+            for each in self._endpoints
+            for state in BREAKERS
+        )
+
+
+class Scrape:
+    """Immutable but for what it looks at."""
+
+    def __init__(self, registry: CollectorRegistry, readings: Readings, presence: Presence) -> None:
+        self._registry = registry
+        self._readings = readings
+        self._presence = presence
+
+    async def __call__(self, accept: str = "") -> tuple[bytes, str]:
+        """The page, as text or as OpenMetrics, whichever the scraper accepts, and its media type."""
+        self._presence.look()
+        self._readings.look()
+        return await asyncio.to_thread(self._written, accept)
+
+    def _written(self, accept: str) -> tuple[bytes, str]:
+        encode, kind = choose_encoder(accept)
+        return encode(self._registry), kind
+
+    def now(self, accept: str = "") -> tuple[bytes, str]:
+        """The same, here and at once; for tests of what is counted."""
+        self._presence.look()
+        self._readings.look()
+        return self._written(accept)
+
+
+def _family(of: names.Metric, rows: Rows) -> Metric:
+    family = GaugeMetricFamily(of.name, of.says, labels=of.labels)
+    for labels, value in rows:
+        family.add_metric(labels, value)
+    return family
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory a process holds; 0 once it has ended (proc(5), statm)."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
