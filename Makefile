@@ -29,7 +29,8 @@ test: $(VENV)/installed web
 	$(BIN)/python -m pytest -n $(JOBS)
 
 soak: $(VENV)/installed  ## the long versions of tests that `make test` only samples
-	BFF_SOAK=1 $(BIN)/python -m pytest tests/house/test_under_fire.py tests/house/test_crowd.py tests/house/test_offline_faults.py tests/export/test_fuzz.py
+	BFF_SOAK=1 $(BIN)/python -m pytest tests/house/test_under_fire.py tests/house/test_crowd.py tests/house/test_offline_faults.py tests/export/test_fuzz.py \
+		tests/revisions/test_eviction.py
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

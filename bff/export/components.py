@@ -59,7 +59,7 @@ def opened(name: str) -> str:
 
 def ours(used: Iterable[str], *, unfolds: bool, kinds: Kinds) -> Json:
     """The components, as far as ``used`` responses need them."""
-    named = sorted(set(used))
+    named = sorted(set(used), key=_in_order)
     return {
         "schemas": {
             "Problem": _problem(kinds),
@@ -73,6 +73,10 @@ def ours(used: Iterable[str], *, unfolds: bool, kinds: Kinds) -> Json:
             if name in _needed(named)
         },
     }
+
+
+def _in_order(name: str) -> tuple[int, str]:
+    return list(_RESPONSES).index(name.removesuffix(_OPEN)), name
 
 
 def _needed(responses: Iterable[str]) -> set[str]:

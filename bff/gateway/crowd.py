@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bff.gateway.door.ratelimit import partition
+from bff.gateway.telling import Telling
 
 
 class Crowd:
@@ -12,7 +13,7 @@ class Crowd:
     tells addresses that speak for many callers: trusted proxies. ``_told``: when a refusal was last logged.
     """
 
-    __slots__ = ("_from", "_told", "is_exempt", "most", "most_each", "total")
+    __slots__ = ("_from", "_told", "is_exempt", "most", "most_each", "telling", "total")
 
     def __init__(self, most: int = 0, most_each: int = 0) -> None:
         self.most = most
@@ -20,6 +21,7 @@ class Crowd:
         self.most_each = most_each
         """Connections of one address; 0: as many as come."""
         self.is_exempt: Callable[[str], bool] = _nobody
+        self.telling = Telling()
         self.total = 0
         self._told = float("-inf")
         self._from: dict[str, int] = {}

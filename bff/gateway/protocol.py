@@ -278,7 +278,7 @@ class LimitedProtocol(TimedProtocol):
         """Answer on the bare connection and close it; an answer still under way is cut instead."""
         self._refused = True
         self._stop_head_timer()
-        self.logger.warning("refused with %d: %s (from %s)", error.status, error, self._address)
+        self._tell(error)
         running = self._running
         if running is not None and not running.response_complete:
             if running is not self.cycle or running.response_started or not self._in_body:
@@ -289,6 +289,12 @@ class LimitedProtocol(TimedProtocol):
             running.message_event.set()
         self.transport.write(refusal.written(error))
         self._end_gently()
+
+    def _tell(self, error: BffError) -> None:
+        untold = "" if self._crowd is None else self._crowd.telling.heard(self.loop.time())
+        if untold is not None:
+            said = (error.status, error, self._address, untold)
+            self.logger.warning("refused with %d: %s (from %s)%s", *said)
 
     def _end_gently(self) -> None:
         """Close our side, and let the caller's bytes fall on the floor for a while: closing at once would

@@ -17,7 +17,7 @@ from bff.revisions.routing import Routing
 from bff.revisions.store.failures import Conflict, NoSuchRelease, NoSuchRevision
 from bff.revisions.store.records import Change, Deployed, Planned, ReleaseState, TrafficState
 from bff.revisions.store.store import Store
-from bff.revisions.traffic import Traffic
+from bff.revisions.traffic import Traffic, TrafficInvalid
 from bff.runtime.function import Function
 from bff.runtime.publisher import Publisher
 
@@ -77,16 +77,29 @@ class Mover:
         """Everything to a revision: to the one that is named, else to the one whose release goes on, else to the
         latest. Those that follow the latest follow it in its traffic; after any other no later deploy gets calls by
         itself.
+
+        Raises:
+            TrafficInvalid: a release took the latest back, and nobody has named it.
+
         """
 
         async def step(before: TrafficState) -> tuple[Traffic, State | None]:
             release = await self._release(function)
             canary = release.canary if release is not None else None
-            wanted = revision or canary or before.latest
+            wanted = revision or canary or await self._promotable(function, before)
             end = State.PROMOTED if wanted == canary else State.SUPERSEDED
             return plan.all_to(before.traffic, None if wanted == before.latest else wanted), end
 
         return await self._step(function, change, step)
+
+    async def _promotable(self, function: Function, before: TrafficState) -> str:
+        versions = (await self.store.back(function.name)).versions
+        if any(each.name == before.latest and each.condemned for each in versions):
+            raise TrafficInvalid(
+                f"A release took {before.latest} back; whoever means it nevertheless names it:"
+                f" `bff promote {function.name} {before.latest}`."
+            )
+        return before.latest
 
     async def rollback(self, function: Function, to: str | None, change: Change) -> TrafficState:
         """Everything to a revision, or to what served last before the present state; where a release is under way,

@@ -19,12 +19,12 @@ REF = "#/components/schemas/"
 _OURS = re.compile(r"bff_functions_[0-9a-f]+(_\d+)?__")
 _PARTS = re.compile(r"([\][,])")
 _BOUNDS = {
-    "ge": "formatMinimum",
-    "gt": "formatExclusiveMinimum",
-    "le": "formatMaximum",
-    "lt": "formatExclusiveMaximum",
+    "ge": "x-minimum",
+    "gt": "x-exclusiveMinimum",
+    "le": "x-maximum",
+    "lt": "x-exclusiveMaximum",
 }
-"""JSON Schema has no bounds for dates; these words are those of Ajv (https://ajv.js.org/packages/ajv-formats.html)."""
+"""JSON Schema has no bounds for dates; validators of OpenAPI documents take no words for them but extensions."""
 _AS_THEY_ARE = frozenset([str, int, bool, type(None)])
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from bff.testing import AsyncClient, ManualClock, StubServices, client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(40)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 FUNCTIONS = {
     "counts": """

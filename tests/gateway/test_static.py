@@ -13,7 +13,7 @@ from bff.config.static import Strategy
 from bff.gateway.static import applies
 from bff.testing import AsyncClient, StubServices, client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(40)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 FUNCTION = """
     from bff import Context, Problem, optional

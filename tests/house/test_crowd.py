@@ -50,7 +50,7 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-@pytest.mark.timeout(400 if os.environ.get("BFF_SOAK") else 90)
+@pytest.mark.timeout(400 if os.environ.get("BFF_SOAK") else 180)
 def test_a_crowd_before_a_cold_function_with_one_process(tmp_path: Path, gateway: Callable[..., Any]) -> None:
     """Over real HTTP: one warm-up, one process, and an answer for every one of them."""
     files = {name: text.replace("@", str(tmp_path)) for name, text in FILES.items()}

@@ -13,6 +13,7 @@ import pytest
 from bff.errors import FunctionNotLoaded
 from bff.revisions.store.failures import NoSuchRevision
 from bff.revisions.store.records import Change
+from bff.revisions.traffic import TrafficInvalid
 from tests.conftest import write
 from tests.house.inside import Inside, inside
 
@@ -129,8 +130,13 @@ async def test_a_revert_in_the_middle_of_a_release_ends_it(served: Inside) -> No
 
 
 async def test_who_promotes_says_what(served: Inside) -> None:
-    """A pipeline whose release has ended must not give all calls to what somebody deployed in the dark meanwhile."""
+    """A pipeline whose release has ended must not give all calls to what somebody deployed in the dark meanwhile, and
+    nobody in a hurry to what a release took back.
+    """
     mover, home = served.house.mover, served.house.invoker.functions["home"]
+    with pytest.raises(TrafficInvalid, match="bff promote home home-00002"):
+        await promote(served)
+    assert await shares(served) == {"home-00001": 100}
     await served.deploy("home", says("three"))
     await promote(served)
     await served.deploy("home", says("four"), no_traffic=True)

@@ -70,7 +70,7 @@ class Client:
             writer.close()
 
 
-@pytest.mark.timeout(1800 if os.environ.get("BFF_SOAK") else 60)
+@pytest.mark.timeout(1800 if os.environ.get("BFF_SOAK") else 180)
 async def test_reloads_under_fire(tmp_path: Path) -> None:
     """Under 50 clients, one reload after the other: 0 failed calls, 0 mixed answers, 0 revisions left behind."""
     async with inside(tmp_path, FILES, dev=True) as served:

@@ -73,7 +73,7 @@ async def wrong(ctx: Context) -> None:
 """
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 def test_calls_and_parts_have_the_types_of_their_values(tmp_path: Path) -> None:
     """``into=``, ``errors=``, ``gather``, ``optional`` and ``fallback`` tell mypy what they give, and mypy
     finds what does not fit.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bff.sdk.failures import ServiceUnreachable
 from bff.services.coalesce import Flight, Flights
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(20)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
 class Exchange:

@@ -27,7 +27,7 @@ from bff.services.transport import Transports
 from bff.testing import ManualClock
 from tests.services.conftest import MakeClient, Talk, Upstream
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(30)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 MakeUpstream = Callable[..., Awaitable[Upstream]]
 MakeInvocation = Callable[..., Invocation]

@@ -255,6 +255,11 @@ async def as_time_passes(clock: ManualClock, condition: Callable[[], Any]) -> No
             await asyncio.sleep(0.005)
 
 
+def has_settled(instance: ProcessInstance) -> bool:
+    """Whether nobody goes on whose caller has left, and the pulse that was asked for was felt."""
+    return not instance._leavers and instance._leavers._verdict is None
+
+
 def is_running(pid: int) -> bool:
     """Whether there is such a process, and be it a zombie."""
     return Path(f"/proc/{pid}").exists()

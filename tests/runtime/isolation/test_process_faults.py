@@ -17,7 +17,7 @@ from bff.errors import DeadlineExceeded, FunctionCrashed, OutOfMemory
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.isolation.limits import ProcessLimits
 from bff.testing import ManualClock
-from tests.runtime.isolation.conftest import Yard, as_time_passes, is_running, until
+from tests.runtime.isolation.conftest import Yard, as_time_passes, has_settled, is_running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -118,7 +118,7 @@ async def test_a_handler_that_stops_soon_costs_nothing(
     instance = await still_yard.start(notes.into(home))
     await late(still_yard, instance, notes)
     notes.let_go()
-    await until(lambda: not instance._leavers)
+    await until(lambda: has_settled(instance))
     await clock.advance(10)
     assert instance.is_alive
     assert (await still_yard.call(instance)).status == 204
@@ -133,7 +133,7 @@ async def test_waiting_for_a_thread_is_no_crime(still_yard: Yard, notes: Notes, 
     await clock.advance(0.1)
     with pytest.raises(DeadlineExceeded):
         await waiting
-    await until(lambda: not instance._leavers)
+    await until(lambda: has_settled(instance))
     await clock.advance(10)
     assert not notes.began("other")
     notes.let_go()
