@@ -17,6 +17,7 @@ RATIOS = {
     "aggregate.starlette": who.STARLETTE_HTTPX,
     "aggregate.fastapi": who.FASTAPI_AGGREGATE,
     "aggregate.pool": who.POOL,
+    "aggregate.telemetry": who.BFF_AGGREGATE_QUIET,
 }
 HEAD = (
     *("server", "requests/s", "ours ÷ theirs", "p50 ms", "p99 ms"),

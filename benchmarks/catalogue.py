@@ -67,6 +67,10 @@ BFF_AGGREGATE = replace(
     gateway("bff, everything on", PROJECTS / "aggregate" / "routes.yaml", path=AGGREGATE), logs_requests=True
 )
 
+BFF_AGGREGATE_QUIET = gateway(
+    "bff, without logs and metrics", PROJECTS / "aggregate" / "quiet.yaml", path=AGGREGATE
+)
+
 
 def aggregating(name: str, module: str, client: str = "") -> Server:
     peer = uvicorn(name, module, path=AGGREGATE, expected=None)
@@ -81,7 +85,7 @@ STARLETTE_AIOHTTP = aggregating("Starlette + aiohttp", "aggregate_starlette", "a
 STARLETTE_PYREQWEST = aggregating("Starlette + pyreqwest", "aggregate_starlette", "pyreqwest")
 AGGREGATORS = (
     *(BFF_AGGREGATE, FASTIFY, POOL, STARLETTE_PYREQWEST, STARLETTE_AIOHTTP),
-    *(STARLETTE_HTTPX, FASTAPI_AGGREGATE),
+    *(STARLETTE_HTTPX, FASTAPI_AGGREGATE, BFF_AGGREGATE_QUIET),
 )
 # The path below /catalog, and the service, are filled in when the upstream runs.
 BFF_PASSING = replace(

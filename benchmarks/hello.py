@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from benchmarks import catalogue as who
-from benchmarks.figures import Series, paired_budget, paired_differences, paired_ratios
+from benchmarks.figures import Series, paired_budget, paired_differences, paired_extra, paired_ratios
 from benchmarks.load import CONNECTIONS, Plan, Window, by_round, disturbances, quietest, rounds, scaled
 from benchmarks.outcome import Effort, Outcome, Table, spread
 from benchmarks.servers import Server
@@ -47,6 +47,10 @@ def figures(windows: Sequence[Window], servers: Sequence[Server]) -> dict[str, S
     for key, ours in BUDGETS.items():
         if ours in servers and who.UVICORN in servers:
             found[key] = paired_budget(by_round(windows, ours, "cpu"), by_round(windows, who.UVICORN, "cpu"))
+    if all(each in servers for each in (who.BFF_BARE, who.BFF_EQUIPPED, who.UVICORN)):
+        found["hello.telemetry"] = paired_extra(
+            *(by_round(windows, each, "cpu") for each in (who.BFF_EQUIPPED, who.BFF_BARE, who.UVICORN))
+        )
     return found
 
 

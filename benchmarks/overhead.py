@@ -12,11 +12,17 @@ def measure(effort: Effort) -> Outcome:
         name: paired_differences(found[f"{name}, through the door"], found[f"{name}, the instance alone"])
         for name in HANDLERS
     }
-    for name, series in over.items():
+    told = {
+        name: Series.of(values) for name, values in probe.told("telling", effort.rounds, effort.calls).items()
+    }
+    for name, series in (over | told).items():
         effort.say(f"  {name}: {spread(series, 2)} µs a call")
     return Outcome(
         # Held to its limit is the dearer one: of most handlers, which wait for something.
-        figures={"overhead.call": max(over.values(), key=lambda series: series.median)},
+        figures={
+            "overhead.call": max(over.values(), key=lambda series: series.median),
+            "overhead.telling": max(told.values(), key=lambda series: series.median),
+        },
         tables=[
             Table(
                 title="The runtime's own part of a warm call",
@@ -28,7 +34,13 @@ def measure(effort: Effort) -> Outcome:
                 note=f"{effort.calls:,} calls a round, in turn, CPU time; with `concurrency: 100` and the"
                 " invocation's signal told to one listener. Who answers at once needs no timer; who waits has"
                 " one for its deadline, and what that costs is in its line.",
-            )
+            ),
+            Table(
+                title="What is told of a request",
+                head=("its log line and metrics, with a trace begun for them", "CPU µs"),
+                rows=[(name, spread(series, 2)) for name, series in told.items()],
+                note="By the listeners alone, on requests that have ended; lines are written to /dev/null.",
+            ),
         ],
         rows=[{"benchmark": "overhead", "what": name, "microseconds": v} for name, v in found.items()],
     )

@@ -1,69 +1,57 @@
-"""Requests through the whole gateway of this process, without sockets, with logs and metrics on or off:
-python -m benchmarks.probes.telling on|off hello|page COUNT. Prints the CPU microseconds of one.
-
-A page has three service calls, answered at once by a stub, so that what is told of calls is told too. Under
-callgrind the difference of two counts is what so many requests cost, whatever else the machine does.
+"""CPU microseconds of what is told of one request: its log line and its metrics, with a trace begun for them; of a hello,
+and of a page that called three services.
 """
 
 import asyncio
+import json
 import os
 import sys
 import time
-from collections.abc import MutableMapping
-from typing import Any
 
-import httpx
-
-from benchmarks.probes.house import CLOCK, SCOPE
-from benchmarks.projects import HELLO, lay_out, project
-from bff.app import Options, compose
-from bff.config import load
+from bff.clock import SystemClock
+from bff.sdk.invocation import Invocation
+from bff.signals import Signals
+from bff.telemetry.accesslog import AccessLog
+from bff.telemetry.identity import Callers
 from bff.telemetry.lines import Lines
+from bff.telemetry.metrics import Metrics
 
-PAGE = """\
-from bff import Context, gather
-
-
-async def handle(ctx: Context) -> list[str]:
-    of = ctx.services
-    return list(await gather(of.a.get("/a", into=str), of.b.get("/b", into=str), of.c.get("/c", into=str)))
-"""
-SERVICES = "services: {a: {url: 'http://a'}, b: {url: 'http://b'}, c: {url: 'http://c'}}\n"
-ON, OFF = "telemetry: {access_log: true, metrics: true}\n", ""
-WARM = 20
+CLOCK = SystemClock()
+PAGES = {"a hello": (), "a page of three calls": ("users", "designs", "notices")}
 
 
-async def _nothing() -> dict[str, Any]:
-    return {"type": "http.request", "body": b"", "more_body": False}
+def ended(services: tuple[str, ...]) -> Invocation:
+    """A request that went well."""
+    made = Invocation(request_id="4c8a9a38538a463d-2", method="GET", clock=CLOCK, started=1.0)
+    made.route, made.function, made.revision, made.status = "/home/{id}", "home", "home-00001", 200
+    made.ended, made.client, made.handler_seconds = 1.0003, "127.0.0.1", 0.0002
+    for service in services:
+        call = made.open_call(service, "GET", "/", 1.0)
+        call.ended, call.status, call.attempts, call.endpoint = 1.0002, 200, 1, "http://127.0.0.1:9001"
+    return made
 
 
-async def _answered(message: MutableMapping[str, Any]) -> None:
-    assert message.get("status", 200) == 200
+async def measure(rounds: int, calls: int) -> dict[str, list[float]]:
+    with open(os.devnull, "w") as nowhere:
+        lines, signals = Lines(nowhere, pretty=False, level="info"), Signals()
+        signals.listen(Invocation, AccessLog(lines, Callers("k")))
+        Metrics().listen(signals)
+        found: dict[str, list[float]] = {name: [] for name in PAGES}
+        for number in range(-1, rounds):  # the first is dropped
+            for name, services in PAGES.items():
+                took = timed(signals, lines, [ended(services) for _ in range(calls)])
+                if number >= 0:
+                    found[name].append(took)
+        return found
 
 
-async def microseconds(settings: str, which: str, count: int) -> float:
-    with project({"hello": HELLO, "page": PAGE}, SERVICES) as file:
-        if settings:
-            file.write_text(settings + file.read_text().partition("\n")[2])
-        answer = httpx.MockTransport(lambda _: httpx.Response(200, json="x"))
-        with open(os.devnull, "w") as nowhere:
-            lines = Lines(nowhere, pretty=False, level="info")
-            options = Options(clock=CLOCK, lines=lines, make_transport=lambda *_: answer)
-            async with compose(load(file), options) as house:
-                scope = {**SCOPE, "path": f"/{which}", "raw_path": f"/{which}".encode()}
-
-                async def some(number: int) -> float:
-                    began = time.process_time()
-                    for _ in range(number):
-                        await house.gateway(dict(scope), _nothing, _answered)
-                    house.lines.flush()
-                    return 1e6 * (time.process_time() - began) / number
-
-                await some(WARM)
-                return await some(count)
+def timed(signals: Signals, lines: Lines, requests: list[Invocation]) -> float:
+    began = time.process_time()
+    for each in requests:
+        signals.emit(each)
+    lines.flush()
+    return 1e6 * (time.process_time() - began) / len(requests)
 
 
 if __name__ == "__main__":
-    assert lay_out
-    told, which, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    print(asyncio.run(microseconds(ON if told == "on" else OFF, which, count)))
+    print(json.dumps(asyncio.run(measure(int(sys.argv[1]), int(sys.argv[2])))))

@@ -49,13 +49,11 @@ class AccessLog:
         if self._lines.is_pretty:
             self._lines.write(level, "request", {**_kind_of(invocation), **self._rest(invocation, trace_id)})
             return
-        kind = (
-            *(invocation.route, invocation.method, invocation.status),
-            *(invocation.function, invocation.revision),
-        )
+        route, method, function = invocation.route, invocation.method, invocation.function
+        kind = (route, method, invocation.status, function, invocation.revision)
         first = self._known.get(kind) or self._first(kind, invocation)
         rest = orjson.dumps(self._rest(invocation, trace_id), option=orjson.OPT_APPEND_NEWLINE)
-        self._lines.put(begun(level) + first + rest[1:])
+        self._lines.put(begun(level) + first + json_line(rest[1:]))
 
     def _first(self, kind: Kind, invocation: Invocation) -> bytes:
         made = json_line(b'"request",' + orjson.dumps(_kind_of(invocation))[1:-1] + b",")
@@ -66,7 +64,7 @@ class AccessLog:
         return made
 
     def _rest(self, invocation: Invocation, trace_id: str) -> dict[str, Any]:
-        """What one request adds. None of it is a text of the caller's: ids are checked, addresses parsed."""
+        """What one request adds. None of it is a text of the caller's or a secret: ids are checked, addresses parsed."""
         phases = {"handler": _ms(invocation.handler_seconds)}
         if invocation.phases is not None:
             phases = {name: _ms(seconds) for name, seconds in invocation.phases.items()} | phases

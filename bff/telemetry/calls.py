@@ -7,14 +7,15 @@ from prometheus_client import CollectorRegistry
 from bff.sdk.attempt import Attempt
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.telemetry import catalogue as names
-from bff.telemetry.families import Counter, Histogram
+from bff.telemetry.families import MOST_KNOWN, Count, Counter, Durations, Histogram
 from bff.telemetry.made import counter, histogram
 
 Key = tuple[str, str, str, str, str]
+Three = tuple[Count, Durations, Count | None]
 
 
 class CallMetrics:
-    """Mutable state: the series."""
+    """Mutable state: the series; ``_known``, what a call adds to by what it is told apart, until ``_drops``: something was forgotten."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.durations: Histogram = histogram(names.SERVICE_CALL_DURATION, registry)
@@ -23,6 +24,8 @@ class CallMetrics:
         self.retries: Counter = counter(names.SERVICE_RETRIES, registry)
         self.hedges: Counter = counter(names.SERVICE_HEDGES, registry)
         self.saved: Counter = counter(names.SERVICE_SAVED, registry)
+        self._known: dict[Key, Three] = {}
+        self._drops = 0
         self.families = (
             *(self.durations, self.calls, self.attempts),
             *(self.retries, self.hedges, self.saved),
@@ -30,26 +33,43 @@ class CallMetrics:
 
     def tell(self, invocation: Invocation, call: CallRecord) -> None:
         """Count one call. Most have one good attempt, and add to three series that are found by one key."""
-        outcome = _outcome(call.status, call.error)
+        outcome = call.error or ("ok" if call.status is not None and call.status < 400 else "refused")
         function, revision = invocation.function, invocation.revision
         key = (function, revision, call.service, call.endpoint, outcome)
-        known = self.calls.known(key)
-        if known is None:
-            known = self.calls.series(*self._labels(key), key=key)
-        known.value += 1
-        durations = self.durations.known(key) or self.durations.series(
-            function, revision, call.service, outcome, key=key
-        )
+        if self.calls.drops != self._drops:
+            self._known.clear()
+            self._drops = self.calls.drops
+        count, durations, attempts = self._known.get(key) or self._found(key)
+        count.value += 1
         durations.observe((call.ended or call.started) - call.started)
-        if call.tries is None:
-            if call.attempts:
-                series = self.attempts.known(key) or self.attempts.series(*self._labels(key), key=key)
-                series.value += call.attempts
-        else:
+        if call.tries is not None:
             self._tried(invocation, call, call.tries)
+        elif call.attempts:
+            attempts = attempts or self._first_sent(key)
+            attempts.value += call.attempts
         if call.cached or call.coalesced:
             result = "coalesced" if call.coalesced else call.cached
             self.saved.inc(function, revision, call.service, result)
+
+    def _found(self, key: Key) -> Three:
+        function, revision, service, _, outcome = key
+        labels = self._labels(key)
+        found = (
+            self.calls.series(*labels),
+            self.durations.series(function, revision, service, outcome),
+            None,
+        )
+        if len(self._known) < MOST_KNOWN:
+            self._known[key] = found
+        return found
+
+    def _first_sent(self, key: Key) -> Count:
+        """The series of sendings, for the first one: an answer from a cache has none."""
+        attempts = self.attempts.series(*self._labels(key))
+        if key in self._known:
+            count, durations, _ = self._known[key]
+            self._known[key] = (count, durations, attempts)
+        return attempts
 
     @staticmethod
     def _labels(key: Key) -> Key:

@@ -32,7 +32,7 @@ MOST_KNOWN = 20_000
 
 
 class Family(Collector, Generic[S]):
-    """One metric with its labels. Mutable state: ``_series`` by the values of the labels, ``_known`` by key."""
+    """One metric with its labels. Mutable state: ``_series`` by the values of the labels, ``_known`` by key, ``drops``."""
 
     def __init__(self, name: str, says: str, labels: Sequence[str], *, registry: CollectorRegistry) -> None:
         self.name = name
@@ -42,6 +42,8 @@ class Family(Collector, Generic[S]):
         self._known: dict[Hashable, S] = {}
         self.known = self._known.get
         """The series that somebody called by this key, or None."""
+        self.drops = 0
+        """How often something was forgotten: who remembers series of its own begins anew then."""
         self.on_new: Callable[[Family[S], Labels], object] | None = None
         registry.register(self)
 
@@ -67,6 +69,7 @@ class Family(Collector, Generic[S]):
             del self._series[values]
         if gone:
             self._known.clear()
+            self.drops += 1
 
     def items(self) -> list[tuple[Labels, S]]:
         """What there is now; from any thread."""

@@ -128,10 +128,8 @@ class Metrics:
     def _invocation(self, invocation: Invocation) -> None:
         is_good = invocation.error is None and not invocation.missing and invocation.status < 500
         fault = "" if is_good else verdict_of(invocation).fault
-        key = (
-            *(invocation.function, invocation.revision, invocation.route),
-            *(invocation.method, invocation.status, fault),
-        )
+        function, revision, route = invocation.function, invocation.revision, invocation.route
+        key = (function, revision, route, invocation.method, invocation.status, fault)
         count = self._requests.known(key)
         durations = self._durations.known(key)
         if count is None or durations is None:
@@ -148,7 +146,7 @@ class Metrics:
         if invocation.missing:
             self._missing(invocation, invocation.missing)
         if invocation.kept:
-            self._route_cache.inc(invocation.function, invocation.revision, invocation.route, invocation.kept)
+            self._route_cache.inc(function, revision, route, invocation.kept)
 
     def _series_of(
         self, function: str, revision: str, route: str, method: str, status: int, fault: str
