@@ -19,6 +19,7 @@ from benchmarks import (
     hello,
     many,
     memory,
+    observing,
     openapi,
     overhead,
     passing,
@@ -52,6 +53,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "memory": memory.measure,
     "cycles": cycles.measure,
     "overhead": overhead.measure,
+    "observing": observing.measure,
     "resilience": resilience.measure,
 }
 

@@ -144,6 +144,8 @@ GOALS = (
     _goal("door.gone", "200 half-sent requests, `head_timeout: 2s`: until the last is gone", "≤", 3, "s"),
     _goal("door.view", "A 4 KB view, read from JSON, checked, and written, CPU", "≤", 120, "µs"),
     _goal("traffic.choice", "A choice among five revisions, with rules and stickiness, CPU", "≤", 5, "µs"),
+    _goal("observing.traces", "A hello with traces at 1 %, CPU over the same without", "≤", 5, "µs"),
+    _goal("observing.stream", "1,000 invocations/s streamed from the admin listener, of a core", "≤", 5, "%"),
     _goal("rollback.cold", "Rollback of a hello to a cold revision → first answer from it", "≤", 20, "ms"),
     _goal("cold.first", "Cold hello − a warm one over HTTP, first call ever", "≤", 1, "ms"),
     _goal("cold.again", "Cold hello − a warm one over HTTP, after eviction", "≤", 0.25, "ms"),

@@ -294,7 +294,7 @@ def test_errors_and_slow_calls_are_sent_whatever_was_sampled(
             assert "server-timing" not in running.get("/hello").headers
         running.get("/bad", headers={"x-request-id": "bad"})
         running.get("/slow", headers={"x-request-id": "slow"})
-        assert running.log("the collector takes traces again", within=WITHIN)["gone"] >= 2
+        assert running.log("the collector takes traces again", within=WITHIN)["gone"] >= 1
         bad, slow = root(collector, "bad"), root(collector, "slow")
         assert (bad.status, bad.message) == (ERROR, "LookupError: no such room")
         assert (bad.attributes["code.file.path"], bad.attributes["code.line.number"]) == (
