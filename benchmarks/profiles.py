@@ -62,7 +62,8 @@ def render(seconds: int) -> str:
 
 HOW = """\
 To repeat: `python -m benchmarks.profiles --out docs/profile.md` (Linux, with what `make bench` needs). Shares say
-more than microseconds, which are this machine's, and counts do not depend on the machine at all."""
+more than microseconds, which are this machine's, and counts do not depend on the machine at all. What was tried to
+make it less, with instructions before and after, is in [ADR 46](adr/0046-what-made-a-page-of-three-calls-cheaper-and-what-did-not.md)."""
 
 
 def tables(server: Server, plan: Plan, callers: int) -> list[Table]:

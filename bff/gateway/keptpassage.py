@@ -37,6 +37,10 @@ _NOT_OURS = frozenset({b"if-match", b"if-unmodified-since"})
 """Conditions that only the service can judge (RFC 9111 §4.3.2): such a request travels with its own."""
 
 
+_EVENTS = b"text/event-stream"
+"""What happens now is nothing to be told again, though a lifetime stated in routes.yaml would allow it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Way:
     """How far one request has come. Mutable: all of it."""
@@ -145,7 +149,8 @@ class KeptPassage(Passage):
         cache = self._kept.cache
         way.received = received = cache.received(exchange.status, exchange.fields, way.began)
         verdict = cache.heard(way.asked, way.found, received)
-        if verdict.keeps and self._target.cache is not None and way.found.why != "bypass":
+        is_events = first(exchange.fields, b"content-type").lower().startswith(_EVENTS)
+        if verdict.keeps and self._target.cache is not None and way.found.why != "bypass" and not is_events:
             way.gathering = self._kept.gathering(exchange.fields)
         return verdict
 

@@ -255,10 +255,14 @@ class Connections:
         if self._is_closed:
             connection.abort()
             return
+        is_wanted = self._quota is not None and bool(self._quota.hungry)  # by another endpoint's callers
+        if is_wanted and self._quota is not None and self._quota.wants(self):
+            connection.close()
+            return
         if self._waiting and self._hand_over(connection):
             return
-        if self._quota is not None and self._quota.hungry:
-            connection.close()  # another endpoint's callers wait for its place
+        if is_wanted:
+            connection.close()
             return
         connection.idle_since = self._clock.now()
         self._idle.append(connection)
@@ -284,9 +288,11 @@ class Connections:
         self._switched.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        if self._waiting and not self._is_closed:
+        waits = bool(self._waiting) and not self._is_closed
+        if self._quota is not None:
+            self._quota.lost(self, waits=waits)
+        elif waits:
             self._serve_line()
-        self._give_back()
 
     # What the quota asks; see :class:`bff.services.quota.Pool`.
 

@@ -22,7 +22,7 @@ class Pool(Protocol):
 
 
 class Quota:
-    """Mutable state: its ``_pools``, and those that are ``hungry``: refused a connection, first come first served."""
+    """Mutable state: its ``_pools``, and those that are ``hungry``: refused a connection."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -49,10 +49,22 @@ class Quota:
                 return False
         return True
 
+    def wants(self, pool: Pool) -> bool:
+        """Whether a pool shall give up a connection that it could use again: another one was refused and has fewer, and
+        a slow endpoint with a long line would never leave it any.
+        """
+        return any(each.taken + 1 < pool.taken for each in self.hungry if each is not pool)
+
+    def lost(self, pool: Pool, *, waits: bool) -> None:
+        """One of the pool's connections is gone; its callers may wait for another."""
+        if waits:
+            self.hungry.setdefault(pool)
+        self.given_back()
+
     def given_back(self) -> None:
-        """A connection is gone: whoever was refused may try again."""
+        """A connection is gone: whoever was refused and has the fewest may try again."""
         while self.hungry and self._has_room:
-            pool = next(iter(self.hungry))
+            pool = min(self.hungry, key=lambda each: each.taken)
             del self.hungry[pool]
             pool.serve()
 

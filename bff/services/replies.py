@@ -26,16 +26,15 @@ Ask = Callable[[], httpx.Request]
 
 def fields_of(response: ServiceResponse) -> list[Pair]:
     """Its header fields, names in lower case."""
-    head = response.__dict__.get("_head")
-    raw = response.headers.raw if head is None else http1.fields_of(head)
+    head = response.head
+    raw = http1.fields_of(head) if head else response.headers.raw
     return [(name.lower(), value) for name, value in raw]
 
 
 def part_of(response: ServiceResponse, asked: float, clock: Clock) -> Parts:
     """What it says of caching. Most say nothing, which is seen without reading a field."""
     if response.is_silent is None:
-        head = response.__dict__.get("_head")
-        response.is_silent = head is not None and _says_nothing(head.lower())
+        response.is_silent = bool(response.head) and _says_nothing(response.head.lower())
     if response.is_silent:
         return SILENT
     received = Received(
@@ -70,14 +69,12 @@ def response_of(whole: Whole, *, service: str, ask: Ask) -> ServiceResponse:
 
 def twin_of(response: ServiceResponse, *, ask: Ask) -> ServiceResponse:
     """Another caller's response to the same answer."""
-    known = response.__dict__
-    head = known.get("_head")
-    if head is None:
+    head = response.head
+    if not head:
         lines = b"".join([b"%b: %b\r\n" % pair for pair in response.headers.raw])
         phrase = response.extensions.get("reason_phrase", b"")
         head = b"HTTP/1.1 %d %b\r\n%b\r\n" % (response.status_code, phrase, lines)
-    twin = ServiceResponse.of(
-        response.status_code, head, known["_content"], service=response.service, ask=ask
-    )
+    content, service = response.content, response.service
+    twin = ServiceResponse.of(response.status_code, head, content, service=service, ask=ask)
     twin.is_silent = response.is_silent
     return twin

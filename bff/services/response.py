@@ -29,7 +29,8 @@ class ServiceResponse(httpx.Response):
     relayed: bool = False
     is_silent: bool | None = None  # on caching; None until somebody has looked
     max_body: int = 0
-    _head: bytes = b""
+    head: bytes = b""  # as it came; empty in one that httpx has made
+    _content: bytes
     _ask: Callable[[], httpx.Request] | None = None
     _seconds: float = 0.0
 
@@ -39,13 +40,11 @@ class ServiceResponse(httpx.Response):
     ) -> ServiceResponse:
         """A response from a head as it came and a body already decoded; ``ask`` makes the request it answers."""
         made = cls.__new__(cls)
-        made.__dict__ = {
-            "status_code": status,
-            "service": service,
-            "_head": head,
-            "_content": body,
-            "_ask": ask,
-        }
+        made.status_code = status
+        made.service = service
+        made.head = head
+        made._content = body  # noqa: SLF001 - its own class
+        made._ask = ask  # noqa: SLF001
         return made
 
     # What httpx's __init__ and reading the body would have set.
@@ -56,7 +55,7 @@ class ServiceResponse(httpx.Response):
     _num_bytes_downloaded = 0
 
     def __getattr__(self, name: str) -> Any:
-        if name not in _LATER or "_head" not in self.__dict__:
+        if name not in _LATER or not self.head:
             raise AttributeError(name)
         value = self.__dict__[name] = self._made(name)
         return value
@@ -64,9 +63,9 @@ class ServiceResponse(httpx.Response):
     def _made(self, name: str) -> Any:
         match name:
             case "headers":
-                return httpx.Headers(http1.fields_of(self._head))
+                return httpx.Headers(http1.fields_of(self.head))
             case "extensions":
-                head = self._head
+                head = self.head
                 return {"http_version": http1.version_of(head), "reason_phrase": http1.reason_of(head)}
             case "history":
                 return []
@@ -91,9 +90,7 @@ class ServiceResponse(httpx.Response):
             ServiceBodyInvalid: it is not JSON.
 
         """
-        content = self.__dict__.get("_content")
-        if content is None:
-            content = self.content
+        content = self._content if self.head else self.content
         try:
             return json.loads(content, **kwargs) if kwargs else loads(content)
         except (ValueError, RecursionError):
@@ -101,7 +98,7 @@ class ServiceResponse(httpx.Response):
 
     def took(self, seconds: float) -> None:
         """Say how long the call took, for ``elapsed``."""
-        if "_head" in self.__dict__:
+        if self.head:
             self._seconds = seconds
         else:
             self.elapsed = timedelta(seconds=seconds)

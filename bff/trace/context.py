@@ -8,16 +8,15 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 SAMPLED = 0x01
 RANDOM = 0x02  # level 2 §3.2.2.5.2: the trace id's low bits are random
 
 
-@dataclass(frozen=True, slots=True)
-class TraceContext:
-    """Which trace an invocation belongs to. ``parent_id`` is None when the trace begins here.
+class TraceContext(NamedTuple):
+    """Which trace an invocation belongs to, as a tuple, for one is made with every call. ``parent_id`` is None when the trace begins here.
 
     ``state`` is what ``tracestate`` carries on, empty where nothing came; ``writes`` are the formats besides W3C's
     that services are told it in.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bff.trace import tracestate
 from bff.trace.context import RANDOM, SAMPLED, TraceContext, begin, is_chosen, parse
@@ -35,7 +35,7 @@ class Origin:
         states = [value for name, value in headers if name == b"tracestate"]
         if states or self.writes or not self.honours:
             state = tracestate.carried(states) if states else ""
-            context = replace(context, state=state, writes=self.writes)
+            context = context._replace(state=state, writes=self.writes)
         return context if self.honours else self._decided(context)
 
     def sampled(self) -> TraceContext:
@@ -56,7 +56,7 @@ class Origin:
     def _decided(self, context: TraceContext) -> TraceContext:
         """The same with a decision of ours, by the trace id, so that all who ask the same way decide the same."""
         is_ours = self.share > 0 and is_chosen(int(context.trace_id[-14:], 16), self.share)
-        return replace(context, flags=(context.flags & RANDOM) | (SAMPLED if is_ours else 0))
+        return context._replace(flags=(context.flags & RANDOM) | (SAMPLED if is_ours else 0))
 
 
 UNSAMPLED = Origin()

@@ -307,6 +307,11 @@ def test_a_service_that_nobody_reaches_is_stood_in_for(passing: Passing) -> None
     assert "fwd=stale; fwd-status=502" in answer.headers.get("cache-status", "")
 
 
+def test_events_are_never_told_again(passing: Passing) -> None:
+    fill(passing, "/p/events", says=HOUR + "content-type: Text/Event-Stream; charset=utf-8\r\n")
+    goes_on(passing, "/p/events")
+
+
 def test_an_upgrade_and_a_body_go_past_the_store(passing: Passing) -> None:
     fill(passing, "/p/body")
     with passing.wire() as caller:

@@ -54,12 +54,15 @@ class PlayedPool:
         if not self.busy:
             return
         self.busy -= 1
-        if self.waiting:
-            self.waiting, self.busy = self.waiting - 1, self.busy + 1
+        self.idle += 1
+        if self.quota.wants(self):
+            self.idle -= 1
+            self.quota.lost(self, waits=self.waiting > 0)
+        elif self.waiting:
+            self.idle, self.waiting, self.busy = self.idle - 1, self.waiting - 1, self.busy + 1
         elif self.quota.hungry:
+            self.idle -= 1
             self.quota.given_back()
-        else:
-            self.idle += 1
 
 
 @given(st.integers(1, 4), st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=60))
@@ -76,6 +79,23 @@ def test_never_more_than_the_quota_and_nobody_waits_beside_room(
     while any(pool.busy for pool in pools):
         next(pool for pool in pools if pool.busy).answer()
     assert not any(pool.waiting for pool in pools)
+
+
+def test_a_long_line_at_one_endpoint_leaves_the_others_their_share() -> None:
+    """A slow endpoint holds every connection and has callers in line; the first that is free goes to another one."""
+    quota = Quota(4)
+    slow, quick = PlayedPool(quota), PlayedPool(quota)
+    for _ in range(20):
+        slow.call()
+    for _ in range(5):
+        quick.call()
+    assert (slow.busy, quick.busy) == (4, 0)
+    slow.answer()
+    slow.answer()
+    assert (slow.busy, quick.busy) == (2, 2)
+    slow.answer()  # from here on each keeps its half
+    quick.answer()
+    assert (slow.busy, quick.busy) == (2, 2)
 
 
 async def test_many_endpoints_have_no_more_connections_than_one_may(
