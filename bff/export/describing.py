@@ -103,8 +103,9 @@ class Describer:
 
         """
         async with Helpers(self._clock) as helpers:
-            # Before the files are read: a process needs as long to start as five hundred functions to be read.
-            await helpers.start(for_so_many=count - len(self._known))
+            if not self._known:
+                # Before the files are read: a process needs as long to start as five hundred functions to be read.
+                await helpers.start(for_so_many=count)
             taken = [subject async for subject in subjects]
             fresh = [subject for subject in taken if subject.key not in self._known]
             if fresh:

@@ -126,6 +126,16 @@ class Gateway:
             if incoming.was_seen_whole:
                 await incoming.close()
         self._signals.emit(invocation)
+        self._forget(invocation)
+
+    @staticmethod
+    def _forget(invocation: Invocation) -> None:
+        """A connection remembers its last call until the next one comes, for the timer of that was set in the call's
+        context: of what the call held it shall remember nothing.
+        """
+        invocation.memo = None
+        if invocation.incoming is not None:
+            invocation.incoming.forget()
         if invocation.error is not None:
             forget_frames(invocation.error)
 

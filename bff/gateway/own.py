@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 
-from bff.errors import NotFound
+from bff.errors import BffError, NotFound
 from bff.gateway import problems
 from bff.gateway.target import OwnHandler
 from bff.sdk.reply import JSON, TEXT, Answer
@@ -38,6 +38,10 @@ def handlers(is_ready: Callable[[], bool]) -> dict[str, OwnHandler]:
 def pages() -> dict[str, bytes]:
     """One page a problem, from the docstring of its error class."""
     return {
-        code: f"{kind.title}\nstatus {kind.status}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n".encode()
+        code: f"{kind.title}\nstatus {kind.status}\n\n{_words(kind)}\n".encode()
         for code, kind in problems.known().items()
     }
+
+
+def _words(kind: type[BffError]) -> str:
+    return inspect.cleandoc(kind.__doc__ or "").replace("``", "`")

@@ -18,7 +18,6 @@ from bff.errors import BffError, problem
 from bff.gateway import unfolding, views
 from bff.gateway.door import caution, smaller
 from bff.gateway.door.carried import Ready, pairs_of
-from bff.gateway.door.codings import Compression
 from bff.gateway.foreign import Foreign, as_whole
 from bff.gateway.incomplete import with_errors
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
@@ -147,9 +146,8 @@ class Sender:
             return
         if answer.response is not None:
             answer = self.as_whole(answer)
-        compression = self.target.compression
-        if compression is not None and compression.streams and (answer.response or answer.stream):
-            self._flush_smaller(compression)
+        if answer.response or answer.stream:
+            self.flush_smaller()
         if answer.response is not None:
             await Foreign(self, self._invocation, self.target, self._clock).run(
                 answer.response, self._scope, self._send
@@ -164,9 +162,12 @@ class Sender:
                 answer.body = with_errors(answer.body, missing, self._invocation.reasons)
             await self.whole(self._seen_by_caches(answer))
 
-    def _flush_smaller(self, compression: Compression) -> None:
-        asked, method = self._scope["headers"], self._invocation.method
-        self._send = smaller.Flushed(self._send, compression, asked=asked, method=method)
+    def flush_smaller(self) -> None:
+        """Make the stream that begins now smaller piece by piece, where the route says so and the caller takes it."""
+        compression = self.target.compression
+        if compression is not None and compression.streams:
+            asked, method = self._scope["headers"], self._invocation.method
+            self._send = smaller.Flushed(self._send, compression, asked=asked, method=method)
 
     async def _converse(self, answer: Answer) -> None:
         from bff.gateway.conversation import Conversation  # and a library, for who has WebSockets

@@ -153,6 +153,7 @@ class Unfolding:
         kind = framing.EVENTS if self._events else framing.NDJSON
         fields = [*kind.fields, NO_STORE, VARY]
         self._sender.add_own(fields, is_page=False, is_timed=False)
+        self._sender.flush_smaller()
         await self._sender.begin(200, fields)
         while True:
             record = await self._records.get()

@@ -207,6 +207,10 @@ class Incoming:
         if self._request is not None:
             await self._request.close()
 
+    def forget(self) -> None:
+        """Let go of what was read, once everybody has been told how the call ended."""
+        self._body = self._request = None
+
     @property
     def read(self) -> bytes | None:
         """The body, if it was read whole."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import eventually
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
 
@@ -37,11 +39,8 @@ def test_a_save_is_live_and_a_broken_one_keeps_the_last(bff: Shell, gateway: Gat
 
 
 def _until(running: Any, text: str) -> None:
-    """Ask until the save is seen, for a bounded number of times."""
-    for _ in range(5_000):
-        if running.get("/api/hello").text == text:
-            return
-    raise AssertionError(f"{text} was never served:\n{running.output}")
+    """Ask until the save is seen."""
+    eventually(lambda: running.get("/api/hello").text == text)
 
 
 def test_new_is_served_without_a_restart(bff: Shell, gateway: Gateway, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -242,10 +241,8 @@ def test_a_billion_laughs_are_refused_before_they_are_told() -> None:
     text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
     for name, before in zip("bcdefghijk", "abcdefghij", strict=True):
         text += f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
-    started = time.perf_counter()
-    (line,) = said(text)
+    (line,) = said(text)  # followed, they would take memory and minutes
     assert "stands for more than 2,000,000 values once its aliases are followed" in line
-    assert time.perf_counter() - started < 2
 
 
 def test_a_billion_merges_are_refused_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -101,6 +102,22 @@ async def test_a_revision_is_asked_once(subjects: Subjects, tmp_path: Path) -> N
     assert changed["counting", ()].summary == "Says goodbye"
     assert counter.read_text() == "xx"
     assert await described([], describer) == {}
+
+
+@pytest.mark.anyio
+async def test_who_knows_all_there_is_starts_no_process(
+    subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where a routed function is too broken to be a subject: ``count`` is more than come then."""
+    describer, hello = Describer(clock=SystemClock()), subjects(hello=HELLO)
+    first = await described(hello, describer)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", None)
+
+    async def each() -> AsyncIterator[Subject]:
+        for subject in hello:
+            yield subject
+
+    assert await describer.describe(each(), count=2) == first
 
 
 @pytest.mark.anyio

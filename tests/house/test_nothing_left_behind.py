@@ -20,6 +20,7 @@ from bff.gateway.sender import Sender
 from bff.sdk.invocation import Incoming, Invocation
 from bff.telemetry.lines import open_lines
 from tests.conftest import write
+from tests.house.inside import inside
 
 pytestmark = pytest.mark.anyio
 
@@ -127,6 +128,28 @@ async def test_nothing_of_a_call_waits_for_the_collector(tmp_path: Path) -> None
                     assert await asyncio.gather(*calls) == [status] * 4
                     calls.clear()
                 assert left == [], f"{temperature} {name}"
+
+
+async def test_a_connection_that_idles_holds_nothing_of_its_last_call(tmp_path: Path) -> None:
+    """Its timer was set in the call's context and so remembers the invocation, but neither what services answered nor
+    the request's body, which are there until everybody has been told.
+    """
+    page = "async def handle(ctx):\n    await ctx.services.own.get('/posts')\n    return {'a': 1}\n"
+    posts = "async def handle(body: dict | None = None):\n    return len(body or ())\n"
+    routes = (
+        "routes: [{path: /posts, methods: [GET, POST], function: posts}, {path: /page, function: page}]\n"
+    )
+    files = {"functions/posts.py": posts, "functions/page.py": page, "routes.yaml": routes}
+    told, ended = [], list[Invocation]()
+    async with inside(tmp_path, files) as served:
+        write(tmp_path, {"routes.yaml": f"services: {{own: {{url: '{served.address}'}}}}\n{routes}"})
+        assert await served.house.reload()
+        served.house.signals.listen(Invocation, lambda each: told.append(each.incoming.read or each.memo))
+        served.house.signals.listen(Invocation, ended.append)
+        assert (await served.client.post("/posts", json={"text": "x"})).text == "1"
+        assert (await served.client.get("/page")).json() == {"a": 1}
+    assert [bool(each) for each in told] == [True, False, True], "there as long as somebody may look"
+    assert [(each.memo, each.incoming and each.incoming.read) for each in ended] == [(None, None)] * 3
 
 
 async def test_a_server_runs_with_the_collector(tmp_path: Path) -> None:

@@ -456,7 +456,7 @@ async def test_times_of_a_request_are_kept(upstream: MakeUpstream) -> None:
     stuck = await upstream(lambda talk: talk.hang())
     transport = Transport(limits=Limits(max_connections=1))
     async with httpx.AsyncClient(
-        transport=transport, timeout=httpx.Timeout(5, read=0.05, pool=0.05)
+        transport=transport, timeout=httpx.Timeout(60, read=0.05, pool=0.05)
     ) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get(stuck.url)
@@ -478,7 +478,7 @@ async def test_what_took_too_long_is_not_asked_again(upstream: MakeUpstream) -> 
         await talk.answer()
 
     slow = await upstream(slow_then)
-    async with httpx.AsyncClient(transport=Transport(), timeout=0.05) as client:
+    async with httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(60, read=0.05)) as client:
         await client.get(slow.url, timeout=5)
         with pytest.raises(httpx.ReadTimeout):
             await client.get(f"{slow.url}/slow")
@@ -493,7 +493,7 @@ async def test_a_body_that_comes_to_a_halt_is_a_read_timeout(upstream: MakeUpstr
         await talk.hang()
 
     stuck = await upstream(half)
-    async with httpx.AsyncClient(transport=Transport(), timeout=0.05) as client:
+    async with httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(60, read=0.05)) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get(stuck.url)
 

@@ -208,13 +208,13 @@ class Child:
         until = self._clock.now() + head["within"]
         try:
             said = await hooks.run(self._instance.handler.owner.alive, clock=self._clock, until=until)
+            no = hooks.refusal("alive", said)
+            why = None if no is None else no.removeprefix(": ")
         except hooks.HookOverran:
-            said = False, f"it did not end within {head['within']:g} s"
+            why = f"it did not end within {head['within']:g} s"
         except Exception as error:
-            said = False, f"it raised {hooks.told(error)}"
-        is_pair = isinstance(said, tuple) and len(said) == 2
-        is_alive, why = said if is_pair else (said, "")
-        return Reply({"is_alive": is_alive is None or bool(is_alive), "why": str(why)})
+            why = f"it raised {hooks.told(error)}"
+        return Reply({"is_alive": why is None, "why": why or ""})
 
     async def _pulse(self, _number: int, _head: Head, _body: bytes) -> Reply:
         """That this is answered is all there is to say."""

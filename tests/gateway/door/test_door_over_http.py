@@ -33,6 +33,7 @@ routes:
 - {path: /framed, function: page}
 - {path: "/big/{size}", function: big, compression: true, cache: {ttl: 60s}}
 - {path: /flowing, function: flowing, compression: {streams: true}}
+- {path: /unfolding, function: unfolding, compression: {streams: true}}
 - {path: /still, function: flowing, compression: true}
 - {path: /posted, methods: [POST], function: posted}
 - {path: /measured, methods: [POST], function: posted, length_required: true}
@@ -52,6 +53,33 @@ async def handle(wait: str) -> AsyncIterator[dict[str, str]]:
         await asyncio.sleep(0.01)
     yield {"word": "second"}
 """
+UNFOLDING = """\
+import asyncio
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from bff import aggregate
+
+
+class Words(BaseModel):
+    first: str
+    second: str
+
+
+async def second(wait: str) -> str:
+    while not Path(wait).exists():
+        await asyncio.sleep(0.01)
+    return "second"
+
+
+async def first() -> str:
+    return "first " * 20
+
+
+async def handle(wait: str) -> Words:
+    return await aggregate(Words, first=first(), second=second(wait))
+"""
 POSTED = "async def handle(body: dict[str, int]) -> dict[str, int]:\n    return body\n"
 HELLO = "async def handle() -> dict[str, str]:\n    return {'hello': 'world'}\n"
 PAGE = (
@@ -66,7 +94,14 @@ COOKIE = {"cookie": "session=1"}
 def door(
     module_gateway: GatewayFactory, module_project: Callable[[Mapping[str, str | bytes]], Path]
 ) -> Running:
-    functions = {"hello": HELLO, "page": PAGE, "big": BIG, "flowing": FLOWING, "posted": POSTED}
+    functions = {
+        "hello": HELLO,
+        "page": PAGE,
+        "big": BIG,
+        "flowing": FLOWING,
+        "unfolding": UNFOLDING,
+        "posted": POSTED,
+    }
     files = {f"functions/{name}.py": text for name, text in functions.items()}
     return module_gateway(module_project({"routes.yaml": ROUTES, **files}), "serve")
 
@@ -251,12 +286,15 @@ def test_small_pages_and_other_routes_are_left_alone(door: Running) -> None:
     assert len(large.content) > 500_000 > int(large.headers["content-length"]) * 100
 
 
+@pytest.mark.parametrize("path", ["/flowing", "/unfolding"])
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
-def test_a_compressed_stream_holds_nothing_back(door: Running, tmp_path: Path, coding: str) -> None:
-    """Its first line can be read while its second is still being made."""
+def test_a_compressed_stream_holds_nothing_back(
+    door: Running, tmp_path: Path, coding: str, path: str
+) -> None:
+    """Its first line can be read while its second is still being made, of a page that unfolds too."""
     go_on = tmp_path / "go on"
-    headers = {"accept-encoding": coding}
-    with door.client.stream("GET", "/flowing", params={"wait": str(go_on)}, headers=headers) as answer:
+    headers = {"accept-encoding": coding, "accept": "application/x-ndjson"}
+    with door.client.stream("GET", path, params={"wait": str(go_on)}, headers=headers) as answer:
         assert answer.headers["content-encoding"] == coding
         lines = answer.iter_lines()
         assert "first" in next(lines)
