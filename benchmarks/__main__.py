@@ -19,6 +19,8 @@ from benchmarks import (
     hello,
     many,
     memory,
+    observing,
+    offline,
     openapi,
     overhead,
     passing,
@@ -52,7 +54,9 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "memory": memory.measure,
     "cycles": cycles.measure,
     "overhead": overhead.measure,
+    "observing": observing.measure,
     "resilience": resilience.measure,
+    "offline": offline.measure,
 }
 
 

@@ -144,6 +144,8 @@ GOALS = (
     _goal("door.gone", "200 half-sent requests, `head_timeout: 2s`: until the last is gone", "≤", 3, "s"),
     _goal("door.view", "A 4 KB view, read from JSON, checked, and written, CPU", "≤", 120, "µs"),
     _goal("traffic.choice", "A choice among five revisions, with rules and stickiness, CPU", "≤", 5, "µs"),
+    _goal("observing.traces", "A hello with traces at 1 %, CPU over the same without", "≤", 5, "µs"),
+    _goal("observing.stream", "1,000 invocations/s streamed from the admin listener, of a core", "≤", 5, "%"),
     _goal("rollback.cold", "Rollback of a hello to a cold revision → first answer from it", "≤", 20, "ms"),
     _goal("cold.first", "Cold hello − a warm one over HTTP, first call ever", "≤", 1, "ms"),
     _goal("cold.again", "Cold hello − a warm one over HTTP, after eviction", "≤", 0.25, "ms"),
@@ -189,4 +191,7 @@ GOALS = (
         "resilience.instructions", "Instructions that all layers add to a page of three calls", "≤", 15, "%"
     ),
     _goal("resilience.cost", "CPU of a call through all layers, over the bare wire", "≤", 15, "%"),
+    _goal("offline.acknowledged", "Events on the disk and acknowledged, SQLite", "≥", 500, "/s"),
+    _goal("offline.dbos", "Two-step runs ÷ those of plain DBOS, both on SQLite", "≥", 0.9, "x"),
+    _goal("offline.wake", "Sent → begun by an idle worker process, p50, the slower store", "≤", 50, "ms"),
 )

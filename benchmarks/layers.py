@@ -35,7 +35,7 @@ WORKERS = 16
 PATIENCE = 600.0
 """Seconds: under callgrind a page takes fifty times as long, and what is counted must not depend on the clock."""
 ADAPTERS = Adapters()
-_COLLECTED = re.compile(r"Collected : (\d+)")
+COLLECTED = re.compile(r"Collected : (\d+)")
 
 
 async def page(clients: Sequence[ServiceClient]) -> None:
@@ -132,7 +132,7 @@ def _counted(kind: str, pages: int, urls: Sequence[str]) -> int:
         check=False,
         env={"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"},
     )
-    found = _COLLECTED.search(ran.stderr)
+    found = COLLECTED.search(ran.stderr)
     if ran.returncode or found is None:
         raise BenchmarkError(f"callgrind counted nothing: {ran.stderr[-500:]}")
     return int(found[1])

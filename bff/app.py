@@ -36,7 +36,7 @@ from bff.gateway.limits import HeadLimits
 from bff.gateway.target import OwnHandler, Table, compile_table
 from bff.offline import Offline
 from bff.revisions.choosing import choosing_of
-from bff.revisions.loader import Loader
+from bff.revisions.loader import Loader, place_in
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.bell import bell_of
 from bff.revisions.store.failures import StoreUnavailable
@@ -76,6 +76,7 @@ from bff.telemetry.failure import Witness
 from bff.telemetry.functionlogs import FunctionLogs
 from bff.telemetry.identity import Callers
 from bff.telemetry.lines import Lines, open_lines
+from bff.telemetry.printed import Printed
 from bff.telemetry.readings import EndpointNow, GatewayNow, Sources
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.standardlogs import StandardLogs
@@ -120,7 +121,7 @@ class House:
         self.lines = lines
         lines.discretion.learn(config.secrets)
         key = config.telemetry.log_key
-        self._callers = Callers(key.get_secret_value() if key is not None else None)
+        self.callers = Callers(key.get_secret_value() if key is not None else None)
         self.signals = Signals()
         self.limits = HeadLimits.of(config.gateway)
         self.crowd = Crowd(config.gateway.max_connections, config.gateway.max_connections_per_address)
@@ -167,7 +168,7 @@ class House:
             loader_thread=self._loader_thread,
             reader_thread=self._reader_thread,
             senders=lambda: self.services.clients,
-            logger=FunctionLogs(lines, self._callers),
+            logger=FunctionLogs(lines, self.callers),
             stuck=stuck,
             new_code_thread=self._new_code_thread,
             publish=lambda invocation, event: self.offline.publish(invocation, event),
@@ -234,7 +235,7 @@ class House:
             is_draining=lambda: self.gateway.is_draining,
             queues=options.queues,
             bell=bell_of(config.state_place if options.keeps_state else Place(), self._clock),
-            origin=lambda: self._tracing.origin,
+            origin=lambda: self.tracing.origin,
         )
 
     async def start(self) -> None:
@@ -244,7 +245,7 @@ class House:
             StoreUnavailable: the store cannot be read.
 
         """
-        self._tracing.start(self.config.telemetry, self._name)
+        self.tracing.start(self.config.telemetry, self._name)
         if self._options.keeps_state:
             await self.follower.start()
             await self._take_name()
@@ -330,29 +331,33 @@ class House:
     def _listen(self, config: Config) -> None:
         EventLog(self.lines).listen(self.signals)
         # The first to hear: a trace that it begins is then known to all who come after.
-        witness = Witness(self._workshop.loader.place_of, self.lines.discretion.text)
-        self._tracing = Tracing(
+        folder, place_of = config.folder.resolve(), self._workshop.loader.place_of
+        # The lines of a function in a process of its own are told by their files: its modules are not here.
+        witness = Witness(
+            lambda module, file: place_of(module, file) or place_in(file, folder), self.lines.discretion.text
+        )
+        self.tracing = Tracing(
             config.telemetry, clock=self._clock, signals=self.signals, lines=self.lines, witness=witness
         )
-        self.gateway.origin = self._tracing.origin
+        self.gateway.origin = self.tracing.origin
         self._metrics: Exposition | None = None
         self.signals.listen(LoopBlocked, self._loop_blocked)
         self.signals.listen(LoopReturned, self._loop_blocked)
         if config.telemetry.access_log:
-            self.signals.listen(Invocation, AccessLog(self.lines, self._callers))
+            self.signals.listen(Invocation, AccessLog(self.lines, self.callers))
         if config.telemetry.metrics:
             from bff.telemetry.metrics import Metrics
 
             metrics = Metrics(self._sources(), to_wall=lambda: self._clock.wall() - self._clock.now())
             metrics.listen(self.signals)
             self._metrics = metrics.scrape
-        self._recorder: Recorder | None = None
+        self.recorder: Recorder | None = None
         kept = config.telemetry.recorder
         if kept.enabled:
-            self._recorder = Recorder(
-                witness, self._callers, memory=kept.memory, slow=kept.slow, bodies=kept.bodies or 0
+            self.recorder = Recorder(
+                witness, self.callers, memory=kept.memory, slow=kept.slow, bodies=kept.bodies or 0
             )
-            self._recorder.listen(self.signals)
+            self.recorder.listen(self.signals)
 
     def _sources(self) -> Sources:
         """Whom a scrape asks how things are now."""
@@ -424,7 +429,7 @@ class House:
             clock=self._clock,
             events=self.offline.operating,
             stages=self.offline.stages,
-            recorder=self._recorder,
+            recorder=self.recorder,
         )
         return Office(
             house,
@@ -496,11 +501,11 @@ class House:
         self.keeper.max_warm = config.gateway.max_warm
         self._forkserver.most = config.gateway.max_processes or default_most()
         self.cache.store.resize(config.gateway.cache_size)
-        self._tracing.configure(config.telemetry)
-        self.gateway.origin = self._tracing.origin
-        if self._recorder is not None:
+        self.tracing.configure(config.telemetry)
+        self.gateway.origin = self.tracing.origin
+        if self.recorder is not None:
             recorder = config.telemetry.recorder
-            self._recorder.configure(memory=recorder.memory, slow=recorder.slow, bodies=recorder.bodies or 0)
+            self.recorder.configure(memory=recorder.memory, slow=recorder.slow, bodies=recorder.bodies or 0)
         self._schemes.configure(config.auth, config.path.parent)
         self._limiting.configure(config.limits)
         self._ready_to_fork(config)
@@ -597,7 +602,7 @@ class House:
         self._reader_thread.close()
         self._new_code_thread.close()
         self._describer.close()
-        await self._tracing.stop()
+        await self.tracing.stop()
         self.lines.flush()
 
 
@@ -616,10 +621,12 @@ async def compose(config: Config, options: Options | None = None) -> AsyncIterat
             level=config.telemetry.log_level,
             sample=config.telemetry.log_sample,
         )
-        if options.take_over_logging:
-            stack.enter_context(StandardLogs(lines))
         loader = stack.enter_context(Loader())
         house = House(config, options, lines, loader)
+        if options.take_over_logging:
+            stack.enter_context(StandardLogs(lines, house.callers))
+            if options.lines is None and not options.dev:  # a debugger's prompt is no line
+                stack.enter_context(Printed(lines, house.callers))
         stack.push_async_callback(house.close)
         await house.start()
         if options.take_over_logging:

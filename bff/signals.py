@@ -403,6 +403,13 @@ class TracesReturned(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TracesLeftOut(Signal):
+    """Spans of so many calls were not sent, for they were more than may be. Emitted by that thread."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unexpected(Signal):
     """A failure that is ours, with its traceback for the log."""
 

@@ -191,7 +191,7 @@ class Recordings:
                 seen = recorder.last
                 if fresh or missed:
                     said = self._clock.now()
-                    yield self._event(fresh, missed, seen)
+                    yield event_of(self._teller, fresh, missed, seen)
                 elif self._clock.now() - said >= BEATS_EVERY:
                     said = self._clock.now()
                     yield b": still here\n\n"
@@ -202,9 +202,11 @@ class Recordings:
             with suppress(asyncio.CancelledError):
                 await left
 
-    def _event(self, entries: list[Entry], missed: int, seen: int) -> bytes:
-        batch = {"invocations": [*map(self._teller.line, entries)], "missed": missed}
-        return b"event: invocations\nid: %d\ndata: %b\n\n" % (seen, orjson.dumps(batch))
+
+def event_of(teller: telling.Teller, entries: list[Entry], missed: int, seen: int) -> bytes:
+    """One event (WHATWG HTML §9.2) of all these; ``seen`` is its id, to begin after."""
+    batch = {"invocations": [*map(teller.line, entries)], "missed": missed}
+    return b"event: invocations\nid: %d\ndata: %b\n\n" % (seen, orjson.dumps(batch))
 
 
 def news(recorder: Recorder, sought: Sought, seen: int) -> tuple[list[Entry], int]:

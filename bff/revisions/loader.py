@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import re
 import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import CodeType, ModuleType
 
 from bff.errors import FunctionNotLoaded
@@ -25,6 +27,20 @@ from bff.revisions.traces import erase
 PREFIX = "bff_functions_"
 MAX_MESSAGE = 2_000
 """Most characters of an exception's own words that a report repeats."""
+
+
+_VIRTUAL = re.compile(r"([^/@]+)@[0-9a-f]{12}/(.+)")
+
+
+def place_in(filename: str, folder: Path) -> str | None:
+    """``functions/home.py`` for a file that a traceback names, of a function that is loaded in another process: a
+    virtual one, or one below the functions' folder.
+    """
+    virtual = _VIRTUAL.fullmatch(filename)
+    if virtual is not None:
+        return f"{virtual[1]}/{virtual[2]}"
+    above = f"{folder}/"
+    return f"{folder.name}/{filename.removeprefix(above)}" if filename.startswith(above) else None
 
 
 class Package(importlib.abc.InspectLoader):

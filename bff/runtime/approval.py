@@ -64,7 +64,8 @@ async def said_by(instance: Instance, clock: Clock, limit: float) -> tuple[str, 
     if check is None:
         return None
     try:
-        why = _no(await hooks.run(check, clock=clock, until=clock.now() + limit))
+        no = hooks.refusal("check", await hooks.run(check, clock=clock, until=clock.now() + limit))
+        why = None if no is None else f"check() said no{no}"
     except HookOverran:
         why = f"check() did not end within {limit:g} s"
     except Exception as error:
@@ -83,11 +84,3 @@ def hook_of(module: ModuleType) -> Callable[[], Any] | None:
         if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
     ]
     return None if needed else check
-
-
-def _no(said: object) -> str | None:
-    """Why an answer means no; nothing said is a yes, as with ``ready`` and ``alive``."""
-    is_good, why = said if isinstance(said, tuple) and len(said) == 2 else (said, "")
-    if is_good or is_good is None:
-        return None
-    return f"check() said no{f': {why}' if why else ''}"

@@ -39,6 +39,24 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
+def refusal(hook: str, said: object) -> str | None:
+    """Why the answer of ``ready``, ``alive`` or ``check`` means no, as a sentence's end; None when it means yes. None is
+    what a hook returns that only does something, and a pair is the answer with its reason (Knative's contract).
+
+    Raises:
+        ContractBroken: another tuple, which Python would take for a yes.
+
+    """
+    is_good, why = said is None or bool(said), ""
+    if isinstance(said, tuple):
+        if len(said) != 2:
+            raise ContractBroken(f"{hook}() returned {said!r}", remedy="return True, or `(False, 'why')`")
+        is_good, why = bool(said[0]), str(said[1])
+    if is_good:
+        return None
+    return f": {why}" if why else ""
+
+
 async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) -> Any:
     """What a hook returns, awaited if it can be.
 

@@ -161,7 +161,8 @@ class Keeper:
         name = live.revision.name
         try:
             said = await hooks.run(alive, clock=self._clock, until=self._clock.now() + PROBE_TIMEOUT)
-            why = _reason(said)
+            no = hooks.refusal("alive", said)
+            why = None if no is None else f"alive said no{no}"
         except HookOverran:
             why = f"alive did not answer within {PROBE_TIMEOUT:g} s"
         except Exception as error:
@@ -184,11 +185,3 @@ def _alive_hook(instance: Inside) -> Callable[[], Any] | None:
     if isinstance(instance, ProcessInstance):
         return instance.alive
     return getattr(instance.handler.owner, "alive", None)
-
-
-def _reason(said: object) -> str | None:
-    """Why an answer of ``alive`` means no; None when it means yes. Nothing said is a yes."""
-    is_alive, why = said if isinstance(said, tuple) and len(said) == 2 else (said, "")
-    if is_alive or is_alive is None:
-        return None
-    return f"alive said no{f': {why}' if why else ''}"

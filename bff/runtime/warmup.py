@@ -29,7 +29,6 @@ from bff.runtime.threads import NoThreadLeft, Threads
 from bff.sdk.call import Sender
 from bff.sdk.context import Progress, Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
-from bff.sdk.invocation import Invocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,7 @@ class Workshop:
     loader_thread: Threads
     reader_thread: Threads
     senders: Callable[[], Mapping[str, Sender]]
-    logger: Callable[[Invocation], Any]
+    logger: Callable[..., Any]
     stuck: Stuck = field(default_factory=Stuck)
     new_code_thread: Threads | None = None
     publish: Publish | None = None
@@ -282,12 +281,9 @@ async def _ask_ready(instance: Instance, clock: Clock, until: float) -> None:
     if ready is None:
         return
     said = await hooks.run(ready, clock=clock, until=until)
-    # Knative's contract has a pair; None is what a hook that only prepares something returns.
-    is_ready, why = said if isinstance(said, tuple) and len(said) == 2 else (said, "")
-    if isinstance(is_ready, tuple):
-        raise ContractBroken(f"ready() returned {said!r}", remedy="return True, or `(False, 'why')`")
-    if not is_ready and said is not None:
-        raise ContractBroken(f"ready() said that it is not ready{f': {why}' if why else ''}")
+    why = hooks.refusal("ready", said)
+    if why is not None:
+        raise ContractBroken(f"ready() said that it is not ready{why}")
 
 
 async def stop(

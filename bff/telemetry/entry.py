@@ -1,9 +1,10 @@
-"""What is kept of an invocation once it has ended: one flat tuple, for it is made with every call."""
+"""What is kept of an invocation once it has ended: a few flat values, for it is taken with every call."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from bff.errors import Fault
 from bff.sdk.invocation import CallRecord, Invocation
@@ -11,24 +12,32 @@ from bff.telemetry.bodies import Bodies
 from bff.telemetry.failure import Failure
 from bff.trace import TraceContext, parse
 
-LEAST_WEIGHT = 700
-"""Bytes of an entry without service calls: the tuple, its numbers, and texts of their usual length."""
+LEAST_WEIGHT = 800
+"""Bytes of an entry without service calls: the tuples, their numbers, and texts of their usual length."""
 CALL_WEIGHT = 450
 """Bytes of a service call, without its path."""
 TRY_WEIGHT = 200
 """Bytes of one attempt."""
 
+Values = tuple[Any, ...]
+Kept = tuple[int, int, float, "Failure | None", "Bodies | None", str, Values]
+"""How an entry is kept: the first six fields of :class:`Entry`, and the invocation's own values."""
+
 
 class Entry(NamedTuple):
-    """One invocation. Times are clock seconds, as in :class:`bff.sdk.invocation.Invocation`, whose words these are.
+    """One invocation, as whoever reads gets it. Times are clock seconds, as in
+    :class:`bff.sdk.invocation.Invocation`, whose words these are from ``request_id`` on.
 
-    ``number`` counts invocations in the order in which they ended; ``weight`` is about how many bytes this takes.
-    ``caller`` is a digest.
+    ``number`` counts invocations in the order in which they ended; ``weight`` is about how many bytes this takes;
+    ``slow`` is from how many seconds on a call is that; ``caller`` is a digest.
     """
 
     number: int
     weight: int
-    is_slow: bool
+    slow: float
+    failure: Failure | None
+    bodies: Bodies | None
+    caller: str
     request_id: str
     method: str
     route: str
@@ -36,7 +45,6 @@ class Entry(NamedTuple):
     revision: str
     status: int
     client: str
-    caller: str
     lane: str
     started: float
     queued: float
@@ -49,14 +57,23 @@ class Entry(NamedTuple):
     calls: list[CallRecord] | None
     calls_dropped: int
     missing: list[str] | None
-    failure: Failure | None
-    trace: TraceContext | bytes | None
-    bodies: Bodies | None
+    known_trace: TraceContext | None
+    traceparent: bytes | None
+
+    @classmethod
+    def of(cls, kept: Kept) -> Entry:
+        """What was kept, with its names."""
+        return cls._make((*kept[:6], *kept[6]))
 
     @property
     def seconds(self) -> float:
         """From the complete head to the sent answer."""
         return self.ended - self.started
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it took as long as nothing should."""
+        return self.ended - self.started >= self.slow
 
     @property
     def fault(self) -> Fault | None:
@@ -76,11 +93,18 @@ class Entry(NamedTuple):
     @property
     def trace_id(self) -> str | None:
         """The trace it belongs to, where anybody asked, or its caller said."""
-        known = parse(self.trace) if isinstance(self.trace, bytes) else self.trace
+        known = self.known_trace or (parse(self.traceparent) if self.traceparent else None)
         return None if known is None else known.trace_id
 
 
-_make = tuple.__new__
+_OWN = Entry._fields.index("request_id")
+values_of = attrgetter(*Entry._fields[_OWN:])
+"""The invocation's own values, in the order of Entry's fields; in C, since it is asked for with every call."""
+
+STATUS, STARTED, ENDED, CALLS, MISSING = (
+    Entry._fields.index(name) - _OWN for name in ("status", "started", "ended", "calls", "missing")
+)
+"""Places among these values."""
 
 
 def taken(
@@ -90,44 +114,17 @@ def taken(
     failure: Failure | None,
     bodies: Bodies | None = None,
     caller: str = "",
-) -> Entry:
+) -> Kept:
     """What is kept of one that has ended; ``slow`` is from how many seconds on it is."""
-    calls = invocation.calls
-    seconds = invocation.ended - invocation.started
-    return _make(
-        Entry,
-        (
-            number,
-            _weight(calls, failure, bodies) if calls or failure or bodies else LEAST_WEIGHT,
-            seconds >= slow,
-            invocation.request_id,
-            invocation.method,
-            invocation.route,
-            invocation.function,
-            invocation.revision,
-            invocation.status,
-            invocation.client,
-            caller,
-            invocation.lane,
-            invocation.started,
-            invocation.queued,
-            invocation.warmed,
-            invocation.began,
-            invocation.returned,
-            invocation.handler_seconds,
-            invocation.ended,
-            invocation.phases,
-            calls,
-            invocation.calls_dropped,
-            invocation.missing,
-            failure,
-            invocation.known_trace or invocation.traceparent,
-            bodies,
-        ),
-    )
+    values: Values = values_of(invocation)
+    weight = LEAST_WEIGHT
+    if values[CALLS] or failure or bodies:
+        weight = weight_of(values[CALLS], failure, bodies)
+    return (number, weight, slow, failure, bodies, caller, values)
 
 
-def _weight(calls: list[CallRecord] | None, failure: Failure | None, bodies: Bodies | None) -> int:
+def weight_of(calls: list[CallRecord] | None, failure: Failure | None, bodies: Bodies | None) -> int:
+    """About how many bytes it takes."""
     weight = LEAST_WEIGHT + sum(each.weight for each in (failure, bodies) if each is not None)
     for call in calls or ():
         weight += CALL_WEIGHT + len(call.path)

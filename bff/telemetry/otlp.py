@@ -48,10 +48,9 @@ def is_success(result: SpanExportResult) -> bool:
 
 
 class Builder:
-    """Makes spans. Immutable. ``epoch`` is the Unix time at which the clock was 0."""
+    """Makes spans. Immutable."""
 
-    def __init__(self, collector: Collector, *, epoch: float) -> None:
-        self._epoch = epoch
+    def __init__(self, collector: Collector) -> None:
         self._scope = InstrumentationScope("bff", collector.version)
         self._resource = Resource.create(
             {
@@ -61,8 +60,8 @@ class Builder:
             }
         )
 
-    def spans(self, chosen: Chosen) -> Iterator[ReadableSpan]:
-        """Those of one call. Who was told an id before it ended is told of by that one: its callers' parent, the
+    def spans(self, chosen: Chosen, epoch: float) -> Iterator[ReadableSpan]:
+        """Those of one call; ``epoch`` is the Unix time at which the clock was 0. Who was told an id before it ended is told of by that one: its callers' parent, the
         services that it called, the events that it published.
         """
         told = spans_of(chosen.entry)
@@ -73,10 +72,10 @@ class Builder:
         for span, context in zip(told, contexts, strict=True):
             if span.kind not in _LEFT_OUT:
                 parent = _parent(chosen.context) if span.parent is None else contexts[span.parent]
-                yield self._span(span, chosen, context, parent)
+                yield self._span(span, chosen, context, parent, epoch)
 
     def _span(
-        self, span: Span, chosen: Chosen, context: SpanContext, parent: SpanContext | None
+        self, span: Span, chosen: Chosen, context: SpanContext, parent: SpanContext | None, epoch: float
     ) -> ReadableSpan:
         is_root = span.parent is None
         kind = _KINDS.get(span.kind, SpanKind.INTERNAL)
@@ -96,13 +95,10 @@ class Builder:
             links=links,
             kind=kind,
             status=_status(span, chosen.entry if is_root else None),
-            start_time=self._nanoseconds(span.begin),
-            end_time=self._nanoseconds(max(span.begin, span.end)),
+            start_time=int((epoch + span.begin) * 1e9),
+            end_time=int((epoch + max(span.begin, span.end)) * 1e9),
             instrumentation_scope=self._scope,
         )
-
-    def _nanoseconds(self, at: float) -> int:
-        return int((self._epoch + at) * 1e9)
 
 
 def _context(context: TraceContext, span_id: str) -> SpanContext:

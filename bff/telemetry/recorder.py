@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import Iterator
 from heapq import merge
 
+from bff.sdk.caller import NOBODY
 from bff.sdk.invocation import Invocation
 from bff.signals import Signals
 from bff.telemetry.bodies import bodies_of
 from bff.telemetry.causes import Causes
-from bff.telemetry.entry import Entry, taken
+from bff.telemetry.entry import ENDED, MISSING, STARTED, STATUS, Entry, Kept, taken
 from bff.telemetry.failure import Witness
 from bff.telemetry.identity import Callers
 
@@ -24,30 +25,30 @@ not wash away the other."""
 
 
 class Ring:
-    """Entries up to so many bytes, the oldest going first. Mutable state: ``entries`` and their ``weight``."""
+    """Invocations up to so many bytes, the oldest going first. Mutable state: ``kept`` and their ``weight``."""
 
-    __slots__ = ("entries", "most", "weight")
+    __slots__ = ("kept", "most", "weight")
 
     def __init__(self, most: int) -> None:
-        self.entries: deque[Entry] = deque()
+        self.kept: deque[Kept] = deque()
         self.most = most
         self.weight = 0
 
-    def add(self, entry: Entry) -> None:
+    def add(self, kept: Kept) -> None:
         """Keep it, and let the oldest go that are too much."""
-        entries = self.entries
-        entries.append(entry)
-        weight = self.weight + entry.weight
-        while weight > self.most and entries:
-            weight -= entries.popleft().weight
+        mine = self.kept
+        mine.append(kept)
+        weight = self.weight + kept[1]
+        while weight > self.most and mine:
+            weight -= mine.popleft()[1]
         self.weight = weight
 
     def newest(self, after: int) -> Iterator[Entry]:
         """Those with a greater number, the newest first. It holds for as long as nobody adds any."""
-        for entry in reversed(self.entries):
-            if entry.number <= after:
+        for kept in reversed(self.kept):
+            if kept[0] <= after:
                 return
-            yield entry
+            yield Entry.of(kept)
 
 
 class Recorder:
@@ -84,17 +85,24 @@ class Recorder:
         failure, bodies, caller = None, None, ""
         if invocation.error is not None:
             failure = self._witness.failure_of(invocation)
-        if invocation.caller.scheme:
-            caller = self._callers.hashed(invocation.caller)
         if self._bodies:
             bodies = bodies_of(invocation, self._bodies)
-        entry = taken(invocation, number, self.slow, failure, bodies, caller)
-        ring = self._plain
-        if entry[2] or invocation.missing is not None or failure is not None or invocation.status >= 500:
-            ring = self._ring_of(entry)
-        ring.add(entry)
+        if invocation.caller is not NOBODY:
+            caller = self._callers.hashed(invocation.caller)
+        kept = taken(invocation, number, self.slow, failure, bodies, caller)
+        values = kept[6]
+        if (
+            failure is None
+            and values[MISSING] is None
+            and values[STATUS] < 500
+            and values[ENDED] - values[STARTED] < self.slow
+        ):
+            self._plain.add(kept)
+        else:
+            self._ring_of(Entry.of(kept)).add(kept)
 
     def _ring_of(self, entry: Entry) -> Ring:
+        """Where what is no plain one belongs, once it has been counted."""
         if entry.failure is not None:
             self.causes.count(entry)
         if entry.is_error:
@@ -119,7 +127,7 @@ class Recorder:
         return sum(ring.weight for ring in (self._plain, self._slow, self._errors))
 
     def __repr__(self) -> str:
-        kept = sum(len(ring.entries) for ring in (self._plain, self._slow, self._errors))
+        kept = sum(len(ring.kept) for ring in (self._plain, self._slow, self._errors))
         return f"<Recorder: {kept} of {self.last} kept, {self.weight} bytes>"
 
 

@@ -69,7 +69,7 @@ class Sampling:
             or self._is_sampled(invocation)
         )
         if wants and self._has_room(invocation.ended):
-            entry = taken(invocation, 0, policy.slow, self._witness.failure_of(invocation))
+            entry = Entry.of(taken(invocation, 0, policy.slow, self._witness.failure_of(invocation)))
             delivers = invocation.outbox is not None
             self.waiting.append(Chosen(entry, invocation.trace, invocation.span_id, delivers))
 

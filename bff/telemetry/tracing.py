@@ -7,7 +7,7 @@ import asyncio
 from bff.clock import Clock
 from bff.config import TelemetryConfig
 from bff.config.traces import TracesConfig
-from bff.signals import Signals, TracesLost, TracesReturned
+from bff.signals import Signals, TracesLeftOut, TracesLost, TracesReturned
 from bff.telemetry.exporting import Collector, Exporting
 from bff.telemetry.failure import Witness
 from bff.telemetry.lines import Lines
@@ -34,6 +34,7 @@ class Tracing:
             self._sampling.listen(signals)
             signals.listen(TracesLost, self._lost)
             signals.listen(TracesReturned, self._returned)
+            signals.listen(TracesLeftOut, self._left_out)
 
     def configure(self, config: TelemetryConfig) -> None:
         """Obey a changed routes.yaml, as far as that is possible without another start."""
@@ -57,6 +58,16 @@ class Tracing:
         self._exporting = Exporting(self._sampling, collector, clock=self._clock, signals=self._signals)
         self._exporting.start()
 
+    @property
+    def is_on(self) -> bool:
+        """Whether spans are sent at all."""
+        return self._exporting is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be sent, or is being sent."""
+        return self._exporting is None or self._exporting.is_idle
+
     async def stop(self) -> None:
         """Send what waits, in a bounded time."""
         if self._exporting is not None:
@@ -67,6 +78,9 @@ class Tracing:
 
     def _returned(self, said: TracesReturned) -> None:
         self._lines.write("info", "the collector takes traces again", {"gone": said.gone})
+
+    def _left_out(self, said: TracesLeftOut) -> None:
+        self._lines.write("info", "traces left out: there were more than `most`", {"count": said.count})
 
 
 def _origin(config: TelemetryConfig, *, exports: bool) -> Origin:

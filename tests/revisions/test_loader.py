@@ -12,11 +12,12 @@ import threading
 import traceback
 import typing
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bff.revisions.loader import PREFIX, Loader
+from bff.revisions.loader import PREFIX, Loader, place_in
 from bff.revisions.revision import Revision
 from tests.revisions.conftest import Folder, module_of, ours
 
@@ -397,3 +398,23 @@ def test_a_revision_says_what_it_is(folder: Folder) -> None:
     """Its name and the beginning of its digest."""
     revision: Revision = folder.write(home="").revision()
     assert repr(revision) == f"<Revision home-00001 {revision.digest[:12]}>"
+
+
+@pytest.mark.parametrize(
+    ("filename", "place"),
+    [
+        ("functions@db3d8cf42e60/home.py", "functions/home.py"),
+        ("functions@db3d8cf42e60/home/parts.py", "functions/home/parts.py"),
+        ("/srv/shop/functions/home.py", "functions/home.py"),
+        ("/srv/shop/functionsx/home.py", None),
+        ("/usr/lib/python3/functions/home.py", None),
+        ("functions@db3d8cf42e60", None),
+        ("someone@example/home.py", None),
+        ("<string>", None),
+    ],
+)
+def test_files_of_functions_in_other_processes_are_known_by_their_names(
+    filename: str, place: str | None
+) -> None:
+    """Virtual ones, and those below the folder."""
+    assert place_in(filename, Path("/srv/shop/functions")) == place

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
 
 import pytest
 
 from bff.runtime import hooks
 from bff.runtime.hooks import GRACE, Escaped, HookOverran
+from bff.sdk.handler import ContractBroken
 from bff.testing import ManualClock
 from tests.runtime.conftest import tasks
 
@@ -160,3 +162,25 @@ async def test_context_variables_travel(clock: ManualClock) -> None:
     var: contextvars.ContextVar[int] = contextvars.ContextVar("var")
     var.set(7)
     assert await hooks.run(var.get, clock=clock, until=clock.now() + 1) == 7
+
+
+@pytest.mark.parametrize(
+    ("said", "no"),
+    [
+        *((yes, None) for yes in (None, True, 1, "fine", (True, ""), (True, "why"))),
+        *((plain, "") for plain in (False, 0, "", (False, ""), (None, ""))),
+        ((False, "the cellar is empty"), ": the cellar is empty"),
+        ((None, 3), ": 3"),
+    ],
+    ids=repr,
+)
+def test_what_an_answer_means(said: object, no: str | None) -> None:
+    """The same for ready, alive and check: yes or no, or a pair with the reason."""
+    assert hooks.refusal("check", said) == no
+
+
+@pytest.mark.parametrize("said", [(), (False,), (False, "a", "b")], ids=repr)
+def test_an_answer_that_python_would_take_for_a_yes(said: object) -> None:
+    """A tuple is true whatever is in it."""
+    with pytest.raises(ContractBroken, match=re.escape(f"check() returned {said!r}")):
+        hooks.refusal("check", said)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def entry_of(invocation: Invocation) -> Entry:
-    return taken(invocation, 1, 1.0, WITNESS.failure_of(invocation))
+    return Entry.of(taken(invocation, 1, 1.0, WITNESS.failure_of(invocation)))
 
 
 def shown(spans: list[Span], started: float) -> list[tuple[Any, ...]]:
