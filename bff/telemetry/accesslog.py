@@ -93,6 +93,7 @@ class AccessLog:
         rest.pop("sampled", None)
         verdict = verdict_of(invocation)
         rest["outcome"], rest["fault"] = verdict.outcome, verdict.fault
+        rest["complete"] = invocation.error is None and not invocation.missing
         if invocation.missing:
             rest["missing"] = invocation.missing
         if flags := invocation.flags:

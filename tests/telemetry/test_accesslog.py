@@ -104,6 +104,7 @@ def test_a_failure_says_which_and_whose_it_was(
     """In the words that the caller got, too."""
     line = written(ended(status, error=error))
     assert (line["level"], line["outcome"], line["error"]) == (level, outcome, str(error))
+    assert line["complete"] is False
     assert line["fault"] in ([fault] if fault else set(Fault))
 
 
