@@ -20,6 +20,7 @@ from benchmarks import (
     many,
     memory,
     observing,
+    offline,
     openapi,
     overhead,
     passing,
@@ -55,6 +56,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "overhead": overhead.measure,
     "observing": observing.measure,
     "resilience": resilience.measure,
+    "offline": offline.measure,
 }
 
 

@@ -6,15 +6,16 @@ import json
 from collections.abc import Mapping
 
 from bff.events.records import Progress, Result
-from bff.revisions.store.database import Session, row
+from bff.revisions.store.database import Row, Session, row
 
 
 def keep(session: Session, delivery: str, result: Result) -> None:
     """Keep what was answered, instead of what an earlier attempt was."""
     fields = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in result.headers]
-    session.rows("DELETE FROM results WHERE delivery = ?", delivery)
     session.rows(
-        "INSERT INTO results (delivery, status, headers, body, is_cut) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO results (delivery, status, headers, body, is_cut) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (delivery) DO UPDATE SET status = excluded.status, headers = excluded.headers,"
+        " body = excluded.body, is_cut = excluded.is_cut",
         *(delivery, result.status, json.dumps(fields), result.body, int(result.is_cut)),
     )
 
@@ -22,8 +23,11 @@ def keep(session: Session, delivery: str, result: Result) -> None:
 def result(session: Session, delivery: str) -> Result | None:
     """What was answered, if anything was."""
     found = row(session, "SELECT status, headers, body, is_cut FROM results WHERE delivery = ?", delivery)
-    if found is None:
-        return None
+    return None if found is None else read(found)
+
+
+def read(found: Row) -> Result:
+    """A row of results: status, headers, body and whether it is cut."""
     status, fields, body, is_cut = found
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in json.loads(fields)]
     return Result(status=status, headers=headers, body=bytes(body), is_cut=bool(is_cut))

@@ -31,7 +31,8 @@ def advance(session: Session, done: Done, result: Result, now: float, claims: Cl
     )
     if found and found[0][0] == found[0][1]:
         plan = pipelines.read(found[0][2])
-        outputs = _outputs(session, done.pipeline, done.run, done.step)
+        one = [pipelines.value_of(result)]
+        outputs = one if found[0][1] == 1 else _outputs(session, done.pipeline, done.run, done.step)
         _go_on(session, done, plan, outputs, now, claims)
 
 
@@ -82,13 +83,12 @@ def _as_result(data: Any) -> Result:
 def _outputs(session: Session, pipeline: str, run: str, step: int) -> list[Any]:
     """What the parts of a step answered, in their order."""
     source, trigger = pipelines.source_of(pipeline, run), pipelines.trigger_of(pipeline, step)
-    keys = session.rows(
-        "SELECT d.key FROM events e JOIN deliveries d ON d.event = e.key"
-        " WHERE e.source = ? AND d.trigger_name = ? ORDER BY d.key",
+    found = session.rows(
+        "SELECT r.status, r.headers, r.body, r.is_cut FROM events e JOIN deliveries d ON d.event = e.key"
+        " LEFT JOIN results r ON r.delivery = d.key WHERE e.source = ? AND d.trigger_name = ? ORDER BY d.key",
         *(source, trigger),
     )
-    kept = [keeping.result(session, key) for (key,) in keys]
-    return [None if each is None else pipelines.value_of(each) for each in kept]
+    return [None if each[0] is None else pipelines.value_of(keeping.read(each)) for each in found]
 
 
 def fail(session: Session, done: Done, why: str, now: float) -> None:

@@ -220,6 +220,8 @@ class LimitedProtocol(TimedProtocol):
         self._idle_size = 0
         self.body_watch.is_heard = True
         if not self._refused:
+            if not self.cycle.body:
+                self.cycle.body = bytearray()  # grows in place, however small the pieces are
             super().on_body(body)
 
     def on_message_complete(self) -> None:

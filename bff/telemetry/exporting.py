@@ -28,6 +28,8 @@ MOST_AT_ONCE = 128
 """Calls in one batch."""
 GIVES_UP_AFTER = 10.0
 """Seconds a batch is tried for (OTEL_EXPORTER_OTLP_TIMEOUT's default)."""
+IS_SET = 0.01
+"""Seconds by which the system's time has been set; by less it only drifts, and spans of one trace shall not."""
 TELLS_EVERY = 60.0
 """Seconds between two words about calls that were left out."""
 LAST_WORDS = 2.0
@@ -112,9 +114,13 @@ class Exporting:
             logging.getLogger(name).addFilter(overheard)
         self._exporter = exporter = otlp.exporter_of(self._collector, within=GIVES_UP_AFTER)
         builder: Builder = otlp.Builder(self._collector)
+        epoch = epoch_of(self._clock)
 
         def send(batch: list[Chosen]) -> bool:
-            epoch = self._clock.wall() - self._clock.now()  # each time: the system's time may be set
+            nonlocal epoch
+            fresh = epoch_of(self._clock)
+            if abs(fresh - epoch) > IS_SET:
+                epoch = fresh
             spans = [span for chosen in batch for span in builder.spans(chosen, epoch)]
             return otlp.is_success(exporter.export(spans))
 
@@ -137,6 +143,15 @@ class Exporting:
         if self._sampling.dropped and now - self._told >= TELLS_EVERY:
             count, self._sampling.dropped, self._told = self._sampling.dropped, 0, now
             self._signals.emit(TracesLeftOut(count=count))
+
+
+def epoch_of(clock: Clock) -> float:
+    """The Unix time at which the clock was 0, from the closest of a few pairs of readings: this thread may be made to
+    wait between two of them.
+    """
+    pairs = [(clock.now(), clock.wall(), clock.now()) for _ in range(5)]
+    before, wall, after = min(pairs, key=lambda each: each[2] - each[0])
+    return wall - (before + after) / 2
 
 
 class Overheard(logging.Filter):

@@ -42,7 +42,7 @@ class TestReport:
         assert {goal.key for goal in report.unmet(everything(1.0))} == {
             *("hello.fastapi", "hello.functions", "hello.equipped", "cold.again", "memory.returned"),
             *("aggregate.fastify", "aggregate.starlette", "aggregate.fastapi", "budget.traffic"),
-            *("resilience.churn", "resilience.hedge"),
+            *("resilience.churn", "resilience.hedge", "offline.acknowledged"),
         }
 
     def test_a_small_limit_is_told_to_the_hundredth(self):

@@ -51,7 +51,7 @@ class Shell:
             streams = (given.fileno(), out.fileno(), err.fileno())
             process = ZYGOTE.start(args, cwd=self.folder, env=env, streams=streams)
             try:
-                process.wait(60)
+                process.wait(150)
             finally:
                 process.kill()
             said = []

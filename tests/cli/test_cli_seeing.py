@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tests.conftest import GatewayFactory, Running
 
 ROUTES = """\
-services: {{users: {{url: "http://127.0.0.1:{port}"}}}}
+defaults: {{timeout: 60s, warm_up_timeout: 60s}}
+services: {{users: {{url: "http://127.0.0.1:{port}", timeout: 30s}}}}
 telemetry: {{recorder: {{slow: 1ms}}}}
 routes:
 - {{path: "/home/{{id}}", function: home}}

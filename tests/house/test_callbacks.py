@@ -80,7 +80,7 @@ def folder(write_project: Write, receiver: Receiver) -> Path:
                   callbacks:
                     hosts: ["{receiver.host}"]
                     secret: whsec_{SECRET}
-                    delivery: {{timeout: PT1S, backoffDelay: PT0.05S, retry: 30}}
+                    delivery: {{timeout: PT40S, backoffDelay: PT0.05S, retry: 30}}
                 """,
             "functions/work.py": """\
                 async def handle(body: dict) -> dict:
@@ -121,10 +121,12 @@ async def test_the_answer_is_posted_signed_to_who_asked(folder: Path, receiver: 
 
 
 async def test_one_that_never_answers_is_tried_again_under_the_same_id(
-    folder: Path, receiver: Receiver
+    folder: Path, receiver: Receiver, tmp_path: Path
 ) -> None:
     """After its timeout; and so is one that answers 503, until it is well."""
     receiver.answers = [None, 503, 200]
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(routes.read_text().replace("PT40S", "PT1S"))
     async with client(folder) as page:
         await call(page, f"http://{receiver.host}/done", n=1)
         await page.deliver()

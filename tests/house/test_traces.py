@@ -26,12 +26,13 @@ SERVER, CLIENT, CONSUMER, ERROR = 2, 3, 5, 2
 
 ROUTES = """\
 state: "sqlite://"
+defaults: {{timeout: 60s, warm_up_timeout: 60s}}
 telemetry:
   server_timing: services
   trace_headers: [b3, jaeger]
   traces: {{endpoint: "{collector}", sample: 100%, service_name: shop, headers: {{authorization: Bearer t0ken}}}}
 services:
-  middle: {{url: "http://127.0.0.1:{middle}"}}
+  middle: {{url: "http://127.0.0.1:{middle}", timeout: 30s}}
 routes:
 - {{path: "/outer/{{id}}", function: outer}}
 - {{path: /inner, function: inner}}
@@ -263,6 +264,7 @@ def test_a_delivery_is_linked_to_whoever_published_the_event(running: Running, c
 
 
 FEW = """\
+defaults: {{timeout: 60s, warm_up_timeout: 60s}}
 telemetry: {{server_timing: none, traces: {{endpoint: "{collector}/v1/traces", sample: 0.0001%, slow: 50ms}}}}
 routes:
 - {{path: /hello, function: hello}}

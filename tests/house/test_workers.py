@@ -19,8 +19,8 @@ LONG = 60.0
 ROUTES = """\
 state: "STATE"
 events: {concurrency: 4}
-gateway: {drain_timeout: 30s}
-functions: {resize: {queue: images}}
+gateway: {drain_timeout: 5m}
+functions: {resize: {queue: images, timeout: 5m}}
 pipelines:
   images:
     steps:

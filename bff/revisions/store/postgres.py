@@ -8,7 +8,7 @@ on its disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -76,7 +76,8 @@ class Postgres:
     def _transaction(self, begin: str) -> Iterator[Session]:
         session = self._begun(begin)
         try:
-            with self._translated():
+            # What returns nothing is not waited for: it is sent with the next sentence that does, or with the end.
+            with self._translated(), session.pipeline():
                 yield session
                 session.rows("COMMIT")
         except BaseException:
@@ -202,10 +203,22 @@ def _dialect(sql: LiteralString) -> LiteralString:
     return sql.replace("%", "%%").replace("?", "%s")
 
 
+@lru_cache(maxsize=256)
+def _returns(sql: str) -> bool:
+    """Whether a sentence gives rows; what a notification gives is nothing."""
+    return "RETURNING" in sql or (sql.startswith("SELECT") and not sql.startswith("SELECT pg_notify"))
+
+
 class _Sentences:
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         self._connection = connection
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         cursor = self._connection.execute(_dialect(sql), values)
-        return list(cursor.fetchall()) if cursor.description is not None else []
+        return list(cursor.fetchall()) if _returns(sql) else []
+
+    def pipeline(self) -> AbstractContextManager[object]:
+        """Inside, sentences are sent without waiting for those before; what was wrong with one is raised by a later one
+        or at the end (libpq's pipeline mode).
+        """
+        return self._connection.pipeline()
