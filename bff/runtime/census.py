@@ -13,9 +13,9 @@ from bff.telemetry.readings import RevisionNow
 def census(functions: Iterable[Function]) -> Iterator[RevisionNow]:
     """Every revision that has an instance or somebody who waits; draining ones too."""
     for function in functions:
-        if function.first_callers:
+        if function.entrance.waiting:
             yield RevisionNow(
-                function=function.name, revision="", instances={}, waiting=function.first_callers
+                function=function.name, revision="", instances={}, waiting=function.entrance.waiting
             )
         lives = (*function.lives.values(), *function.lives.retired)
         by_name: dict[str, list[Live]] = {}

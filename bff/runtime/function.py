@@ -8,54 +8,43 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 
-from bff.errors import DeadlineExceeded, FunctionNotLoaded, GatewayDraining
-from bff.measured import WarmUp
-from bff.revisions.choice import Choosing, OverrideUnknown
+from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.revisions.choice import Choosing
 from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing
 from bff.revisions.snapshot import Snapshot
-from bff.revisions.store.failures import NoSuchRevision
-from bff.runtime.crowd import Crowd
+from bff.runtime.entrance import Entrance, Inside
 from bff.runtime.errands import Errands, heard
-from bff.runtime.instance import Instance
 from bff.runtime.isolation.forkserver import Forkserver
-from bff.runtime.isolation.instance import ProcessInstance
-from bff.runtime.lifecycle import State
 from bff.runtime.lives import Live
 from bff.runtime.making import Making
 from bff.runtime.publishing import Publishing
 from bff.runtime.settings import Settings
 from bff.runtime.source import Source
 from bff.runtime.standing import Standing
-from bff.runtime.tally import Tally
 from bff.runtime.warmup import Workshop
-from bff.sdk.invocation import Invocation
 from bff.signals import Blockages, LoadFailed, Signals, TrafficMoved
-
-Inside = Instance | ProcessInstance
 
 
 class Function:
     """Publishing runs in tasks of the function's own: callers come and go, what they began is finished.
 
     Mutable state: ``lives``, which ``_making`` makes while traffic changes in one step; ``_source`` with the
-    ``failure`` of the newest text, ``settings``, ``_opening``, ``tally``, ``blocked``.
+    ``failure`` of the newest text, ``settings``, ``blocked``; its ``entrance``'s.
     """
 
     __slots__ = (
         "_errands",
-        "_first_callers",
         "_making",
-        "_opening",
         "_publisher",
         "_signals",
         "_source",
         "_workshop",
         "blocked",
+        "entrance",
         "lives",
         "name",
         "settings",
-        "tally",
     )
 
     def __init__(
@@ -87,10 +76,15 @@ class Function:
         self._publisher = publisher
         self._workshop = workshop
         self._signals = signals
-        self._opening: asyncio.Task[None] | None = None
         self._errands = Errands()
-        self._first_callers = Crowd()
-        self.tally = Tally()
+        self.entrance = Entrance(
+            name,
+            making=self._making,
+            source=self._source,
+            errands=self._errands,
+            open_it=lambda: publisher.open(self),
+            kept=lambda revision: publisher.kept(self, revision),
+        )
         self.blocked = Blockages()
 
     @property
@@ -108,118 +102,14 @@ class Function:
         return self.lives.main
 
     @property
-    def first_callers(self) -> int:
-        """How many wait for its first revision."""
-        return self._first_callers.waiting
-
-    @property
     def routing(self) -> Routing | None:
         """The traffic in force; None before the first revision."""
         return self.lives.routing
-
-    # Calls
-
-    async def enter(self, invocation: Invocation, live: Live | None) -> tuple[Live, Inside]:
-        """A place inside the revision that was chosen, after its warm-up and the line before it; inside another
-        where traffic moved meanwhile.
-
-        Raises:
-            FunctionNotLoaded: there is no revision that could serve.
-            OverrideUnknown: a caller who may choose asks for what is not there.
-            Overloaded: too many wait already.
-            GatewayDraining: the function is closed.
-            DeadlineExceeded: it is cold, and would not be warm in time.
-
-        """
-        while True:
-            if live is None and self.live is not None:
-                live = await self._invited(invocation)
-            if live is None or live.instance is None:
-                self._making.setbacks.refuse_while_backing_off(self._key(live))
-                self._refuse_in_vain(live, invocation)
-            try:
-                if live is None:
-                    await self._first_callers.heard(self._opened(), self.name)
-                    live = self.lives.of(invocation)
-                    continue
-                inside = await live.enter()
-            except GatewayDraining:
-                if self._errands.is_closed or live is None or self.lives.get(live.revision.name) is live:
-                    raise
-                # A new revision, or a new instance of this one, took over while we waited.
-                live = self.lives.of(invocation)
-            except FunctionNotLoaded as failure:
-                self.failure = failure
-                self._making.setbacks.failed(self._key(live), failure)
-                raise
-            else:
-                return live, inside
-
-    async def _invited(self, invocation: Invocation) -> Live | None:
-        """Who answers an override that names a revision without any traffic, which is fetched and warmed for it."""
-        name = self.lives.asked_for(invocation)
-        if name is not None:
-            await self._errands.run(self._invite(name))
-        return self.lives.of(invocation)
 
     def drawn(self) -> str:
         """The name of a revision, by chance as traffic's shares have it; "" where they are not known here."""
         shares = self._publisher.shares(self)
         return random.choices(list(shares), list(shares.values()))[0] if shares else ""
-
-    async def enter_revision(self, name: str) -> tuple[Live, Inside]:
-        """A place inside one revision, whatever its traffic: fetched and warmed where it has to be.
-
-        Raises:
-            OverrideUnknown: it is not kept, or no longer.
-            FunctionNotLoaded, Overloaded, GatewayDraining: as :meth:`enter`.
-
-        """
-        while True:
-            if self.live is None:
-                await self._first_callers.heard(self._opened(), self.name)
-            if name not in self.lives:
-                await self._errands.run(self._invite(name))
-            live = self.lives[name]
-            try:
-                return live, await live.enter()
-            except GatewayDraining:
-                if self._errands.is_closed or self.lives.get(name) is live:
-                    raise
-
-    async def _invite(self, name: str) -> None:
-        try:
-            revision = await self._publisher.kept(self, name)
-        except NoSuchRevision:
-            known = self.routing.reachable() if self.routing is not None else ()
-            raise OverrideUnknown(self.name, tuple(sorted(known))) from None
-        await self._making.invite(revision)
-
-    def _key(self, live: Live | None) -> str:
-        """Whose warm-ups are counted together: a revision's."""
-        newest = live.revision if live is not None else self._source.newest
-        return newest.name if newest is not None else ""
-
-    def hear_warm_up(self, revision: str, warm_up: WarmUp | None) -> None:
-        """A revision was warmed, or could not be (None)."""
-        self._making.setbacks.hear(revision, is_failure=warm_up is None)
-        if warm_up is not None:
-            self.tally.warmed_up(warm_up)
-
-    def _refuse_in_vain(self, live: Live | None, invocation: Invocation) -> None:
-        """A caller that would be gone before a cold revision is warm is told so at once; the revision is warmed all
-        the same, for those who come after.
-
-        Raises:
-            DeadlineExceeded: that is so.
-
-        """
-        if live is None or live.state is not State.COLD:  # how far a warm-up has come, nobody knows
-            return
-        takes = self.tally.soonest(live.revision.name)
-        if invocation.remaining() < takes:
-            self._errands.begin(self._making.warm_for_others(live))
-            raise DeadlineExceeded(allowed=invocation.deadline.allowed, cold_for=takes)
 
     # Instances
 
@@ -234,7 +124,7 @@ class Function:
     @property
     def is_cold(self) -> bool:
         """Whether nothing of it is warm, or about to be."""
-        return self._opening is None and self.lives.are_cold
+        return not self.entrance.is_opening and self.lives.are_cold
 
     async def dismiss(self, live: Live, instance: Inside) -> None:
         """An instance is not alive: it gets no calls any more, and another takes its place."""
@@ -263,7 +153,7 @@ class Function:
         while True:
             live = self.live
             if live is None:
-                await heard(self._opened())
+                await heard(self.entrance.opened())
                 continue
             await live.warm()
             if self.live is live:  # else a new revision took over while we waited
@@ -309,20 +199,6 @@ class Function:
     def choose_by(self, choosing: Choosing) -> None:
         """Take changed rules, for the traffic there is."""
         self.lives.choose_by(choosing)
-
-    def _opened(self) -> asyncio.Task[None]:
-        """Ends when there is a live revision: one load for everybody who waits for it."""
-        if self._opening is None:
-            self._opening = self._errands.begin(self._open())
-            self._opening.add_done_callback(self._first_callers.wake)
-        return self._opening
-
-    async def _open(self) -> None:
-        try:
-            if self.live is None:
-                await self._publisher.open(self)
-        finally:
-            self._opening = None  # who comes after a failure tries again
 
     async def refresh(self) -> bool:
         """Look at the disk again; True when a new revision was published.
@@ -417,9 +293,9 @@ class Function:
         return Standing(
             name=self.name,
             lives=self.lives,
-            is_opening=self._opening is not None,
-            first_callers=self.first_callers,
-            tally=self.tally,
+            is_opening=self.entrance.is_opening,
+            first_callers=self.entrance.waiting,
+            tally=self.entrance.tally,
             blocked=self.blocked,
             failure=self.failure,
             stuck_threads=self._workshop.stuck.of(self.name),

@@ -12,8 +12,9 @@ from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.errors import DeadlineExceeded, FunctionNotLoaded
+from bff.runtime.entrance import Inside
 from bff.runtime.firststep import Waiting, resume, step
-from bff.runtime.function import Function, Inside
+from bff.runtime.function import Function
 from bff.runtime.lives import Live
 from bff.sdk.invocation import Invocation, current
 from bff.sdk.reply import Answer
@@ -70,7 +71,7 @@ class Invoker:
             raise FunctionNotLoaded(invocation.function, "it is not known to this gateway")
         try:
             with Expiry(self._clock, invocation.deadline.at):
-                activator, instance = await function.enter_revision(revision)
+                activator, instance = await function.entrance.enter_revision(revision)
         except TimeoutError:
             raise DeadlineExceeded(allowed=invocation.deadline.allowed) from None
         try:
@@ -89,7 +90,7 @@ class Invoker:
         allowed = invocation.deadline.allowed
         try:
             with Expiry(self._clock, invocation.deadline.at):
-                activator, instance = await function.enter(invocation, live)
+                activator, instance = await function.entrance.enter(invocation, live)
         except TimeoutError:
             raise DeadlineExceeded(allowed=allowed) from None
         if is_cold:

@@ -14,7 +14,8 @@ from typing import Any
 from bff.clock import Clock
 from bff.runtime import hooks
 from bff.runtime.backoff import Backoff
-from bff.runtime.function import Function, Inside
+from bff.runtime.entrance import Inside
+from bff.runtime.function import Function
 from bff.runtime.hooks import HookOverran
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lives import Live
@@ -67,20 +68,20 @@ class Keeper:
         function = self._functions().get(said.function)
         if function is None:
             return
-        function.hear_warm_up(said.revision, said.warm_up)
+        function.entrance.hear_warm_up(said.revision, said.warm_up)
         self._warm[said.function] = function
         self._keep_to_cap(newest=said.function)
 
     def _failed(self, said: WarmUpFailed) -> None:
         function = self._functions().get(said.function)
         if function is not None:
-            function.hear_warm_up(said.revision, None)
+            function.entrance.hear_warm_up(said.revision, None)
 
     def _evicted(self, said: Evicted) -> None:
         self._has_garbage = True
         function = self._functions().get(said.function)
         if function is not None:
-            function.tally.evicted(said.bytes_returned)
+            function.entrance.tally.evicted(said.bytes_returned)
 
     def _keep_to_cap(self, newest: str = "") -> None:
         """Over the cap, whoever was called longest ago goes; nobody who has a call inside or is to stay warm."""

@@ -136,7 +136,7 @@ async def test_a_clock_that_jumps_evicts_the_idle_and_nobody_else(
     clock._wall -= 1_000_000  # somebody sets the machine's time
     assert str(other.status()["last_used"]).startswith("2025-12-2")
     keeper.look()
-    await until(lambda: other.tally.evictions == 1)
+    await until(lambda: other.entrance.tally.evictions == 1)
     gate.open.set()
     assert (await inside).body == b"ok"
     keeper.look()
