@@ -191,6 +191,13 @@ def test_a_healthy_probe_is_told_to_who_wants_everything() -> None:
     assert written(probe)["level"] == "debug"
 
 
+def test_no_line_is_lost_for_a_text_that_is_no_unicode(written: Written) -> None:
+    """Whatever an event calls itself; and what is not seen is escaped on the short way, too."""
+    assert written(ended(request_id="\ud800"))["status"] == 200
+    written(ended(request_id="a\u2028b"))
+    assert "\u2028" not in written.stream.getvalue()
+
+
 def test_made_up_methods_are_not_remembered() -> None:
     """Anybody could fill the memory with them; usual ones are."""
     written = Written()

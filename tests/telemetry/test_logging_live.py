@@ -13,7 +13,7 @@ import typer
 
 from bff.cli.level import level
 from tests.cli.conftest import Ran, Shell
-from tests.conftest import Running, write
+from tests.conftest import Running, save, write
 
 ROUTES = """
 services: {users: {url: "http://127.0.0.1:9", headers: {x-partner: "${PARTNER}"}}}
@@ -154,6 +154,24 @@ def test_a_share_of_the_good_requests_is_told(running: Running, bff: Callable[..
     running.log("request", request_id="left-out-late")
     assert [line["sampled"] for line in running.logs("request", request_id="kept")] == [0.005]
     assert running.logs("request", request_id="left-out") == []
+
+
+def test_a_changed_telemetry_section_is_obeyed(running: Running) -> None:
+    """With the next reload; another change leaves alone what somebody asked for meanwhile."""
+    file = running.folder / "routes.yaml"
+    before = file.read_text()
+
+    def applied(text: str) -> dict[str, Any]:
+        since = running.lines_so_far
+        save(file, text)
+        running.wait_for(lambda line: "routes.yaml applied" in line, since=since)
+        return dict(httpx.get(f"{running.admin}/v1/logging", trust_env=False).json())
+
+    assert applied(before + "telemetry: {log_level: debug}\n")["level"] == "debug"
+    changed(running, "PATCH", json={"sample": 0.5})
+    told = applied(before + "telemetry: {log_level: debug}\n# a word\ngateway: {max_body: 2MiB}\n")
+    assert told == {"level": "debug", "sample": 0.5, "functions": {}}
+    assert applied(before) == {"level": "info", "sample": 1.0, "functions": {}}
 
 
 def test_the_command_says_what_was_written_wrong(bff: Callable[..., Ran]) -> None:
