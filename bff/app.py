@@ -76,6 +76,7 @@ from bff.telemetry.failure import Witness
 from bff.telemetry.functionlogs import FunctionLogs
 from bff.telemetry.identity import Callers
 from bff.telemetry.lines import Lines, open_lines
+from bff.telemetry.printed import Printed
 from bff.telemetry.readings import EndpointNow, GatewayNow, Sources
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.standardlogs import StandardLogs
@@ -120,7 +121,7 @@ class House:
         self.lines = lines
         lines.discretion.learn(config.secrets)
         key = config.telemetry.log_key
-        self._callers = Callers(key.get_secret_value() if key is not None else None)
+        self.callers = Callers(key.get_secret_value() if key is not None else None)
         self.signals = Signals()
         self.limits = HeadLimits.of(config.gateway)
         self.crowd = Crowd(config.gateway.max_connections, config.gateway.max_connections_per_address)
@@ -167,7 +168,7 @@ class House:
             loader_thread=self._loader_thread,
             reader_thread=self._reader_thread,
             senders=lambda: self.services.clients,
-            logger=FunctionLogs(lines, self._callers),
+            logger=FunctionLogs(lines, self.callers),
             stuck=stuck,
             new_code_thread=self._new_code_thread,
             publish=lambda invocation, event: self.offline.publish(invocation, event),
@@ -343,7 +344,7 @@ class House:
         self.signals.listen(LoopBlocked, self._loop_blocked)
         self.signals.listen(LoopReturned, self._loop_blocked)
         if config.telemetry.access_log:
-            self.signals.listen(Invocation, AccessLog(self.lines, self._callers))
+            self.signals.listen(Invocation, AccessLog(self.lines, self.callers))
         if config.telemetry.metrics:
             from bff.telemetry.metrics import Metrics
 
@@ -354,7 +355,7 @@ class House:
         kept = config.telemetry.recorder
         if kept.enabled:
             self.recorder = Recorder(
-                witness, self._callers, memory=kept.memory, slow=kept.slow, bodies=kept.bodies or 0
+                witness, self.callers, memory=kept.memory, slow=kept.slow, bodies=kept.bodies or 0
             )
             self.recorder.listen(self.signals)
 
@@ -620,10 +621,12 @@ async def compose(config: Config, options: Options | None = None) -> AsyncIterat
             level=config.telemetry.log_level,
             sample=config.telemetry.log_sample,
         )
-        if options.take_over_logging:
-            stack.enter_context(StandardLogs(lines))
         loader = stack.enter_context(Loader())
         house = House(config, options, lines, loader)
+        if options.take_over_logging:
+            stack.enter_context(StandardLogs(lines, house.callers))
+            if options.lines is None and not options.dev:  # a debugger's prompt is no line
+                stack.enter_context(Printed(lines, house.callers))
         stack.push_async_callback(house.close)
         await house.start()
         if options.take_over_logging:

@@ -18,6 +18,7 @@ from bff.admin.eventshapes import (
 )
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
+from bff.admin.reading import LIMIT
 from bff.errors import BadRequest, NotFound
 from bff.revisions.store.failures import StoreUnavailable
 from bff.sdk.eventfailures import BacklogFull, NoSuchName
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 EVENT = "application/cloudevents+json"
 LARGEST_EVENT = 2**20
 _SOUGHT = (
-    Query(name="limit", says="How many at most; 50 if absent.", kind=int, bounds=(1, 500)),
+    LIMIT,
     Query(name="before", says="Only what is older than the event with this key."),
     Query(name="type", says="Only events of this type."),
     Query(name="source", says="Only events of this source."),

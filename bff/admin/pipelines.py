@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from bff.admin.eventshapes import BeginBody, BegunShape, CountShape, PipelineShape, RunShape, WholeRunShape
 from bff.admin.keys import Scope
-from bff.admin.operation import Asked, Operation, Query, Reply, shown
+from bff.admin.operation import Asked, Operation, Reply, shown
+from bff.admin.reading import LIMIT
 from bff.errors import NotFound
 from bff.revisions.store.failures import StoreUnavailable
 from bff.sdk.eventfailures import BacklogFull, NoSuchName
@@ -15,7 +16,6 @@ from bff.sdk.eventfailures import BacklogFull, NoSuchName
 if TYPE_CHECKING:
     from bff.events.stages import Stages
 
-LIMIT = Query(name="limit", says="How many at most; 50 if absent.", kind=int, bounds=(1, 500))
 MOST = 50
 LARGEST = 2**20
 

@@ -23,12 +23,12 @@ def worker(path: Path, *, admin: str, queues: str | None, name: str, as_json: bo
     if config.state_place.file is None and not config.state_place.postgres:
         fail("`state` is in memory, where nobody else can put work", as_json=as_json)
 
-    async def announce(_house: House, _public: str, private: str) -> None:
+    async def announce(house: House, _public: str, private: str) -> None:
         taken = ", ".join(share.queues) if share.queues else "all queues"
         if as_json:
             from pydantic_core import to_json
 
-            print(to_json({"admin": private, "queues": share.queues, "name": name}).decode(), flush=True)
+            house.lines.say(to_json({"admin": private, "queues": share.queues, "name": name}).decode())
         else:
             print(f"bff worker: {taken}   admin: {private}", file=sys.stderr, flush=True)
 

@@ -6,6 +6,8 @@ import re
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:.]+\])(?::[0-9]{0,5})?")
 _MOST = 256
+LONGEST = 261
+"""Bytes of one that is remembered: a name of DNS and a port."""
 
 TWO = b"//"
 """Stands for several fields, which are none."""
@@ -29,6 +31,6 @@ class Hosts:
             return version == "1.0"
         if _HOST.fullmatch(host) is None:
             return False
-        if len(self._known) < _MOST:
+        if len(self._known) < _MOST and len(host) <= LONGEST:
             self._known.add(host)
         return True

@@ -29,7 +29,6 @@ from bff.runtime.threads import NoThreadLeft, Threads
 from bff.sdk.call import Sender
 from bff.sdk.context import Progress, Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
-from bff.sdk.invocation import Invocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,7 @@ class Workshop:
     loader_thread: Threads
     reader_thread: Threads
     senders: Callable[[], Mapping[str, Sender]]
-    logger: Callable[[Invocation], Any]
+    logger: Callable[..., Any]
     stuck: Stuck = field(default_factory=Stuck)
     new_code_thread: Threads | None = None
     publish: Publish | None = None

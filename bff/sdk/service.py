@@ -245,7 +245,8 @@ class Services(Generic[S]):
         service = Service(sender, self._invocation, self._adapters)
         return service if self._loop is None else SyncService(service, self._loop)  # type: ignore[return-value]
 
-    __getattr__ = __getitem__
+    def __getattr__(self, name: str) -> S:  # not an alias of __getitem__: mypy would not see it
+        return self[name]
 
     def __iter__(self) -> Any:
         return iter(self._senders)

@@ -51,9 +51,14 @@ class AccessLog:
             return
         route, method, function = invocation.route, invocation.method, invocation.function
         kind = (route, method, invocation.status, function, invocation.revision)
-        first = self._known.get(kind) or self._first(kind, invocation)
-        rest = orjson.dumps(self._rest(invocation, trace_id), option=orjson.OPT_APPEND_NEWLINE)
-        self._lines.put(begun(level) + first + json_line(rest[1:]))
+        rest = self._rest(invocation, trace_id)
+        try:
+            first = self._known.get(kind) or self._first(kind, invocation)
+            line = first + json_line(orjson.dumps(rest, option=orjson.OPT_APPEND_NEWLINE)[1:])
+        except orjson.JSONEncodeError:  # half a surrogate pair in an event's id, say
+            self._lines.write(level, "request", {**_kind_of(invocation), **rest})
+        else:
+            self._lines.put(begun(level) + line)
 
     def _first(self, kind: Kind, invocation: Invocation) -> bytes:
         made = json_line(b'"request",' + orjson.dumps(_kind_of(invocation))[1:-1] + b",")
@@ -93,6 +98,7 @@ class AccessLog:
         rest.pop("sampled", None)
         verdict = verdict_of(invocation)
         rest["outcome"], rest["fault"] = verdict.outcome, verdict.fault
+        rest["complete"] = invocation.error is None and not invocation.missing
         if invocation.missing:
             rest["missing"] = invocation.missing
         if flags := invocation.flags:

@@ -101,8 +101,9 @@ _OWN = Entry._fields.index("request_id")
 values_of = attrgetter(*Entry._fields[_OWN:])
 """The invocation's own values, in the order of Entry's fields; in C, since it is asked for with every call."""
 
-STATUS, STARTED, ENDED, CALLS, MISSING = (
-    Entry._fields.index(name) - _OWN for name in ("status", "started", "ended", "calls", "missing")
+REQUEST_ID, STATUS, STARTED, ENDED, CALLS, MISSING = (
+    Entry._fields.index(name) - _OWN
+    for name in ("request_id", "status", "started", "ended", "calls", "missing")
 )
 """Places among these values."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bff.sdk.invocation import Invocation
@@ -11,6 +12,9 @@ from bff.telemetry.identity import Callers, beside, identity_of
 
 if TYPE_CHECKING:
     from bff.telemetry.verbosity import Verbosity
+
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Sink(Protocol):
@@ -29,10 +33,11 @@ class FunctionLogs:
         self._lines = lines
         self._callers = callers or Callers()
 
-    def __call__(self, invocation: Invocation) -> Any:
+    def __call__(self, invocation: Invocation, also: Mapping[str, str] = NOTHING) -> Any:
+        """A logger for the invocation, whose lines have ``also`` these fields."""
         import structlog
 
-        sink = _OfOne(self._lines, identity_of(invocation, self._callers))
+        sink = _OfOne(self._lines, {**identity_of(invocation, self._callers), **also})
         return structlog.wrap_logger(
             sink,
             processors=[sink.drop_unwanted, _traceback, _positional],

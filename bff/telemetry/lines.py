@@ -68,6 +68,11 @@ class Lines:
         if self._timer is None:
             self._timer = loop.call_later(0 if self.is_pretty else PATIENCE, self.flush)
 
+    def say(self, text: str) -> None:
+        """Write a line that is none of the log, at once: what the command that serves has to say."""
+        self.flush()
+        self._put([text.encode() + b"\n"])
+
     def flush(self) -> None:
         """Write what waits. A reader that is gone (a closed pipe) is no reason to fail."""
         if self._timer is not None:

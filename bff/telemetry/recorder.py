@@ -15,7 +15,7 @@ from bff.sdk.invocation import Invocation
 from bff.signals import Signals
 from bff.telemetry.bodies import bodies_of
 from bff.telemetry.causes import Causes
-from bff.telemetry.entry import ENDED, MISSING, STARTED, STATUS, Entry, Kept, taken
+from bff.telemetry.entry import ENDED, MISSING, REQUEST_ID, STARTED, STATUS, Entry, Kept, taken
 from bff.telemetry.failure import Witness
 from bff.telemetry.identity import Callers
 
@@ -49,6 +49,13 @@ class Ring:
             if kept[0] <= after:
                 return
             yield Entry.of(kept)
+
+    def find(self, request_id: str, number: int | None) -> Entry | None:
+        """The newest one with this id, and this number, if one is said."""
+        for kept in reversed(self.kept):
+            if kept[6][REQUEST_ID] == request_id and number in (None, kept[0]):
+                return Entry.of(kept)
+        return None
 
 
 class Recorder:
@@ -116,10 +123,8 @@ class Recorder:
 
     def find(self, request_id: str, number: int | None = None) -> Entry | None:
         """The newest one with this id (callers may use one twice), or the one with this number, too."""
-        for entry in self.newest():
-            if entry.request_id == request_id and number in (None, entry.number):
-                return entry
-        return None
+        found = [ring.find(request_id, number) for ring in (self._plain, self._slow, self._errors)]
+        return max((entry for entry in found if entry is not None), key=_number, default=None)
 
     @property
     def weight(self) -> int:

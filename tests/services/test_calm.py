@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -63,10 +64,16 @@ def where(url: str) -> str:
 async def test_a_gateways_trouble_is_tried_again(
     upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation, status: int
 ) -> None:
-    """Twice at most; the record says how often, where, and nothing of trouble that is over."""
+    """Twice at most; the record says how often, where, and nothing of trouble that is over; each sending is told."""
     flaky, call = await upstream(answers(status, status)), invocation()
     assert await service(flaky.url, call, retries=AT_ONCE).get("/", into=str) == "good"
     [record] = call.calls or []
+    tries = record.tries or []
+    assert [(each.status, each.error) for each in tries] == [(status, None), (status, None), (200, None)]
+    assert [each.span_id for each in tries] == [
+        request.headers["traceparent"].split("-")[2] for request in flaky.requests
+    ]
+    assert all(before.ended <= after.started for before, after in pairwise(tries))
     assert (record.attempts, record.endpoint, record.flags) == (3, flaky.url, "")
     assert len(flaky.requests) == 3
 
@@ -382,8 +389,12 @@ async def test_a_slow_call_is_hedged_and_the_loser_is_gone(
     assert not slow.done()
     await clock.advance(0.002)
     assert await slow == "good"
-    assert (call.calls or [])[-1].attempts == 2
+    record = (call.calls or [])[-1]
+    assert record.attempts == 2
     assert len(there.requests) == 122
+    told = {each.span_id: each.error for each in record.tries or []}
+    first, second = (request.headers["traceparent"].split("-")[2] for request in there.requests[-2:])
+    assert told == {first: "cancelled", second: None}
     while there.gone < 1:  # the connection of the loser, which nobody waits for
         await asyncio.sleep(0.001)
 

@@ -104,6 +104,7 @@ def test_a_failure_says_which_and_whose_it_was(
     """In the words that the caller got, too."""
     line = written(ended(status, error=error))
     assert (line["level"], line["outcome"], line["error"]) == (level, outcome, str(error))
+    assert line["complete"] is False
     assert line["fault"] in ([fault] if fault else set(Fault))
 
 
@@ -188,6 +189,13 @@ def test_a_healthy_probe_is_told_to_who_wants_everything() -> None:
     assert written(probe) == {}
     written.lines.wanted.obey(Said(level="debug"))
     assert written(probe)["level"] == "debug"
+
+
+def test_no_line_is_lost_for_a_text_that_is_no_unicode(written: Written) -> None:
+    """Whatever an event calls itself; and what is not seen is escaped on the short way, too."""
+    assert written(ended(request_id="\ud800"))["status"] == 200
+    written(ended(request_id="a\u2028b"))
+    assert "\u2028" not in written.stream.getvalue()
 
 
 def test_made_up_methods_are_not_remembered() -> None:

@@ -13,7 +13,7 @@ import typer
 
 from bff.cli.level import level
 from tests.cli.conftest import Ran, Shell
-from tests.conftest import Running, write
+from tests.conftest import Running, save, write
 
 ROUTES = """
 services: {users: {url: "http://127.0.0.1:9", headers: {x-partner: "${PARTNER}"}}}
@@ -28,10 +28,13 @@ SAY = """
 import logging
 from bff import Context
 
+logging.getLogger("shop").warning("open %s", __name__.rpartition(".")[2][-5:])
+
 async def handle(ctx: Context, word: str) -> str:
     ctx.log.debug("quiet", word=word)
     ctx.log.info("said", word=word, level="forged", partner="orange-sesame")
     logging.getLogger("shop").warning("heard %s", word)
+    print("printed", word, '\\n{"event": "forged"}')
     return word
 """
 LATE = """
@@ -72,7 +75,7 @@ def asked(running: Running, path: str, request_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("function", ["say", "apart"])
 def test_what_a_function_says_is_found_by_its_requests_identity(running: Running, function: str) -> None:
-    """In the gateway and in a process of its own: by ``ctx.log`` and, in the gateway, by ``logging``."""
+    """In the gateway and in a process of its own: by ``ctx.log`` and by ``logging``."""
     line = asked(running, f"/{function}/hello", f"id-{function}")
     said = running.log("said", request_id=f"id-{function}")
     names = ("function", "revision", "route", "request_id", "trace_id")
@@ -83,9 +86,29 @@ def test_what_a_function_says_is_found_by_its_requests_identity(running: Running
         "forged",
         "[redacted]",
     )
-    if function == "say":
-        heard = running.log("heard hello", request_id="id-say")
-        assert (heard["logger"], heard["function"], heard["route"]) == ("shop", "say", "/say/{word}")
+    heard = running.log("heard hello", request_id=f"id-{function}")
+    assert (heard["logger"], {name: heard[name] for name in names}) == (
+        "shop",
+        {name: line[name] for name in names},
+    )
+
+
+def test_what_a_function_prints_is_a_line_of_the_log(running: Running) -> None:
+    """Line by line, with whose it is: what stands on standard output was written by the gateway."""
+    line = asked(running, "/say/aloud", "id-printed")
+    said = running.log("printed aloud", request_id="id-printed")
+    names = ("function", "revision", "route", "trace_id")
+    assert {name: said[name] for name in names} == {name: line[name] for name in names}
+    assert said["logger"] == "stdout"
+    assert running.log('{"event": "forged"}', request_id="id-printed")["level"] == "info"
+
+
+def test_what_a_module_logs_while_it_is_imported_is_a_line(running: Running) -> None:
+    """Of no request; in a process, of the function and revision that it has."""
+    running.get("/say/x")
+    running.get("/apart/x")
+    running.log("open", logger="shop", function="apart", revision="apart-00001")
+    assert running.logs("open", logger="shop")
 
 
 def test_a_callers_text_makes_no_line(running: Running) -> None:
@@ -131,6 +154,24 @@ def test_a_share_of_the_good_requests_is_told(running: Running, bff: Callable[..
     running.log("request", request_id="left-out-late")
     assert [line["sampled"] for line in running.logs("request", request_id="kept")] == [0.005]
     assert running.logs("request", request_id="left-out") == []
+
+
+def test_a_changed_telemetry_section_is_obeyed(running: Running) -> None:
+    """With the next reload; another change leaves alone what somebody asked for meanwhile."""
+    file = running.folder / "routes.yaml"
+    before = file.read_text()
+
+    def applied(text: str) -> dict[str, Any]:
+        since = running.lines_so_far
+        save(file, text)
+        running.wait_for(lambda line: "routes.yaml applied" in line, since=since)
+        return dict(httpx.get(f"{running.admin}/v1/logging", trust_env=False).json())
+
+    assert applied(before + "telemetry: {log_level: debug}\n")["level"] == "debug"
+    changed(running, "PATCH", json={"sample": 0.5})
+    told = applied(before + "telemetry: {log_level: debug}\n# a word\ngateway: {max_body: 2MiB}\n")
+    assert told == {"level": "debug", "sample": 0.5, "functions": {}}
+    assert applied(before) == {"level": "info", "sample": 1.0, "functions": {}}
 
 
 def test_the_command_says_what_was_written_wrong(bff: Callable[..., Ran]) -> None:

@@ -15,12 +15,13 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bff.clock import SystemClock
 from bff.errors import BffError, FunctionFailed, FunctionNotLoaded, OutOfMemory
 from bff.revisions.loader import Loader
+from bff.revisions.revision import Revision
 from bff.runtime import approval, hooks, warmup
 from bff.runtime.instance import Instance
 from bff.runtime.isolation import limits, parcel
@@ -29,6 +30,7 @@ from bff.runtime.isolation.exchange import Exchange, Reply
 from bff.runtime.isolation.frames import BlockingChannel, Head
 from bff.runtime.isolation.remote import (
     RemoteInvocation,
+    RemoteRecords,
     RemoteSenders,
     logger_for,
     progress_for,
@@ -39,6 +41,9 @@ from bff.runtime.isolation.whole import replied
 from bff.runtime.warmup import Workshop
 from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import current
+from bff.telemetry.identity import Callers
+from bff.telemetry.printed import Printed
+from bff.telemetry.standardlogs import StandardLogs
 
 _PR_SET_PDEATHSIG = 1
 
@@ -96,11 +101,13 @@ async def _live(end: socket.socket, memory: int) -> None:
     with Loader() as loader:
         child = Child(loader, memory)
         await child.exchange.channel.open(end)
-        await asyncio.get_running_loop().create_future()
+        records = RemoteRecords(child.exchange, child.whose)
+        with StandardLogs(records), Printed(records, Callers()):
+            await asyncio.get_running_loop().create_future()
 
 
 class Child:
-    """Mutable state: ``_instance`` and ``_workshop``, there once the gateway has said what to load."""
+    """Mutable state: ``_instance``, ``_workshop`` and ``_revision``, there once the gateway has said what to load."""
 
     def __init__(self, loader: Loader, memory: int) -> None:
         self.exchange = Exchange(BlockingChannel, answer=self._answer, note=self._hear, lost=_end)
@@ -110,6 +117,7 @@ class Child:
         self._senders = RemoteSenders(self.exchange)
         self._instance: Instance | None = None
         self._workshop: Workshop | None = None
+        self._revision: Revision | None = None
         self._answers: dict[str, Callable[[int, Head, bytes], Awaitable[Reply]]] = {
             "call": self._call,
             "load": self._load,
@@ -119,6 +127,12 @@ class Child:
             "approve": self._approve,
             "stop": self._stop,
         }
+
+    def whose(self) -> Mapping[str, str]:
+        """Function and revision, once they are known: what lines outside of any call carry."""
+        if self._revision is None:
+            return {}
+        return {"function": self._revision.function, "revision": self._revision.name}
 
     async def _answer(self, number: int, kind: str, head: Head, body: bytes) -> Reply:
         return await self._answers[kind](number, head, body)
@@ -130,6 +144,7 @@ class Child:
     async def _load(self, _number: int, head: Head, body: bytes) -> Reply:
         self._senders.hear(head["services"])
         revision, settings = parcel.unpacked(head, body)
+        self._revision = revision
         place = f"{revision.snapshot.root.name}/{revision.snapshot.modules[revision.function]}"
         thread = TellingThreads("bff-loader", 1, told=lambda: self.exchange.note("loaded", {}))
         self._workshop = Workshop(

@@ -77,7 +77,10 @@ class Desk:
         fields = head["fields"]
         if invocation is None:  # a task of the function's own, after the answer: its fields tell whose
             invocation = _told_by(fields, self._workshop.clock)
-        logger = self._workshop.logger(invocation)
+        name = fields.pop(
+            "logger", None
+        )  # of the standard library; a function's own field has another name by now
+        logger = self._workshop.logger(invocation, {} if name is None else {"logger": name})
         with suppress(Exception):  # a line that cannot be written is no reason to hang up on the process
             getattr(logger, head["level"])(head["event"], **fields)
 

@@ -191,7 +191,7 @@ class Forkserver:
 
 def _started(theirs: socket.socket) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-c", _BOOT, json.dumps(sys.path), str(theirs.fileno())]
-    # What functions print goes where the gateway's own complaints go; stdout is for its log lines.
+    # Functions' prints are lines; what code in C writes goes where the gateway's own complaints go.
     return subprocess.Popen(  # noqa: S603 - ourselves
         command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=(theirs.fileno(),)
     )

@@ -17,7 +17,7 @@ from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cloudevent import CloudEvent, document_of
 from bff.sdk.context import Progress, Publish
 from bff.sdk.formlimits import FORM_LIMITS, FormLimits
-from bff.sdk.invocation import Incoming, Invocation
+from bff.sdk.invocation import Incoming, Invocation, current
 from bff.telemetry.functionlogs import FunctionLogs
 from bff.telemetry.verbosity import Said, Verbosity
 from bff.trace import TraceContext
@@ -238,6 +238,22 @@ class RemoteLines:
         own = {name: value for name, value in fields.items() if name != "caller"}
         said = {"i": self._question, "level": level, "event": event, "fields": plain(own)}
         self._exchange.note("log", said)
+
+
+class RemoteRecords:
+    """Where the lines of the standard library's loggers go: the same way, with whose process this is."""
+
+    wanted = RemoteLines.wanted
+
+    def __init__(self, exchange: Exchange, whose: Callable[[], Mapping[str, str]]) -> None:
+        self._exchange = exchange
+        self._whose = whose
+
+    def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        """Send one line on, for the call that it was said in, if it was in one; from any thread."""
+        invocation = current.get(None)
+        question = invocation.question if isinstance(invocation, RemoteInvocation) else 0
+        RemoteLines(question, self._exchange).write(level, event, {**self._whose(), **fields})
 
 
 def logger_for(exchange: Exchange) -> Callable[[Invocation], Any]:

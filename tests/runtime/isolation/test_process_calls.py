@@ -384,21 +384,20 @@ async def test_routes_are_checked_against_the_handler(yard: Yard) -> None:
     assert (await yard.call(instance, route="/other/{id}", params={"id": "7"})).body == b"7"
 
 
-async def test_what_is_printed_goes_to_the_gateway_s_standard_error(
-    yard: Yard, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Standard output is for log lines."""
-    from bff.runtime.isolation.forkserver import Forkserver
-
-    yard.forkserver = Forkserver()  # the module's began before our standard error was captured
-    try:
-        instance = await yard.start("async def handle(): print('heard'); return 1")
-        await yard.call(instance)
-        await instance.stop(1.0)
-    finally:
-        await yard.forkserver.close()
-    out, err = capfd.readouterr()
-    assert ("heard" in out, "heard" in err) == (False, True)
+async def test_what_is_printed_is_a_line_of_the_log(yard: Yard) -> None:
+    """And what is logged by ``logging``: both know their call; nothing goes to standard output by itself."""
+    instance = await yard.start(
+        """
+        import logging
+        async def handle():
+            print("printed")
+            logging.getLogger("shop").warning("logged")
+        """
+    )
+    await yard.call(instance)
+    await instance.stop(1.0)
+    told = {event: (level, fields["logger"], fields["function"]) for level, event, fields in yard.logs.lines}
+    assert told == {"printed": ("info", "stdout", "home"), "logged": ("warning", "shop", "home")}
 
 
 async def test_the_first_call_is_measured(yard: Yard) -> None:
