@@ -27,7 +27,7 @@ from bff.services.client import ServiceClient
 from bff.services.transport import wire_of
 
 SERVICES = 3
-FEW, MANY = 100, 2100
+FEW, MANY = 100, 4100
 """Pages of the two runs under callgrind; the difference counts. Starting takes as much as thousands of them and never
 quite the same, so the difference must be large beside that.
 """

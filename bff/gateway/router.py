@@ -132,7 +132,9 @@ def _refuse_ways_out(path: str) -> None:
     """Whoever reads the path elsewhere takes such segments away (RFC 3986 §5.2.4), and a handler that looks for a
     file of this name is led out of its folder. ``path`` is decoded: ``..%2f`` leads there, too.
     """
-    if ("/." in path or "\\." in path) and not _DOTS.isdisjoint(path.replace("\\", "/").split("/")):
+    if "/." not in path and "\\.." not in path:
+        return
+    if not _DOTS.isdisjoint(path.split("/")) or ".." in path.replace("\\", "/").split("/"):
         raise BadRequest("The path has a . or .. segment.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -233,3 +234,19 @@ def _crowd(size: int) -> Router[int]:
 def test_ten_thousand_routes_cost_a_match_no_more_than_ten(path: str) -> None:
     """A team may add routes for years without any request getting slower."""
     assert _calls_and_lines(_crowd(10_000), path) == _calls_and_lines(_crowd(10), path)
+
+
+@pytest.mark.parametrize("value", ["..", ".", "a/..", "../a", "a\\..\\b", "..\\a", "a/./b"])
+def test_no_path_leads_out(value: str) -> None:
+    """Decoded, and seen as whoever opens a file of that name would see it."""
+    router = Router.compiled([(Pattern.parse("/files/{name}"), ("GET",), "file")])
+    raw = quote(value, safe="").encode()
+    with pytest.raises(BadRequest):
+        router.match("GET", f"/files/{value}", b"/files/" + raw)
+
+
+@pytest.mark.parametrize("value", ["a..b", "...", ".env", "a.", "..a", "a/b", ".\\", "a\\b", "a...\\b"])
+def test_dots_that_are_part_of_a_name_stay(value: str) -> None:
+    router = Router.compiled([(Pattern.parse("/files/{name}"), ("GET",), "file")])
+    raw = quote(value, safe="").encode()
+    assert router.match("GET", f"/files/{value}", b"/files/" + raw) == ("file", {"name": value})
