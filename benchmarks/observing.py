@@ -199,16 +199,16 @@ async def hellos(folder: str, count: int) -> dict[str, float]:
         await exported(house)
         spent = time.process_time() - began
         told = {"microseconds": 1e6 * spent / count}
-        if house.recorder is not None:
+        if house.telemetry.recorder is not None:
             told["streamed"] = await streamed(house)
     return told
 
 
 async def exported(house: Any) -> None:
     """Return when every chosen call is on its way to the collector, where there is one."""
-    if house.tracing.is_on:
+    if house.telemetry.tracing.is_on:
         await house.gateway({**scope(), "headers": [*HEADERS, SAMPLED]}, receive, send)
-        while not house.tracing.is_idle:
+        while not house.telemetry.tracing.is_idle:
             await asyncio.sleep(0.05)
 
 
@@ -221,7 +221,7 @@ async def streamed(house: Any) -> float:
     from bff.admin.telling import Teller
     from bff.telemetry.seeking import Sought
 
-    recorder, spent, rounds = house.recorder, 0.0, 20
+    recorder, spent, rounds = house.telemetry.recorder, 0.0, 20
     for _ in range(rounds):
         seen = recorder.last
         for _ in range(int(STREAMED * LOOKS_EVERY)):

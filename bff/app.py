@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING
 
 from bff.admin import desk
 from bff.admin.describing import Describer
-from bff.admin.desk import Exposition
 from bff.admin.keys import Key, configured_keys
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
-from bff.config import Config, ConfigInvalid, Mistake, Place, load
+from bff.config import Config, ConfigInvalid, Place, load
 from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own, problems
 from bff.gateway.auth.schemes import Schemes
@@ -44,7 +43,7 @@ from bff.revisions.store.opening import database_of
 from bff.revisions.store.retention import retention_of
 from bff.revisions.store.store import Store
 from bff.runtime.census import census, names_of
-from bff.runtime.fitting import misfits
+from bff.runtime.fitting import check_against_live
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
 from bff.runtime.invoker import Invoker
@@ -60,28 +59,23 @@ from bff.runtime.settings import Settings, routes_by_function, settings_of
 from bff.runtime.shelf import Shelf
 from bff.runtime.site import Site
 from bff.runtime.stuck import Stuck
+from bff.runtime.texts import source_of
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop
-from bff.sdk.invocation import Invocation
 from bff.services import fetching
 from bff.services.bridge.registrations import Registrations
 from bff.services.cache import Cache
 from bff.services.cachestore import CacheStore
 from bff.services.following import Surroundings
 from bff.services.pool import AnyClient, ServicePool
+from bff.services.replaced import Replaced
 from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, NameLost, Signals
-from bff.telemetry.accesslog import AccessLog
-from bff.telemetry.eventlog import EventLog
-from bff.telemetry.failure import Witness
 from bff.telemetry.functionlogs import FunctionLogs
-from bff.telemetry.identity import Callers
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.printed import Printed
 from bff.telemetry.readings import EndpointNow, GatewayNow, Sources
-from bff.telemetry.recorder import Recorder
+from bff.telemetry.room import Telemetry, said_of
 from bff.telemetry.standardlogs import StandardLogs
-from bff.telemetry.tracing import Tracing
-from bff.telemetry.verbosity import Said
 
 if TYPE_CHECKING:
     from bff.events.room import Events
@@ -91,9 +85,6 @@ if TYPE_CHECKING:
 
 YOUNG = 50_000
 """Objects that are made before the collector looks at them, instead of Python's 700."""
-
-IN_USE_POLL = 1.0
-"""Seconds between looks at who still uses a replaced service; each of them ends by itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,16 +109,24 @@ class House:
 
     def __init__(self, config: Config, options: Options, lines: Lines, loader: Loader) -> None:
         self.config = config
-        self.lines = lines
-        lines.discretion.learn(config.secrets)
-        key = config.telemetry.log_key
-        self.callers = Callers(key.get_secret_value() if key is not None else None)
         self.signals = Signals()
         self.limits = HeadLimits.of(config.gateway)
         self.crowd = Crowd(config.gateway.max_connections, config.gateway.max_connections_per_address)
         self.crowd.is_exempt = lambda address: self.gateway.table.proxies.trusts(address)
         self._options = options
         self._clock = options.clock or SystemClock()
+        folder = config.folder.resolve()
+        self.telemetry = Telemetry(
+            config,
+            lines=lines,
+            clock=self._clock,
+            signals=self.signals,
+            # The lines of a function in a process of its own are told by their files: its modules are not here.
+            place_of=lambda module, file: loader.place_of(module, file) or place_in(file, folder),
+            sources=self._sources(),
+        )
+        self.signals.listen(LoopBlocked, self._loop_blocked)
+        self.signals.listen(LoopReturned, self._loop_blocked)
         self.cache = Cache(clock=self._clock, store=CacheStore(config.gateway.cache_size))
         self.services = ServicePool(
             clock=self._clock,
@@ -154,7 +153,7 @@ class House:
         )
         self.publisher = Publisher(
             self.store,
-            shelf=Shelf(self.store, root=config.folder.resolve(), thread=self._reader_thread),
+            shelf=Shelf(self.store, root=folder, thread=self._reader_thread),
             clock=self._clock,
             signals=self.signals,
             dev=options.dev,
@@ -168,7 +167,7 @@ class House:
             loader_thread=self._loader_thread,
             reader_thread=self._reader_thread,
             senders=lambda: self.services.clients,
-            logger=FunctionLogs(lines, self.callers),
+            logger=FunctionLogs(lines, self.telemetry.callers),
             stuck=stuck,
             new_code_thread=self._new_code_thread,
             publish=lambda invocation, event: self.offline.publish(invocation, event),
@@ -183,7 +182,7 @@ class House:
         self._docs = docs.handlers(self._openapi, lambda: self.config.openapi.title)
         self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._replaced: set[AnyClient] = set()
+        self._replaced = Replaced(self.services, clock=self._clock, later=self._later)
         self._tenure: Tenure | None = None
         self._name = f"{platform.node()}/{os.getpid()}/{options.name or secrets.token_hex(4)}"
         self.offline = Offline(self._site(config, options), later=self._later)
@@ -194,13 +193,11 @@ class House:
             services=lambda: self.services.clients,
             clock=self._clock,
             signals=self.signals,
-            dev=DevPage(is_user_file=self._is_user_file, source=self._source_of) if options.dev else None,
+            dev=DevPage(source=self._source_of) if options.dev else None,
             cache=self.cache,
         )
-        self._listen(config)
-        self._describer = Describer(
-            workshop=self._workshop, settings=self._settings_now, root=config.folder.resolve()
-        )
+        self.gateway.origin = self.telemetry.tracing.origin
+        self._describer = Describer(workshop=self._workshop, settings=self._settings_now, root=folder)
         self.office = self._office(options)
         self._furnish(config)
         self.keeper = Keeper(
@@ -235,7 +232,7 @@ class House:
             is_draining=lambda: self.gateway.is_draining,
             queues=options.queues,
             bell=bell_of(config.state_place if options.keeps_state else Place(), self._clock),
-            origin=lambda: self.tracing.origin,
+            origin=lambda: self.telemetry.tracing.origin,
         )
 
     async def start(self) -> None:
@@ -245,7 +242,7 @@ class House:
             StoreUnavailable: the store cannot be read.
 
         """
-        self.tracing.start(self.config.telemetry, self._name)
+        self.telemetry.tracing.start(self.config.telemetry, self._name)
         if self._options.keeps_state:
             await self.follower.start()
             await self._take_name()
@@ -328,37 +325,6 @@ class House:
     def _forks(config: Config) -> bool:
         return any(function.isolation == "process" for function in config.functions.values())
 
-    def _listen(self, config: Config) -> None:
-        EventLog(self.lines).listen(self.signals)
-        # The first to hear: a trace that it begins is then known to all who come after.
-        folder, place_of = config.folder.resolve(), self._workshop.loader.place_of
-        # The lines of a function in a process of its own are told by their files: its modules are not here.
-        witness = Witness(
-            lambda module, file: place_of(module, file) or place_in(file, folder), self.lines.discretion.text
-        )
-        self.tracing = Tracing(
-            config.telemetry, clock=self._clock, signals=self.signals, lines=self.lines, witness=witness
-        )
-        self.gateway.origin = self.tracing.origin
-        self._metrics: Exposition | None = None
-        self.signals.listen(LoopBlocked, self._loop_blocked)
-        self.signals.listen(LoopReturned, self._loop_blocked)
-        if config.telemetry.access_log:
-            self.signals.listen(Invocation, AccessLog(self.lines, self.callers))
-        if config.telemetry.metrics:
-            from bff.telemetry.metrics import Metrics
-
-            metrics = Metrics(self._sources(), to_wall=lambda: self._clock.wall() - self._clock.now())
-            metrics.listen(self.signals)
-            self._metrics = metrics.scrape
-        self.recorder: Recorder | None = None
-        kept = config.telemetry.recorder
-        if kept.enabled:
-            self.recorder = Recorder(
-                witness, self.callers, memory=kept.memory, slow=kept.slow, bodies=kept.bodies or 0
-            )
-            self.recorder.listen(self.signals)
-
     def _sources(self) -> Sources:
         """Whom a scrape asks how things are now."""
         return Sources(
@@ -424,12 +390,12 @@ class House:
             describe=self._describer,
             purge=self.purge,
             is_ready=lambda: not self.gateway.is_draining,
-            metrics=self._metrics,
-            logging=desk.Logging(wanted=self.lines.wanted, usual=lambda: said_of(self.config)),
+            metrics=self.telemetry.metrics.scrape if self.telemetry.metrics is not None else None,
+            logging=desk.Logging(wanted=self.telemetry.lines.wanted, usual=lambda: said_of(self.config)),
             clock=self._clock,
             events=self.offline.operating,
             stages=self.offline.stages,
-            recorder=self.recorder,
+            recorder=self.telemetry.recorder,
         )
         return Office(
             house,
@@ -489,23 +455,18 @@ class House:
             config = await self._reader_thread.run(
                 lambda: load(self.config.path, environ=self._options.environ)
             )
-            await self._check_against_live(config)
+            functions, is_dev = self.invoker.functions, self._options.dev
+            await check_against_live(functions, config, self.config, is_dev=is_dev)
         except ConfigInvalid as invalid:
             self.signals.emit(ConfigRejected(mistakes=tuple(str(mistake) for mistake in invalid.mistakes)))
             return False
-        if said_of(config) != said_of(self.config):  # else what somebody asked for at night would be undone
-            self.lines.wanted.obey(said_of(config))
-        self.lines.discretion.learn(config.secrets)
+        self.telemetry.configure(config, self.config)
+        self.gateway.origin = self.telemetry.tracing.origin
         self.config = config
         replaced = self._furnish(config)
         self.keeper.max_warm = config.gateway.max_warm
         self._forkserver.most = config.gateway.max_processes or default_most()
         self.cache.store.resize(config.gateway.cache_size)
-        self.tracing.configure(config.telemetry)
-        self.gateway.origin = self.tracing.origin
-        if self.recorder is not None:
-            recorder = config.telemetry.recorder
-            self.recorder.configure(memory=recorder.memory, slow=recorder.slow, bodies=recorder.bodies or 0)
         self._schemes.configure(config.auth, config.path.parent)
         self._limiting.configure(config.limits)
         self._ready_to_fork(config)
@@ -516,45 +477,12 @@ class House:
         self.offline.meet(config)
         self.gateway.table = self._table(config)
         self.registrations.configure(config)
-        self._replaced.update(replaced)
-        for client in replaced:
-            self._later(self._close_after_use(client))
+        self._replaced.take(replaced)
         changed = frozenset(client.name for client in replaced)
         self.signals.emit(
             ConfigApplied(routes=len(config.routes), services=frozenset(config.services), replaced=changed)
         )
         return True
-
-    async def _check_against_live(self, config: Config) -> None:
-        """Every routed revision must fit the routes it is about to get.
-
-        One that is cold is warmed for that where its routes changed, and under ``serve`` also one that nobody has
-        called yet: in ``dev`` its text may be about to change, too.
-        """
-        routes, present = routes_by_function(config), routes_by_function(self.config)
-        mistakes = []
-        for name, function in self.invoker.functions.items():
-            wanted = routes.get(name, [])
-            is_changed = bool(wanted) and wanted != present.get(name)
-            may_warm = is_changed and (function.live is not None or not self._options.dev)
-            mistakes += [
-                Mistake(
-                    file=str(config.path),
-                    message=f"route {route} does not fit {revision}, which has traffic of {name}: {broken}; "
-                    "keep the old route beside the new one until that revision has none",
-                )
-                async for revision, route, broken in misfits(function, wanted, may_warm=may_warm)
-            ]
-        if mistakes:
-            raise ConfigInvalid(mistakes)
-
-    async def _close_after_use(self, client: AnyClient) -> None:
-        """A replaced service's connections stay as long as somebody may still call it, and his calls run."""
-        while self.services.is_in_use(client):
-            await self._clock.sleep(IN_USE_POLL)
-        await self._clock.sleep(client.config.timeout)
-        await client.aclose()
-        self._replaced.discard(client)
 
     @property
     def events(self) -> Events | None:
@@ -566,17 +494,8 @@ class House:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _is_user_file(self, filename: str) -> bool:
-        return self._source_of(filename) is not None
-
     def _source_of(self, filename: str) -> str | None:
-        """The text of a file of a live revision, as it was snapshotted, whatever the disk says now."""
-        for function in self.invoker.functions.values():
-            for live in function.lives.values():
-                source = live.instance.package.source_of(filename) if live.instance is not None else None
-                if source is not None:
-                    return source
-        return None
+        return source_of(filename, self.invoker.functions.values())
 
     async def close(self) -> None:
         """End every instance and every connection."""
@@ -588,8 +507,7 @@ class House:
         await self.gateway.aclose()
         await self.invoker.close()
         await self._forkserver.close()
-        for client in self._replaced:  # their time was not over
-            await client.aclose()
+        await self._replaced.aclose()
         await self._schemes.aclose()
         await self._limiting.aclose()
         await self.services.aclose()
@@ -602,13 +520,7 @@ class House:
         self._reader_thread.close()
         self._new_code_thread.close()
         self._describer.close()
-        await self.tracing.stop()
-        self.lines.flush()
-
-
-def said_of(config: Config) -> Said:
-    """How much routes.yaml wants to have logged."""
-    return Said(level=config.telemetry.log_level, sample=config.telemetry.log_sample)
+        await self.telemetry.stop()
 
 
 @asynccontextmanager
@@ -624,9 +536,9 @@ async def compose(config: Config, options: Options | None = None) -> AsyncIterat
         loader = stack.enter_context(Loader())
         house = House(config, options, lines, loader)
         if options.take_over_logging:
-            stack.enter_context(StandardLogs(lines, house.callers))
+            stack.enter_context(StandardLogs(lines, house.telemetry.callers))
             if options.lines is None and not options.dev:  # a debugger's prompt is no line
-                stack.enter_context(Printed(lines, house.callers))
+                stack.enter_context(Printed(lines, house.telemetry.callers))
         stack.push_async_callback(house.close)
         await house.start()
         if options.take_over_logging:

@@ -43,7 +43,7 @@ def serve(
         if as_json:
             from pydantic_core import to_json
 
-            house.lines.say(to_json({"public": public, "admin": private}).decode())
+            house.telemetry.lines.say(to_json({"public": public, "admin": private}).decode())
             return
         mode = "dev" if dev else "serve"
         lines = [f"bff {mode}: {public}   admin: {private}", *_hint(house, public)]

@@ -28,7 +28,9 @@ def worker(path: Path, *, admin: str, queues: str | None, name: str, as_json: bo
         if as_json:
             from pydantic_core import to_json
 
-            house.lines.say(to_json({"admin": private, "queues": share.queues, "name": name}).decode())
+            house.telemetry.lines.say(
+                to_json({"admin": private, "queues": share.queues, "name": name}).decode()
+            )
         else:
             print(f"bff worker: {taken}   admin: {private}", file=sys.stderr, flush=True)
 

@@ -18,8 +18,6 @@ from bff.sdk.reply import Answer
 if TYPE_CHECKING:
     from bff.gateway.sender import Sender
 
-IsUserFile = Callable[[str], bool]
-
 _STYLE = """
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
 body{max-width:60rem;margin:3rem auto;padding:0 1.5rem}
@@ -32,8 +30,8 @@ mark{display:block;background:#e5484d33;color:inherit}
 class DevPage:
     """Explains failures to the developer who caused them. Immutable."""
 
-    def __init__(self, *, is_user_file: IsUserFile, source: Callable[[str], str | None]) -> None:
-        self._is_user_file = is_user_file
+    def __init__(self, *, source: Callable[[str], str | None]) -> None:
+        """``source`` is the text of a file of the user's, None for others'."""
         self._source = source
 
     async def answer(
@@ -69,7 +67,7 @@ class DevPage:
 
     def _frames(self, cause: BaseException) -> list[traceback.FrameSummary]:
         frames = traceback.extract_tb(cause.__traceback__)
-        return [frame for frame in frames if self._is_user_file(frame.filename)] or list(frames)[-1:]
+        return [frame for frame in frames if self._source(frame.filename) is not None] or list(frames)[-1:]
 
     def page(self, error: BffError, invocation: Invocation) -> str:
         """The HTML page."""
