@@ -68,7 +68,9 @@ def table(windows: Sequence[Window], servers: Sequence[Server], kept: str) -> Ta
         head=HEAD,
         rows=[row(windows, server) for server in servers],
         note=f"Median (lowest to highest round). {CONNECTIONS} callers, then one; three GETs of 1 KB each"
-        " from nginx, which shares the load's core. Every contender's answer was compared with the one it owes"
+        f" from nginx, which shares the load's core. All of them are sent for every page, but by “{who.BFF_AGGREGATE_SHARED.name}”,"
+        " which is no contender: there, as by default, what callers ask for at the same time is asked for once."
+        " Every contender's answer was compared with the one it owes"
         f" before it was measured. Rounds kept: {kept}; in the worst window kept, others used {disturbed:.0%}"
         " of a core.",
     )

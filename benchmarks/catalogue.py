@@ -64,7 +64,13 @@ GALLERY = gateway("bff, the gallery", ROOT / "routes.yaml", path="/health/livene
 # Their services and what they must answer are filled in when the upstream runs.
 AGGREGATE = "/overview"
 BFF_AGGREGATE = replace(
-    gateway("bff, everything on", PROJECTS / "aggregate" / "routes.yaml", path=AGGREGATE), logs_requests=True
+    gateway("bff, everything on, three calls a page", PROJECTS / "aggregate" / "routes.yaml", path=AGGREGATE),
+    logs_requests=True,
+)
+# No contender: it sends fewer calls than the others, because all callers ask for the same.
+BFF_AGGREGATE_SHARED = replace(
+    gateway("bff, identical calls shared", PROJECTS / "aggregate" / "shared.yaml", path=AGGREGATE),
+    logs_requests=True,
 )
 
 BFF_AGGREGATE_QUIET = gateway(
@@ -85,7 +91,7 @@ STARLETTE_AIOHTTP = aggregating("Starlette + aiohttp", "aggregate_starlette", "a
 STARLETTE_PYREQWEST = aggregating("Starlette + pyreqwest", "aggregate_starlette", "pyreqwest")
 AGGREGATORS = (
     *(BFF_AGGREGATE, FASTIFY, POOL, STARLETTE_PYREQWEST, STARLETTE_AIOHTTP),
-    *(STARLETTE_HTTPX, FASTAPI_AGGREGATE, BFF_AGGREGATE_QUIET),
+    *(STARLETTE_HTTPX, FASTAPI_AGGREGATE, BFF_AGGREGATE_QUIET, BFF_AGGREGATE_SHARED),
 )
 # The path below /catalog, and the service, are filled in when the upstream runs.
 BFF_PASSING = replace(

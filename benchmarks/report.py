@@ -12,13 +12,15 @@ RAW = Path(__file__).resolve().parent / "out"
 HEAD = ("figure", "goal", "median", "lowest to highest", "rounds", "met")
 HOW = """\
 Everything runs on one machine in one run: servers on one core, the load on another, contenders in
-turn, and each ratio taken round by round, because a machine's speed drifts. Wherever the two sides
-would differ, the peer has the easier task: the Starlette and FastAPI routes read no parameter,
-where our function binds one. Both equipped servers write their log to a file, and after each round
+turn, and each ratio taken round by round, because a machine's speed drifts. What one call asks of
+both sides is the same, or less of the peer: the Starlette and FastAPI routes read no parameter, where
+our function binds one. Both equipped servers write their log to a file, and after each round
 their lines are counted: one that logged fewer lines than it answered fails the run.
 
 In the aggregate, nginx plays the services and shares the load's core; ours has its access log, metrics
-and limits on, the peers have none. The pool written by hand has no deadline and no limit either: it is
+and limits on, the peers have none. Every side sends three calls for each page: all callers ask for one
+and the same, so the sharing of identical calls that ours has by default (`coalesce`) is off. One row
+shows it on; it sends fewer calls, and no ratio is taken from it. The pool written by hand has no deadline and no limit either: it is
 what Python can do at most, and no client one could use. When passing through, nginx as a proxy streams
 as we do (no temporary files), and Fastify uses its own plugin for the purpose.
 

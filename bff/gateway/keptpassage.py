@@ -25,7 +25,7 @@ from bff.services.client import ServiceClient
 from bff.services.fields import SAFE, Pair, first, without
 from bff.services.freshness import OBEDIENT, Received
 from bff.services.gathering import Gathering
-from bff.services.passing import Exchange, Onward
+from bff.services.passing import Exchange, Onward, unheard
 from bff.services.stored import Key, Stored
 from bff.services.validators import CONDITIONS
 
@@ -172,7 +172,10 @@ class KeptPassage(Passage):
         nobody = dataclasses.replace(hop, client="", peer="", request_id=f"{hop.request_id}-refresh")
         headers = without(self._scope["headers"], OF_ONE_CALLER)
         until = self._clock.now() + self._target.timeout
-        going = dataclasses.replace(self._going(nobody, headers), method="GET", inform=None, until=until)
+        going = self._going(nobody, headers)
+        # Nor is it told of this request, which will have ended.
+        alone = {"inform": None, "flag": unheard, "went": unheard}
+        going = dataclasses.replace(going, method="GET", until=until, **alone)
         self._kept.refresh(asked, stored, going, self._client, self._target.stream_timeout)
 
     # What the caller hears.

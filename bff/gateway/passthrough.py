@@ -106,7 +106,6 @@ class Passage:
     @staticmethod
     def _note(record: CallRecord, exchange: Exchange) -> None:
         record.status, record.endpoint = exchange.status, exchange.endpoint
-        record.attempts += 1
         record.flag("RL" if exchange.status == 429 else "")
 
     # The way there.
@@ -146,11 +145,17 @@ class Passage:
             until=self._invocation.deadline.at,
             fault=self._client.fault_asked(self._invocation),
             flag=self._flag,
+            went=self._went,
         )
 
     def _flag(self, flag: str) -> None:
         if self._record is not None:
             self._record.flag(flag)
+
+    def _went(self, endpoint: str, attempts: int, sent: float | None) -> None:
+        if (record := self._record) is not None:
+            record.endpoint, record.sent = endpoint, sent
+            record.attempts += attempts
 
     def _is_late(self) -> bool:
         """Whether what was cancelled was too slow: the service, not the caller."""
@@ -270,6 +275,7 @@ class Passage:
             return
         length = _length(fields)
         if length is not None and (whole := exchange.whole()) is not None:
+            self._came(whole)
             self._passes(whole, is_last=True)
             await self._sender.at_once(status, [*fields, *self._told()], whole)
             return
@@ -279,6 +285,10 @@ class Passage:
     def _last_answer(self) -> None:
         if self._connection is not None:
             interim.last_answer(self._connection.cycle_of(self._scope))
+
+    def _came(self, piece: bytes) -> None:
+        if self._record is not None:
+            self._record.bytes_in += len(piece)
 
     def _passes(self, piece: bytes, *, is_last: bool) -> None:
         """Hear some of the answer's body before the caller does; for who keeps it."""
@@ -299,6 +309,7 @@ class Passage:
                 if piece is None:
                     break
                 sent += len(piece)
+                self._came(piece)
                 self._passes(piece, is_last=sent == length)
                 self._is_callers_turn = True
                 await self._sender.piece(piece, more=sent != length)

@@ -71,7 +71,7 @@ async def gather(*parts: Awaitable[Any]) -> tuple[Any, ...]:
 
     The first failure cancels the others, waits until they have ended, and is raised itself (not inside an
     exception group, so that its status and fault reach the caller); later ones are noted on it.
-    Cancelling the caller cancels every part.
+    Cancelling the caller cancels every part; so does a SystemExit or KeyboardInterrupt of one, raised in the end.
     """
     team = _Team()
     try:
@@ -80,6 +80,10 @@ async def gather(*parts: Awaitable[Any]) -> tuple[Any, ...]:
         return team.results()
     finally:
         team.forget()  # a failure must not hold the frame that holds the failure
+
+
+_EXITS = (SystemExit, KeyboardInterrupt)
+"""Who raises these wants the process to end, which is more than a cancellation (as in asyncio.TaskGroup)."""
 
 
 class _Team:
@@ -112,7 +116,10 @@ class _Team:
             if run is not None:
                 member = RunningPart(run(), self._part_ended, self._loop)
                 self._members.append(member)
-                member.start(starter)
+                try:  # noqa: SIM105 - every page comes by here
+                    member.start(starter)
+                except _EXITS:
+                    pass
             else:
                 task = self._loop.create_task(_run(part))
                 self._members.append(task)
@@ -143,7 +150,7 @@ class _Team:
                 member.cancel()
         while self._running:
             cancelled = await self._next_news() or cancelled
-        if cancelled is not None:
+        if cancelled is not None and not (self._failures and isinstance(self._failures[0], _EXITS)):
             try:
                 raise cancelled
             finally:

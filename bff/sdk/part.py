@@ -131,7 +131,9 @@ class RunningPart(Generic[T]):
         except BaseException as error:
             self._end(error)
         else:
-            if getattr(waited_for, "_asyncio_future_blocking", None):  # what marks a future that is awaited
+            # The mark of a future that is awaited; one of another loop would wake us from another thread.
+            is_future = getattr(waited_for, "_asyncio_future_blocking", None)
+            if is_future and waited_for.get_loop() is self._loop:
                 waited_for._asyncio_future_blocking = False  # noqa: SLF001
                 waited_for.add_done_callback(self._step, context=self._context)
                 self._fut_waiter = waited_for
@@ -145,7 +147,9 @@ class RunningPart(Generic[T]):
 
     def _wait_a_turn(self, future: Any) -> None:
         if future is not None:  # None is asyncio.sleep(0)'s
-            self._thrown = RuntimeError(f"a part waits for something that is no future: {future!r}")
+            is_future = getattr(future, "_asyncio_future_blocking", None)
+            what = "a future of another loop" if is_future else "something that is no future"
+            self._thrown = RuntimeError(f"a part waits for {what}: {future!r}")
         self._loop.call_soon(self._step, context=self._context)
 
     def _end(self, error: BaseException | None) -> None:

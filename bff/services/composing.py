@@ -147,27 +147,43 @@ def _replayable(options: SendOptions) -> frozenset[str]:
 def of_request(request: httpx.Request, *, replayable: frozenset[str] = http1.IDEMPOTENT) -> Outgoing:
     """An httpx request as bytes, its body in parts unless it is in memory already.
 
+    Framed by what the body is: beside ``Transfer-Encoding: chunked`` no length goes out (RFC 9112 §6.2).
+
     Raises:
-        httpx.LocalProtocolError: it is not HTTP.
+        httpx.LocalProtocolError: it is not HTTP, or its body is not what its head says.
 
     """
     stream = request.stream
     if not isinstance(stream, httpx.AsyncByteStream):
         raise TypeError("content is str, bytes or an asynchronous iterator of bytes")
     try:
-        head = (
-            http1.request_line(request.method.encode("latin-1"), request.url.raw_path)
-            + http1.field_lines((name.lower(), value) for name, value in request.headers.raw)
-            + b"\r\n"
-        )
+        head, length = _head_of(request)
     except (http1.NotHttp, UnicodeEncodeError) as error:
         raise httpx.LocalProtocolError(str(error)) from None
     outgoing = Outgoing(head, is_head=request.method == "HEAD")
     if isinstance(stream, httpx.ByteStream):
-        outgoing.body = b"".join(stream)
+        outgoing.body = _framed(b"".join(stream), length)
         outgoing.is_replayable = request.method in replayable
     else:
-        outgoing.parts = stream
-        length = request.headers.get("content-length")
-        outgoing.length = None if length is None else int(length)
+        outgoing.parts, outgoing.length = stream, length
     return outgoing
+
+
+def _head_of(request: httpx.Request) -> tuple[bytes, int | None]:
+    """Its head as bytes, and the length of the body that follows; None for chunks."""
+    fields = [(name.lower(), value) for name, value in request.headers.raw]
+    length = http1.announced(fields)
+    if length is None:
+        fields = [pair for pair in fields if pair[0] != b"content-length"]
+    if sum(name == b"host" for name, _ in fields) != 1:
+        raise http1.NotHttp("a request has one Host")  # RFC 9112 §3.2
+    line = http1.request_line(request.method.encode("latin-1"), request.url.raw_path)
+    return line + http1.field_lines(fields) + b"\r\n", length
+
+
+def _framed(body: bytes, length: int | None) -> bytes:
+    if length is None:
+        return b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+    if len(body) != length:
+        raise httpx.LocalProtocolError(f"the body has {len(body)} bytes and says that it has {length}")
+    return body

@@ -18,6 +18,7 @@ from bff.clock import Clock, Timer
 from bff.services import upload
 from bff.services.connection import Answer, Connection, Home, Watcher
 from bff.services.quota import Quota
+from bff.services.upload import Upload
 
 MAX_WAITING = 1024
 """Requests that may wait for a connection (Envoy, ``max_pending_requests``)."""
@@ -42,8 +43,9 @@ class Outgoing:
     """One request as it goes onto a wire: its head, and its body in one or in parts.
 
     ``length`` is what the head says of a body in parts; None means chunked. ``is_replayable`` says that
-    sending it twice does no harm and is possible. ``wait`` and ``silence`` are the seconds it may take to get a
-    connection and to hear something on it, for who has no deadline of its own. ``watcher`` hears of interim
+    sending it twice does no harm and is possible. ``wait``, ``pace`` and ``silence`` are the seconds it may take to get a
+    connection, to have it take more of a body in parts, and to hear something on it, for who has no deadline of its
+    own. ``watcher`` hears of interim
     answers. Mutable: ``attempts``, how often it was sent, and when it was ``sent`` last, in clock seconds. ``flight``
     tells whether somebody else still wants the answer when who asked is cancelled; then it is left in ``rest``.
     """
@@ -58,6 +60,7 @@ class Outgoing:
         "is_whole",
         "length",
         "limit",
+        "pace",
         "parts",
         "rest",
         "sent",
@@ -79,11 +82,16 @@ class Outgoing:
         self.limit = NO_LIMIT
         self.wait: float | None = None
         self.silence: float | None = None
+        self.pace: float | None = None
         self.watcher: Watcher | None = None
         self.attempts = 0
         self.flight: Any = None
         self.rest: tuple[Connection, asyncio.Future[Answer]] | None = None
         self.sent: float | None = None
+
+    def upload(self, parts: AsyncIterable[bytes]) -> Upload:
+        """Its body in parts, with its limits."""
+        return Upload(parts=parts, length=self.length, pace=self.pace, silence=self.silence)
 
 
 class Opens(Protocol):
@@ -148,9 +156,9 @@ class Connections:
         )
         connection.watcher = outgoing.watcher
         if outgoing.parts is not None:
-            return await upload.exchange(connection, asked, outgoing.parts, outgoing.length)
+            return await upload.exchange(connection, asked, outgoing.upload(outgoing.parts))
         try:
-            return await asked if outgoing.silence is None else await _within(outgoing.silence, asked)
+            return await asked if outgoing.silence is None else await upload.within(outgoing.silence, asked)
         except (asyncio.CancelledError, httpx.ReadTimeout):
             if outgoing.flight is not None and outgoing.flight.is_wanted:
                 still = connection.still_asked(asked)
@@ -348,14 +356,3 @@ class Connections:
     def __repr__(self) -> str:
         busy = len(self._open) - len(self._idle)
         return f"<Connections: {busy} busy, {len(self._idle)} idle, {len(self._waiting)} waiting>"
-
-
-async def _within(seconds: float, asked: asyncio.Future[Answer]) -> Answer:
-    try:
-        async with asyncio.timeout(seconds):
-            answer = await asked
-    except TimeoutError:
-        raise httpx.ReadTimeout("no answer in time") from None
-    if answer.stream is not None:
-        answer.stream.timeout = seconds
-    return answer

@@ -21,6 +21,7 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 _TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 _FOLD = re.compile(rb"\r\n[ \t]+")
+_LENGTH = re.compile(rb"[0-9]{1,18}")  # what fits into 63 bits, as every parser counts
 _USUAL = frozenset(
     {
         *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
@@ -64,6 +65,25 @@ def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
             raise NotHttp("a header's value has a control character or blanks at its ends")
         lines.append(b"%b: %b\r\n" % (name, value))
     return b"".join(lines)
+
+
+def announced(fields: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Bytes of body that a request's fields, names in lower case, announce: 0 without a word of it, None for chunks.
+
+    Raises:
+        NotHttp: it is coded otherwise than in chunks alone, or its length is not one number (RFC 9112 §6).
+
+    """
+    known = [(name, value) for name, value in fields if name in (b"transfer-encoding", b"content-length")]
+    codings = [value.lower() for name, value in known if name == b"transfer-encoding"]
+    if codings:
+        if codings != [b"chunked"]:
+            raise NotHttp("a request's Transfer-Encoding is chunked, once, or absent")
+        return None
+    lengths = [value for _, value in known]
+    if len(lengths) > 1 or (lengths and not _LENGTH.fullmatch(lengths[0])):
+        raise NotHttp("a request's Content-Length is one number of bytes, or absent")
+    return int(lengths[0]) if lengths else 0
 
 
 def is_token(text: str) -> bool:

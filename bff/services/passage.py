@@ -81,7 +81,11 @@ class OwnWay:
     async def open(self, onward: Onward) -> Exchange:
         """See :class:`bff.services.passing.Way`."""
         try:
-            answer = await self._connections.request(self._outgoing(onward))
+            outgoing = self._outgoing(onward)
+            try:
+                answer = await self._connections.request(outgoing)
+            finally:
+                onward.went(self._connections.endpoint, outgoing.attempts, outgoing.sent)
         except httpx.HTTPError as error:
             raise translated(error, self._service) from error
         fields = _lowered(http1.fields_of(answer.head))
@@ -174,6 +178,7 @@ class StockWay:
                 # The target byte for byte, which httpx.URL is not.
                 extensions={"target": target, **self._extensions},
             )
+            onward.went(origin_of(self._url), 1, None)
             answer = await self._transport.handle_async_request(request)
             return StockExchange(self._service, answer, endpoint=origin_of(self._url))
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:

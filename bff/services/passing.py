@@ -18,6 +18,13 @@ Fields = list[tuple[bytes, bytes]]
 Inform = Callable[[int, Fields], None]
 """Hears of an interim answer (1xx): its status and fields."""
 
+Went = Callable[[str, int, float | None], None]
+"""Hears where a request went, how often it was sent there, and when last, in clock seconds (None: not known)."""
+
+
+def unheard(*_: object) -> None:
+    """Nobody listens."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Onward:
@@ -26,7 +33,8 @@ class Onward:
     ``fields`` hold neither ``host`` nor what frames the message: ``parts`` is None where no body follows, and
     ``length`` None where its length is not known, which makes it chunked. ``is_late`` tells, once it is cancelled,
     whether that was because the service took too long; ``until`` (clock seconds) is when that will be. ``fault`` is one
-    that the caller asked for in dev, and ``flag`` hears what was done to the request on the way.
+    that the caller asked for in dev, ``flag`` hears what was done to the request on the way, and ``went`` of each endpoint
+    it was on its way to, whether or not an answer came of it.
     """
 
     method: str
@@ -39,7 +47,8 @@ class Onward:
     is_late: Callable[[], bool] = lambda: False
     until: float = float("inf")
     fault: str = ""
-    flag: Callable[[str], None] = lambda _: None
+    flag: Callable[[str], None] = unheard
+    went: Went = unheard
 
 
 class Exchange(Protocol):

@@ -33,7 +33,8 @@ class Transport(httpx.AsyncBaseTransport):
     """Keep-alive pools, one for each endpoint. Mutable state: ``_pools``, made with the first request to each.
 
     ``verify`` is a TLS context of your own; without one certificates are checked as httpx checks them.
-    ``connect_timeout`` is in seconds, and holds beside a request's own.
+    ``connect_timeout`` is in seconds, and holds beside a request's own. What differs from stock httpx's is listed in
+    docs/adr/0017.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Transport(httpx.AsyncBaseTransport):
         times: dict[str, float | None] = request.extensions.get("timeout", {})
         outgoing.is_whole = False
         outgoing.wait = _least(times.get("connect"), times.get("pool"))
-        outgoing.silence = times.get("read")
+        outgoing.silence, outgoing.pace = times.get("read"), times.get("write")
         answer = await pool.request(outgoing)
         return httpx.Response(
             answer.status,

@@ -127,13 +127,23 @@ def _kind_of(invocation: Invocation) -> dict[str, Any]:
 
 def _call(call: CallRecord) -> dict[str, Any]:
     took = 0.0 if call.ended is None else call.ended - call.started
-    shown: dict[str, Any] = {"service": call.service, "status": call.status, "ms": _ms(took)}
+    shown: dict[str, Any] = {
+        "service": call.service,
+        "status": call.status,
+        "ms": _ms(took),
+        "attempts": call.attempts,
+        "bytes": call.bytes_in,
+    }
+    if call.endpoint:
+        shown["endpoint"] = call.endpoint
+    if call.sent is not None:
+        shown["waited_ms"] = _ms(call.sent - call.started)
     if call.error:
         shown["error"] = call.error
     if how := call.how():
         shown["how"] = how
     if call.flags:
-        shown |= {"endpoint": call.endpoint, "flags": call.flags}
+        shown["flags"] = call.flags
     return shown
 
 

@@ -1,6 +1,7 @@
 """The harness measures what it says it measures; no load is needed to know that."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from benchmarks.outcome import Effort, spread
 from benchmarks.servers import (
     Server,
 )
+from bff.config.loading import load
 
 WRK = """Running 2s test @ http://127.0.0.1:8000/hello
   1 threads and 32 connections
@@ -33,6 +35,15 @@ WRK = """Running 2s test @ http://127.0.0.1:8000/hello
 Requests/sec:  28886.35
 Transfer/sec:      4.10MB
 """
+
+
+def shares_calls(server: Server) -> bool:
+    """Whether it is ours, and one of its services asks once for what is wanted twice at a time."""
+    if "--config" not in server.argv:
+        return False
+    config = Path(server.argv[server.argv.index("--config") + 1])
+    services = load(config, environ={"UPSTREAM": "http://127.0.0.1:9"}).services
+    return any(each.coalesce for each in services.values())
 
 
 def window(server: Server, number: int, rps: float, cpu: float) -> Window:
@@ -141,6 +152,12 @@ class TestArithmetic:
         assert [row[0] for row in aggregate.table(windows, catalogue.AGGREGATORS, "1 of 1").rows] == [
             server.name for server in catalogue.AGGREGATORS
         ]
+
+    def test_whoever_is_compared_sends_three_calls_a_page(self):
+        """Ours shares identical calls by default, which the peers do not: it is off wherever a ratio is taken."""
+        sharing = [server for server in catalogue.AGGREGATORS if shares_calls(server)]
+        assert sharing == [catalogue.BFF_AGGREGATE_SHARED]
+        assert catalogue.BFF_AGGREGATE_SHARED not in aggregate.RATIOS.values()
 
     def test_passing_compares_what_the_same_number_of_callers_got(self):
         servers = [catalogue.BFF_PASSING, catalogue.REPLY_FROM]

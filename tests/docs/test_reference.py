@@ -197,6 +197,8 @@ def test_the_log_line_explained_is_a_line_that_is_written(
         "service",
         "status",
         "ms",
+        "attempts",
+        "bytes",
         "endpoint",
         "flags",
     }

@@ -73,7 +73,10 @@ def test_a_service_that_cannot_be_reached_is_503(passing: Passing) -> None:
     )
     entry = passing.log(status=503, since=since)
     assert (entry["route"], entry["function"], entry["fault"]) == ("/nobody/{rest:path}", "", "service")
-    assert [call["error"] for call in entry["services"]] == ["service-unreachable"]
+    (call,) = entry["services"]
+    assert (call["error"], call["attempts"], call["bytes"]) == ("service-unreachable", 0, 0)
+    assert call["endpoint"].startswith("http://127.0.0.1:")
+    assert "waited_ms" not in call
     assert entry["flags"] == "UF"
 
 
@@ -81,7 +84,9 @@ def test_what_passed_is_recorded_as_a_call_is(passing: Passing) -> None:
     """Route template, no function, and the service with its own status: whatever reads records reads this too."""
     since = passing.lines_so_far
     passing.exchange(
-        "GET /c/x?secret=1 HTTP/1.1\r\nhost: bff\r\nx-request-id: rec-1\r\n\r\n", status="418 Teapot"
+        "GET /c/x?secret=1 HTTP/1.1\r\nhost: bff\r\nx-request-id: rec-1\r\n\r\n",
+        body=b"short and stout",
+        status="418 Teapot",
     )
     entry = passing.log(request_id="rec-1", since=since)
     assert (entry["route"], entry["function"], entry["status"], entry["level"]) == (
@@ -90,7 +95,10 @@ def test_what_passed_is_recorded_as_a_call_is(passing: Passing) -> None:
         418,
         "info",
     )
-    assert [(call["service"], call["status"]) for call in entry["services"]] == [("up", 418)]
+    (call,) = entry["services"]
+    assert (call["service"], call["status"], call["attempts"]) == ("up", 418, 1)
+    assert (call["endpoint"], call["bytes"]) == (f"http://127.0.0.1:{passing.upstream.port}", 15)
+    assert 0 <= call["waited_ms"] <= call["ms"]
     assert "secret" not in str(entry)
     metrics = passing.client.get(passing.admin + "/metrics").text
     assert 'route="/c/{rest:path}"' in metrics

@@ -242,7 +242,8 @@ def test_a_service_that_dies_in_its_answer_cuts_the_callers(passing: Passing, he
     assert b"0\r\n\r\n" not in rest
     entry = passing.log(status=200, since=since)
     assert entry["fault"] == "service"
-    assert [call["error"] for call in entry["services"]] == ["service-connection-lost"]
+    told = [(call["error"], call["attempts"], call["bytes"]) for call in entry["services"]]
+    assert told == [("service-connection-lost", 1, 3)]
 
 
 def test_a_service_that_dies_in_the_upload_is_a_bad_gateway(passing: Passing) -> None:

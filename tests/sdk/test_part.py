@@ -233,6 +233,73 @@ async def test_what_is_no_future_cannot_be_waited_for() -> None:
         await gather(call(odd))
 
 
+async def test_a_future_of_another_loop_cannot_be_waited_for() -> None:
+    """It would wake the part outside its own loop; a task refuses it with the same error."""
+    other = asyncio.new_event_loop()
+    try:
+        foreign = other.create_future()
+
+        async def do() -> None:
+            await foreign
+
+        for part in (call(do), Later(do)):
+            with pytest.raises(RuntimeError, match=r"another loop|different loop"):
+                await asyncio.wait_for(gather(part), 60)
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("leaving", [SystemExit, KeyboardInterrupt])
+async def test_who_ends_the_process_at_once_leaves_nothing_running(leaving: type[BaseException]) -> None:
+    """In a first step, which is taken within gather: what was begun is cancelled and waited for, the rest never begins."""
+    seen: list[str] = []
+
+    async def waits() -> None:
+        seen.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            seen.append("ended")
+
+    async def leaves() -> None:
+        raise leaving
+
+    async def late() -> None:
+        seen.append("late")
+
+    with pytest.raises(leaving):
+        await gather(call(waits), Later(waits), call(leaves), call(late))
+    assert seen in (
+        ["begun", "ended"],
+        ["begun", "begun", "ended", "ended"],
+    )  # a task that never ran has nothing to end
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_cancellation_does_not_hide_who_ends_the_process() -> None:
+    """As in a TaskGroup: whoever waits meanwhile and is cancelled hears of the exit."""
+
+    async def insists() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            caller.cancel()
+            await asyncio.sleep(0)
+
+    async def leaves() -> None:
+        raise SystemExit(3)
+
+    async def gathers() -> Any:
+        try:
+            await gather(call(insists), call(leaves))
+        except SystemExit as error:
+            return error.code
+
+    caller = asyncio.ensure_future(gathers())
+    assert await caller == 3
+
+
 async def test_gathers_of_calls_nest() -> None:
     """A call's sender may gather calls of its own: a retry in parallel, say."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -99,6 +100,66 @@ def test_a_header_that_is_not_text_is_a_mistake() -> None:
     """As with httpx."""
     with pytest.raises(TypeError, match="a header's value is text, not int"):
         COMPOSER.compose("GET", "/", {"x-a": 1}, {})  # type: ignore[dict-item]
+
+
+async def parts(*each: bytes) -> AsyncIterator[bytes]:
+    for part in each:
+        yield part
+
+
+def posted(content: Any = b"abc", *fields: tuple[str, str]) -> httpx.Request:
+    return httpx.Request("POST", "http://users.internal/", content=content, headers=list(fields))
+
+
+@pytest.mark.parametrize("content", [b"", b"abc"])
+def test_chunks_that_were_asked_for_are_chunks(content: bytes) -> None:
+    """RFC 9112 §6.2: beside Transfer-Encoding no length goes out, and the body is what the head says it is."""
+    made = of_request(posted(content, ("Transfer-Encoding", "Chunked"), ("Content-Length", "3")))
+    _, found = fields(made.head)
+    assert b"content-length" not in found
+    assert found[b"transfer-encoding"] == b"Chunked"
+    assert made.body == (b"3\r\nabc\r\n0\r\n\r\n" if content else b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("content", [b"abc", parts(b"abc")], ids=["bytes", "parts"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        [("transfer-encoding", "gzip")],
+        [("transfer-encoding", "gzip, chunked")],
+        [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+        *(
+            [("content-length", value)]
+            for value in ("", "three", "-3", "+3", "3, 3", "0x3", "\xb3", "9" * 19, "9" * 5000)
+        ),
+        [("content-length", "3"), ("content-length", "3")],
+        [("host", "a"), ("host", "b")],
+    ],
+    ids=str,
+)
+def test_a_framing_of_two_meanings_is_refused(content: Any, said: list[tuple[str, str]]) -> None:
+    """What a service could read otherwise than we do never goes out, and the refusal is httpx's own."""
+    request = posted(content)
+    del request.headers["content-length" if content == b"abc" else "transfer-encoding"]
+    kept = [pair for pair in request.headers.raw if pair[0].lower() != b"host" or said[0][0] != "host"]
+    added = [(name.encode(), value.encode("latin-1")) for name, value in said]
+    request.headers = httpx.Headers([*kept, *added])
+    with pytest.raises(httpx.LocalProtocolError):
+        of_request(request)
+
+
+@pytest.mark.parametrize("length", ["1", "0", "4"])
+def test_a_body_of_another_length_than_it_said_is_refused(length: str) -> None:
+    """Known before anything is sent: what is too long would be the service's next request."""
+    with pytest.raises(httpx.LocalProtocolError, match=f"3 bytes and says that it has {length}"):
+        of_request(posted(b"abc", ("Content-Length", length)))
+
+
+def test_a_stream_without_a_word_of_it_has_no_body() -> None:
+    """Neither a length nor chunks were announced (RFC 9112 §6.3): whatever it brings is too much."""
+    request = posted(parts(b"abc"))
+    del request.headers["transfer-encoding"]
+    assert of_request(request).length == 0
 
 
 HEAD = b"HTTP/1.1 201 Made it\r\nContent-Type: application/json\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n\r\n"
@@ -205,7 +266,15 @@ TEXTS = st.one_of(
 
 @given(TEXTS)
 def test_the_fast_parser_means_what_the_slow_one_means(text: bytes) -> None:
-    """Big integers, NaN, the last of two equal keys, half surrogate pairs, UTF-16: as ``json.loads``, or neither."""
+    """Big integers, the last of two equal keys, half surrogate pairs, UTF-16: as ``json.loads``, or neither; neither
+    takes NaN.
+    """
+
+    def strictly(text: bytes) -> Any:
+        def refuse(word: str) -> None:
+            raise ValueError(word)
+
+        return json.loads(text, parse_constant=refuse)
 
     def outcome(parse: Any) -> str:
         try:
@@ -213,7 +282,7 @@ def test_the_fast_parser_means_what_the_slow_one_means(text: bytes) -> None:
         except ValueError:
             return "no JSON"
 
-    assert outcome(loads) == outcome(json.loads)
+    assert outcome(loads) == outcome(strictly)
 
 
 @given(
@@ -224,6 +293,21 @@ def test_fields_are_read_as_they_were_written(sent: dict[str, str]) -> None:
     lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items()).encode("latin-1")
     read = http1.fields_of(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n")
     assert read == [(name.encode(), value.strip(" \t").encode("latin-1")) for name, value in sent.items()]
+
+
+@pytest.mark.parametrize("body", [b"NaN", b'{"a": [1, -Infinity]}', b'["\\ud800", NaN]'])
+def test_nan_is_no_json(body: bytes) -> None:
+    """RFC 8259 §6. The answer made of it would say ``null``; ``into=`` refuses it in the same words."""
+    for options in ({}, {"parse_float": str}):
+        with pytest.raises(ServiceBodyInvalid, match=r"users.*is not JSON: it holds NaN or Infinity"):
+            response(body).json(**options)
+
+
+def test_a_word_in_a_text_is_no_number() -> None:
+    """And who asks for NaN by hand has it; a number too large to hold is JSON, and infinite."""
+    assert response(b'["NaN", "Infinity"]').json() == ["NaN", "Infinity"]
+    assert response(b"[NaN]").json(parse_constant=str) == ["NaN"]
+    assert response(b"1e999").json() == float("inf")
 
 
 def test_json_that_is_none_names_the_service() -> None:

@@ -498,6 +498,79 @@ async def test_a_body_that_comes_to_a_halt_is_a_read_timeout(upstream: MakeUpstr
             await client.get(stuck.url)
 
 
+async def test_an_upload_that_nobody_takes_is_a_write_timeout() -> None:
+    """The write timeout is for each part: the service stands still, the source is closed, and so is the connection."""
+    closed = False
+
+    async def source() -> AsyncIterator[bytes]:
+        nonlocal closed
+        try:
+            for _ in range(10_000):
+                yield b"y" * 100_000
+        finally:
+            closed = True
+
+    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.Event().wait()
+
+    async with (
+        raw_server(serve, limit=2**16) as url,
+        httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(60, write=0.05)) as client,
+    ):
+        with pytest.raises(httpx.WriteTimeout):
+            await client.post(url, content=source())
+        assert pool_of(client)._open == set()
+    assert closed
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"])
+async def test_silence_after_an_upload_is_a_read_timeout(said: bytes) -> None:
+    """Before the answer and within it, as after any other request."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await read_chunks(reader)
+        writer.write(said)
+        await asyncio.Event().wait()
+
+    async with (
+        raw_server(serve) as url,
+        httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(60, read=0.05)) as client,
+    ):
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post(url, content=parts(b"abc", b"def"))
+        assert pool_of(client)._open == set()
+
+
+@pytest.mark.parametrize(("content", "length"), [(b"abc", "1"), (b"abc", "three"), (b"", "5")])
+async def test_a_length_that_is_not_the_bodys_is_never_sent(
+    upstream: MakeUpstream, client: httpx.AsyncClient, content: bytes, length: str
+) -> None:
+    """A stock client over our transport alone has httpx's own refusal, and the service hears nothing."""
+    good = await upstream()
+    with pytest.raises(httpx.LocalProtocolError):
+        await client.post(good.url, content=content, headers={"Content-Length": length})
+    assert good.accepted == 0
+
+
+async def test_bytes_go_out_in_chunks_where_that_was_asked_for(client: httpx.AsyncClient) -> None:
+    """One framing, and no second request behind it."""
+    heads, bodies = [], []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            bodies.append(await read_chunks(reader))
+            writer.write(OK)
+
+    async with raw_server(serve) as url:
+        for content in (b"abc", b""):
+            await client.post(url, content=content, headers={"Transfer-Encoding": "chunked"})
+    assert bodies == [b"abc", b""]
+    assert not any(b"content-length" in head for head in heads)
+
+
 async def test_the_line_before_a_pool_is_bounded(upstream: MakeUpstream) -> None:
     """Who finds it full is told at once."""
     stuck = await upstream(lambda talk: talk.hang())

@@ -138,10 +138,15 @@ def test_a_cause_brings_its_traceback_only_where_it_is_ours_or_the_functions(wri
 
 
 def test_what_a_call_waited_for_is_in_its_line(written: Written) -> None:
-    """Each service call with its time; endpoint and flags only where something went wrong."""
+    """Each service call with where it went, how often, what came and how long it waited; flags where something went
+    wrong, and no endpoint of what went nowhere.
+    """
     invocation = ended()
     good = invocation.open_call("users", "GET", "/users/7", 1.0)
     good.ended, good.status, good.attempts, good.endpoint = 1.1, 200, 1, "http://u:1"
+    good.sent, good.bytes_in = 1.025, 512
+    kept = invocation.open_call("users", "GET", "/users/8", 1.0)
+    kept.ended, kept.status, kept.cached = 1.0, 200, "hit"
     bad = invocation.open_call("notices", "GET", "/", 1.0)
     bad.ended, bad.error, bad.attempts, bad.endpoint, bad.flags = (
         1.2,
@@ -152,10 +157,14 @@ def test_what_a_call_waited_for_is_in_its_line(written: Written) -> None:
     )
     line = written(invocation)
     assert line["services"] == [
-        {"service": "users", "status": 200, "ms": 100.0},
         {
-            "service": "notices", "status": None, "ms": 200.0, "error": "service-unreachable",
-            "how": "2 attempts", "endpoint": "http://n:1", "flags": "UF",
+            "service": "users", "status": 200, "ms": 100.0, "attempts": 1, "bytes": 512,
+            "endpoint": "http://u:1", "waited_ms": 25.0,
+        },
+        {"service": "users", "status": 200, "ms": 0.0, "attempts": 0, "bytes": 0, "how": "cache hit"},
+        {
+            "service": "notices", "status": None, "ms": 200.0, "attempts": 2, "bytes": 0,
+            "error": "service-unreachable", "how": "2 attempts", "endpoint": "http://n:1", "flags": "UF",
         },
     ]  # fmt: skip
     assert line["flags"] == "UF"
