@@ -20,7 +20,7 @@ their lines are counted: one that logged fewer lines than it answered fails the 
 In the aggregate, nginx plays the services and shares the load's core; ours has its access log, metrics
 and limits on, the peers have none. Every side sends three calls for each page: all callers ask for one
 and the same, so the sharing of identical calls that ours has by default (`coalesce`) is off. One row
-shows it on; it sends fewer calls, and no ratio is taken from it. The pool written by hand has no deadline and no limit either: it is
+shows it on; it sends fewer calls, and no figure is taken from it. The pool written by hand has no deadline and no limit either: it is
 what Python can do at most, and no client one could use. When passing through, nginx as a proxy streams
 as we do (no temporary files), and Fastify uses its own plugin for the purpose.
 

@@ -119,7 +119,7 @@ class _Team:
                 try:  # noqa: SIM105 - every page comes by here
                     member.start(starter)
                 except _EXITS:
-                    pass
+                    pass  # it is the member's failure now, and raised once the others have ended
             else:
                 task = self._loop.create_task(_run(part))
                 self._members.append(task)
