@@ -172,10 +172,9 @@ class KeptPassage(Passage):
         nobody = dataclasses.replace(hop, client="", peer="", request_id=f"{hop.request_id}-refresh")
         headers = without(self._scope["headers"], OF_ONE_CALLER)
         until = self._clock.now() + self._target.timeout
-        going = self._going(nobody, headers)
-        # Nor is it told of this request, which will have ended.
-        alone = {"inform": None, "flag": unheard, "went": unheard}
-        going = dataclasses.replace(going, method="GET", until=until, **alone)
+        going = dataclasses.replace(self._going(nobody, headers), method="GET", until=until)
+        # Nor does this request hear of it, which will have ended.
+        going = dataclasses.replace(going, inform=None, flag=unheard, went=unheard)
         self._kept.refresh(asked, stored, going, self._client, self._target.stream_timeout)
 
     # What the caller hears.
