@@ -238,6 +238,7 @@ class Shelf:
         if answer.status in ERRORS and await self._replaced(answer.status):
             return
         views.with_tag_if_kept(answer, self._invocation)
+        views.with_vary(answer, self._invocation.parts)
         stored = keep(self._cache.cache, asked, answer, self._invocation, self._activator, self._began)
         self._release(is_kept=stored is not None)
         answer.headers.append(self._status(self._went_on(stored)))
@@ -302,6 +303,7 @@ class Refresh:
             policy=self._asked.policy,
         )
         views.with_tag_if_kept(whole, self._invocation)
+        views.with_vary(whole, self._invocation.parts)
         keep(self._cache.cache, asked, whole, self._invocation, self._activator, self._began)
 
 

@@ -191,10 +191,11 @@ class Sender:
 
     def _seen_by_caches(self, answer: Answer) -> Answer:
         """A page with what caches are told of it, or the word that it has not changed."""
+        parts = self._invocation.parts
+        views.with_vary(answer, parts)
         if not views.is_worth_it(answer, self._invocation):
             return answer
         asked = self._scope["headers"]
-        parts = self._invocation.parts
         if parts is not None and parts is not SILENT and self._invocation.shelf is None:
             views.with_control(answer, parts, identified=views.is_identified(self._invocation, asked))
         views.with_tag(answer)

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Hashable, Mapping
 from functools import partial
 
-from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.sdk.failures import NothingKept, ServiceConnectionLost, ServiceTimedOut
@@ -25,9 +24,9 @@ from bff.services.keeping import Keeping
 from bff.services.question import Landed, Question
 from bff.services.response import ServiceResponse
 from bff.services.stored import selecting
+from bff.services.varying import ANYTHING, IDENTITY
 
 SHARED = frozenset({"GET", "HEAD"})
-_IDENTITY = frozenset({b"x-request-id", b"x-forwarded-for", *(name.encode() for name in trace.FIELDS)})
 _MOST_UNSHARED = 1024
 _NEWS = ("no-cache", "no-store", "max-age=0")
 
@@ -205,7 +204,7 @@ def _is_for_one(fields: list[Pair]) -> bool:
     if said.no_store or said.private or any(name == b"set-cookie" for name, _ in fields):
         return True
     varying = members(joined(fields, b"vary") or b"")
-    return b"*" in varying or not _IDENTITY.isdisjoint(varying)
+    return ANYTHING in varying or not IDENTITY.isdisjoint(varying)
 
 
 def _may_be_shared(landed: Landed, question: Question) -> bool:

@@ -92,6 +92,16 @@ FUNCTIONS = {
             a, b = await gather(ctx.services.users.get("/a"), optional(ctx.services.users.get("/b")))
             return {"call": calls}
     """,
+    "asks": """
+        from bff import Context
+        calls = 0
+
+        async def handle(ctx: Context, field: str, value: str) -> dict:
+            global calls
+            calls += 1
+            await ctx.services.users.get("/a", headers={field: value})
+            return {"call": calls}
+    """,
     "streams": """
         calls = 0
 
@@ -109,7 +119,7 @@ FUNCTIONS = {
 }
 ROUTES = """\
 services:
-  users: {url: "http://users"}
+  users: {url: "http://users", headers: {x-own: "1"}}
 routes:
 - {path: /counts, methods: [GET, POST], function: counts, cache: {ttl: 10s, stale-while-revalidate: 60s, tags: [all]}}
 - {path: /counts/obedient, function: counts, cache: true}
@@ -124,6 +134,10 @@ routes:
 - {path: /home, function: home, cache: {ttl: 10s}}
 - {path: /home/obedient, function: home, cache: true}
 - {path: /home/open, function: home}
+- {path: /home/forwards, function: home, cache: {ttl: 10s}, forward_headers: [accept-language], forward_cookies: [user]}
+- {path: /home/forwards/open, function: home, forward_headers: [accept-language], forward_cookies: [user]}
+- {path: /asks, function: asks, cache: {ttl: 10s}}
+- {path: /asks/open, function: asks}
 - {path: /streams, function: streams, cache: {ttl: 10s}}
 - {path: /page, function: page}
 """
@@ -485,3 +499,76 @@ async def test_a_part_that_was_old_already_leaves_less(visit: Open) -> None:
     parts = {name: {"cache-control": "max-age=60", "age": "50"} for name in ("a", "b")}
     async with visit(**parts) as gateway:
         assert (await gateway.get("/home/open")).headers["cache-control"] == "max-age=10"
+
+
+def both(**said: str) -> dict[str, dict[str, str]]:
+    """The same fields for both parts of the page."""
+    return {name: {"cache-control": "public, max-age=60", **said} for name in ("a", "b")}
+
+
+@pytest.mark.parametrize(
+    ("path", "vary", "said", "told"),
+    [
+        ("/home/open", "*", "private, no-cache", None),
+        ("/home/open", "x-forwarded-for", "private, max-age=60", None),
+        ("/home/open", "Accept-Encoding, X-Request-Id", "private, max-age=60", None),
+        ("/home/open", "traceparent", "private, max-age=60", None),
+        ("/home/open", "Accept-Encoding", "public, max-age=60", None),
+        ("/home/open", "Origin, X-Own, Accept-Language", "public, max-age=60", None),
+        ("/home/open", "Baggage", "public, max-age=60", "baggage"),
+        ("/home/forwards/open", "Accept-Language", "public, max-age=60", "accept-language"),
+        (
+            "/home/forwards/open",
+            "Cookie, Accept-Language, Origin",
+            "public, max-age=60",
+            "accept-language, cookie",
+        ),
+        ("/home/forwards/open", "Accept-Language, *", "private, no-cache", None),
+        ("/asks/open?field=X-Plan&value=gold", "X-Plan", "private, max-age=60", None),
+        ("/asks/open?field=accept-language&value=fr", "Accept-Language", "private, max-age=60", None),
+        ("/asks/open?field=accept-language&value=de", "Accept-Language", "public, max-age=60", "accept-language"),
+        ("/asks/open?field=accept&value=text/plain", "Accept", "public, max-age=60", "accept"),
+        ("/asks/open?field=x-plan&value=gold", "Origin", "public, max-age=60", None),
+    ],
+)
+async def test_a_page_is_no_more_shared_than_its_parts_vary(
+    visit: Open, path: str, vary: str, said: str, told: str | None
+) -> None:
+    """A CDN is told by which fields, or that it may keep nothing: what the gateway sends to everybody counts not."""
+    async with visit(**both(vary=vary)) as gateway:
+        answer = await gateway.get(path, accept_language="de")
+        again = await gateway.get(path, accept_language="de", if_none_match=answer.headers["etag"])
+    assert (answer.headers["cache-control"], answer.headers.get("vary")) == (said, told)
+    assert (again.status_code, again.headers["cache-control"], again.headers.get("vary")) == (304, said, told)
+
+
+async def test_one_part_that_varies_by_what_nobody_can_tell_makes_the_page_private(visit: Open) -> None:
+    """And what the other part varies by is told all the same."""
+    parts = both()
+    parts["a"]["vary"], parts["b"]["vary"] = "*", "accept-language"
+    async with visit(**parts) as gateway:
+        answer = await gateway.get("/home/forwards/open")
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private, no-cache", "accept-language")
+
+
+@pytest.mark.parametrize(
+    ("path", "vary"),
+    [
+        ("/home", "*"),
+        ("/home", "x-forwarded-for"),
+        ("/home/obedient", "x-forwarded-for"),
+        ("/asks?field=x-plan&value=gold", "x-plan"),
+    ],
+)
+async def test_what_parts_vary_by_and_nobody_can_tell_is_not_kept(visit: Open, path: str, vary: str) -> None:
+    """One caller's page is never another's, whatever lifetime the route states."""
+    async with visit(**both(vary=vary)) as gateway:
+        assert [await gateway.call(path) for _ in range(2)] == [1, 2]
+
+
+async def test_kept_pages_are_told_apart_by_what_their_parts_vary_by(visit: Open) -> None:
+    """And each hit tells those behind us by which fields."""
+    async with visit(**both(vary="accept-language")) as gateway:
+        answers = [await gateway.get("/home/forwards", accept_language=which) for which in ("de", "fr", "de")]
+    assert [answer.json()["call"] for answer in answers] == [1, 2, 1]
+    assert [answer.headers["vary"] for answer in answers] == ["accept-language"] * 3
