@@ -196,7 +196,7 @@ class Sender:
         if not views.is_worth_it(answer, self._invocation):
             return answer
         asked = self._scope["headers"]
-        if parts is not None and parts is not SILENT and self._invocation.shelf is None:
+        if parts is not None and parts is not SILENT:
             views.with_control(answer, parts, identified=views.is_identified(self._invocation, asked))
         views.with_tag(answer)
         return views.unchanged(answer, asked, self._clock.wall())

@@ -36,7 +36,7 @@ def is_identified(invocation: Invocation, asked: Pairs) -> bool:
 
 
 def with_control(answer: Answer, parts: Parts, *, identified: bool) -> None:
-    """Say of the page what its parts allow, unless the function has spoken itself."""
+    """Say of the page what its parts allow this caller, unless the function has spoken itself."""
     if any(name == b"cache-control" for name, _ in answer.headers):
         return
     said = parts.for_caller(identified=identified).written()

@@ -133,6 +133,7 @@ routes:
 - {path: /fails, function: fails, cache: {ttl: 10s, stale-if-error: 60s}}
 - {path: /home, function: home, cache: {ttl: 10s}}
 - {path: /home/obedient, function: home, cache: true}
+- {path: /home/stale, function: home, cache: {ttl: 10s, stale-while-revalidate: 600s}}
 - {path: /home/open, function: home}
 - {path: /home/forwards, function: home, cache: {ttl: 10s}, forward_headers: [accept-language], forward_cookies: [user]}
 - {path: /home/forwards/open, function: home, forward_headers: [accept-language], forward_cookies: [user]}
@@ -572,3 +573,55 @@ async def test_kept_pages_are_told_apart_by_what_their_parts_vary_by(visit: Open
         answers = [await gateway.get("/home/forwards", accept_language=which) for which in ("de", "fr", "de")]
     assert [answer.json()["call"] for answer in answers] == [1, 2, 1]
     assert [answer.headers["vary"] for answer in answers] == ["accept-language"] * 3
+
+
+@pytest.mark.parametrize("path", ["/home", "/home/obedient"])
+async def test_a_kept_page_says_to_each_caller_the_strictest_of_its_parts(visit: Open, path: str) -> None:
+    """On the miss and on hits: ``public`` to whom nobody can tell, and to nobody else; whoever it was made for."""
+    who = [{}, {"cookie": "a=1"}, {}, {"authorization": "ada"}, {"cookie": "a=1"}]
+    for order in (who, who[::-1]):
+        async with visit(**both()) as gateway:
+            for caller in order:
+                answer = await gateway.get(path, **caller)
+                kind = "private" if caller else "public"
+                assert answer.headers.get_list("cache-control") == [f"{kind}, max-age=60"], caller
+            assert answer.headers["cache-status"].startswith("bff; hit")
+            tag = answer.headers["etag"]
+            same = await gateway.get(path, cookie="a=1", if_none_match=tag)
+            assert (same.status_code, same.headers["cache-control"]) == (304, "private, max-age=60")
+
+
+@pytest.mark.parametrize("path", ["/home", "/home/obedient"])
+@pytest.mark.parametrize(
+    ("a", "said"),
+    [("no-store", "no-store"), ("private", "private"), ("no-cache", "no-cache"), ("private, max-age=5", "private, max-age=5")],
+)
+async def test_a_page_that_may_not_be_kept_says_so_though_its_route_keeps_pages(
+    visit: Open, path: str, a: str, said: str
+) -> None:
+    parts = both()
+    parts["a"]["cache-control"] = a
+    async with visit(**parts) as gateway:
+        answers = [await gateway.get(path) for _ in range(2)]
+    assert [answer.json()["call"] for answer in answers] == [1, 2]
+    assert [answer.headers["cache-control"] for answer in answers] == [said] * 2
+
+
+async def test_a_stale_page_is_refreshed_for_all_and_says_to_each_what_he_may_hear(visit: Open) -> None:
+    """The gateway's own run has no caller; what it keeps is private to who can be told all the same."""
+    async with visit(**both()) as gateway:
+        assert await gateway.call("/home/stale", cookie="a=1") == 1
+        await gateway.clock.advance(20)
+        stale = await gateway.get("/home/stale", cookie="a=1")
+        assert (stale.json()["call"], stale.headers["cache-control"]) == (1, "private, max-age=60")
+        await gateway.clock.advance(0)
+        fresh = [await gateway.get("/home/stale", **caller) for caller in ({"cookie": "a=1"}, {})]
+    assert [answer.json()["call"] for answer in fresh] == [2, 2]
+    assert [answer.headers["cache-control"] for answer in fresh] == ["private, max-age=60", "public, max-age=60"]
+
+
+async def test_what_a_function_says_itself_is_its_own_word_on_hits_too(visit: Open) -> None:
+    async with visit() as gateway:
+        answers = [await gateway.get("/says?control=public,%20max-age=9", cookie="a=1") for _ in range(2)]
+    assert [answer.json()["call"] for answer in answers] == [1, 1]
+    assert [answer.headers["cache-control"] for answer in answers] == ["public, max-age=9"] * 2
