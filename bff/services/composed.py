@@ -91,7 +91,8 @@ def part_of(received: Received) -> Parts:
         max_age=_left(browsers, age),
         s_maxage=_left(shared, age),
         no_store=said.no_store,
-        no_cache=said.no_cache or ANYTHING in varies_by,  # it matches no request, a browser's neither (RFC 9111 §4.1)
+        # What varies by anything matches no request, a browser's neither (RFC 9111 §4.1).
+        no_cache=said.no_cache or ANYTHING in varies_by,
         private=said.private or any(name == _SET_COOKIE for name, _ in received.fields),
         public=said.public,
         must_revalidate=said.must_revalidate,

@@ -18,11 +18,8 @@ import httpx
 _H11_STATE = attrgetter("_httpcore_stream._stream._connection._h11_state")
 # What came and was not read yet is below: in anyio's queue, from which h11 has 64 KiB at a time, or in TLS,
 # which gives one record (16 KiB) at a time. The socket is not readable then, which is all that httpcore asks.
-_WAITING = (
-    attrgetter("_protocol.read_queue"),
-    attrgetter("_read_bio.pending"),
-    lambda stream: stream._ssl_object.pending(),
-)
+_UNREAD = (attrgetter("_protocol.read_queue"), attrgetter("_read_bio.pending"))
+_DECRYPTED = attrgetter("_ssl_object.pending")
 
 
 class LastWord(httpx.AsyncByteStream):
@@ -48,9 +45,12 @@ def _holds_more(network: Any) -> bool:
     """Whether bytes came that nobody has read, in any of the layers of a connection."""
     stream = getattr(network, "_stream", None)
     while stream is not None:
-        for waiting in _WAITING:
+        for unread in _UNREAD:
             with suppress(AttributeError):
-                if waiting(stream):
+                if unread(stream):
                     return True
+        with suppress(AttributeError):
+            if _DECRYPTED(stream)():
+                return True
         stream = getattr(stream, "transport_stream", None)
     return False

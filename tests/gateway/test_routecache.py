@@ -527,7 +527,12 @@ def both(**said: str) -> dict[str, dict[str, str]]:
         ("/home/forwards/open", "Accept-Language, *", "private, no-cache", None),
         ("/asks/open?field=X-Plan&value=gold", "X-Plan", "private, max-age=60", None),
         ("/asks/open?field=accept-language&value=fr", "Accept-Language", "private, max-age=60", None),
-        ("/asks/open?field=accept-language&value=de", "Accept-Language", "public, max-age=60", "accept-language"),
+        (
+            "/asks/open?field=accept-language&value=de",
+            "Accept-Language",
+            "public, max-age=60",
+            "accept-language",
+        ),
         ("/asks/open?field=accept&value=text/plain", "Accept", "public, max-age=60", "accept"),
         ("/asks/open?field=x-plan&value=gold", "Origin", "public, max-age=60", None),
     ],
@@ -549,7 +554,10 @@ async def test_one_part_that_varies_by_what_nobody_can_tell_makes_the_page_priva
     parts["a"]["vary"], parts["b"]["vary"] = "*", "accept-language"
     async with visit(**parts) as gateway:
         answer = await gateway.get("/home/forwards/open")
-    assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private, no-cache", "accept-language")
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == (
+        "private, no-cache",
+        "accept-language",
+    )
 
 
 @pytest.mark.parametrize(
@@ -594,7 +602,12 @@ async def test_a_kept_page_says_to_each_caller_the_strictest_of_its_parts(visit:
 @pytest.mark.parametrize("path", ["/home", "/home/obedient"])
 @pytest.mark.parametrize(
     ("a", "said"),
-    [("no-store", "no-store"), ("private", "private"), ("no-cache", "no-cache"), ("private, max-age=5", "private, max-age=5")],
+    [
+        ("no-store", "no-store"),
+        ("private", "private"),
+        ("no-cache", "no-cache"),
+        ("private, max-age=5", "private, max-age=5"),
+    ],
 )
 async def test_a_page_that_may_not_be_kept_says_so_though_its_route_keeps_pages(
     visit: Open, path: str, a: str, said: str
@@ -617,7 +630,10 @@ async def test_a_stale_page_is_refreshed_for_all_and_says_to_each_what_he_may_he
         await gateway.clock.advance(0)
         fresh = [await gateway.get("/home/stale", **caller) for caller in ({"cookie": "a=1"}, {})]
     assert [answer.json()["call"] for answer in fresh] == [2, 2]
-    assert [answer.headers["cache-control"] for answer in fresh] == ["private, max-age=60", "public, max-age=60"]
+    assert [answer.headers["cache-control"] for answer in fresh] == [
+        "private, max-age=60",
+        "public, max-age=60",
+    ]
 
 
 async def test_what_a_function_says_itself_is_its_own_word_on_hits_too(visit: Open) -> None:

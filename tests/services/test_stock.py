@@ -147,7 +147,8 @@ async def test_what_comes_after_an_answer_is_never_the_next_one(
 
     wordy = await upstream(behave, ssl=context if scheme == "https" else None)
     users = client(wordy.url.replace("127.0.0.1", "localhost"), transport="httpx")
-    for name, said in TOO_MUCH.items():
+    for name in TOO_MUCH:
+        said = TOO_MUCH[name]
         for method in ("GET", "HEAD", "DELETE"):
             assert b"forged" not in await first(users, method, "/"), name
             assert await then(users, "GET", "/good") == b'"good"', name
