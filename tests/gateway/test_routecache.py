@@ -543,7 +543,7 @@ async def test_a_page_is_no_more_shared_than_its_parts_vary(
     """A CDN is told by which fields, or that it may keep nothing: what the gateway sends to everybody counts not."""
     async with visit(**both(vary=vary)) as gateway:
         answer = await gateway.get(path, accept_language="de")
-        again = await gateway.get(path, accept_language="de", if_none_match=answer.headers["etag"])
+        again = await gateway.get(path, accept_language="de", if_none_match="*")
     assert (answer.headers["cache-control"], answer.headers.get("vary")) == (said, told)
     assert (again.status_code, again.headers["cache-control"], again.headers.get("vary")) == (304, said, told)
 

@@ -136,6 +136,7 @@ async def test_what_comes_after_an_answer_is_never_the_next_one(
 ) -> None:
     """Calls and what passes through share connections; one on which too much was said is hung up on."""
     context, certificate = authority
+    context.set_alpn_protocols(["http/1.1"])
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     said = b""
 
@@ -146,7 +147,7 @@ async def test_what_comes_after_an_answer_is_never_the_next_one(
             await talk.say(said)
 
     wordy = await upstream(behave, ssl=context if scheme == "https" else None)
-    users = client(wordy.url.replace("127.0.0.1", "localhost"), transport="httpx")
+    users = client(wordy.url.replace("127.0.0.1", "localhost"), transport="httpx", keep_alive="60s")
     for name in TOO_MUCH:
         said = TOO_MUCH[name]
         for method in ("GET", "HEAD", "DELETE"):
