@@ -50,7 +50,8 @@ def new() -> Page:
     return Page()
 '''
 
-QUIET = "telemetry: {access_log: false, metrics: false, log_level: error}\n"
+# Without the recorder, too: it fills the bytes that it may with whatever is called, whoever is measured.
+QUIET = "telemetry: {access_log: false, metrics: false, recorder: false, log_level: error}\n"
 
 
 def names(count: int, prefix: str = "f") -> list[str]:

@@ -119,6 +119,8 @@ def test_the_log_tells_in_envoys_words_who_broke_off(
                 assert gone(service)
             elif does == "hangs":
                 assert caller.hear_answer().status == status
+        if does == "closes":  # who leaves at once is the one who left, as far as anybody can tell
+            assert caller.hear_answer().status == status
     entry = passing.log(status=status, since=since)
     assert entry["flags"] == flags
     assert entry["fault"] == ("caller" if flags == "DC" else "service")
