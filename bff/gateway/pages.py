@@ -13,6 +13,7 @@ from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer
 from bff.services import composed, freshness, httpdate
 from bff.services.cache import Asked, Cache, Found
+from bff.services.composed import Parts
 from bff.services.fields import Pair, without
 from bff.services.freshness import Policy, Received
 from bff.services.stored import Stored
@@ -27,13 +28,14 @@ def keep(
     """Keep a whole answer for whoever may have it; None where that is nobody. An answer to a method that
     changes something drops what is kept of its URL instead.
     """
-    fields = _said(answer, asked, invocation)
+    parts = _spoken_for(answer, invocation)
+    fields = _said(answer, asked, invocation, parts)
     received = cache.received(answer.status, fields, began)
     verdict = cache.heard(asked, Found(why="miss"), received)
     seen = _seen(invocation, activator)
     if not verdict.keeps or seen is None or invocation.missing or not _is_of_use(received, asked.policy):
         return None
-    return cache.keep(replace(asked, varies=seen), received, answer.body)
+    return cache.keep(replace(asked, varies=seen), received, answer.body, parts)
 
 
 def _is_of_use(received: Received, policy: Policy) -> bool:
@@ -42,14 +44,20 @@ def _is_of_use(received: Received, policy: Policy) -> bool:
     return max(lifetime.fresh_for, lifetime.stale_while_revalidate, lifetime.stale_if_error) > 0
 
 
-def _said(answer: Answer, asked: Asked, invocation: Invocation) -> list[Pair]:
-    """The answer's fields, with a ``Date`` of its own, and what its parts say of caching: all of it where the
-    route states no lifetime, else what they forbid.
+def _spoken_for(answer: Answer, invocation: Invocation) -> Parts | None:
+    """What the parts of a page say of caching, if the page itself does not."""
+    speaks = any(name == b"cache-control" for name, _ in answer.headers)
+    parts: Parts | None = None if speaks else invocation.parts
+    return parts
+
+
+def _said(answer: Answer, asked: Asked, invocation: Invocation, parts: Parts | None) -> list[Pair]:
+    """The answer's fields, with a ``Date`` of its own, and what its parts say of caching to the store: all of it
+    where the route states no lifetime, else what they forbid. What they say to a caller is written for each anew.
     """
     fields = [*without(answer.headers, _NOT_KEPT), (b"date", httpdate.written(invocation.clock.wall()))]
-    if invocation.parts is None or any(name == b"cache-control" for name, _ in fields):
+    if parts is None:
         return fields
-    parts = invocation.parts.for_caller(identified=False)
     if asked.policy.ttl is None:
         written = parts.written()
         return fields if written is None else [*fields, (b"cache-control", written)]

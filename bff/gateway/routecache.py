@@ -35,6 +35,7 @@ from bff.services.stored import Key, Stored
 Invoke = Callable[..., Awaitable[None]]
 _READING = frozenset({"GET", "HEAD"})
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
+_WRITTEN_ANEW, _CONTROL = frozenset({b"content-length"}), frozenset({b"cache-control"})
 _MOST_UNSHARED = 1024
 
 
@@ -210,10 +211,14 @@ class Shelf:
     async def _send(self, stored: Stored, asked: Asked, handled: Handled) -> None:
         self._invocation.revision = self._activator.revision.name
         whole = self._cache.cache.answer(stored, asked)
-        fields = [pair for pair in whole.fields if pair[0] != b"content-length"]
-        fields.append(self._status(handled))
         body = stored.body if asked.method == "HEAD" else whole.body
-        await self._sender.whole(Answer(whole.status, fields, body), is_dated=True)
+        answer = Answer(whole.status, without(whole.fields, _WRITTEN_ANEW), body)
+        if stored.parts is not None:  # its control was for the store
+            answer.headers = without(answer.headers, _CONTROL)
+            is_identified = views.is_identified(self._invocation, asked.fields)
+            views.with_control(answer, stored.parts, identified=is_identified)
+        answer.headers.append(self._status(handled))
+        await self._sender.whole(answer, is_dated=True)
 
     def _status(self, handled: Handled) -> Pair:
         self._invocation.kept = handled.word
@@ -238,6 +243,7 @@ class Shelf:
         if answer.status in ERRORS and await self._replaced(answer.status):
             return
         views.with_tag_if_kept(answer, self._invocation)
+        views.with_vary(answer, self._invocation.parts)
         stored = keep(self._cache.cache, asked, answer, self._invocation, self._activator, self._began)
         self._release(is_kept=stored is not None)
         answer.headers.append(self._status(self._went_on(stored)))
@@ -302,6 +308,7 @@ class Refresh:
             policy=self._asked.policy,
         )
         views.with_tag_if_kept(whole, self._invocation)
+        views.with_vary(whole, self._invocation.parts)
         keep(self._cache.cache, asked, whole, self._invocation, self._activator, self._began)
 
 

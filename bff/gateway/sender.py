@@ -191,11 +191,12 @@ class Sender:
 
     def _seen_by_caches(self, answer: Answer) -> Answer:
         """A page with what caches are told of it, or the word that it has not changed."""
+        parts = self._invocation.parts
+        views.with_vary(answer, parts)
         if not views.is_worth_it(answer, self._invocation):
             return answer
         asked = self._scope["headers"]
-        parts = self._invocation.parts
-        if parts is not None and parts is not SILENT and self._invocation.shelf is None:
+        if parts is not None and parts is not SILENT:
             views.with_control(answer, parts, identified=views.is_identified(self._invocation, asked))
         views.with_tag(answer)
         return views.unchanged(answer, asked, self._clock.wall())

@@ -11,7 +11,8 @@ from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer
 from bff.services import validators
 from bff.services.composed import Parts
-from bff.services.fields import Pairs
+from bff.services.fields import Pairs, joined, members
+from bff.services.varying import ANYTHING
 
 PAYS_FROM = 256
 """Bytes from which a page that called no service gets an entity tag. The answer "not changed" is a head of some
@@ -35,12 +36,22 @@ def is_identified(invocation: Invocation, asked: Pairs) -> bool:
 
 
 def with_control(answer: Answer, parts: Parts, *, identified: bool) -> None:
-    """Say of the page what its parts allow, unless the function has spoken itself."""
+    """Say of the page what its parts allow this caller, unless the function has spoken itself."""
     if any(name == b"cache-control" for name, _ in answer.headers):
         return
     said = parts.for_caller(identified=identified).written()
     if said is not None:
         answer.headers.append((b"cache-control", said))
+
+
+def with_vary(answer: Answer, parts: Parts | None) -> None:
+    """Name besides what the page names itself the fields of its request that its parts depend on."""
+    if parts is None or not parts.vary:
+        return
+    said = members(joined(answer.headers, b"vary") or b"")
+    missing = sorted(parts.vary.difference(said))
+    if missing and ANYTHING not in said:
+        answer.headers.append((b"vary", b", ".join(missing)))
 
 
 def with_tag(answer: Answer) -> None:

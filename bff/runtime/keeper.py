@@ -30,13 +30,17 @@ PROBE_TIMEOUT = 1.0
 LONGEST_WITHOUT = 300.0
 """Most seconds between questions to a revision whose instances are never alive (Kubernetes' longest back-off)."""
 COLLECT_EVERY = 10.0
-"""Seconds between collections, however many functions are evicted: each stops the loop for milliseconds."""
+"""Seconds between collections while few functions are evicted: each stops the loop for milliseconds."""
+MOST_GARBAGE = 100
+"""Evicted instances that wait for a collection at most, or as many as there are warm functions: each holds what it had
+imported for itself, and the more are warm the longer a collection takes.
+"""
 
 
 class Keeper:
     """Mutable state: ``_warm`` (functions by name, in the order in which they became warm), ``_pinned`` (those
     with a minimum, of ``_known``), ``_unwarmed`` and ``_dead`` (back-offs, by function and by revision), ``_probed``,
-    ``_tasks``, ``_has_garbage``, ``_collected``.
+    ``_tasks``, ``_garbage`` (instances evicted since the last collection), ``_collected``.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class Keeper:
         self._signals = signals
         self._warm: dict[str, Function] = {}
         self._probed = clock.now()
-        self._has_garbage = False
+        self._garbage = 0
         self._collected = clock.now() - COLLECT_EVERY
         self._tasks: set[asyncio.Task[None]] = set()
         self._known: Mapping[str, Function] | None = None
@@ -78,7 +82,9 @@ class Keeper:
             function.entrance.hear_warm_up(said.revision, None)
 
     def _evicted(self, said: Evicted) -> None:
-        self._has_garbage = True
+        self._garbage += 1
+        if self._garbage >= max(MOST_GARBAGE, len(self._warm)):
+            self._collect(self._clock.now())
         function = self._functions().get(said.function)
         if function is not None:
             function.entrance.tally.evicted(said.bytes_returned)
@@ -136,10 +142,13 @@ class Keeper:
         if now - self._probed >= PROBE_EVERY:
             self._probed = now
             self._probe_all(now)
-        if self._has_garbage and now - self._collected >= COLLECT_EVERY:
-            # Modules are cycles: only the collector lets an evicted function's memory go.
-            self._has_garbage, self._collected = False, now
-            gc.collect()
+        if self._garbage and now - self._collected >= COLLECT_EVERY:
+            self._collect(now)
+
+    def _collect(self, now: float) -> None:
+        """Modules are cycles: only the collector lets an evicted function's memory go."""
+        self._garbage, self._collected = 0, now
+        gc.collect()
 
     def _probe_all(self, now: float) -> None:
         lives = [(function, live) for function in self._warm.values() for live in function.lives.values()]

@@ -17,6 +17,7 @@ from bff.services import freshness, httpdate, ranges, validators
 from bff.services.cachestatus import Handled
 from bff.services.cachestore import CacheStore, places_of
 from bff.services.changes import Changes
+from bff.services.composed import Parts
 from bff.services.directives import NOTHING_SAID, Directives, of_field
 from bff.services.fields import Pair, Pairs, first, without
 from bff.services.freshness import OBEDIENT, Policy, Received, Use
@@ -177,7 +178,9 @@ class Cache:
         stored = found.stored
         return stored if stored is not None and self._replaces(stored, asked, None) else None
 
-    def keep(self, asked: Asked, received: Received, body: bytes) -> Stored | None:
+    def keep(
+        self, asked: Asked, received: Received, body: bytes, parts: Parts | None = None
+    ) -> Stored | None:
         """Keep a whole answer whose verdict was to keep it; None where it is too large, varies too much, or was asked
         for before its URL was changed or purged: it may show what was there before.
         """
@@ -190,6 +193,7 @@ class Cache:
             lifetime=freshness.lifetime_of(received, asked.policy),
             vary=vary_of(asked.fields, received.fields, *asked.varies),
             tags=asked.policy.tags,
+            parts=parts,
         )
         return stored if self.store.put(asked.key, stored) else None
 

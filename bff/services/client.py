@@ -23,6 +23,7 @@ from bff.services.following import Following, Surroundings
 from bff.services.paths import climbs
 from bff.services.selection import EVERYTHING, Selection
 from bff.services.stored import space_of
+from bff.services.varying import told_by
 
 if TYPE_CHECKING:
     import httpx
@@ -129,7 +130,7 @@ class ServiceClient:
             record.ended = self._clock.now()
         record.status = response.status_code
         if invocation.method in _PAGES and not (response.is_silent and invocation.parts is SILENT):
-            self._note_part(invocation, response, record)
+            self._note_part(invocation, response, record, options)
         response.took(record.ended - record.started)
         if response.status_code in (401, 403):
             response.relayed = self.relays_credentials(invocation)
@@ -166,9 +167,14 @@ class ServiceClient:
             return sharing.answer(question, invocation, record)
         return sharing.send(question, invocation)
 
-    def _note_part(self, invocation: Invocation, response: ServiceResponse, record: CallRecord) -> None:
+    def _note_part(
+        self, invocation: Invocation, response: ServiceResponse, record: CallRecord, options: SendOptions
+    ) -> None:
         """What this answer says of caching, for the page that is made of it."""
         part, before = self._part_of(response, record.started, self._clock), invocation.parts
+        if part.vary:
+            given = options.get("headers") or NOTHING
+            part = part.of_page(told_by(part.vary, invocation, given, self.own_names))
         if part is not before:  # most say nothing, one like the other
             invocation.parts = part if before is None else before.and_also(part)
 

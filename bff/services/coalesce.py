@@ -135,6 +135,12 @@ class Flights(Generic[T]):
         self._by_key[key] = flight
         return flight
 
+    def begin_sealed(self) -> Flight[T]:
+        """A new flight that nobody finds here; it is for who knows of it."""
+        flight: Flight[T] = Flight()
+        self._sealed.add(flight)
+        return flight
+
     def landed(self, key: Hashable, flight: Flight[T], outcome: T) -> None:
         """Who runs it has its outcome, which is told to all who have joined."""
         self._end(key, flight)

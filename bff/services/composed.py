@@ -1,7 +1,8 @@
 """What may be cached of an answer that is made of several: the strictest of what its parts say.
 
 Pure. A page is as fresh as its oldest part stays fresh, and private if one part is. A part that says nothing
-about its lifetime leaves the page without one: then nothing is claimed, as if the page had no parts.
+about its lifetime leaves the page without one: then nothing is claimed, as if the page had no parts. What parts
+vary by, pages vary by; where that cannot be told they are private.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from dataclasses import dataclass, replace
 
 from bff.services import directives, freshness
 from bff.services.directives import Directives
+from bff.services.fields import joined, members
 from bff.services.freshness import Received
+from bff.services.varying import ANYTHING, Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What all parts so far say together. ``max_age`` and ``s_maxage`` are the seconds the first of them stays
-    fresh for a browser and for a shared cache, None where one of them does not say.
+    fresh for a browser and for a shared cache, None where one of them does not say. ``vary`` are the request fields
+    they are told apart by: of a part those of its call, of a page those of its own request (:mod:`varying`).
     """
 
     max_age: float | None
@@ -26,6 +30,7 @@ class Parts:
     private: bool = False
     public: bool = False
     must_revalidate: bool = False
+    vary: frozenset[bytes] = frozenset()
 
     def and_also(self, other: Parts) -> Parts:
         """These and another part."""
@@ -37,7 +42,12 @@ class Parts:
             private=self.private or other.private,
             public=self.public and other.public,
             must_revalidate=self.must_revalidate or other.must_revalidate,
+            vary=self.vary | other.vary,
         )
+
+    def of_page(self, told: Told) -> Parts:
+        """A part as its page has it: what that can tell of its ``Vary`` it tells, for the rest it is private."""
+        return replace(self, vary=told.names, private=self.private or not told.is_enough)
 
     def for_caller(self, *, identified: bool) -> Parts:
         """The same, where the one who asked can be told: then it is nobody else's."""
@@ -66,6 +76,7 @@ SILENT = Parts(max_age=None, s_maxage=None)
 """A part that says nothing."""
 
 _SET_COOKIE = b"set-cookie"
+_OF_THE_CODING = frozenset({b"accept-encoding"})  # parts are decoded here
 
 
 def part_of(received: Received) -> Parts:
@@ -75,14 +86,17 @@ def part_of(received: Received) -> Parts:
     # For browsers: neither s-maxage nor what is meant for caches like this one.
     browsers = freshness.explicit_lifetime(received, _of_browsers(said))
     shared = browsers if said.s_maxage is None else float(said.s_maxage)
+    varies_by = frozenset(members(joined(received.fields, b"vary") or b"")) - _OF_THE_CODING
     return Parts(
         max_age=_left(browsers, age),
         s_maxage=_left(shared, age),
         no_store=said.no_store,
-        no_cache=said.no_cache,
+        # What varies by anything matches no request, a browser's neither (RFC 9111 §4.1).
+        no_cache=said.no_cache or ANYTHING in varies_by,
         private=said.private or any(name == _SET_COOKIE for name, _ in received.fields),
         public=said.public,
         must_revalidate=said.must_revalidate,
+        vary=varies_by,
     )
 
 

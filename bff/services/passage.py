@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import httpx
 
@@ -13,6 +12,7 @@ from bff.services.body import Body
 from bff.services.connections import Connections, Outgoing
 from bff.services.dialing import origin_of
 from bff.services.duplex import Duplex
+from bff.services.lastword import LastWord
 from bff.services.passing import Exchange, Fields, Inform, Onward
 from bff.services.retry import SAFE
 from bff.services.wall import translated
@@ -135,10 +135,11 @@ class StockExchange:
         self.endpoint = endpoint
         self.fields = _lowered(answer.headers.raw)
         self._service = service
-        self._stream: Any = answer.stream
+        self._whole = b"".join(answer.stream) if isinstance(answer.stream, httpx.ByteStream) else None
+        self._stream = LastWord(answer)
 
     def whole(self) -> bytes | None:
-        return b"".join(self._stream) if isinstance(self._stream, httpx.ByteStream) else None
+        return self._whole
 
     async def parts(self) -> AsyncIterator[bytes]:
         try:

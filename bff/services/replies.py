@@ -20,6 +20,7 @@ from bff.services.freshness import Received
 from bff.services.response import ServiceResponse
 
 _REGISTERED = frozenset(HTTPStatus)
+_USUAL_VARY = b"\nvary: accept-encoding\r\n"
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length"})
 Ask = Callable[[], httpx.Request]
 
@@ -48,7 +49,9 @@ def part_of(response: ServiceResponse, asked: float, clock: Clock) -> Parts:
 
 
 def _says_nothing(head: bytes) -> bool:
-    return b"\ncache-control:" not in head and b"\nexpires:" not in head and b"\nset-cookie:" not in head
+    if b"\ncache-control:" in head or b"\nexpires:" in head or b"\nset-cookie:" in head:
+        return False
+    return b"\nvary:" not in head or b"\nvary:" not in head.replace(_USUAL_VARY, b"\n")
 
 
 def whole_of(response: ServiceResponse) -> Whole:

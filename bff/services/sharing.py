@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Hashable, Mapping
 from functools import partial
 
-from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.sdk.failures import NothingKept, ServiceConnectionLost, ServiceTimedOut
@@ -25,9 +24,9 @@ from bff.services.keeping import Keeping
 from bff.services.question import Landed, Question
 from bff.services.response import ServiceResponse
 from bff.services.stored import selecting
+from bff.services.varying import ANYTHING, IDENTITY
 
 SHARED = frozenset({"GET", "HEAD"})
-_IDENTITY = frozenset({b"x-request-id", b"x-forwarded-for", *(name.encode() for name in trace.FIELDS)})
 _MOST_UNSHARED = 1024
 _NEWS = ("no-cache", "no-store", "max-age=0")
 
@@ -87,21 +86,21 @@ class Sharing:
         if question.caller and self._own:  # what routes.yaml itself sends is the same for everybody
             question.leave_out(self._own)
         key = question.flight_key()
-        if invocation.memo is not None and not _wants_news(question):
-            flight = memo.recalled(invocation, self._name, key)
-            if flight is not None:
-                record.coalesced = True
-                return replies.twin_of((await self._landing(flight)).response, ask=question.ask)
+        flight = self._recalled(key, question, invocation)
+        if flight is not None:
+            return await self._remembered(flight, question, record)
         if self._keeping is not None:
             response = self._keeping.from_store(question, record)
             if response is not None:
                 return response
-        if not self._coalesces or key in self._unshared:
-            return await self._alone(key, question, record)
-        flight = self._flights.find(key)
+        if not self._coalesces:
+            return await self._apart(question, record)
+        flight = None if key in self._unshared else self._flights.find(key)
         if flight is not None:
-            return await self._follow(flight, key, question, invocation, record)
-        flight = record.flight = self._flights.begin(key)
+            response = await self._followed(flight, key, question, invocation, record)
+            if response is not None:
+                return response
+        flight = record.flight = self._begun(key)
         memo.remember(invocation, self._name, key, flight)
         try:
             landed = await self._fetch(question)
@@ -111,8 +110,37 @@ class Sharing:
         finally:
             record.flight = None
         self._flights.landed(key, flight, landed)
+        if key in self._unshared:
+            self._reconsider(key, landed)
         record.cached = landed.cached
         return landed.response
+
+    def _recalled(self, key: Hashable, question: Question, invocation: Invocation) -> Flight[Landed] | None:
+        """What this page has asked before, unless it wants news."""
+        if invocation.memo is None or _wants_news(question):
+            return None
+        return memo.recalled(invocation, self._name, key)
+
+    async def _remembered(
+        self, flight: Flight[Landed], question: Question, record: CallRecord
+    ) -> ServiceResponse:
+        record.coalesced = True
+        return replies.twin_of((await self._landing(flight)).response, ask=question.ask)
+
+    async def _apart(self, question: Question, record: CallRecord) -> ServiceResponse:
+        """By a call that nobody joins or remembers."""
+        landed = await self._fetch(question)
+        record.cached = landed.cached
+        return landed.response
+
+    def _begun(self, key: Hashable) -> Flight[Landed]:
+        """A flight of our own; what is known to be for one caller only the same page may join (RFC 9111 §6)."""
+        return self._flights.begin_sealed() if key in self._unshared else self._flights.begin(key)
+
+    def _reconsider(self, key: Hashable, landed: Landed) -> None:
+        """It may be for everybody now."""
+        if not _is_for_one(replies.fields_of(landed.response)):
+            self._unshared.pop(key, None)
 
     async def _carried_on(self, flight: Flight[Landed], question: Question) -> Landed:
         """Who led is gone, and others wait: what the wire began is finished, or begun again."""
@@ -123,29 +151,25 @@ class Sharing:
         except TimeoutError:
             raise ServiceTimedOut(self._name, self._timeout) from None
 
-    async def _follow(
+    async def _followed(
         self,
         flight: Flight[Landed],
         key: Hashable,
         question: Question,
         invocation: Invocation,
         record: CallRecord,
-    ) -> ServiceResponse:
-        """By somebody else's, if its answer turns out to be for us too."""
+    ) -> ServiceResponse | None:
+        """By somebody else's, if its answer turns out to be for us too; else by the call that this page has sent
+        meanwhile, if it has.
+        """
         landed = await self._landing(flight)
         if not _may_be_shared(landed, question):
             self._remember_unshared(key)
-            return await self._alone(key, question, record)
+            own = self._recalled(key, question, invocation)
+            return None if own is None else await self._remembered(own, question, record)
         record.cached, record.coalesced = landed.cached, True
         memo.remember(invocation, self._name, key, flight)
         return replies.twin_of(landed.response, ask=question.ask)
-
-    async def _alone(self, key: Hashable, question: Question, record: CallRecord) -> ServiceResponse:
-        landed = await self._fetch(question)
-        if key in self._unshared and not _is_for_one(replies.fields_of(landed.response)):
-            self._unshared.pop(key, None)
-        record.cached = landed.cached
-        return landed.response
 
     def _remember_unshared(self, key: Hashable) -> None:
         """The next ones need not wait in vain."""
@@ -205,7 +229,7 @@ def _is_for_one(fields: list[Pair]) -> bool:
     if said.no_store or said.private or any(name == b"set-cookie" for name, _ in fields):
         return True
     varying = members(joined(fields, b"vary") or b"")
-    return b"*" in varying or not _IDENTITY.isdisjoint(varying)
+    return ANYTHING in varying or not IDENTITY.isdisjoint(varying)
 
 
 def _may_be_shared(landed: Landed, question: Question) -> bool:

@@ -6,16 +6,14 @@ costs 45 µs a call.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
-from operator import attrgetter
-from typing import Any
+from collections.abc import Mapping
 
 import httpx
 
 from bff.sdk.call import SendOptions
 from bff.sdk.invocation import CallRecord
 from bff.services.dialing import origin_of
+from bff.services.lastword import LastWord
 from bff.services.passage import StockWay
 from bff.services.passing import Way
 from bff.services.response import ServiceResponse
@@ -28,32 +26,6 @@ _DEFAULTS = {
     "connection": "keep-alive",
     "user-agent": "bff-gateway",
 }
-
-
-class _LastWord(httpx.AsyncByteStream):
-    """A body's stream that hangs up on a service that said more than its answer.
-
-    httpcore would keep the connection and take the rest (the body of a 204, say, or of an answer to HEAD)
-    for the answer to the next call, perhaps another caller's. What it has read and not used is h11's to
-    tell, so this reaches through four private attributes; a transport without them is trusted.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        inner: AsyncIterator[bytes] = self._stream.__aiter__()
-        return inner
-
-    async def aclose(self) -> None:
-        with suppress(AttributeError):
-            state = _H11_STATE(self._stream)
-            if state.trailing_data[0]:
-                state.send_failed()  # h11's word for "never again": httpcore then closes the connection
-        await self._stream.aclose()
-
-
-_H11_STATE = attrgetter("_httpcore_stream._stream._connection._h11_state")
 
 
 class StockWire:
@@ -118,7 +90,7 @@ class StockWire:
         response = ServiceResponse(
             answer.status_code,
             headers=answer.headers,
-            stream=_LastWord(answer.stream),
+            stream=LastWord(answer),
             extensions=answer.extensions,
             request=request,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from bff import trace
+from bff.services.composed import Parts
 from bff.services.fields import HOP_BY_HOP_FIELDS, Pair, Pairs, joined, members
 from bff.services.freshness import Lifetime
 
@@ -93,7 +94,9 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A whole answer to GET. ``vary`` are the selecting fields as its request had them, None for absent."""
+    """A whole answer to GET. ``vary`` are the selecting fields as its request had them, None for absent; ``parts`` is
+    what the parts of a page say of caching, where the page says nothing itself.
+    """
 
     status: int
     fields: tuple[Pair, ...]
@@ -101,6 +104,7 @@ class Stored:
     lifetime: Lifetime
     vary: tuple[tuple[bytes, bytes | None], ...] = ()
     tags: tuple[str, ...] = ()
+    parts: Parts | None = None
 
     @property
     def size(self) -> int:

@@ -92,6 +92,16 @@ FUNCTIONS = {
             a, b = await gather(ctx.services.users.get("/a"), optional(ctx.services.users.get("/b")))
             return {"call": calls}
     """,
+    "asks": """
+        from bff import Context
+        calls = 0
+
+        async def handle(ctx: Context, field: str, value: str) -> dict:
+            global calls
+            calls += 1
+            await ctx.services.users.get("/a", headers={field: value})
+            return {"call": calls}
+    """,
     "streams": """
         calls = 0
 
@@ -109,7 +119,7 @@ FUNCTIONS = {
 }
 ROUTES = """\
 services:
-  users: {url: "http://users"}
+  users: {url: "http://users", headers: {x-own: "1"}}
 routes:
 - {path: /counts, methods: [GET, POST], function: counts, cache: {ttl: 10s, stale-while-revalidate: 60s, tags: [all]}}
 - {path: /counts/obedient, function: counts, cache: true}
@@ -123,7 +133,12 @@ routes:
 - {path: /fails, function: fails, cache: {ttl: 10s, stale-if-error: 60s}}
 - {path: /home, function: home, cache: {ttl: 10s}}
 - {path: /home/obedient, function: home, cache: true}
+- {path: /home/stale, function: home, cache: {ttl: 10s, stale-while-revalidate: 600s}}
 - {path: /home/open, function: home}
+- {path: /home/forwards, function: home, cache: {ttl: 10s}, forward_headers: [accept-language], forward_cookies: [user]}
+- {path: /home/forwards/open, function: home, forward_headers: [accept-language], forward_cookies: [user]}
+- {path: /asks, function: asks, cache: {ttl: 10s}}
+- {path: /asks/open, function: asks}
 - {path: /streams, function: streams, cache: {ttl: 10s}}
 - {path: /page, function: page}
 """
@@ -485,3 +500,144 @@ async def test_a_part_that_was_old_already_leaves_less(visit: Open) -> None:
     parts = {name: {"cache-control": "max-age=60", "age": "50"} for name in ("a", "b")}
     async with visit(**parts) as gateway:
         assert (await gateway.get("/home/open")).headers["cache-control"] == "max-age=10"
+
+
+def both(**said: str) -> dict[str, dict[str, str]]:
+    """The same fields for both parts of the page."""
+    return {name: {"cache-control": "public, max-age=60", **said} for name in ("a", "b")}
+
+
+@pytest.mark.parametrize(
+    ("path", "vary", "said", "told"),
+    [
+        ("/home/open", "*", "private, no-cache", None),
+        ("/home/open", "x-forwarded-for", "private, max-age=60", None),
+        ("/home/open", "Accept-Encoding, X-Request-Id", "private, max-age=60", None),
+        ("/home/open", "traceparent", "private, max-age=60", None),
+        ("/home/open", "Accept-Encoding", "public, max-age=60", None),
+        ("/home/open", "Origin, X-Own, Accept-Language", "public, max-age=60", None),
+        ("/home/open", "Baggage", "public, max-age=60", "baggage"),
+        ("/home/forwards/open", "Accept-Language", "public, max-age=60", "accept-language"),
+        (
+            "/home/forwards/open",
+            "Cookie, Accept-Language, Origin",
+            "public, max-age=60",
+            "accept-language, cookie",
+        ),
+        ("/home/forwards/open", "Accept-Language, *", "private, no-cache", None),
+        ("/asks/open?field=X-Plan&value=gold", "X-Plan", "private, max-age=60", None),
+        ("/asks/open?field=accept-language&value=fr", "Accept-Language", "private, max-age=60", None),
+        (
+            "/asks/open?field=accept-language&value=de",
+            "Accept-Language",
+            "public, max-age=60",
+            "accept-language",
+        ),
+        ("/asks/open?field=accept&value=text/plain", "Accept", "public, max-age=60", "accept"),
+        ("/asks/open?field=x-plan&value=gold", "Origin", "public, max-age=60", None),
+    ],
+)
+async def test_a_page_is_no_more_shared_than_its_parts_vary(
+    visit: Open, path: str, vary: str, said: str, told: str | None
+) -> None:
+    """A CDN is told by which fields, or that it may keep nothing: what the gateway sends to everybody counts not."""
+    async with visit(**both(vary=vary)) as gateway:
+        answer = await gateway.get(path, accept_language="de")
+        again = await gateway.get(path, accept_language="de", if_none_match="*")
+    assert (answer.headers["cache-control"], answer.headers.get("vary")) == (said, told)
+    assert (again.status_code, again.headers["cache-control"], again.headers.get("vary")) == (304, said, told)
+
+
+async def test_one_part_that_varies_by_what_nobody_can_tell_makes_the_page_private(visit: Open) -> None:
+    """And what the other part varies by is told all the same."""
+    parts = both()
+    parts["a"]["vary"], parts["b"]["vary"] = "*", "accept-language"
+    async with visit(**parts) as gateway:
+        answer = await gateway.get("/home/forwards/open")
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == (
+        "private, no-cache",
+        "accept-language",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "vary"),
+    [
+        ("/home", "*"),
+        ("/home", "x-forwarded-for"),
+        ("/home/obedient", "x-forwarded-for"),
+        ("/asks?field=x-plan&value=gold", "x-plan"),
+    ],
+)
+async def test_what_parts_vary_by_and_nobody_can_tell_is_not_kept(visit: Open, path: str, vary: str) -> None:
+    """One caller's page is never another's, whatever lifetime the route states."""
+    async with visit(**both(vary=vary)) as gateway:
+        assert [await gateway.call(path) for _ in range(2)] == [1, 2]
+
+
+async def test_kept_pages_are_told_apart_by_what_their_parts_vary_by(visit: Open) -> None:
+    """And each hit tells those behind us by which fields."""
+    async with visit(**both(vary="accept-language")) as gateway:
+        answers = [await gateway.get("/home/forwards", accept_language=which) for which in ("de", "fr", "de")]
+    assert [answer.json()["call"] for answer in answers] == [1, 2, 1]
+    assert [answer.headers["vary"] for answer in answers] == ["accept-language"] * 3
+
+
+@pytest.mark.parametrize("path", ["/home", "/home/obedient"])
+async def test_a_kept_page_says_to_each_caller_the_strictest_of_its_parts(visit: Open, path: str) -> None:
+    """On the miss and on hits: ``public`` to whom nobody can tell, and to nobody else; whoever it was made for."""
+    who = [{}, {"cookie": "a=1"}, {}, {"authorization": "ada"}, {"cookie": "a=1"}]
+    for order in (who, who[::-1]):
+        async with visit(**both()) as gateway:
+            for caller in order:
+                answer = await gateway.get(path, **caller)
+                kind = "private" if caller else "public"
+                assert answer.headers.get_list("cache-control") == [f"{kind}, max-age=60"], caller
+            assert answer.headers["cache-status"].startswith("bff; hit")
+            tag = answer.headers["etag"]
+            same = await gateway.get(path, cookie="a=1", if_none_match=tag)
+            assert (same.status_code, same.headers["cache-control"]) == (304, "private, max-age=60")
+
+
+@pytest.mark.parametrize("path", ["/home", "/home/obedient"])
+@pytest.mark.parametrize(
+    ("a", "said"),
+    [
+        ("no-store", "no-store"),
+        ("private", "private"),
+        ("no-cache", "no-cache"),
+        ("private, max-age=5", "private, max-age=5"),
+    ],
+)
+async def test_a_page_that_may_not_be_kept_says_so_though_its_route_keeps_pages(
+    visit: Open, path: str, a: str, said: str
+) -> None:
+    parts = both()
+    parts["a"]["cache-control"] = a
+    async with visit(**parts) as gateway:
+        answers = [await gateway.get(path) for _ in range(2)]
+    assert [answer.json()["call"] for answer in answers] == [1, 2]
+    assert [answer.headers["cache-control"] for answer in answers] == [said] * 2
+
+
+async def test_a_stale_page_is_refreshed_for_all_and_says_to_each_what_he_may_hear(visit: Open) -> None:
+    """The gateway's own run has no caller; what it keeps is private to who can be told all the same."""
+    async with visit(**both()) as gateway:
+        assert await gateway.call("/home/stale", cookie="a=1") == 1
+        await gateway.clock.advance(20)
+        stale = await gateway.get("/home/stale", cookie="a=1")
+        assert (stale.json()["call"], stale.headers["cache-control"]) == (1, "private, max-age=60")
+        await gateway.clock.advance(0)
+        fresh = [await gateway.get("/home/stale", **caller) for caller in ({"cookie": "a=1"}, {})]
+    assert [answer.json()["call"] for answer in fresh] == [2, 2]
+    assert [answer.headers["cache-control"] for answer in fresh] == [
+        "private, max-age=60",
+        "public, max-age=60",
+    ]
+
+
+async def test_what_a_function_says_itself_is_its_own_word_on_hits_too(visit: Open) -> None:
+    async with visit() as gateway:
+        answers = [await gateway.get("/says?control=public,%20max-age=9", cookie="a=1") for _ in range(2)]
+    assert [answer.json()["call"] for answer in answers] == [1, 1]
+    assert [answer.headers["cache-control"] for answer in answers] == ["public, max-age=9"] * 2

@@ -226,10 +226,16 @@ async def test_what_is_spoilt_on_purpose_is_for_who_asked_for_it(
     await client.aclose()
 
 
-@pytest.mark.parametrize(
-    "header",
-    ["cache_control:no-store", "cache_control:private", "set_cookie:a=1", "vary:*", "vary:x-forwarded-for"],
+PRIVATE = (
+    "cache_control:no-store",
+    "cache_control:private",
+    "set_cookie:a=1",
+    "vary:*",
+    "vary:x-forwarded-for",
 )
+
+
+@pytest.mark.parametrize("header", PRIVATE)
 async def test_what_is_for_one_caller_is_not_shared_with_who_waited(shop: Open, header: str) -> None:
     open_shop = await shop()
     name, _, value = header.partition(":")
@@ -314,6 +320,51 @@ async def test_even_what_is_for_one_caller_is_the_same_for_one_page(shop: Open) 
     open_shop.origin.fields = {"cache_control": "no-store"}
     page = open_shop.page()
     assert await open_shop.number(page=page) == await open_shop.number(page=page)
+
+
+@pytest.mark.parametrize("header", PRIVATE)
+async def test_a_page_asks_once_for_what_is_known_to_be_for_one_caller(shop: Open, header: str) -> None:
+    """Two callers have met there before: they share nothing any more, but each page still has its one answer."""
+    open_shop = await shop()
+    name, _, value = header.partition(":")
+    open_shop.origin.fields = {name: value}
+    open_shop.origin.gate = asyncio.Event()
+    pages = [open_shop.page(), open_shop.page()]
+    met = [asyncio.ensure_future(open_shop.number(page=page)) for page in (*pages, pages[1])]
+    await asked(open_shop.origin)
+    open_shop.origin.gate.set()
+    first = (await asyncio.gather(*met))[:2]
+    assert [await each for each in met] == [1, 2, 2]
+    assert [await open_shop.number(page=page) for page in pages] == first, "also for who joined in vain"
+    page, other = open_shop.page(), open_shop.page()
+    assert [await open_shop.number(page=page) for _ in range(2)] == [3, 3]
+    assert await asyncio.gather(*(open_shop.number(page=other) for _ in range(3))) == [4, 4, 4]
+    assert open_shop.calls == 4
+
+
+async def test_a_page_that_gives_up_one_of_two_equal_calls_has_the_other_answered(shop: Open) -> None:
+    """Also where nobody but the page may share it; and a service that goes away ends it."""
+    open_shop = await shop()
+    open_shop.origin.fields = {"cache_control": "private"}
+    await asyncio.gather(open_shop.number(), open_shop.number())
+    for end in (False, True):
+        before, page = open_shop.calls, open_shop.page()
+        open_shop.origin.gate = asyncio.Event()
+        leaves = asyncio.ensure_future(open_shop.number(page=page))
+        await asked(open_shop.origin, before + 1)
+        stays = asyncio.ensure_future(open_shop.number(page=page))
+        await asyncio.sleep(0)
+        leaves.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaves
+        if end:
+            await open_shop.client.aclose()
+            with pytest.raises(ServiceConnectionLost):
+                await stays
+        else:
+            open_shop.origin.gate.set()
+            assert await stays == open_shop.calls == before + 1
+    open_shop.origin.gate.set()
 
 
 async def test_a_change_ends_the_memo_of_its_service(shop: Open) -> None:
