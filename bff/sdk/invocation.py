@@ -103,6 +103,8 @@ class CallRecord:
 
     def how(self) -> str:
         """What was unusual about it, in a few words: ``"2 attempts"``, ``"cache hit, shared"``; mostly nothing."""
+        if self.attempts < 2 and not self.cached and not self.coalesced:
+            return ""
         said = []
         if self.cached:
             said.append(f"cache {self.cached}")

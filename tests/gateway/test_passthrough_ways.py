@@ -254,6 +254,7 @@ def test_stock_httpx_passes_the_same_bytes(
         routes.read_text().replace("timeout: 60s, stream", "timeout: 60s, transport: httpx, stream", 1)
     )
     running = played(gateway(folder), service)
+    since = running.lines_so_far
     heard, answer = running.exchange(
         "GET /c/a%2Fb//c?x=%41& HTTP/1.1\r\nhost: bff\r\naccept-encoding: gzip\r\n\r\n",
         body=b"raw",
@@ -262,6 +263,9 @@ def test_stock_httpx_passes_the_same_bytes(
     assert heard.line == "GET /a%2Fb//c?x=%41& HTTP/1.1"
     assert heard.all("accept-encoding") == ["gzip"]
     assert (answer.body, answer.headers["a"]) == (b"raw", "b")
+    (call,) = running.log(status=200, since=since)["services"]
+    assert (call["attempts"], call["bytes"]) == (1, 3)
+    assert call["endpoint"] == f"http://127.0.0.1:{service.port}"
     heard, answer = running.exchange(OFFER, body=b"plain")
     assert (heard.get("upgrade"), answer.status, answer.body) == (None, 200, b"plain")
     with running.wire() as caller:
