@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -27,11 +27,12 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def asked(invocation: Callable[..., Invocation]) -> Invocation:
+def asked(invocation: Callable[..., Invocation]) -> Iterator[Invocation]:
     """The invocation that the parts of a test belong to."""
     made = invocation()
-    current.set(made)
-    return made
+    token = current.set(made)
+    yield made
+    current.reset(token)
 
 
 class Journal:

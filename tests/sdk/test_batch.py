@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -58,10 +58,11 @@ class Users:
 
 
 @pytest.fixture
-def asked(invocation: Callable[..., Invocation]) -> Invocation:
+def asked(invocation: Callable[..., Invocation]) -> Iterator[Invocation]:
     made = invocation()
-    current.set(made)
-    return made
+    token = current.set(made)
+    yield made
+    current.reset(token)
 
 
 def service(users: Users, invocation: Invocation) -> Service:

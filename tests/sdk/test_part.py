@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -26,10 +26,11 @@ Do = Callable[[], Awaitable[Any]]
 
 
 @pytest.fixture(autouse=True)
-def asked(invocation: Callable[..., Invocation]) -> Invocation:
+def asked(invocation: Callable[..., Invocation]) -> Iterator[Invocation]:
     made = invocation()
-    current.set(made)
-    return made
+    token = current.set(made)
+    yield made
+    current.reset(token)
 
 
 class Doing:

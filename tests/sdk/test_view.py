@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -52,13 +52,14 @@ async def late() -> Any:
 
 
 @pytest.fixture
-def call(invocation: Make) -> Invocation:
+def call(invocation: Make) -> Iterator[Invocation]:
     made = invocation(headers=[("accept", "application/x-ndjson")])
     made.page = Page(Home)
     assert made.incoming is not None
     made.incoming.unfolder = Told()
-    current.set(made)
-    return made
+    token = current.set(made)
+    yield made
+    current.reset(token)
 
 
 async def test_the_page_is_made_of_its_parts(call: Invocation) -> None:
