@@ -107,7 +107,8 @@ def upstreams(*kinds: str) -> Iterator[list[Running]]:
 
 
 def client(url: str, **config: Any) -> ServiceClient:
-    made = ServiceConfig.model_validate({"url": url, **config})
+    """Calls are counted at the service, so none may share another's."""
+    made = ServiceConfig.model_validate({"url": url, "coalesce": False, **config})
     return ServiceClient("upstream", made, clock=CLOCK, make_transport=Transports(CLOCK).make)
 
 
