@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bff.clock import SystemClock
+from bff.revisions.store import sqlite
 from bff.revisions.store.database import Database
 from bff.revisions.store.postgres import Postgres
 from bff.revisions.store.records import Candidate
@@ -16,6 +17,12 @@ from bff.revisions.store.store import Store
 from bff.runtime.threads import Threads
 
 Open = Callable[..., Store]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes waits for the others longer than a machine stalls; tests of the wait itself say how long."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 60.0)
 
 
 @pytest.fixture(params=["file", "postgres"])

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from bff.clock import SystemClock
+from bff.revisions.store import sqlite
 from bff.revisions.store.database import Database, Row, Session
 from bff.revisions.store.postgres import Postgres
 from bff.revisions.store.records import Candidate, Change
@@ -23,6 +24,8 @@ from bff.revisions.store.sqlite import SQLite
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.threads import Threads
+
+sqlite.BUSY_TIMEOUT = 60.0  # who writes waits for the others longer than a machine stalls
 
 
 class Dying:
