@@ -23,6 +23,7 @@ SECRET = "0123456789abcdef" * 2
 ROUTES = f"""\
 auth:
   users: {{jwt: {{issuer: "{ISSUER}", audience: shop, secret: {SECRET}, algorithms: HS256}}}}
+  mesh: {{certificate: {{}}}}
 limits:
   policies:
     tenants: {{requests: 2, window: 1h, per: [], claim: tenant}}
@@ -33,6 +34,7 @@ routes:
 - {{path: /home, function: home}}
 - {{path: /kept, function: kept, cache: {{ttl: 1h}}}}
 - {{path: /limited, function: home, limits: tenants}}
+- {{path: /mesh, function: home, auth: mesh}}
 """
 HOME = "async def handle() -> str:\n    return '{}'\n"
 KEPT = """\
@@ -104,3 +106,11 @@ async def test_a_limit_on_a_claim_counts_all_who_share_it(tmp_path: Path) -> Non
         north = [await status(subject, "north") for subject in ("ada", "bob", "eve")]
         assert north == [200, 200, 429]
         assert await status("ada", "south") == 200
+
+
+async def test_a_caller_that_is_no_trusted_proxy_cannot_vouch_for_itself(tmp_path: Path) -> None:
+    """Whatever it writes of a certificate; `gateway.trusted_proxies` names nobody here."""
+    async with served(tmp_path) as gateway:
+        for headers in ({"x-forwarded-client-cert": "Hash=1;URI=spiffe://shop"}, {}):
+            refused = await gateway.client.get("/mesh", headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
