@@ -24,6 +24,8 @@ limits:
 auth:
   partners: {api_keys: {keys: {acme: {digest: "%(acme)s"}, bolt: {digest: "%(bolt)s"}}}}
 defaults:
+  timeout: 60s
+  warm_up_timeout: 60s
   security_headers: {permissions_policy: "camera=()"}
 routes:
 - {path: /hello, methods: [GET, POST, DELETE], function: hello}
@@ -41,6 +43,7 @@ routes:
 - {path: /measured, methods: [POST], function: posted, length_required: true}
 - {path: /limited, function: hello, limits: each}
 - {path: /guarded, function: hello, limits: [each, from_here], auth: partners}
+- {path: /packed, function: packed, compression: {streams: true}}
 - {path: /once, function: hello, limits: one}
 - {path: /keyed, function: hello, auth: partners}
 - {path: /scoped, function: hello, auth: {any: partners, scopes: pay}}
@@ -85,6 +88,17 @@ async def first() -> str:
 async def handle(wait: str) -> Words:
     return await aggregate(Words, first=first(), second=second(wait))
 """
+PACKED = """\
+import gzip
+from starlette.responses import Response, StreamingResponse
+
+TEXT = gzip.compress(b"lamp " * 1000 + bytes(range(256)) * 8)
+FIELDS = {"content-encoding": "gzip", "content-type": "text/plain"}
+
+
+async def handle(streamed: bool) -> Response:
+    return StreamingResponse(iter([TEXT]), headers=FIELDS) if streamed else Response(TEXT, headers=FIELDS)
+"""
 POSTED = "async def handle(body: dict[str, int]) -> dict[str, int]:\n    return body\n"
 HELLO = "async def handle() -> dict[str, str]:\n    return {'hello': 'world'}\n"
 PAGE = (
@@ -106,6 +120,7 @@ def door(
         "flowing": FLOWING,
         "unfolding": UNFOLDING,
         "posted": POSTED,
+        "packed": PACKED,
     }
     files = {f"functions/{name}.py": text for name, text in functions.items()}
     return module_gateway(module_project({"routes.yaml": ROUTES, **files}), "serve")
@@ -305,6 +320,15 @@ def test_a_compressed_stream_holds_nothing_back(
         assert "first" in next(lines)
         go_on.touch()
         assert "second" in next(lines)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_a_function_has_compressed_is_not_compressed_again(door: Running, streamed: bool) -> None:
+    """Not even where its caller would rather have another coding."""
+    said = {"accept-encoding": "zstd, gzip;q=0.5"}
+    answer = door.get("/packed", params={"streamed": streamed}, headers=said)
+    assert answer.headers.get_list("content-encoding") == ["gzip"]
+    assert answer.content == b"lamp " * 1000 + bytes(range(256)) * 8
 
 
 def test_streams_are_left_alone_unless_told(door: Running, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ limits:
   store: {url}
   timeout: 60s
   policies: {{few: {{requests: 3, window: 1h, per: address}}}}
-defaults: {{limits: few}}
+defaults: {{limits: few, timeout: 60s, warm_up_timeout: 60s}}
 routes: [{{path: /hello, function: hello}}]
 """
 
