@@ -276,8 +276,8 @@ class Teller:
         for pool in self.making.pools:
             assert pool.instances + len(pool._starting) <= MOST, "more instances than allowed"
             assert pool.in_flight >= 0
-            assert all(count <= CONCURRENCY for count in pool._inside.values())
-            stands = any(not place.done() for place in pool._line._waiting)
+            assert all(count <= CONCURRENCY for count in pool.places._inside.values())
+            stands = any(not place.done() for place in pool.places.line._waiting)
             assert not stands or pool.instances or pool._starting, "nobody comes for them"
 
     async def end(self) -> None:
