@@ -37,10 +37,6 @@ _NOT_OURS = frozenset({b"if-match", b"if-unmodified-since"})
 """Conditions that only the service can judge (RFC 9111 §4.3.2): such a request travels with its own."""
 
 
-_EVENTS = b"text/event-stream"
-"""What happens now is nothing to be told again, though a lifetime stated in routes.yaml would allow it."""
-
-
 @dataclass(slots=True, kw_only=True)
 class _Way:
     """How far one request has come. Mutable: all of it."""
@@ -149,8 +145,7 @@ class KeptPassage(Passage):
         cache = self._kept.cache
         way.received = received = cache.received(exchange.status, exchange.fields, way.began)
         verdict = cache.heard(way.asked, way.found, received)
-        is_events = first(exchange.fields, b"content-type").lower().startswith(_EVENTS)
-        if verdict.keeps and self._target.cache is not None and way.found.why != "bypass" and not is_events:
+        if verdict.keeps and self._target.cache is not None and way.found.why != "bypass":
             way.gathering = self._kept.gathering(exchange.fields)
         return verdict
 
@@ -172,9 +167,9 @@ class KeptPassage(Passage):
         nobody = dataclasses.replace(hop, client="", peer="", request_id=f"{hop.request_id}-refresh")
         headers = without(self._scope["headers"], OF_ONE_CALLER)
         until = self._clock.now() + self._target.timeout
-        going = dataclasses.replace(self._going(nobody, headers), method="GET", until=until)
         # Nor does this request hear of it, which will have ended.
-        going = dataclasses.replace(going, inform=None, flag=unheard, went=unheard)
+        unseen: dict[str, Any] = {"inform": None, "flag": unheard, "went": unheard}
+        going = dataclasses.replace(self._going(nobody, headers), method="GET", until=until, **unseen)
         self._kept.refresh(asked, stored, going, self._client, self._target.stream_timeout)
 
     # What the caller hears.

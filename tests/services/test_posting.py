@@ -12,7 +12,6 @@ import pytest
 
 from bff.services.posting import MOST_HEARD, Heard, PostFailed, post
 
-
 pytestmark = pytest.mark.anyio
 
 
