@@ -22,14 +22,13 @@ from bff.sdk.invocation import CallRecord
 from bff.services.cache import PASSED, Asked, Found, Verdict
 from bff.services.cachestatus import Handled
 from bff.services.client import ServiceClient
-from bff.services.fields import SAFE, Pair, first, without
+from bff.services.fields import READING, SAFE, Pair, first, without
 from bff.services.freshness import OBEDIENT, Received
 from bff.services.gathering import Gathering
 from bff.services.passing import Exchange, Onward, unheard
 from bff.services.stored import Key, Stored
 from bff.services.validators import CONDITIONS
 
-_READING = frozenset({"GET", "HEAD"})
 _SPECIAL = CONDITIONS | {b"range", b"cache-control"}
 """What the caller says to us, whichever of it the route's rules let through to the service."""
 
@@ -61,7 +60,7 @@ class KeptPassage(Passage):
         policy = self._target.cache
         asked = self._ask(going)
         self._way = way = _Way(asked=asked, found=Found(why="method"))
-        if policy is not None and going.method in _READING:
+        if policy is not None and going.method in READING:
             # What is spoilt on purpose is for who asked for it alone.
             is_plain = going.parts is None and not going.upgrade and not going.fault
             way.found = found = self._kept.cache.look(asked) if is_plain else Found(why="bypass")

@@ -28,13 +28,12 @@ from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services.cache import Asked, Cache, Found
 from bff.services.cachestatus import Handled
-from bff.services.fields import Pair, first, without
+from bff.services.fields import READING, Pair, first, without
 from bff.services.freshness import ERRORS, Policy
 from bff.services.refreshing import Refreshing
 from bff.services.stored import Key, Stored
 
 Invoke = Callable[..., Awaitable[None]]
-_READING = frozenset({"GET", "HEAD"})
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
 _WRITTEN_ANEW, _CONTROL = frozenset({b"content-length"}), frozenset({b"cache-control"})
 _MOST_UNSHARED = 1024
@@ -150,7 +149,7 @@ class Shelf:
         self._release(is_kept=False)  # it was another revision, then
         self._activator = activator
         scope = self._scope()
-        if self._invocation.method in _READING and not _BODY.isdisjoint(name for name, _ in scope["headers"]):
+        if self._invocation.method in READING and not _BODY.isdisjoint(name for name, _ in scope["headers"]):
             return False
         self._asked = asked = self._ask(scope, activator.tenure)
         if await self._served(asked):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.sdk.failures import (
@@ -28,11 +27,12 @@ from bff.services.refreshing import Refreshing
 from bff.services.response import ServiceResponse
 from bff.services.stored import Key, Stored
 from bff.services.validators import CONDITIONS
+from bff.services.varying import IDENTITY
 
 NOT_IN_KEY = frozenset(name.decode() for name in CONDITIONS) | {"range", "cache-control", "pragma"}
 """Fields of a request that say how it may be answered, not what is asked for."""
 
-_IDENTITY = trace.FIELDS | {"x-request-id", "x-forwarded-for"}
+_IDENTITY = frozenset(name.decode() for name in IDENTITY)
 _NO_ANSWER = (ServiceUnreachable, ServiceConnectionLost, ServiceOverloaded, ServiceTimedOut)
 
 STAND_IN_TIME = 0.01
