@@ -11,7 +11,6 @@ import gc
 import os
 import platform
 import secrets
-import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from bff.admin.office import Office
 from bff.admin.verbs import Verbs
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ConfigInvalid, Place, load
-from bff.errors import FunctionNotLoaded
 from bff.gateway import docs, own, problems
 from bff.gateway.auth.schemes import Schemes
 from bff.gateway.crowd import Crowd
@@ -34,15 +32,14 @@ from bff.gateway.endpoint import Gateway
 from bff.gateway.limits import HeadLimits
 from bff.gateway.target import OwnHandler, Table, compile_table
 from bff.offline import Offline
-from bff.revisions.choosing import choosing_of
 from bff.revisions.loader import Loader, place_in
-from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.bell import bell_of
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.opening import database_of
 from bff.revisions.store.retention import retention_of
 from bff.revisions.store.store import Store
 from bff.runtime.census import census, names_of
+from bff.runtime.crew import Crew
 from bff.runtime.fitting import check_against_live
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
@@ -50,12 +47,12 @@ from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import ForkFailed, Forkserver, default_most
 from bff.runtime.keeper import Keeper
 from bff.runtime.ledger import StoreLedger
-from bff.runtime.loaderthreads import LoaderThreads
 from bff.runtime.loopguard import LoopGuard
 from bff.runtime.mover import Mover
 from bff.runtime.publisher import Publisher
 from bff.runtime.releases import Releases
-from bff.runtime.settings import Settings, routes_by_function, settings_of
+from bff.runtime.roster import Roster
+from bff.runtime.settings import Settings
 from bff.runtime.shelf import Shelf
 from bff.runtime.site import Site
 from bff.runtime.stuck import Stuck
@@ -69,7 +66,7 @@ from bff.services.cachestore import CacheStore
 from bff.services.following import Surroundings
 from bff.services.pool import AnyClient, ServicePool
 from bff.services.replaced import Replaced
-from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, NameLost, Signals
+from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, Signals
 from bff.telemetry.functionlogs import FunctionLogs
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.printed import Printed
@@ -79,7 +76,6 @@ from bff.telemetry.standardlogs import StandardLogs
 
 if TYPE_CHECKING:
     from bff.events.room import Events
-    from bff.events.tenure import Tenure
     from bff.export.documents import Documents
     from bff.services.transport import MakeTransport
 
@@ -139,21 +135,17 @@ class House:
             ),
         )
         self.registrations = Registrations(clock=self._clock, emit=self.signals.emit)
-        stuck = Stuck(self.signals.emit)
-        self._loader_thread = LoaderThreads("bff-loader", clock=self._clock, stuck=stuck)
-        self._reader_thread = Threads("bff-reader", 1)
-        self._new_code_thread = LoaderThreads("bff-loader-new", clock=self._clock, stuck=stuck)
-        self._store_thread = Threads("bff-store", 1)
+        self._crew = Crew(clock=self._clock, stuck=Stuck(self.signals.emit))
         self._forkserver = Forkserver(most=config.gateway.max_processes or 0)
         self.store = Store(
             database_of(config.state_place if options.keeps_state else Place(), self._clock),
-            thread=self._store_thread,
+            thread=self._crew.store,
             clock=self._clock,
             is_ephemeral=options.dev,
         )
         self.publisher = Publisher(
             self.store,
-            shelf=Shelf(self.store, root=folder, thread=self._reader_thread),
+            shelf=Shelf(self.store, root=folder, thread=self._crew.reader),
             clock=self._clock,
             signals=self.signals,
             dev=options.dev,
@@ -164,16 +156,17 @@ class House:
         self._workshop = Workshop(
             clock=self._clock,
             loader=loader,
-            loader_thread=self._loader_thread,
-            reader_thread=self._reader_thread,
+            loader_thread=self._crew.loader,
+            reader_thread=self._crew.reader,
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines, self.telemetry.callers),
-            stuck=stuck,
-            new_code_thread=self._new_code_thread,
+            stuck=self._crew.stuck,
+            new_code_thread=self._crew.new_code,
             publish=lambda invocation, event: self.offline.publish(invocation, event),
             progress=lambda *said: self.offline.progress(*said),
         )
         self.invoker = Invoker(clock=self._clock)
+        self._roster = Roster(self.invoker, make=self._function, later=self._later)
         self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
         self._schemes.configure(config.auth, config.path.parent)
         self._limiting = Limiting(clock=self._clock, emit=self.signals.emit)
@@ -183,7 +176,6 @@ class House:
         self._documents: Documents | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._replaced = Replaced(self.services, clock=self._clock, later=self._later)
-        self._tenure: Tenure | None = None
         self._name = f"{platform.node()}/{os.getpid()}/{options.name or secrets.token_hex(4)}"
         self.offline = Offline(self._site(config, options), later=self._later)
         self.offline.meet(config)
@@ -197,7 +189,7 @@ class House:
             cache=self.cache,
         )
         self.gateway.origin = self.telemetry.tracing.origin
-        self._describer = Describer(workshop=self._workshop, settings=self._settings_now, root=folder)
+        self._describer = Describer(workshop=self._workshop, settings=self._roster.settings, root=folder)
         self.office = self._office(options)
         self._furnish(config)
         self.keeper = Keeper(
@@ -245,33 +237,12 @@ class House:
         self.telemetry.tracing.start(self.config.telemetry, self._name)
         if self._options.keeps_state:
             await self.follower.start()
-            await self._take_name()
+            await self.offline.take_name(self._options.name)
         self._later(self.keeper.run())
         self._ready_to_fork(self.config)
         self.keeper.keep_minimum()
         if not self._options.keeps_state:
             self.offline.deliver()
-
-    async def _take_name(self) -> None:
-        """Be the only process of the name that was given, if one was.
-
-        Raises:
-            NameTaken: another one of it is alive.
-
-        """
-        if not self._options.name:
-            return
-        from bff.events.tenure import Tenure
-
-        tenure = Tenure(self.store, holder=self._name, clock=self._clock)
-        await tenure.begin()
-        self._tenure = tenure
-        self._later(tenure.hold(self._name_is_lost))
-
-    def _name_is_lost(self) -> None:
-        """It was silent for too long, and another one has taken its name: it ends as it is told to by a supervisor."""
-        self.signals.emit(NameLost(name=self._options.name))
-        signal.raise_signal(signal.SIGTERM)
 
     def keep_up(self) -> None:
         """Publish the folder and follow the store, once nobody waits for the start any more."""
@@ -301,20 +272,11 @@ class House:
 
             self._documents = Documents(
                 config=lambda: self.config,
-                snapshot=self._snapshot,
+                snapshot=self._roster.snapshot,
                 clock=self._clock,
                 kinds=problems.of_calls(),
             )
         return await self._documents.openapi()
-
-    async def _snapshot(self, name: str) -> Snapshot:
-        """The files of a function as they answer now, or would with the first call."""
-        function = self.invoker.functions.get(name)
-        if function is None:
-            raise FunctionNotLoaded(name, "it is not known to this gateway")
-        if function.live is not None:
-            return function.live.revision.snapshot
-        return await function.look()
 
     def _ready_to_fork(self, config: Config) -> None:
         """Start the forkserver ahead of the first call, where there is a process function at all."""
@@ -352,21 +314,7 @@ class House:
     def _furnish(self, config: Config) -> list[AnyClient]:
         """Make services and functions what a configuration says; the clients nobody needs now come back."""
         replaced = self.services.configure(config.services, timeout_header=config.gateway.timeout_header)
-        routes = routes_by_function(config)
-        functions: dict[str, Function] = {}
-        for name in config.functions_found:
-            settings = settings_of(config, name, routes)
-            function = self.invoker.functions.get(name)
-            if function is None:
-                function = self._function(name, settings)
-            elif function.reconfigure(settings):
-                self._later(function.remake())
-            function.choose_by(choosing_of(name, config.function(name)))
-            functions[name] = function
-        for name, function in self.invoker.functions.items():
-            if name not in functions:
-                self._later(function.retire())
-        self.invoker.functions = functions
+        self._roster.configure(config)
         return replaced
 
     def _function(self, name: str, settings: Settings) -> Function:
@@ -404,10 +352,6 @@ class House:
             signals=self.signals,
             hosts=lambda: self.config.admin.hosts,
         )
-
-    def _settings_now(self, name: str) -> Settings | None:
-        function = self.invoker.functions.get(name)
-        return function.settings if function is not None else None
 
     def guard(self, end: Callable[[LoopLost], object]) -> LoopGuard:
         """The watchdog over the running loop; ``end`` is what happens when the loop does not come back."""
@@ -452,7 +396,7 @@ class House:
         """Read routes.yaml again and make it live whole, or keep the last good one; True when it is live."""
         try:
             # Parsing is work for a thread; a large file must not stop the loop.
-            config = await self._reader_thread.run(
+            config = await self._crew.reader.run(
                 lambda: load(self.config.path, environ=self._options.environ)
             )
             functions, is_dev = self.invoker.functions, self._options.dev
@@ -512,13 +456,9 @@ class House:
         await self._limiting.aclose()
         await self.services.aclose()
         with suppress(StoreUnavailable):
-            if self._tenure is not None:
-                await self._tenure.end()
+            await self.offline.give_name_back()
             await self.store.close()
-        self._store_thread.close()
-        self._loader_thread.close()
-        self._reader_thread.close()
-        self._new_code_thread.close()
+        self._crew.close()
         self._describer.close()
         await self.telemetry.stop()
 
