@@ -223,6 +223,16 @@ async def until(condition: Callable[[], Any], within: float = 60.0) -> Any:
     return value
 
 
+def nothing_is_to_be_done_before(clock: ManualClock, moment: float) -> bool:
+    """Whether the loop rests, and no timer rings before then: whoever waits would have to be woken by somebody. To
+    be asked on asyncio's own loop, once all has settled.
+    """
+    loop: Any = asyncio.get_running_loop()
+    by_the_real_clock = [each for each in loop._scheduled if not each.cancelled()]
+    next_one = clock._next()
+    return not loop._ready and not by_the_real_clock and (next_one is None or next_one >= moment)
+
+
 def loaded() -> list[str]:
     """What of functions is in sys.modules."""
     return sorted(name for name in sys.modules if name.startswith(PREFIX))

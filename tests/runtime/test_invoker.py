@@ -26,7 +26,16 @@ from bff.sdk.invocation import current
 from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp
 from bff.testing import ManualClock
-from tests.runtime.conftest import Gate, Runtime, running, settings, split, until
+from bff.testing.clock import settle
+from tests.runtime.conftest import (
+    Gate,
+    Runtime,
+    nothing_is_to_be_done_before,
+    running,
+    settings,
+    split,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -228,6 +237,29 @@ async def test_a_thousand_callers_of_one_cold_function(runtime: Runtime, gate: G
     assert function.live.in_flight == 0
 
 
+async def test_who_waits_is_woken_and_does_not_look(
+    runtime: Runtime, clock: ManualClock, gate: Gate
+) -> None:
+    """Before a warm-up and before a full instance: neither a turn of the loop nor a timer is spent until the
+    warm-up, somebody who leaves, or the deadline wakes them.
+    """
+    runtime.write(home=SLOW_START.replace('"ok"', "await gate.wait()"))
+    function = runtime.function(warm_up_timeout=500.0, concurrency=1)
+    began = clock.now()
+    callers = [runtime.calling(seconds=500) for _ in range(50)]
+    await until(lambda: gate.seen and function.status()["waiting"] == 50)
+    await settle()
+    assert nothing_is_to_be_done_before(clock, began + 500)
+    gate.open.set()
+    gate.open.clear()  # who waits for the start goes on; the first inside finds the gate shut again
+    await until(lambda: function.status()["in_flight"] == 1)
+    await settle()
+    assert function.status()["waiting"] == 49
+    assert nothing_is_to_be_done_before(clock, began + 500)
+    gate.open.set()
+    assert {answer.status for answer in await asyncio.gather(*callers)} == {204}
+
+
 # Any sequence of calls, leavings, saves and changed settings
 
 STORY = """
@@ -308,6 +340,7 @@ STEPS = st.lists(
             "crowd out",
             "crowd out",
             "time",
+            "sleep",
             "turn",
             "wait",
         ]
@@ -350,7 +383,7 @@ class Teller:
         """By the operator, or because another function becomes warm and only one may be."""
         if by_cap:
             self.runtime.invoker.functions["away"].rest()
-            self.other(self.runtime.body("away", seconds=100.0))
+            self.other(_quietly(self.runtime.call("away", seconds=100.0)))
         else:
             self.function.rest()
 
@@ -391,6 +424,8 @@ class Teller:
                 self.evict(by_cap=step == "crowd out")
             case "time":
                 await self.clock.advance(0.6)
+            case "sleep":
+                await self.clock.leap(86_400)  # the whole machine, for a day
             case "wait":
                 await asyncio.sleep(0.002)  # the loader thread's time
         await asyncio.sleep(0)
@@ -431,8 +466,9 @@ class Teller:
         assert [each.stop_error for each in evicted if each.stop_error] == []
 
 
-async def _quietly(work: Awaitable[None]) -> None:
-    with suppress(FunctionNotLoaded):
+async def _quietly(work: Awaitable[object]) -> None:
+    """A machine that sleeps for a day meanwhile is in time for nobody."""
+    with suppress(FunctionNotLoaded, DeadlineExceeded):
         await work
 
 
