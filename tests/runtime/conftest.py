@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -72,10 +72,35 @@ class Gate(ModuleType):
             raise self.fail
 
 
+class AtOnce:
+    """In the place of every thread: what is done takes as many turns of the loop as ``pause`` does, before and after,
+    and no time of its own. What happens is then the story's alone to say, and it can be told again.
+    """
+
+    def __init__(self, pause: Callable[[], Awaitable[None]]) -> None:
+        self._pause = pause
+
+    async def run(self, call: Callable[[], Any], *, unheard: Any = None, of: object = None) -> Any:
+        await self._pause()
+        made = call()
+        try:
+            await self._pause()
+        except asyncio.CancelledError:
+            if unheard is not None:
+                unheard(made)
+            raise
+        return made
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
 class Runtime:
     """Functions of one folder behind an invoker, and every signal they gave."""
 
-    def __init__(self, root: Path, loader: Loader, *, clock: Clock, dev: bool = True) -> None:
+    def __init__(
+        self, root: Path, loader: Loader, *, clock: Clock, dev: bool = True, threads: AtOnce | None = None
+    ) -> None:
         self.root = root
         self.clock = clock
         self.heard: list[Signal] = []
@@ -83,9 +108,9 @@ class Runtime:
         for kind in HEARD:
             self.signals.listen(kind, self.heard.append)
         stuck = Stuck(self.signals.emit)
-        self.loader_thread = LoaderThreads("bff-loader", clock=clock, stuck=stuck)
-        self.reader_thread = Threads("bff-reader", 1)
-        self.store_thread = Threads("bff-store", 1)
+        self.loader_thread: Any = threads or LoaderThreads("bff-loader", clock=clock, stuck=stuck)
+        self.reader_thread: Any = threads or Threads("bff-reader", 1)
+        self.store_thread: Any = threads or Threads("bff-store", 1)
         self.store = Store(
             SQLite(None, wall=clock.wall), thread=self.store_thread, clock=clock, is_ephemeral=dev
         )
@@ -245,11 +270,13 @@ def tasks() -> set[asyncio.Task[Any]]:
 
 
 @asynccontextmanager
-async def running(root: Path, *, clock: Clock | None = None, dev: bool = True) -> AsyncIterator[Runtime]:
+async def running(
+    root: Path, *, clock: Clock | None = None, dev: bool = True, threads: AtOnce | None = None
+) -> AsyncIterator[Runtime]:
     """A runtime; once it is closed no task runs that did not run before, and nothing of it is loaded."""
     before = tasks()
     with Loader() as loader:
-        runtime = Runtime(root, loader, clock=clock or ManualClock(), dev=dev)
+        runtime = Runtime(root, loader, clock=clock or ManualClock(), dev=dev, threads=threads)
         try:
             yield runtime
         finally:

@@ -28,6 +28,7 @@ from bff.signals import Evicted, WarmedUp
 from bff.testing import ManualClock
 from bff.testing.clock import settle
 from tests.runtime.conftest import (
+    AtOnce,
     Gate,
     Runtime,
     nothing_is_to_be_done_before,
@@ -275,8 +276,8 @@ STORY = """
             assert self.is_running
             assert self.inside == 0, "stopped under a call"
             self.is_running = False
-            await story.pause()
             story.stopped.append({number})
+            await story.pause()
         async def handle(self):
             assert self.is_running, "a call on an instance that is not running"
             self.inside += 1
@@ -342,7 +343,7 @@ STEPS = st.lists(
             "time",
             "sleep",
             "turn",
-            "wait",
+            "turn",
         ]
     ),
     max_size=25,
@@ -355,6 +356,7 @@ class Teller:
     def __init__(self, runtime: Runtime, clock: ManualClock, story: Story) -> None:
         self.runtime, self.clock, self.story = runtime, clock, story
         self.number = 1
+        self.has_slept = False
         self.callers: list[asyncio.Task[Answer]] = []
         self.left: set[asyncio.Task[Answer]] = set()
         self.others: list[asyncio.Task[Any]] = []
@@ -425,9 +427,10 @@ class Teller:
             case "time":
                 await self.clock.advance(0.6)
             case "sleep":
+                self.has_slept = True
                 await self.clock.leap(86_400)  # the whole machine, for a day
-            case "wait":
-                await asyncio.sleep(0.002)  # the loader thread's time
+            case "turn":
+                await settle()
         await asyncio.sleep(0)
         self.note()
 
@@ -457,13 +460,19 @@ class Teller:
             else:
                 assert result.body.decode().isdigit()
         assert all(activator.in_flight == activator.waiting == 0 for activator in self.activators)
+        breaks_off = any(activator.state is State.WARMING for activator in self.activators)
         await self.runtime.close()
         assert all(activator.state is State.EVICTED for activator in self.activators)
         assert sorted(self.story.started) == sorted(self.story.stopped), "each start has its stop"
         evicted = [each for each in self.runtime.of(Evicted) if each.function == "home"]
         warmed = [each for each in self.runtime.of(WarmedUp) if each.warm_up.function == "home"]
-        assert len(evicted) == len(self.story.started) == len(warmed)
-        assert [each.stop_error for each in evicted if each.stop_error] == []
+        assert len(evicted) == len(warmed), "one end told for each"
+        if self.has_slept:  # a day is too long for a start that was under way, and for a stop
+            assert len(warmed) <= len(self.story.started)
+            assert {each.stop_error for each in evicted} <= {None, "stop did not end within 2 s"}
+        else:
+            assert len(self.story.started) - len(warmed) in ((0, 1) if breaks_off else (0,))
+            assert [each.stop_error for each in evicted if each.stop_error] == []
 
 
 async def _quietly(work: Awaitable[object]) -> None:
@@ -485,7 +494,8 @@ def test_no_call_is_lost_and_none_meets_an_evicted_instance(steps: list[str], se
         sys.modules["story"] = story  # type: ignore[assignment]
         try:
             with tempfile.TemporaryDirectory() as folder:
-                async with running(Path(folder) / "functions", clock=clock) as runtime:
+                root, threads = Path(folder) / "functions", AtOnce(story.pause)
+                async with running(root, clock=clock, threads=threads) as runtime:
                     teller = Teller(runtime, clock, story)
                     for step in steps:
                         await teller.take(step)

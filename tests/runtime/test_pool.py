@@ -10,7 +10,6 @@ import asyncio
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +32,13 @@ from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp
 from bff.testing import ManualClock
 from bff.testing.clock import settle
-from tests.runtime.conftest import Runtime, nothing_is_to_be_done_before, running, until
+from tests.runtime.conftest import AtOnce, Runtime, nothing_is_to_be_done_before, running, until
 
 pytestmark = pytest.mark.anyio
 
 CONCURRENCY, MOST = 3, 2
 POLICY = Policy(max=MOST, initial=2, target=2, window=6, idle=3)
 HELLO = "async def handle(): return 'hello'\n"
-
-
-class AtOnce:
-    """In the place of the loader's thread: what is done takes no time of its own, so that a story can be told
-    again.
-    """
-
-    async def run(self, call: Any, **_: Any) -> Any:
-        return call()
 
 
 class Fake:
@@ -211,7 +201,7 @@ class Teller:
             root=runtime.root,
             dev=True,
             publisher=runtime.publisher,
-            workshop=replace(runtime.workshop, loader_thread=AtOnce(), reader_thread=AtOnce()),  # type: ignore[arg-type]
+            workshop=runtime.workshop,
             signals=runtime.signals,
             forkserver=usual._making._forkserver,
             making=InMemory,
@@ -259,7 +249,7 @@ class Teller:
             case "consider":
                 self.function.consider(self.clock.now())
             case "dismiss" if (fake := story.any()) is not None:
-                for pool in self.function.pools:
+                for pool in self.making.pools:
                     pool.dismiss(fake)  # type: ignore[arg-type]  # only its own pool knows it
             case "save" | "undo":
                 self.runtime.write(home=HELLO + ("# again\n" if what == "save" else ""))
@@ -335,7 +325,7 @@ def test_no_call_is_lost_and_no_limit_exceeded(steps: list[str], seed: int) -> N
     async def tell() -> None:
         clock, story = ManualClock(), Story(seed)
         with tempfile.TemporaryDirectory() as folder:
-            async with running(Path(folder) / "functions", clock=clock) as runtime:
+            async with running(Path(folder) / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
                 teller = Teller(runtime, clock, story)
                 for step in steps:
                     await teller.take(step)
@@ -349,7 +339,7 @@ def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) ->
 
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             teller = Teller(
                 runtime, clock, story, Policy(max=4, target=2, utilization=100, window=6, idle=10)
             )
@@ -388,7 +378,7 @@ def test_the_number_follows_what_the_metric_says(tmp_path: Path, metric: Metric,
 
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             policy = Policy(metric=metric, target=2, utilization=100, window=6, idle=60)
             teller = Teller(runtime, clock, story, policy)
             await answered(teller, instances=1)
@@ -413,7 +403,7 @@ def test_a_burst_is_met_within_the_short_window(tmp_path: Path, threshold: float
 
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             policy = Policy(target=1, utilization=100, panic_threshold_percentage=threshold)
             teller = Teller(runtime, clock, story, policy)
             teller.callers.append(runtime.calling(seconds=1000))
@@ -437,7 +427,7 @@ def test_who_waits_for_a_process_is_woken_and_does_not_look(tmp_path: Path) -> N
 
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             teller = Teller(runtime, clock, story, Policy(max=1))
             teller.callers += [runtime.calling(seconds=1000) for _ in range(50)]
             await until(lambda: any(fake.inside for fake in story.made))
@@ -458,7 +448,7 @@ def test_those_that_die_young_are_followed_later_and_later(tmp_path: Path) -> No
 
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             teller = Teller(runtime, clock, story, Policy(min=1, max=1))
             await teller.function.keep_warm()
             born = []
@@ -489,7 +479,7 @@ def test_idle_ends_the_last_process_whatever_the_window_remembers(tmp_path: Path
 
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             policy = Policy(initial=4, activation=2, window=600, idle=10)
             teller = Teller(runtime, clock, story, policy)
             await answered(teller, instances=4)
@@ -509,7 +499,7 @@ def test_new_processes_are_bounded_by_the_room_there_is(tmp_path: Path) -> None:
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
         story.room = 2
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             teller = Teller(runtime, clock, story, Policy(target=1, utilization=100))
             teller.callers += [runtime.calling(seconds=1000) for _ in range(30)]
             await until(lambda: story.made)
