@@ -177,7 +177,9 @@ class Follower:
             await self._clock.sleep(PAUSE)
         left += await self._refused(waiting)
         if not self._publisher.is_dev:
-            self._publisher.settled |= {each.name for each in functions} - {each.name for each in left}
+            self._publisher.first_look.settle(
+                {each.name for each in functions} - {each.name for each in left}
+            )
         return left
 
     async def _settle(self, function: Function, waiting: dict[Function, Candidate]) -> None:

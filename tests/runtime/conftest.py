@@ -101,6 +101,7 @@ class Runtime:
     def __init__(
         self, root: Path, loader: Loader, *, clock: Clock, dev: bool = True, threads: AtOnce | None = None
     ) -> None:
+        """``threads`` are what loader, reader and store run on; threads of their own, if it is None."""
         self.root = root
         self.clock = clock
         self.heard: list[Signal] = []

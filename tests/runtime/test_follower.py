@@ -296,7 +296,7 @@ async def test_more_functions_than_are_remembered_serve_what_was_published(
     tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it comes out of the store."""
-    monkeypatch.setattr("bff.runtime.publisher.MOST_AT_HAND", 0)
+    monkeypatch.setattr("bff.runtime.firstlook.MOST", 0)
     await test_what_serves_is_what_was_published(tmp_path, clock)
 
 

@@ -238,9 +238,7 @@ async def test_a_thousand_callers_of_one_cold_function(runtime: Runtime, gate: G
     assert function.live.in_flight == 0
 
 
-async def test_who_waits_is_woken_and_does_not_look(
-    runtime: Runtime, clock: ManualClock, gate: Gate
-) -> None:
+async def test_who_waits_is_woken_and_does_not_look(runtime: Runtime, clock: ManualClock, gate: Gate) -> None:
     """Before a warm-up and before a full instance: neither a turn of the loop nor a timer is spent until the
     warm-up, somebody who leaves, or the deadline wakes them.
     """
@@ -424,15 +422,20 @@ class Teller:
                 self.other(self.function.remake())
             case "evict" | "crowd out":
                 self.evict(by_cap=step == "crowd out")
+            case "time" | "sleep" | "turn":
+                await self.wait(step)
+        await asyncio.sleep(0)
+        self.note()
+
+    async def wait(self, how: str) -> None:
+        match how:
             case "time":
                 await self.clock.advance(0.6)
             case "sleep":
                 self.has_slept = True
                 await self.clock.leap(86_400)  # the whole machine, for a day
-            case "turn":
+            case _:
                 await settle()
-        await asyncio.sleep(0)
-        self.note()
 
     def note(self) -> None:
         lives = self.function.lives

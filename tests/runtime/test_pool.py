@@ -257,10 +257,8 @@ class Teller:
             case "broken" | "whole":
                 story.fails = what == "broken"
                 self.has_failed |= story.fails
-            case "time":
-                await self.clock.advance(0.6)
-            case "sleep":
-                await self.clock.leap(86_400)  # the whole machine, for a day
+            case "time" | "sleep":  # the whole machine, for a day
+                await (self.clock.advance(0.6) if what == "time" else self.clock.leap(86_400))
             case "turn":
                 await settle()
 
@@ -268,8 +266,8 @@ class Teller:
         for pool in self.making.pools:
             assert pool.instances + len(pool._starting) <= MOST, "more instances than allowed"
             assert pool.in_flight >= 0
-            assert all(count <= CONCURRENCY for count in pool._inside.values())
-            stands = any(not place.done() for place in pool._line._waiting)
+            assert all(count <= CONCURRENCY for count in pool.places._inside.values())
+            stands = any(not place.done() for place in pool.places.line._waiting)
             assert not stands or pool.instances or pool._starting, "nobody comes for them"
 
     async def end(self) -> None:
@@ -322,16 +320,25 @@ def test_no_call_is_lost_and_no_limit_exceeded(steps: list[str], seed: int) -> N
     an instance that ended; never more inside, never more instances than allowed; each has one end.
     """
 
-    async def tell() -> None:
-        clock, story = ManualClock(), Story(seed)
-        with tempfile.TemporaryDirectory() as folder:
-            async with running(Path(folder) / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
-                teller = Teller(runtime, clock, story)
-                for step in steps:
-                    await teller.take(step)
-                await teller.end()
+    asyncio.run(told(steps, seed))
 
-    asyncio.run(tell())
+
+def test_stories_have_instances_in_them() -> None:
+    """Else the promises would be kept by pools in which nothing happens."""
+    assert asyncio.run(told(["call", "turn", "dismiss"], seed=1))
+
+
+async def told(steps: list[str], seed: int) -> int:
+    """One sequence of steps, played to its end; how many instances were made before that."""
+    clock, story = ManualClock(), Story(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        async with running(Path(folder) / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
+            teller = Teller(runtime, clock, story)
+            for step in steps:
+                await teller.take(step)
+            made = len(story.made)
+            await teller.end()
+    return made
 
 
 def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) -> None:
