@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bff.admin.eventshapes import BeginBody, BegunShape, CountShape, PipelineShape, RunShape, WholeRunShape
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Reply, shown
-from bff.admin.reading import LIMIT
+from bff.admin.reading import LIMIT, MOST
 from bff.errors import NotFound
 from bff.revisions.store.failures import StoreUnavailable
 from bff.sdk.eventfailures import BacklogFull, NoSuchName
@@ -16,7 +16,6 @@ from bff.sdk.eventfailures import BacklogFull, NoSuchName
 if TYPE_CHECKING:
     from bff.events.stages import Stages
 
-MOST = 50
 LARGEST = 2**20
 
 

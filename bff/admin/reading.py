@@ -31,7 +31,11 @@ def function_of(functions: Functions, asked: Asked) -> str:
         NotFound: there is none; with the name that was probably meant.
 
     """
-    name = asked.params["name"]
+    return named(functions, asked.params["name"])
+
+
+def named(functions: Functions, name: str) -> str:
+    """The name, when there is such a function; raises as :func:`function_of` does."""
     known = functions()
     if name not in known:
         raise NotFound(f"There is no function {name[:80]}{suggest(name, known)}.".replace("?.", "?"))

@@ -6,9 +6,7 @@ recorder's own bounded memory, so a reader who is slow misses some, and is told 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -18,6 +16,7 @@ from bff.admin import telling
 from bff.admin.operation import EVENTS, Asked, Operation, Query, Reply, shown
 from bff.admin.recordshapes import BatchShape, CauseShape, InvocationShape, PulseShape, WholeInvocationShape
 from bff.admin.refusals import Busy
+from bff.admin.watching import BEAT, Watchers, event
 from bff.clock import Clock
 from bff.errors import BadRequest, NotFound
 from bff.telemetry.entry import Entry
@@ -27,8 +26,6 @@ from bff.telemetry.seeking import Sought, moment_of, statuses_of
 
 LOOKS_EVERY = 0.25
 """Seconds between two events of a stream: what came meanwhile is one of them."""
-BEATS_EVERY = 15.0
-"""Seconds of silence after which a comment says that we are still there (WHATWG HTML §9.2.7 proposes 15)."""
 MOST_WATCHERS = 16
 MOST_AT_ONCE = 500
 """Invocations in one event; of more, the newest."""
@@ -53,13 +50,12 @@ _PAGE = (
 
 
 class Recordings:
-    """Mutable state: ``_watchers``, how many watch now."""
+    """The pages about what happened lately. Mutable state: who watches."""
 
     def __init__(self, recorder: Recorder | None, *, clock: Clock, is_ready: Callable[[], bool]) -> None:
         self._recorder = recorder
         self._clock = clock
-        self._is_ready = is_ready
-        self._watchers = 0
+        self._watchers = Watchers(MOST_WATCHERS, "invocations", clock=clock, is_ready=is_ready)
 
     def operations(self) -> list[Operation]:
         """All of them."""
@@ -136,8 +132,7 @@ class Recordings:
         limit, before, after = query.pop("limit", 50), query.pop("before", None), query.pop("after", None)
         sought = self._sought(query)
         if EVENTS in asked.accept:
-            if self._watchers >= MOST_WATCHERS:
-                raise Busy(f"{MOST_WATCHERS} others watch invocations already.")
+            self._watchers.admit()
             return Reply(kind=EVENTS, body=self._watched(asked, sought, recorder, after))
         entries = recorder.newest(after or 0)
         older = (entry for entry in entries if before is None or entry.number < before)
@@ -181,32 +176,24 @@ class Recordings:
         self, asked: Asked, sought: Sought, recorder: Recorder, after: int | None
     ) -> AsyncGenerator[bytes, None]:
         """What is new, as it comes, until the caller or we leave."""
-        self._watchers += 1
-        left = asyncio.create_task(asked.gone())
-        try:
-            seen, said = recorder.last if after is None else min(after, recorder.last), self._clock.now()
+        async with self._watchers.watch(asked) as watch:
+            seen = recorder.last if after is None else min(after, recorder.last)
             yield b": from here on\n\n"
-            while not left.done() and self._is_ready():
+            while watch.goes_on():
                 fresh, missed = news(recorder, sought, seen)
                 seen = recorder.last
                 if fresh or missed:
-                    said = self._clock.now()
+                    watch.speaks()
                     yield event_of(self._teller, fresh, missed, seen)
-                elif self._clock.now() - said >= BEATS_EVERY:
-                    said = self._clock.now()
-                    yield b": still here\n\n"
+                elif watch.beats():
+                    yield BEAT
                 await self._clock.sleep(LOOKS_EVERY)
-        finally:
-            self._watchers -= 1
-            left.cancel()
-            with suppress(asyncio.CancelledError):
-                await left
 
 
 def event_of(teller: telling.Teller, entries: list[Entry], missed: int, seen: int) -> bytes:
-    """One event (WHATWG HTML §9.2) of all these; ``seen`` is its id, to begin after."""
+    """One event of all these; ``seen`` is its id, to begin after."""
     batch = {"invocations": [*map(teller.line, entries)], "missed": missed}
-    return b"event: invocations\nid: %d\ndata: %b\n\n" % (seen, orjson.dumps(batch))
+    return event(b"invocations", seen, orjson.dumps(batch))
 
 
 def news(recorder: Recorder, sought: Sought, seen: int) -> tuple[list[Entry], int]:

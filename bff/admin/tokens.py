@@ -7,7 +7,8 @@ import secrets
 from bff.admin import catalogue
 from bff.admin.bearer import minted
 from bff.admin.keys import Scope
-from bff.admin.operation import Asked, Operation, Query, Reply, shown
+from bff.admin.operation import Asked, Operation, Reply, shown
+from bff.admin.reading import BEFORE, LIMIT, MOST
 from bff.admin.refusals import Busy
 from bff.admin.shapes import AuditShape, NewTokenShape, TokenBody, TokenShape
 from bff.clock import Clock
@@ -17,7 +18,6 @@ from bff.revisions.store.records import Token
 from bff.revisions.store.store import Store
 
 MOST_TOKENS = 1000
-MOST = 50
 
 
 class Tokens:
@@ -70,10 +70,7 @@ class Tokens:
             path="/v1/audit",
             says="The writes through this API, newest first.",
             run=self._audit,
-            query=(
-                Query(name="limit", says="How many at most; 50 if absent.", kind=int, bounds=(1, 500)),
-                Query(name="before", says="Only what is older than the one with this id.", kind=int),
-            ),
+            query=(LIMIT, BEFORE),
             answer=list[AuditShape],
         )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bff.admin.desk import Functions, Logging
 from bff.admin.keys import Scope
 from bff.admin.operation import Asked, Operation, Reply, shown
+from bff.admin.reading import named
 from bff.admin.shapes import LoggingBody, LoggingShape
-from bff.config.names import suggest
 from bff.errors import NotFound
 from bff.telemetry.verbosity import Said
 
@@ -56,10 +56,8 @@ class Loudness:
 
     async def _changed(self, asked: Asked) -> Reply:
         body, before = asked.body, self._logging.wanted.said()
-        known = self._functions()
         for name in body.functions:
-            if name not in known:
-                raise NotFound(f"There is no function {name}{suggest(name, known)}")
+            named(self._functions, name)
         functions = {**before.functions, **body.functions}
         self._logging.wanted.obey(
             Said(

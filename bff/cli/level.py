@@ -7,6 +7,7 @@ from typing import Any
 
 from bff.cli.gateway import asking
 from bff.cli.output import fail, print_table, show
+from bff.config.units import parse_share
 from bff.telemetry.verbosity import LEVELS
 
 PATH = "/v1/logging"
@@ -57,12 +58,9 @@ def _body(wanted: str | None, function: str | None, sample: str | None, *, as_js
 def _share(text: str, *, as_json: bool) -> float:
     """``10%`` as a fraction."""
     try:
-        share = float(text.removesuffix("%")) / 100
-    except ValueError:
-        share = 0.0
-    if not text.endswith("%") or not 0 < share <= 1:
-        fail(f"{text}: write a share above 0 up to 100%, such as 10%", code=2, as_json=as_json)
-    return share
+        return parse_share(text)
+    except ValueError as wrong:
+        fail(f"--sample {text} {wrong}", code=2, as_json=as_json)
 
 
 def _rows(told: dict[str, Any]) -> list[list[str]]:

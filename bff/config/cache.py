@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from bff.config.scalars import typed
-from bff.config.section import Also, NoDoubles, OneOrMany, Section, wrong
+from bff.config.section import NoDoubles, OneOrMany, Present, Section, wrong
 from bff.config.units import Duration
 
 
@@ -15,12 +14,6 @@ def _tag(text: str) -> str:
     if not text or not text.isprintable() or len(text) > 100:
         raise wrong("is not a tag: up to 100 printable characters")
     return text
-
-
-def _switch(value: Any) -> Any:
-    """``true`` is the section with nothing in it, ``false`` none at all."""
-    value = typed(value) if isinstance(value, str) else value
-    return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
 
 Tag = Annotated[str, AfterValidator(_tag)]
@@ -47,5 +40,5 @@ class CacheConfig(Section):
     )
 
 
-CacheSetting = Annotated[CacheConfig | None, Also(_switch, "boolean")]
+CacheSetting = Annotated[CacheConfig | None, Present]
 """``cache: true`` obeys what answers say; a section states more."""

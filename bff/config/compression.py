@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bff.config.scalars import typed
-from bff.config.section import Also, Flag, NoDoubles, OneOrMany, Section, wrong
+from bff.config.section import Flag, NoDoubles, OneOrMany, OnOff, Section, wrong
 from bff.config.units import Size
 
 LIBRARIES = {"zstd": "zstandard", "br": "brotli"}
@@ -42,9 +41,4 @@ class CompressionConfig(Section):
         return self
 
 
-def _switch(value: Any) -> Any:
-    value = typed(value) if isinstance(value, str) else value
-    return {"enabled": value} if isinstance(value, bool) else value
-
-
-CompressionSetting = Annotated[CompressionConfig, Also(_switch, "boolean")]
+CompressionSetting = Annotated[CompressionConfig, OnOff]

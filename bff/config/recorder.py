@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from bff.config.scalars import typed
-from bff.config.section import Also, Flag, Section
+from bff.config.section import Flag, OnOff, Section
 from bff.config.units import Duration, Size
 
 
@@ -28,9 +27,4 @@ class RecorderConfig(Section):
     )
 
 
-def _switch(value: Any) -> Any:
-    value = typed(value) if isinstance(value, str) else value
-    return {"enabled": value} if isinstance(value, bool) else value
-
-
-RecorderSetting = Annotated[RecorderConfig, Also(_switch, "boolean")]
+RecorderSetting = Annotated[RecorderConfig, OnOff]

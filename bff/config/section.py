@@ -101,6 +101,16 @@ def _typed(value: Any) -> Any:
     return typed(value) if isinstance(value, str) else value
 
 
+def _enabled(value: Any) -> Any:
+    value = _typed(value)
+    return {"enabled": value} if isinstance(value, bool) else value
+
+
+def _there(value: Any) -> Any:
+    value = _typed(value)
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
 def _lowered(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -139,6 +149,12 @@ OrEmpty = Also(lambda value: {} if value is None else value, "null")
 
 OrNone = Also(lambda value: () if value is None else value, "null")
 """``routes:`` with nothing below it means no routes."""
+
+OnOff = Also(_enabled, "boolean")
+"""``recorder: false`` is short for ``recorder: {enabled: false}``."""
+
+Present = Also(_there, "boolean")
+"""``cache: true`` means the section with nothing in it, ``false`` none at all."""
 
 FROZEN = (AfterValidator(_frozen), WrapSerializer(_dumped))
 """The annotations of a mapping nobody can change afterwards."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
 from bff.config.fieldnames import HeaderName
 from bff.config.headerrules import HeaderValue
-from bff.config.scalars import typed
-from bff.config.section import FROZEN, Also, Count, Flag, OrEmpty, Section, no_entries, wrong
+from bff.config.section import FROZEN, Count, Flag, OrEmpty, Present, Section, no_entries, wrong
 from bff.config.units import Duration, Share
 
 Style = Literal["b3", "b3multi", "jaeger"]
@@ -58,10 +57,4 @@ class TracesConfig(Section):
         return self
 
 
-def _switch(value: Any) -> Any:
-    """``true`` is the section with nothing in it, ``false`` none at all."""
-    value = typed(value) if isinstance(value, str) else value
-    return {True: {}, False: None}[value] if isinstance(value, bool) else value
-
-
-TracesSetting = Annotated[TracesConfig | None, Also(_switch, "boolean")]
+TracesSetting = Annotated[TracesConfig | None, Present]

@@ -126,8 +126,8 @@ class Events:
             return
         names = await asyncio.to_thread(claims.runs, self.clock.wall())
         with suppress(StoreUnavailable):
-            gone = names - set(await self.engine.kept_runs(names))
-            await asyncio.to_thread(claims.remove, gone)
+            if gone := names - set(await self.engine.kept_runs(names)):
+                await asyncio.to_thread(claims.remove, gone)
 
     async def expire(self) -> int:
         """Forget what may be forgotten now; how many events that were."""

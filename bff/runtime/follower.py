@@ -180,17 +180,19 @@ class Follower:
             except BffError:
                 pass  # its first caller is told
             else:
-                left += [function] if function.name in self._publisher.unwritten else []
+                left += [function] if function.name in self._publisher.first_look.unwritten else []
             if len(waiting) >= BATCH:
                 left += await self._refused(waiting)
             await self._clock.sleep(PAUSE)
         left += await self._refused(waiting)
         if not self._publisher.is_dev:
-            self._publisher.settled |= {each.name for each in functions} - {each.name for each in left}
+            self._publisher.first_look.settle(
+                {each.name for each in functions} - {each.name for each in left}
+            )
         return left
 
     async def _settle(self, function: Function, waiting: dict[Function, Candidate]) -> None:
-        if function.name in self._publisher.unwritten:
+        if function.name in self._publisher.first_look.unwritten:
             await self._publisher.resume(function)
             return
         if function.live is not None:

@@ -10,7 +10,6 @@ from typing import Literal
 OF_REVISION = ("function", "revision")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 WARM_UPS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
-LAGS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +143,7 @@ DELIVERIES = _counter(
 )
 DELIVERING = _gauge("bff_event_deliveries_in_flight", "Deliveries that are under way.", is_read=True)
 LOOP_LAG = _histogram(
-    "bff_event_loop_lag_seconds", "How late the event loop is, looked at ten times a second.", bounds=LAGS
+    "bff_event_loop_lag_seconds", "How late the event loop is, looked at ten times a second."
 )
 LOOP_BLOCKED = _counter("bff_loop_blocked_total", "Times the event loop was blocked.", *OF_REVISION)
 LOOP_BLOCKED_LONGEST = _gauge(

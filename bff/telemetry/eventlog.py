@@ -41,7 +41,7 @@ from bff.signals import (
     WarmedUp,
     WarmUpFailed,
 )
-from bff.telemetry.lines import Lines
+from bff.telemetry.lines import Lines, ms
 
 
 class EventLog:
@@ -101,10 +101,10 @@ class EventLog:
         fields = {
             "function": said.function,
             "revision": said.revision,
-            "init_ms": _ms(warm_up.seconds),
+            "init_ms": ms(warm_up.seconds),
             "first_ever": warm_up.is_first_ever,
-            "phases_ms": {name: _ms(seconds) for name, seconds in warm_up.phases.items()},
-            "imports_ms": {each.name: _ms(each.seconds) for each in warm_up.imports.most_expensive()},
+            "phases_ms": {name: ms(seconds) for name, seconds in warm_up.phases.items()},
+            "imports_ms": {each.name: ms(each.seconds) for each in warm_up.imports.most_expensive()},
         }
         self._tell("info", "REPORT", fields)
 
@@ -242,11 +242,6 @@ class EventLog:
     def _unexpected(self, said: Unexpected) -> None:
         trace = traceback.format_exception(said.error)
         self._tell("error", "unexpected failure", {"where": said.where, "traceback": trace})
-
-
-def _ms(seconds: float) -> float:
-    """Milliseconds, to the microsecond. What :func:`round` would give but for the last digit, at a fifth of its cost."""
-    return int(seconds * 1e6 + 0.5) / 1000
 
 
 def _accused(culprit: Culprit, seconds: float) -> dict[str, Any]:

@@ -105,6 +105,11 @@ def begun(level: str) -> bytes:
     return b'{"time":"%b.%03d%b' % (_second(milliseconds // 1000), milliseconds % 1000, _HEADS[level])
 
 
+def ms(seconds: float) -> float:
+    """Milliseconds, to the microsecond: as :func:`round` gives them but for halves, at a fifth of its cost."""
+    return int(seconds * 1e6 + 0.5) / 1000
+
+
 @lru_cache(maxsize=1)
 def _second(at: int) -> bytes:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)).encode()

@@ -132,20 +132,17 @@ def _call(call: CallRecord, parent: int, at: int, otherwise: float) -> Iterator[
         begin=call.started,
         end=end,
         parent=parent,
-        error=call.error or ("" if call.status is None or call.status < 500 else str(call.status)),
+        error=_error(call.error, call.status),
         facts=facts,
     )
     for number, attempt in enumerate(_attempts(call, end), start=1):
-        error = attempt.error or (
-            "" if attempt.status is None or attempt.status < 500 else str(attempt.status)
-        )
         yield Span(
             kind=Kind.ATTEMPT,
             name=f"attempt {number}",
             begin=attempt.started,
             end=attempt.ended,
             parent=at,
-            error=error,
+            error=_error(attempt.error, attempt.status),
             span_id=attempt.span_id,
             facts={
                 "number": number,
@@ -154,6 +151,11 @@ def _call(call: CallRecord, parent: int, at: int, otherwise: float) -> Iterator[
                 "status": attempt.status,
             },
         )
+
+
+def _error(code: str | None, status: int | None) -> str:
+    """What went wrong: the code of a failure, or the status of an answer that is one."""
+    return code or ("" if status is None or status < 500 else str(status))
 
 
 def _attempts(call: CallRecord, end: float) -> list[Attempt]:

@@ -1,18 +1,23 @@
-"""Traces as routes.yaml has them: where they come from, of which calls spans are sent, and what is said of that."""
+"""Traces as routes.yaml has them: where they come from, of which calls spans are sent, and what is said of that. What
+sends them is imported where they are on.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from bff.clock import Clock
 from bff.config import TelemetryConfig
 from bff.config.traces import TracesConfig
 from bff.signals import Signals, TracesLeftOut, TracesLost, TracesReturned
-from bff.telemetry.exporting import Collector, Exporting
 from bff.telemetry.failure import Witness
 from bff.telemetry.lines import Lines
-from bff.telemetry.sampling import Policy, Sampling
 from bff.trace import Origin
+
+if TYPE_CHECKING:
+    from bff.telemetry.exporting import Exporting
+    from bff.telemetry.sampling import Policy, Sampling
 
 
 class Tracing:
@@ -30,6 +35,8 @@ class Tracing:
         self._sampling: Sampling | None = None
         self._exporting: Exporting | None = None
         if config.traces is not None:
+            from bff.telemetry.sampling import Sampling
+
             self._sampling = Sampling(_policy(config.traces), witness)
             self._sampling.listen(signals)
             signals.listen(TracesLost, self._lost)
@@ -47,6 +54,7 @@ class Tracing:
         if self._sampling is None or config.traces is None:
             return
         from bff import __version__
+        from bff.telemetry.exporting import Collector, Exporting
 
         collector = Collector(
             endpoint=config.traces.endpoint,
@@ -94,6 +102,8 @@ def _origin(config: TelemetryConfig, *, exports: bool) -> Origin:
 
 
 def _policy(config: TracesConfig) -> Policy:
+    from bff.telemetry.sampling import Policy
+
     return Policy(
         share=config.sample,
         errors=config.errors,

@@ -136,7 +136,7 @@ async def test_what_is_saved_after_the_start_waits_for_the_next_one(tmp_path: Pa
     async with inside(tmp_path, {**FILE, "functions/home.py": says("one")}, keeps_state=True) as served:
 
         async def is_settled() -> bool:
-            return "home" in served.house.publisher.settled
+            return "home" in served.house.publisher.first_look.settled
 
         await so(is_settled, within=30)
         write(tmp_path, {"functions/home.py": says("two")})

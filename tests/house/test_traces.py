@@ -321,7 +321,7 @@ def test_a_collector_that_hangs_costs_calls_nothing(gateway: GatewayFactory, wri
 
 
 def test_without_the_section_nothing_of_it_is_imported(write_project: Lay) -> None:
-    """A gateway that sends no spans has neither the SDK nor protobuf in memory."""
+    """A gateway that sends no spans has neither the SDK nor protobuf in memory, nor what would hand them any."""
     folder = write_project({"routes.yaml": "routes: [{path: /hello, function: hello}]\n", **SIMPLE})
     program = (
         "import asyncio, sys, pathlib\n"
@@ -330,7 +330,9 @@ def test_without_the_section_nothing_of_it_is_imported(write_project: Lay) -> No
         f"    async with client(pathlib.Path({str(folder)!r})) as inside:\n"
         "        assert (await inside.get('/hello')).status_code == 200\n"
         "asyncio.run(main())\n"
-        "print([name for name in sys.modules if name.startswith(('opentelemetry', 'google.protobuf', 'requests'))])\n"
+        "ours = ('bff.telemetry.exporting', 'bff.telemetry.sampling')\n"
+        "theirs = ('opentelemetry', 'google.protobuf', 'requests')\n"
+        "print([name for name in sys.modules if name.startswith((*ours, *theirs))])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False

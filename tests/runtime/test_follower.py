@@ -212,7 +212,7 @@ async def test_what_is_new_at_the_start_waits_for_a_store_that_can_be_written(
         assert one.shares() == {"home-00002": 100}
         assert await one.runtime.body() == ("new" if change == "files" else "old")
         assert [type(each) for each in said] == [StoreLost, StoreReturned]
-        assert one.publisher.unwritten == {}
+        assert one.publisher.first_look.unwritten == {}
 
 
 async def test_what_waited_is_not_new_once_somebody_has_deployed(tmp_path: Path, clock: ManualClock) -> None:
@@ -349,7 +349,7 @@ async def test_more_functions_than_are_remembered_serve_what_was_published(
     tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it comes out of the store."""
-    monkeypatch.setattr("bff.runtime.publisher.MOST_AT_HAND", 0)
+    monkeypatch.setattr("bff.runtime.firstlook.MOST", 0)
     await test_what_serves_is_what_was_published(tmp_path, clock)
 
 

@@ -65,9 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = str(len(place.heard)).encode()
         is_bare = self.command == "HEAD" or place.next[0].startswith(_BODILESS)
-        self.wfile.write(self._head(place, body) + (b"" if is_bare else body))
+        said = self._head(place, body) + (b"" if is_bare else body)
         self.close_connection = place.is_cut
-        place.next = place.then or place.next
+        place.next = place.then or place.next  # before it is heard: the test says then what comes next
+        self.wfile.write(said)
 
     def _head(self, place: Place, body: bytes) -> bytes:
         assert place.next is not None
