@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from bff.config import Config
 from bff.events.claiming import Taken
 from bff.events.dispatcher import RENEWS_EVERY, Dispatcher
 from bff.events.records import Claimed
+from bff.events.room import EXPIRES_EVERY, Events
 from bff.runtime.site import Site
 from bff.signals import Signals, Unexpected
 from bff.testing import ManualClock
@@ -91,3 +93,35 @@ async def test_what_fails_is_told_and_done_another_time() -> None:
     running.cancel()
     await asyncio.wait({running})
     assert running.cancelled()
+
+
+class Forgetful(Events):
+    """Whose store cannot be read the first time. Mutable state: ``times`` it was asked."""
+
+    times = 0
+
+    async def expire(self) -> int:
+        self.times += 1
+        if self.times == 1:
+            raise RuntimeError("not now")
+        return 0
+
+
+async def test_what_is_old_is_forgotten_another_time() -> None:
+    """One failure is told, and is not the end of forgetting: else the store would grow for ever."""
+    clock, signals = ManualClock(), Signals()
+    told: list[Unexpected] = []
+    signals.listen(Unexpected, told.append)
+    nothing: Any = None
+    site = Site(
+        store=nothing, holder="far/1/a", invoker=nothing, clock=clock, signals=signals, is_shared=False
+    )
+    events = Forgetful(site, Config())
+    tidying = asyncio.create_task(events.tidy())
+    await settle()
+    for times in (1, 2, 3):
+        await clock.advance(EXPIRES_EVERY)
+        assert events.times == times
+    assert [repr(each.error) for each in told] == ["RuntimeError('not now')"]
+    tidying.cancel()
+    await asyncio.wait({tidying})
