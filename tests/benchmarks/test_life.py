@@ -64,7 +64,12 @@ def test_the_cold_table_names_its_peers_and_what_others_publish() -> None:
 
 def test_the_memory_table_says_what_python_keeps() -> None:
     """What stays of the traced by its place, and why resident memory does not follow."""
-    traced = {"grown": 5_000_000, "returned": 4_900_000, "revision": 12_000_000, "kept": [["bff/x.py:7", 64_000]]}
+    traced = {
+        "grown": 5_000_000,
+        "returned": 4_900_000,
+        "revision": 12_000_000,
+        "kept": [["bff/x.py:7", 64_000]],
+    }
     one = Series.of([1.0])
     (row,) = (made := memory.table(replace(SMALL, warm=1000), traced, one, one, one)).rows
     assert row[3] == "5.0"

@@ -70,7 +70,10 @@ def test_processes_follow_the_load_and_give_their_memory_back(
     """From none to as many as ``max`` allows while calls are inside; after ``idle`` no process is left,
     `/v1/functions` says how many bytes came back, and the next call is served by a fresh one.
     """
-    files = {name: text.replace("idle: 60s", "idle: 1s").replace("@", str(tmp_path)) for name, text in FILES.items()}
+    files = {
+        name: text.replace("idle: 60s", "idle: 1s").replace("@", str(tmp_path))
+        for name, text in FILES.items()
+    }
     served = gateway(write(tmp_path, files), "serve")
 
     def work() -> Any:
