@@ -1,7 +1,8 @@
 """Work offline: events acknowledged, two-step runs, how soon an idle worker begins, what it costs while it rests.
 
 Ours as a gateway and a worker, real processes, on SQLite and on a PostgreSQL of its own. The peers need an environment of
-their own, whose interpreter BFF_BENCH_PEERS names: pip install dbos 'celery[redis]' taskiq taskiq-redis 'psycopg[binary]'.
+their own, whose interpreter BFF_BENCH_PEERS names: pip install dbos 'celery[redis]' taskiq taskiq-redis taskiq-nats
+'psycopg[binary]'; and the servers of Debian's postgresql, redis-server and nats-server.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks import natsserver
 from benchmarks.catalogue import PEER_APPS
 from benchmarks.figures import Series, percentile
 from benchmarks.outcome import Effort, Outcome, Table
@@ -200,12 +202,17 @@ def measured_peers(effort: Effort, server: postgres.Server, runs: int) -> dict[s
         effort.say(f"  no peers: {PEERS} names no interpreter")
         return {}
     found: dict[str, Found] = {}
-    with tempfile.TemporaryDirectory(prefix="bff-bench-") as folder, redisserver.server() as redis:
+    with (
+        tempfile.TemporaryDirectory(prefix="bff-bench-") as folder,
+        redisserver.server() as redis,
+        natsserver.server() as nats,
+    ):
         where = {
             "DBOS on SQLite": ("dbos", f"sqlite:///{folder}/dbos.db"),
             "DBOS on PostgreSQL": ("dbos", server.database()),
             "Celery on Redis": ("celery", redis.url),
             "taskiq on Redis": ("taskiq", redis.url),
+            "taskiq on NATS": ("taskiq", nats),
         }
         for name, (script, url) in where.items():
             done = subprocess.run(
