@@ -11,65 +11,48 @@ import gc
 import os
 import platform
 import secrets
-import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bff.admin import desk
 from bff.admin.describing import Describer
-from bff.admin.keys import Key, configured_keys
+from bff.admin.keys import configured_keys
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
-from bff.clock import Clock, SystemClock
+from bff.clock import SystemClock
 from bff.config import Config, ConfigInvalid, Place, load
-from bff.errors import FunctionNotLoaded
-from bff.gateway import docs, own, problems
-from bff.gateway.auth.schemes import Schemes
-from bff.gateway.crowd import Crowd
+from bff.gateway import problems
 from bff.gateway.devpage import DevPage
-from bff.gateway.door.limiting import Limiting
-from bff.gateway.endpoint import Gateway
-from bff.gateway.limits import HeadLimits
-from bff.gateway.target import OwnHandler, Table, compile_table
+from bff.gateway.room import Front
 from bff.offline import Offline
-from bff.revisions.choosing import choosing_of
+from bff.options import Options as Options
 from bff.revisions.loader import Loader, place_in
-from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.bell import bell_of
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.opening import database_of
 from bff.revisions.store.retention import retention_of
 from bff.revisions.store.store import Store
 from bff.runtime.census import census, names_of
+from bff.runtime.crew import Crew
 from bff.runtime.fitting import check_against_live
-from bff.runtime.follower import Follower
-from bff.runtime.function import Function
+from bff.runtime.housekeeping import Housekeeping
 from bff.runtime.invoker import Invoker
-from bff.runtime.isolation.forkserver import ForkFailed, Forkserver, default_most
-from bff.runtime.keeper import Keeper
-from bff.runtime.ledger import StoreLedger
-from bff.runtime.loaderthreads import LoaderThreads
+from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.loopguard import LoopGuard
 from bff.runtime.mover import Mover
 from bff.runtime.publisher import Publisher
-from bff.runtime.releases import Releases
-from bff.runtime.settings import Settings, routes_by_function, settings_of
+from bff.runtime.roster import Roster
 from bff.runtime.shelf import Shelf
 from bff.runtime.site import Site
 from bff.runtime.stuck import Stuck
 from bff.runtime.texts import source_of
 from bff.runtime.threads import Threads
 from bff.runtime.warmup import Workshop
-from bff.services import fetching
-from bff.services.bridge.registrations import Registrations
-from bff.services.cache import Cache
-from bff.services.cachestore import CacheStore
-from bff.services.following import Surroundings
-from bff.services.pool import AnyClient, ServicePool
-from bff.services.replaced import Replaced
-from bff.signals import ConfigApplied, ConfigRejected, LoopBlocked, LoopLost, LoopReturned, NameLost, Signals
+from bff.services.room import Backends
+from bff.signals import ConfigApplied, ConfigRejected, LoopLost, Signals
 from bff.telemetry.functionlogs import FunctionLogs
 from bff.telemetry.lines import Lines, open_lines
 from bff.telemetry.printed import Printed
@@ -79,29 +62,10 @@ from bff.telemetry.standardlogs import StandardLogs
 
 if TYPE_CHECKING:
     from bff.events.room import Events
-    from bff.events.tenure import Tenure
     from bff.export.documents import Documents
-    from bff.services.transport import MakeTransport
 
 YOUNG = 50_000
 """Objects that are made before the collector looks at them, instead of Python's 700."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Options:
-    """What the one who composes decides, rather than routes.yaml."""
-
-    dev: bool = False
-    clock: Clock | None = None
-    make_transport: MakeTransport | None = None
-    lines: Lines | None = None
-    admin_host: str = "127.0.0.1"
-    environ: Mapping[str, str] | None = None
-    admin_keys: tuple[Key, ...] = ()
-    take_over_logging: bool = False
-    keeps_state: bool = False
-    name: str = ""
-    queues: tuple[str, ...] | None = None
 
 
 class House:
@@ -110,14 +74,54 @@ class House:
     def __init__(self, config: Config, options: Options, lines: Lines, loader: Loader) -> None:
         self.config = config
         self.signals = Signals()
-        self.limits = HeadLimits.of(config.gateway)
-        self.crowd = Crowd(config.gateway.max_connections, config.gateway.max_connections_per_address)
-        self.crowd.is_exempt = lambda address: self.gateway.table.proxies.trusts(address)
         self._options = options
         self._clock = options.clock or SystemClock()
-        folder = config.folder.resolve()
-        self.telemetry = Telemetry(
-            config,
+        self._name = f"{platform.node()}/{os.getpid()}/{options.name or secrets.token_hex(4)}"
+        self._closing: set[asyncio.Task[None]] = set()
+        self._crew = Crew(clock=self._clock, stuck=Stuck(self.signals.emit))
+        self._forkserver = Forkserver(most=config.gateway.max_processes or 0)
+        self.telemetry = self._hear(lines, loader)
+        self.backends = self._call_services()
+        self.services = self.backends.pool
+        self.store = self._keep_revisions()
+        self.publisher = self._publish()
+        self.mover = Mover(self.publisher, clock=self._clock)
+        self._workshop = self._warm(lines, loader)
+        self.invoker = Invoker(clock=self._clock)
+        self._roster = Roster(
+            self.invoker,
+            dev=options.dev,
+            publisher=self.publisher,
+            workshop=self._workshop,
+            signals=self.signals,
+            forkserver=self._forkserver,
+            later=self._later,
+        )
+        self.offline = Offline(self._site(), later=self._later)
+        self.offline.meet(config)
+        self.front = self._meet_callers()
+        self.gateway, self.limits, self.crowd = self.front.gateway, self.front.limits, self.front.crowd
+        self._describer = Describer(
+            workshop=self._workshop, settings=self._roster.settings, root=self._folder
+        )
+        self.office = self._office()
+        self.backends.configure(config)
+        self._roster.configure(config)
+        self._housekeeping = self._keep_house()
+
+    @property
+    def _folder(self) -> Path:
+        return self.config.folder.resolve()
+
+    @property
+    def _state(self) -> Place:
+        """Where what outlives the process is kept; nowhere in dev."""
+        return self.config.state_place if self._options.keeps_state else Place()
+
+    def _hear(self, lines: Lines, loader: Loader) -> Telemetry:
+        folder = self._folder
+        return Telemetry(
+            self.config,
             lines=lines,
             clock=self._clock,
             signals=self.signals,
@@ -125,113 +129,87 @@ class House:
             place_of=lambda module, file: loader.place_of(module, file) or place_in(file, folder),
             sources=self._sources(),
         )
-        self.signals.listen(LoopBlocked, self._loop_blocked)
-        self.signals.listen(LoopReturned, self._loop_blocked)
-        self.cache = Cache(clock=self._clock, store=CacheStore(config.gateway.cache_size))
-        self.services = ServicePool(
+
+    def _call_services(self) -> Backends:
+        return Backends(
+            self.config,
             clock=self._clock,
-            make_transport=options.make_transport,
-            cache=self.cache,
-            surroundings=Surroundings(
-                emit=self.signals.emit,
-                folder=config.path.parent / ".bff" / "endpoints",
-                heeds_fault_header=options.dev,
-            ),
+            make_transport=self._options.make_transport,
+            emit=self.signals.emit,
+            heeds_fault_header=self._options.dev,
+            later=self._later,
         )
-        self.registrations = Registrations(clock=self._clock, emit=self.signals.emit)
-        stuck = Stuck(self.signals.emit)
-        self._loader_thread = LoaderThreads("bff-loader", clock=self._clock, stuck=stuck)
-        self._reader_thread = Threads("bff-reader", 1)
-        self._new_code_thread = LoaderThreads("bff-loader-new", clock=self._clock, stuck=stuck)
-        self._store_thread = Threads("bff-store", 1)
-        self._forkserver = Forkserver(most=config.gateway.max_processes or 0)
-        self.store = Store(
-            database_of(config.state_place if options.keeps_state else Place(), self._clock),
-            thread=self._store_thread,
+
+    def _keep_revisions(self) -> Store:
+        return Store(
+            database_of(self._state, self._clock),
+            thread=self._crew.store,
             clock=self._clock,
-            is_ephemeral=options.dev,
+            is_ephemeral=self._options.dev,
         )
-        self.publisher = Publisher(
+
+    def _publish(self) -> Publisher:
+        return Publisher(
             self.store,
-            shelf=Shelf(self.store, root=folder, thread=self._reader_thread),
+            shelf=Shelf(self.store, root=self._folder, thread=self._crew.reader),
             clock=self._clock,
             signals=self.signals,
-            dev=options.dev,
+            dev=self._options.dev,
             retention=lambda: retention_of(self.config),
             release=lambda function: self.config.function(function).release,
         )
-        self.mover = Mover(self.publisher, clock=self._clock)
-        self._workshop = Workshop(
+
+    def _warm(self, lines: Lines, loader: Loader) -> Workshop:
+        return Workshop(
             clock=self._clock,
             loader=loader,
-            loader_thread=self._loader_thread,
-            reader_thread=self._reader_thread,
+            loader_thread=self._crew.loader,
+            reader_thread=self._crew.reader,
             senders=lambda: self.services.clients,
             logger=FunctionLogs(lines, self.telemetry.callers),
-            stuck=stuck,
-            new_code_thread=self._new_code_thread,
+            stuck=self._crew.stuck,
+            new_code_thread=self._crew.new_code,
             publish=lambda invocation, event: self.offline.publish(invocation, event),
             progress=lambda *said: self.offline.progress(*said),
         )
-        self.invoker = Invoker(clock=self._clock)
-        self._schemes = Schemes(clock=self._clock, fetch=fetching.fetch)
-        self._schemes.configure(config.auth, config.path.parent)
-        self._limiting = Limiting(clock=self._clock, emit=self.signals.emit)
-        self._limiting.configure(config.limits)
-        self._own = own.handlers(lambda: not self.gateway.is_draining)
-        self._docs = docs.handlers(self._openapi, lambda: self.config.openapi.title)
-        self._documents: Documents | None = None
-        self._closing: set[asyncio.Task[None]] = set()
-        self._replaced = Replaced(self.services, clock=self._clock, later=self._later)
-        self._tenure: Tenure | None = None
-        self._name = f"{platform.node()}/{os.getpid()}/{options.name or secrets.token_hex(4)}"
-        self.offline = Offline(self._site(config, options), later=self._later)
-        self.offline.meet(config)
-        self.gateway = Gateway(
-            self._table(config),
+
+    def _meet_callers(self) -> Front:
+        return Front(
+            self.config,
             invoker=self.invoker,
             services=lambda: self.services.clients,
             clock=self._clock,
             signals=self.signals,
-            dev=DevPage(source=self._source_of) if options.dev else None,
-            cache=self.cache,
-        )
-        self.gateway.origin = self.telemetry.tracing.origin
-        self._describer = Describer(workshop=self._workshop, settings=self._settings_now, root=folder)
-        self.office = self._office(options)
-        self._furnish(config)
-        self.keeper = Keeper(
-            functions=lambda: self.invoker.functions,
-            clock=self._clock,
-            signals=self.signals,
-            max_warm=config.gateway.max_warm,
-        )
-        self.follower = Follower(
-            self.publisher,
-            functions=lambda: self.invoker.functions,
-            clock=self._clock,
-            signals=self.signals,
+            cache=self.backends.cache,
+            dev=DevPage(source=self._source_of) if self._options.dev else None,
+            doors=self.offline.doors(),
+            origin=self.telemetry.tracing.origin,
+            openapi=self._openapi,
         )
 
-        self.releases = Releases(
-            StoreLedger(self.mover, gateway=self._name, functions=lambda: self.invoker.functions),
+    def _keep_house(self) -> Housekeeping:
+        return Housekeeping(
+            functions=lambda: self.invoker.functions,
+            publisher=self.publisher,
+            mover=self.mover,
             holder=self._name,
-            config=lambda function: self.config.function(function).release,
+            config=lambda: self.config,
             clock=self._clock,
             signals=self.signals,
+            later=self._later,
         )
 
-    def _site(self, config: Config, options: Options) -> Site:
+    def _site(self) -> Site:
         return Site(
             store=self.store,
             holder=self._name,
             invoker=self.invoker,
             clock=self._clock,
             signals=self.signals,
-            is_shared=options.keeps_state,
+            is_shared=self._options.keeps_state,
             is_draining=lambda: self.gateway.is_draining,
-            queues=options.queues,
-            bell=bell_of(config.state_place if options.keeps_state else Place(), self._clock),
+            queues=self._options.queues,
+            bell=bell_of(self._state, self._clock),
             origin=lambda: self.telemetry.tracing.origin,
         )
 
@@ -244,86 +222,34 @@ class House:
         """
         self.telemetry.tracing.start(self.config.telemetry, self._name)
         if self._options.keeps_state:
-            await self.follower.start()
-            await self._take_name()
-        self._later(self.keeper.run())
-        self._ready_to_fork(self.config)
-        self.keeper.keep_minimum()
+            await self._housekeeping.learn()
+            await self.offline.take_name(self._options.name)
+        self._housekeeping.keep_warm()
+        self._roster.ready_to_fork(self.config)
+        self._housekeeping.configure(self.config)
         if not self._options.keeps_state:
             self.offline.deliver()
-
-    async def _take_name(self) -> None:
-        """Be the only process of the name that was given, if one was.
-
-        Raises:
-            NameTaken: another one of it is alive.
-
-        """
-        if not self._options.name:
-            return
-        from bff.events.tenure import Tenure
-
-        tenure = Tenure(self.store, holder=self._name, clock=self._clock)
-        await tenure.begin()
-        self._tenure = tenure
-        self._later(tenure.hold(self._name_is_lost))
-
-    def _name_is_lost(self) -> None:
-        """It was silent for too long, and another one has taken its name: it ends as it is told to by a supervisor."""
-        self.signals.emit(NameLost(name=self._options.name))
-        signal.raise_signal(signal.SIGTERM)
 
     def keep_up(self) -> None:
         """Publish the folder and follow the store, once nobody waits for the start any more."""
         if self._options.keeps_state:
-            self._later(self.follower.run())
-            self._later(self.releases.run())
+            self._housekeeping.keep_up()
             self.offline.deliver()
 
-    def _table(self, config: Config) -> Table:
-        return compile_table(
-            config,
-            self._own_paths(config),
-            self._schemes,
-            self._limiting,
-            doors=self.offline.doors(),
-            is_dev=self._options.dev,
+    @cached_property
+    def _documents(self) -> Documents:
+        """Who never asks for the OpenAPI document does not pay for importing what makes it."""
+        from bff.export.documents import Documents
+
+        return Documents(
+            config=lambda: self.config,
+            snapshot=self._roster.snapshot,
+            clock=self._clock,
+            kinds=problems.of_calls(),
         )
 
-    def _own_paths(self, config: Config) -> dict[str, OwnHandler]:
-        is_open = self._options.dev or config.openapi.public
-        return {**self._own, **(self._docs if is_open else {})}
-
     async def _openapi(self) -> bytes:
-        """The OpenAPI document; who never asks for it does not pay for importing what makes it."""
-        if self._documents is None:
-            from bff.export.documents import Documents
-
-            self._documents = Documents(
-                config=lambda: self.config,
-                snapshot=self._snapshot,
-                clock=self._clock,
-                kinds=problems.of_calls(),
-            )
         return await self._documents.openapi()
-
-    async def _snapshot(self, name: str) -> Snapshot:
-        """The files of a function as they answer now, or would with the first call."""
-        function = self.invoker.functions.get(name)
-        if function is None:
-            raise FunctionNotLoaded(name, "it is not known to this gateway")
-        if function.live is not None:
-            return function.live.revision.snapshot
-        return await function.look()
-
-    def _ready_to_fork(self, config: Config) -> None:
-        """Start the forkserver ahead of the first call, where there is a process function at all."""
-        if self._forks(config):
-            self._later(self._forkserver.start())
-
-    @staticmethod
-    def _forks(config: Config) -> bool:
-        return any(function.isolation == "process" for function in config.functions.values())
 
     def _sources(self) -> Sources:
         """Whom a scrape asks how things are now."""
@@ -342,53 +268,22 @@ class House:
             ),
             gateway=lambda: GatewayNow(
                 connections=self.crowd.total,
-                cache_entries=len(self.cache.store),
-                cache_bytes=self.cache.store.bytes,
-                cache_max_bytes=self.cache.store.max_bytes,
+                cache_entries=len(self.backends.cache.store),
+                cache_bytes=self.backends.cache.store.bytes,
+                cache_max_bytes=self.backends.cache.store.max_bytes,
                 deliveries=self.offline.delivering,
             ),
         )
 
-    def _furnish(self, config: Config) -> list[AnyClient]:
-        """Make services and functions what a configuration says; the clients nobody needs now come back."""
-        replaced = self.services.configure(config.services, timeout_header=config.gateway.timeout_header)
-        routes = routes_by_function(config)
-        functions: dict[str, Function] = {}
-        for name in config.functions_found:
-            settings = settings_of(config, name, routes)
-            function = self.invoker.functions.get(name)
-            if function is None:
-                function = self._function(name, settings)
-            elif function.reconfigure(settings):
-                self._later(function.remake())
-            function.choose_by(choosing_of(name, config.function(name)))
-            functions[name] = function
-        for name, function in self.invoker.functions.items():
-            if name not in functions:
-                self._later(function.retire())
-        self.invoker.functions = functions
-        return replaced
-
-    def _function(self, name: str, settings: Settings) -> Function:
-        return Function(
-            name,
-            settings,
-            root=self.config.folder.resolve(),
-            dev=self._options.dev,
-            publisher=self.publisher,
-            workshop=self._workshop,
-            signals=self.signals,
-            forkserver=self._forkserver,
-        )
-
-    def _office(self, options: Options) -> Office:
+    def _office(self) -> Office:
+        options = self._options
         house = desk.House(
             functions=lambda: self.invoker.functions,
             store=self.store,
             desk=Verbs(self.mover, lambda: self.invoker.functions),
             unpack=self._describer.unpack,
             describe=self._describer,
-            purge=self.purge,
+            purge=self.backends.purge,
             is_ready=lambda: not self.gateway.is_draining,
             metrics=self.telemetry.metrics.scrape if self.telemetry.metrics is not None else None,
             logging=desk.Logging(wanted=self.telemetry.lines.wanted, usual=lambda: said_of(self.config)),
@@ -405,10 +300,6 @@ class House:
             hosts=lambda: self.config.admin.hosts,
         )
 
-    def _settings_now(self, name: str) -> Settings | None:
-        function = self.invoker.functions.get(name)
-        return function.settings if function is not None else None
-
     def guard(self, end: Callable[[LoopLost], object]) -> LoopGuard:
         """The watchdog over the running loop; ``end`` is what happens when the loop does not come back."""
         return LoopGuard(
@@ -418,19 +309,6 @@ class House:
             give_up=lambda: self.config.gateway.watchdog,
             end=end,
         )
-
-    def _loop_blocked(self, said: LoopBlocked | LoopReturned) -> None:
-        """Remember it with the function, for who asks how that is. From the watchdog's thread."""
-        function = self.invoker.functions.get(said.culprit.function)
-        if function is not None:
-            function.blocked = function.blocked.after(said)
-
-    def purge(self, *, url: str = "", tag: str = "") -> int:
-        """Drop what is kept of a URL, or under a tag of routes.yaml, and tell how many answers that were.
-
-        A URL is a service's as it is called, or a route's: with a host, or from its first ``/`` for every host.
-        """
-        return (self.cache.purge_url(url) if url else 0) + (self.cache.purge_tag(tag) if tag else 0)
 
     async def preload(self) -> None:
         """Import, off the loop, what the first page view or the first command would otherwise wait for."""
@@ -444,15 +322,13 @@ class House:
         where functions have processes one more can be forked at once.
         """
         await self.preload()
-        if self._forks(self.config):
-            with suppress(ForkFailed):  # whoever wants a process is told why there is none
-                await self._forkserver.rehearse()
+        await self._roster.rehearse(self.config)
 
     async def reload(self) -> bool:
         """Read routes.yaml again and make it live whole, or keep the last good one; True when it is live."""
         try:
             # Parsing is work for a thread; a large file must not stop the loop.
-            config = await self._reader_thread.run(
+            config = await self._crew.reader.run(
                 lambda: load(self.config.path, environ=self._options.environ)
             )
             functions, is_dev = self.invoker.functions, self._options.dev
@@ -461,26 +337,16 @@ class House:
             self.signals.emit(ConfigRejected(mistakes=tuple(str(mistake) for mistake in invalid.mistakes)))
             return False
         self.telemetry.configure(config, self.config)
-        self.gateway.origin = self.telemetry.tracing.origin
         self.config = config
-        replaced = self._furnish(config)
-        self.keeper.max_warm = config.gateway.max_warm
-        self._forkserver.most = config.gateway.max_processes or default_most()
-        self.cache.store.resize(config.gateway.cache_size)
-        self._schemes.configure(config.auth, config.path.parent)
-        self._limiting.configure(config.limits)
-        self._ready_to_fork(config)
-        self.keeper.keep_minimum()
-        self.limits.take_over(HeadLimits.of(config.gateway))
-        self.crowd.most = config.gateway.max_connections
-        self.crowd.most_each = config.gateway.max_connections_per_address
+        replaced = self.backends.configure(config)
+        self._roster.configure(config)
+        self._roster.ready_to_fork(config)
+        self._housekeeping.configure(config)
         self.offline.meet(config)
-        self.gateway.table = self._table(config)
-        self.registrations.configure(config)
-        self._replaced.take(replaced)
-        changed = frozenset(client.name for client in replaced)
+        self.front.configure(config, doors=self.offline.doors(), origin=self.telemetry.tracing.origin)
+        self.backends.registrations.configure(config)
         self.signals.emit(
-            ConfigApplied(routes=len(config.routes), services=frozenset(config.services), replaced=changed)
+            ConfigApplied(routes=len(config.routes), services=frozenset(config.services), replaced=replaced)
         )
         return True
 
@@ -489,8 +355,8 @@ class House:
         """The events room; None while nothing of routes.yaml asks for it."""
         return self.offline.events
 
-    def _later(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -499,7 +365,7 @@ class House:
 
     async def close(self) -> None:
         """End every instance and every connection."""
-        await self.registrations.aclose()
+        await self.backends.registrations.aclose()
         await self.offline.stop(self.config.gateway.drain_timeout)
         for task in list(self._closing):
             task.cancel()
@@ -507,18 +373,12 @@ class House:
         await self.gateway.aclose()
         await self.invoker.close()
         await self._forkserver.close()
-        await self._replaced.aclose()
-        await self._schemes.aclose()
-        await self._limiting.aclose()
-        await self.services.aclose()
+        await self.front.aclose()
+        await self.backends.aclose()
         with suppress(StoreUnavailable):
-            if self._tenure is not None:
-                await self._tenure.end()
+            await self.offline.give_name_back()
             await self.store.close()
-        self._store_thread.close()
-        self._loader_thread.close()
-        self._reader_thread.close()
-        self._new_code_thread.close()
+        self._crew.close()
         self._describer.close()
         await self.telemetry.stop()
 

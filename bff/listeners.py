@@ -220,7 +220,7 @@ async def _serve_both(
         private_serving = group.create_task(private.serve(sockets=[admin_socket]))
         await _started(serving, public, private)
         await announce(house, _address(public_socket), _address(admin_socket))
-        house.registrations.begin(house.config, public_socket.getsockname()[1])
+        house.backends.registrations.begin(house.config, public_socket.getsockname()[1])
         await house.preload()
         house.keep_up()
         await serving
@@ -263,14 +263,14 @@ def _signals_end(house: House, public: _Server) -> Iterator[None]:
     leaving: set[asyncio.Task[None]] = set()
 
     async def leave() -> None:
-        await house.registrations.aclose()
+        await house.backends.registrations.aclose()
         public.should_exit = True
 
     def end() -> None:
         if public.should_exit:
             public.force_exit = True
         house.gateway.drain()
-        if leaving or not house.registrations.are_there:
+        if leaving or not house.backends.registrations.are_there:
             public.should_exit = True
         else:
             leaving.add(loop.create_task(leave()))

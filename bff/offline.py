@@ -4,8 +4,10 @@ pays nothing for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import signal
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from bff.config import Config
 from bff.gateway.target import Doors
@@ -13,25 +15,28 @@ from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.eventfailures import NoEvents
 from bff.sdk.invocation import Invocation
+from bff.signals import NameLost
 
 if TYPE_CHECKING:
     from bff.events.operating import Operating
     from bff.events.room import Events
     from bff.events.stages import Stages
+    from bff.events.tenure import Tenure
 
 
 class Offline:
-    """Mutable state: ``events``, made once; whether it ``_delivers``."""
+    """Mutable state: ``events``, made once; whether it ``_delivers``; ``_tenure`` of the name it was given, if any."""
 
     def __init__(
         self,
         site: Site,
         *,
-        later: Callable[[object], None],
+        later: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         """``later`` begins a task."""
         self.events: Events | None = None
         self._delivers = False
+        self._tenure: Tenure | None = None
         self._site = site
         self._later = later
 
@@ -61,6 +66,37 @@ class Offline:
         """Take nothing new, and let go within so many seconds what is being done."""
         if self.events is not None:
             await self.events.stop(within)
+
+    async def take_name(self, name: str) -> None:
+        """Be the only process of the name that was given, if one was.
+
+        Raises:
+            NameTaken: another one of it is alive.
+
+        """
+        if not name:
+            return
+        from bff.events.tenure import Tenure
+
+        tenure = Tenure(self._site.store, holder=self._site.holder, clock=self._site.clock)
+        await tenure.begin()
+        self._tenure = tenure
+        self._later(tenure.hold(partial(self._lose_name, name)))
+
+    def _lose_name(self, name: str) -> None:
+        """It was silent for too long, and another one has its name: it ends as it is told to by a supervisor."""
+        self._site.signals.emit(NameLost(name=name))
+        signal.raise_signal(signal.SIGTERM)
+
+    async def give_name_back(self) -> None:
+        """Another process may have it at once.
+
+        Raises:
+            StoreUnavailable: it has to wait for the end of the lease.
+
+        """
+        if self._tenure is not None:
+            await self._tenure.end()
 
     # What others are handed
 

@@ -26,6 +26,10 @@ _BEGIN = (
     " VALUES (?, ?, ?, NULL, 0, '', '', '', ?) ON CONFLICT (delivery, number) DO UPDATE SET"
     " began = excluded.began, ended = NULL, status = 0, code = '', detail = '', gateway = excluded.gateway"
 )
+_COUNT = (
+    "INSERT INTO rates (trigger_name, at) VALUES (?, ?)"
+    " ON CONFLICT (trigger_name) DO UPDATE SET at = excluded.at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +43,27 @@ class Taken:
 def take(session: Session, wanted: Wanted, now: float) -> Taken:
     """Take what is due and has room."""
     session.rows("UPDATE claims SET at = at + 1 WHERE id = 1")
-    room = picking.rooms(session, wanted, now)
+    kept = picking.counted(session, wanted)
+    room = picking.rooms(wanted, kept, now)
     rows = _taken(session, wanted, now, picking.picked(wanted, now, but=sorted(room)), wanted.free)
     for trigger in sorted(room):
         most = min(room[trigger], wanted.free - len(rows))
         more = _taken(session, wanted, now, picking.picked(wanted, now, trigger=trigger), most)
-        _count(session, wanted, trigger, len(more), now)
+        if more and trigger in kept:
+            kept[trigger] = max(kept[trigger], now) + len(more) * wanted.rates[trigger].interval
+            session.rows(_COUNT, trigger, kept[trigger])
         rows += more
     for key, *_, number, _base in rows:
         session.rows(_BEGIN, key, number, now, wanted.holder)
-    return Taken(tuple(_claimed(session, rows)), picking.next_in(session, wanted, now))
+    return Taken(tuple(_claimed(session, rows)), picking.next_in(session, wanted, kept, now))
 
 
 def peek(session: Session, wanted: Wanted, now: float) -> Taken:
     """The same without taking anything: ``next_in`` is 0 where something could be taken."""
-    if picking.is_any(session, wanted, now, picking.rooms(session, wanted, now)):
+    kept = picking.counted(session, wanted)
+    if picking.is_any(session, wanted, now, picking.rooms(wanted, kept, now)):
         return Taken((), 0.0)
-    return Taken((), picking.next_in(session, wanted, now))
+    return Taken((), picking.next_in(session, wanted, kept, now))
 
 
 def _taken(session: Session, wanted: Wanted, now: float, pick: Picked, most: int) -> list[Row]:
@@ -63,18 +71,6 @@ def _taken(session: Session, wanted: Wanted, now: float, pick: Picked, most: int
         return []
     sql = _TAKE.format(free=pick.sql)
     return session.rows(sql, wanted.holder, now + wanted.lease, now, now, *pick.values, most)
-
-
-def _count(session: Session, wanted: Wanted, trigger: str, count: int, now: float) -> None:
-    rate = wanted.rates.get(trigger)
-    if rate is None or not count:
-        return
-    at = max(picking.counted(session, [trigger])[trigger], now) + count * rate.interval
-    session.rows(
-        "INSERT INTO rates (trigger_name, at) VALUES (?, ?)"
-        " ON CONFLICT (trigger_name) DO UPDATE SET at = excluded.at",
-        *(trigger, at),
-    )
 
 
 def _claimed(session: Session, rows: list[Row]) -> Iterable[Claimed]:

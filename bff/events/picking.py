@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bff.events.records import Wanted
@@ -49,18 +49,18 @@ def places(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def rooms(session: Session, wanted: Wanted, now: float) -> dict[str, int]:
-    """How many each limited trigger may have, by what runs here and by its rate."""
+def rooms(wanted: Wanted, kept: Mapping[str, float], now: float) -> dict[str, int]:
+    """How many each limited trigger may have, by what runs here and by its rate, of which this is ``kept``."""
     room = dict(wanted.rooms)
-    for trigger, at in counted(session, wanted.rates).items():
+    for trigger, at in kept.items():
         by_rate = gcra.room(at, now, wanted.rates[trigger])
         room[trigger] = min(room.get(trigger, by_rate), by_rate)
     return room
 
 
-def counted(session: Session, triggers: Iterable[str]) -> dict[str, float]:
+def counted(session: Session, wanted: Wanted) -> dict[str, float]:
     """What is kept of each trigger with a rate; 0 where it had none yet."""
-    names = list(triggers)
+    names = list(wanted.rates)
     if not names:
         return {}
     sql = f"SELECT trigger_name, at FROM rates WHERE trigger_name IN ({places(names)})"  # noqa: S608 - places only
@@ -73,12 +73,12 @@ def is_any(session: Session, wanted: Wanted, now: float, room: Mapping[str, int]
     return bool(session.rows(pick.sql, *pick.values, 1))
 
 
-def next_in(session: Session, wanted: Wanted, now: float) -> float | None:
+def next_in(session: Session, wanted: Wanted, kept: Mapping[str, float], now: float) -> float | None:
     """Seconds until something can be taken that cannot be now; None where nothing waits for a time."""
     (at,) = session.rows("SELECT MIN(due) FROM deliveries WHERE is_open = 1 AND due > ?", now)[0]
     waits = [] if at is None else [max(0.0, float(at) - now)]
-    for trigger, kept in counted(session, wanted.rates).items():
-        opens = gcra.opens_in(kept, now, wanted.rates[trigger])
+    for trigger, full_at in kept.items():
+        opens = gcra.opens_in(full_at, now, wanted.rates[trigger])
         pick = picked(wanted, now, trigger=trigger)
         if opens > 0 and session.rows(pick.sql, *pick.values, 1):
             waits.append(opens)

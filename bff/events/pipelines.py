@@ -153,15 +153,9 @@ def incoming_of(
     pipeline: str, run: str, step: int, parts: Iterable[tuple[str, Any]], *, pins: Mapping[str, str] = NONE
 ) -> list[Incoming]:
     """The events of a step's parts, under keys that are the same whoever makes them."""
-    made = []
+    made, source = [], source_of(pipeline, run)
     for at, (function, data) in enumerate(parts):
-        pin = pins.get(function)
-        event = replace(
-            _event_of(data),
-            id=f"{step}.{at}",
-            source=source_of(pipeline, run),
-            extensions={**({REVISION: pin} if pin else {}), **_event_of(data).extensions},
-        )
+        event = _event_of(data, number=f"{step}.{at}", source=source, pin=pins.get(function, ""))
         made.append(
             Incoming(
                 key=key_of(run, step, at),
@@ -179,15 +173,17 @@ def key_of(run: str, step: int, at: int) -> str:
     return f"{run}-{step:02}.{at:05}"
 
 
-def _event_of(data: Any) -> CloudEvent:
+def _event_of(data: Any, *, number: str, source: str, pin: str) -> CloudEvent:
     """An event with this data, or with a reference to it (CloudEvents' dataref extension, the claim check pattern)."""
+    extensions = {REVISION: pin} if pin else {}
     if isinstance(data, Claim):
-        extensions: Mapping[str, Any] = {DATAREF: data.key}
-        return CloudEvent(
-            id="-", source="-", type=TYPE, datacontenttype=data.kind or None, extensions=extensions
-        )
-    kind = "application/octet-stream" if isinstance(data, bytes) else "application/json"
-    return CloudEvent(id="-", source="-", type=TYPE, datacontenttype=kind, data=data)
+        extensions[DATAREF] = data.key
+        kind, data = data.kind or None, None
+    else:
+        kind = "application/octet-stream" if isinstance(data, bytes) else "application/json"
+    return CloudEvent(
+        id=number, source=source, type=TYPE, datacontenttype=kind, data=data, extensions=extensions
+    )
 
 
 def value_of(result: Result) -> Any:

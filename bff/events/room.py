@@ -33,7 +33,7 @@ from bff.sdk.cloudevent import CloudEvent, all_from_http
 from bff.sdk.eventfailures import NoSuchName
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import JSON, Answer
-from bff.signals import EventsAccepted
+from bff.signals import EventsAccepted, Unexpected
 
 EXPIRES_EVERY = 60.0
 """Seconds between two looks for events that may be forgotten."""
@@ -116,8 +116,11 @@ class Events:
         """Forget what is older than ``events.retention``, again and again, until cancelled."""
         while True:
             await self.clock.sleep(EXPIRES_EVERY)
-            await self.expire()
-            await self.sweep()
+            try:
+                await self.expire()
+                await self.sweep()
+            except Exception as error:  # the next time may be better
+                self._site.signals.emit(Unexpected(where="events", error=error))
 
     async def sweep(self) -> None:
         """Remove the files of runs that are forgotten."""
@@ -126,8 +129,8 @@ class Events:
             return
         names = await asyncio.to_thread(claims.runs, self.clock.wall())
         with suppress(StoreUnavailable):
-            gone = names - set(await self.engine.kept_runs(names))
-            await asyncio.to_thread(claims.remove, gone)
+            if gone := names - set(await self.engine.kept_runs(names)):
+                await asyncio.to_thread(claims.remove, gone)
 
     async def expire(self) -> int:
         """Forget what may be forgotten now; how many events that were."""

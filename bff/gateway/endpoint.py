@@ -120,11 +120,8 @@ class Gateway:
         if sender.unfolding is not None:
             await sender.unfolding.aclose()
         invocation.ended = self._clock.now()
-        incoming = invocation.incoming
-        if incoming is not None:
-            incoming.unfolder = None  # which holds the invocation: nothing shall be left to the collector
-            if incoming.was_seen_whole:
-                await incoming.close()
+        if invocation.incoming is not None and invocation.incoming.was_seen_whole:
+            await invocation.incoming.close()
         self._signals.emit(invocation)
         self._forget(invocation)
 

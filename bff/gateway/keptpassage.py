@@ -22,23 +22,18 @@ from bff.sdk.invocation import CallRecord
 from bff.services.cache import PASSED, Asked, Found, Verdict
 from bff.services.cachestatus import Handled
 from bff.services.client import ServiceClient
-from bff.services.fields import SAFE, Pair, first, without
+from bff.services.fields import READING, SAFE, Pair, first, without
 from bff.services.freshness import OBEDIENT, Received
 from bff.services.gathering import Gathering
 from bff.services.passing import Exchange, Onward, unheard
 from bff.services.stored import Key, Stored
 from bff.services.validators import CONDITIONS
 
-_READING = frozenset({"GET", "HEAD"})
 _SPECIAL = CONDITIONS | {b"range", b"cache-control"}
 """What the caller says to us, whichever of it the route's rules let through to the service."""
 
 _NOT_OURS = frozenset({b"if-match", b"if-unmodified-since"})
 """Conditions that only the service can judge (RFC 9111 §4.3.2): such a request travels with its own."""
-
-
-_EVENTS = b"text/event-stream"
-"""What happens now is nothing to be told again, though a lifetime stated in routes.yaml would allow it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +60,7 @@ class KeptPassage(Passage):
         policy = self._target.cache
         asked = self._ask(going)
         self._way = way = _Way(asked=asked, found=Found(why="method"))
-        if policy is not None and going.method in _READING:
+        if policy is not None and going.method in READING:
             # What is spoilt on purpose is for who asked for it alone.
             is_plain = going.parts is None and not going.upgrade and not going.fault
             way.found = found = self._kept.cache.look(asked) if is_plain else Found(why="bypass")
@@ -149,8 +144,7 @@ class KeptPassage(Passage):
         cache = self._kept.cache
         way.received = received = cache.received(exchange.status, exchange.fields, way.began)
         verdict = cache.heard(way.asked, way.found, received)
-        is_events = first(exchange.fields, b"content-type").lower().startswith(_EVENTS)
-        if verdict.keeps and self._target.cache is not None and way.found.why != "bypass" and not is_events:
+        if verdict.keeps and self._target.cache is not None and way.found.why != "bypass":
             way.gathering = self._kept.gathering(exchange.fields)
         return verdict
 
@@ -172,9 +166,9 @@ class KeptPassage(Passage):
         nobody = dataclasses.replace(hop, client="", peer="", request_id=f"{hop.request_id}-refresh")
         headers = without(self._scope["headers"], OF_ONE_CALLER)
         until = self._clock.now() + self._target.timeout
-        going = dataclasses.replace(self._going(nobody, headers), method="GET", until=until)
         # Nor does this request hear of it, which will have ended.
-        going = dataclasses.replace(going, inform=None, flag=unheard, went=unheard)
+        unseen: dict[str, Any] = {"inform": None, "flag": unheard, "went": unheard}
+        going = dataclasses.replace(self._going(nobody, headers), method="GET", until=until, **unseen)
         self._kept.refresh(asked, stored, going, self._client, self._target.stream_timeout)
 
     # What the caller hears.

@@ -6,7 +6,6 @@ is here: a request of nobody's, whose answer only the store hears.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,20 +17,26 @@ from bff.services.client import ServiceClient
 from bff.services.fields import Pairs, first
 from bff.services.gathering import Gathering, Room
 from bff.services.passing import Exchange, Onward
-from bff.services.stored import Key, Stored
+from bff.services.refreshing import Refreshing
+from bff.services.stored import Stored
+
+_EVENTS = b"text/event-stream"
+"""What happens now is nothing to be told again, though a lifetime stated in routes.yaml would allow it."""
 
 
 class PassingCache:
-    """Mutable state: the ``room`` that bodies take on their way into the store; ``_refreshing``, one task a key."""
+    """Mutable state: the ``room`` that bodies take on their way into the store; what is ``_refreshing``."""
 
     def __init__(self, cache: Cache, *, clock: Clock) -> None:
         self.cache = cache
         self.clock = clock
         self.room = Room(cache.store)
-        self._refreshing: dict[Key, asyncio.Task[None]] = {}
+        self._refreshing = Refreshing()
 
     def gathering(self, fields: Pairs) -> Gathering | None:
-        """What gathers an answer's body; None for one that is too large."""
+        """What gathers an answer's body; None for one that is too large, or tells what happens now."""
+        if first(fields, b"content-type").lower().startswith(_EVENTS):
+            return None
         length = first(fields, b"content-length")
         return self.room.begin(int(length) if length.isdigit() else None)
 
@@ -44,9 +49,7 @@ class PassingCache:
         until = self.clock.now() + within
         found = Found(stored=stored, conditions=self.cache.conditions(stored), why="stale")
         anew = Asked(method="GET", key=asked.key, fields=going.fields, policy=asked.policy)
-        task = asyncio.create_task(self._refreshed(anew, found, going, client, until))
-        self._refreshing[asked.key] = task
-        task.add_done_callback(lambda _: self._refreshing.pop(asked.key, None))
+        self._refreshing.begin(asked.key, self._refreshed(anew, found, going, client, until))
 
     async def _refreshed(
         self, asked: Asked, found: Found, going: Onward, client: ServiceClient, until: float
@@ -79,11 +82,7 @@ class PassingCache:
 
     async def aclose(self) -> None:
         """End what is refreshed."""
-        tasks = list(self._refreshing.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._refreshing.aclose()
 
 
 def under(going: Onward, found: Found) -> Onward:

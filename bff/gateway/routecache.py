@@ -28,12 +28,12 @@ from bff.sdk.invocation import Incoming, Invocation
 from bff.sdk.reply import Answer
 from bff.services.cache import Asked, Cache, Found
 from bff.services.cachestatus import Handled
-from bff.services.fields import Pair, first, without
+from bff.services.fields import READING, Pair, first, without
 from bff.services.freshness import ERRORS, Policy
+from bff.services.refreshing import Refreshing
 from bff.services.stored import Key, Stored
 
 Invoke = Callable[..., Awaitable[None]]
-_READING = frozenset({"GET", "HEAD"})
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
 _WRITTEN_ANEW, _CONTROL = frozenset({b"content-length"}), frozenset({b"cache-control"})
 _MOST_UNSHARED = 1024
@@ -41,7 +41,7 @@ _MOST_UNSHARED = 1024
 
 class RouteCache:
     """Mutable state: ``_pending``, what is being answered by key; ``_unshared``, keys whose answers are not kept;
-    ``_refreshing``, one task for each key.
+    what is ``_refreshing``.
     """
 
     def __init__(self, cache: Cache, *, clock: Clock, invoke: Invoke) -> None:
@@ -50,7 +50,7 @@ class RouteCache:
         self._invoke = invoke
         self._pending: dict[Hashable, asyncio.Future[None]] = {}
         self._unshared: LRUCache[Hashable, bool] = LRUCache(_MOST_UNSHARED)
-        self._refreshing: dict[Hashable, asyncio.Task[None]] = {}
+        self._refreshing = Refreshing()
 
     def shelf(self, policy: Policy, invocation: Invocation, sender: Sender, target: Target) -> Shelf:
         """What one request has to do with it."""
@@ -97,11 +97,8 @@ class RouteCache:
 
     def refresh(self, asked: Asked, stale: Invocation, target: Target) -> None:
         """Run the function again for an entry that names nobody, as a task of the gateway's own."""
-        if asked.key in self._refreshing:
-            return
-        task = asyncio.create_task(self._refreshed(asked, stale, target))
-        self._refreshing[asked.key] = task
-        task.add_done_callback(lambda _: self._refreshing.pop(asked.key, None))
+        if asked.key not in self._refreshing:
+            self._refreshing.begin(asked.key, self._refreshed(asked, stale, target))
 
     async def _refreshed(self, asked: Asked, stale: Invocation, target: Target) -> None:
         invocation = _without_its_caller(stale, target, self.clock)
@@ -114,11 +111,7 @@ class RouteCache:
 
     async def aclose(self) -> None:
         """End what is refreshed."""
-        tasks = list(self._refreshing.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._refreshing.aclose()
 
 
 class Shelf:
@@ -156,7 +149,7 @@ class Shelf:
         self._release(is_kept=False)  # it was another revision, then
         self._activator = activator
         scope = self._scope()
-        if self._invocation.method in _READING and not _BODY.isdisjoint(name for name, _ in scope["headers"]):
+        if self._invocation.method in READING and not _BODY.isdisjoint(name for name, _ in scope["headers"]):
             return False
         self._asked = asked = self._ask(scope, activator.tenure)
         if await self._served(asked):

@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
-from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
 
@@ -28,13 +27,13 @@ from bff.sdk.farewells import Farewells
 from bff.sdk.invocation import OFFER_KEY, Invocation
 from bff.sdk.page import Page
 from bff.sdk.reply import Answer, HeaderPairs
-from bff.services import memo
+from bff.services import httpdate, memo
 from bff.services.composed import SILENT
+from bff.services.fields import READING
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _NOT_TOKEN = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_SAFE = frozenset({"GET", "HEAD"})
 COMPLETE = b"bff-complete: true\r\n"
 INCOMPLETE = b"cache-control: no-store\r\nbff-complete: false\r\n"
 VARY = b"%b: %b\r\n" % unfolding.VARY
@@ -57,7 +56,7 @@ class DateField:
         wall = self._clock.wall()
         if int(wall) != self._second:
             self._second = int(wall)
-            self._line = b"date: %b\r\n" % formatdate(wall, usegmt=True).encode()
+            self._line = b"date: %b\r\n" % httpdate.written(wall)
         return self._line
 
 
@@ -209,10 +208,8 @@ class Sender:
         fields, body = answer.headers, answer.body
         carried = self._carried(fields)
         if answer.status in (204, 304):
-            own, body = (
-                b"",
-                b"",
-            )  # what followed such a head would be read as the next answer (RFC 9110 §15.3.5)
+            # What followed such a head would be read as the next answer (RFC 9110 §15.3.5).
+            own = body = b""
         else:
             own = b"content-length: %d\r\n" % len(body)
         own += self._own(fields, is_page=is_page, is_dated=is_dated)
@@ -268,7 +265,7 @@ class Sender:
         place, and has none yet.
         """
         invocation = self._invocation
-        finishes = invocation.method not in _SAFE and not self.target.cancel_on_disconnect
+        finishes = invocation.method not in READING and not self.target.cancel_on_disconnect
         if finishes and invocation.revision:
             return
         invocation.left = True

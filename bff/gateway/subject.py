@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 
-from bff import trace
 from bff.sdk.caller import Caller
 from bff.services.stored import ANONYMOUS
 from bff.services.validators import CONDITIONS
+from bff.services.varying import TELLING
 
-OF_ONE_CALLER = CONDITIONS | {
-    *(b"authorization", b"cookie", b"range", b"cache-control", b"pragma"),
-    *(b"forwarded", b"x-forwarded-for", b"x-request-id"),
-    *(name.encode() for name in trace.FIELDS),
-}
+OF_ONE_CALLER = CONDITIONS | TELLING | {b"range", b"cache-control", b"pragma"}
 """Fields of a request that a refresh behind a stale answer goes without."""
 
 _OF_ONE_TOKEN = frozenset({"exp", "iat", "nbf", "jti", "auth_time"})

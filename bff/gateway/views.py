@@ -11,7 +11,7 @@ from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer
 from bff.services import validators
 from bff.services.composed import Parts
-from bff.services.fields import Pairs, joined, members
+from bff.services.fields import READING, Pairs, listed
 from bff.services.varying import ANYTHING
 
 PAYS_FROM = 256
@@ -19,7 +19,6 @@ PAYS_FROM = 256
 300 bytes itself; what it saves beyond is the body, and the hash costs a hello more than that.
 """
 
-_READING = frozenset({"GET", "HEAD"})
 _CREDENTIALS = frozenset({b"authorization", b"cookie"})
 
 
@@ -27,7 +26,7 @@ def is_worth_it(answer: Answer, invocation: Invocation) -> bool:
     """Whether there is anything to say. Asked for every answer, so the cheapest comes first."""
     if answer.status != 200 or (invocation.calls is None and len(answer.body) < PAYS_FROM):
         return False
-    return invocation.method in _READING and not invocation.missing
+    return invocation.method in READING and not invocation.missing
 
 
 def is_identified(invocation: Invocation, asked: Pairs) -> bool:
@@ -48,7 +47,7 @@ def with_vary(answer: Answer, parts: Parts | None) -> None:
     """Name besides what the page names itself the fields of its request that its parts depend on."""
     if parts is None or not parts.vary:
         return
-    said = members(joined(answer.headers, b"vary") or b"")
+    said = listed(answer.headers, b"vary")
     missing = sorted(parts.vary.difference(said))
     if missing and ANYTHING not in said:
         answer.headers.append((b"vary", b", ".join(missing)))
@@ -68,7 +67,7 @@ def with_tag(answer: Answer) -> None:
 
 def with_tag_if_kept(answer: Answer, invocation: Invocation) -> None:
     """The tag for a page that may be kept, whatever its size."""
-    if answer.status == 200 and invocation.method in _READING and not invocation.missing:
+    if answer.status == 200 and invocation.method in READING and not invocation.missing:
         with_tag(answer)
 
 

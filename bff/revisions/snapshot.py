@@ -62,6 +62,8 @@ class Snapshot:
 
     def under(self, settings: bytes) -> Snapshot:
         """The same files under other frozen settings."""
+        if settings == self.settings:
+            return self
         return replace(self, digest=digest_of(self.function, self.files, settings), settings=settings)
 
     def concerns(self, path: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar
 
-from bff.errors import GatewayDraining, Overloaded
+from bff.errors import Overloaded
+from bff.runtime.errands import given
 from bff.runtime.line import LONGEST
 
 T = TypeVar("T")
@@ -14,8 +15,8 @@ T = TypeVar("T")
 class Crowd:
     """Bounded, counted, and woken together when a task has ended.
 
-    Each has a future of its own, and no ``asyncio.shield``: that makes twice as many objects and takes a turn of the
-    loop more, for each of a thousand who wait for a cold function.
+    Each has a future of its own, and no ``asyncio.wait`` or ``asyncio.shield``: those make more objects and take a turn
+    of the loop more, for each of a thousand who wait for a cold function.
 
     Mutable state: ``_places``, in the order in which they came.
     """
@@ -48,9 +49,7 @@ class Crowd:
                 await place
             finally:
                 del self._places[place]
-        if task.cancelled():
-            raise GatewayDraining
-        return task.result()
+        return given(task)
 
     def wake(self, _task: asyncio.Task[Any]) -> None:
         """A task has ended."""

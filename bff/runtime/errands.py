@@ -63,14 +63,22 @@ async def heard(task: asyncio.Task[T]) -> T:
     """What an errand gives; whoever leaves does not cancel it.
 
     Raises:
-        GatewayDraining: it was cancelled while we waited.
+        GatewayDraining: it was cancelled.
         BaseException: what it raised.
 
     """
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        waiter = asyncio.current_task()
-        if task.cancelled() and waiter is not None and not waiter.cancelling():
-            raise GatewayDraining from None  # closed while we waited
-        raise
+    await asyncio.wait({task})
+    return given(task)
+
+
+def given(task: asyncio.Task[T]) -> T:
+    """What a task that has ended gave.
+
+    Raises:
+        GatewayDraining: it was cancelled.
+        BaseException: what it raised.
+
+    """
+    if task.cancelled():
+        raise GatewayDraining
+    return task.result()

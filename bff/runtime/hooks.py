@@ -1,4 +1,4 @@
-"""Runs what a function's author wrote for ``start``, ``ready``, ``stop`` and the lifespan: under a limit that
+"""Runs what a function's author wrote for ``start``, ``ready``, ``stop``, ``check`` and the lifespan: under a limit that
 holds even for code that swallows its cancellation, and so that it cannot take the gateway along.
 """
 
@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.revisions.loader import words_of
-from bff.sdk.handler import ContractBroken
+from bff.sdk.handler import ContractBroken, line_of
 
 GRACE = 0.5
 """Seconds a hook that was cancelled may still take to clean up, before nobody waits for it any more."""
@@ -55,6 +56,30 @@ def refusal(hook: str, said: object) -> str | None:
     if is_good:
         return None
     return f": {why}" if why else ""
+
+
+def check_of(module: ModuleType) -> Callable[[], Any] | None:
+    """A module's own function ``check``; an imported one is somebody else's.
+
+    Raises:
+        ContractBroken: it needs arguments, and nobody has any for it. Left out silently, it would guard nothing.
+
+    """
+    check = vars(module).get("check")
+    if not inspect.isfunction(check) or check.__module__ != module.__name__:
+        return None
+    needed = [
+        each.name
+        for each in inspect.signature(check).parameters.values()
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
+    if needed:
+        raise ContractBroken(
+            f"check() is called without arguments, and needs {', '.join(needed)}",
+            line=line_of(check),
+            remedy="give them defaults, or the function another name if it is not the hook",
+        )
+    return check
 
 
 async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) -> Any:

@@ -1,5 +1,5 @@
-"""The process instances of a revision: as many as the autoscaler wants, each with as many calls inside as
-it may have; callers beyond that wait in line.
+"""The process instances of a revision: as many as the autoscaler wants, from their making to their end. Who gets
+into which of them, and who waits, is for their :class:`~bff.runtime.places.Places` to say.
 
 It has the face of :class:`bff.runtime.activator.Activator`, which does the same for the one instance that a
 function has in the gateway itself.
@@ -8,7 +8,6 @@ function has in the gateway itself.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -21,19 +20,18 @@ from bff.runtime.autoscaler import Memory, Metric, Seen, decide
 from bff.runtime.backoff import Backoff
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lifecycle import State
-from bff.runtime.line import Line
 from bff.runtime.load import Load
 from bff.runtime.maker import Maker
+from bff.runtime.places import Places
 from bff.runtime.settings import Settings
 from bff.sdk.invocation import Invocation
 from bff.signals import FirstCalled, InstanceDead, WarmedUp
 
 
 class Pool:
-    """Mutable state: ``_inside`` (calls by instance that takes calls), ``_parting`` (calls by instance that
-    takes none any more), ``_held`` (of those calls, whose caller has left before they ended), ``_starting``, ``_stopping``, ``_line``, ``_load``, ``_memory``, ``_backoff``,
-    ``_later``, ``_is_leaving``, ``last_call``, ``warm_since``, ``last_warm_up``, ``tenure``, ``_is_new`` (until it
-    succeeds another, it is a revision's first).
+    """Mutable state: ``places``, ``_starting``, ``_stopping``, ``_load``, ``_memory``, ``_backoff``, ``_later``,
+    ``_is_leaving``, ``last_call``, ``warm_since``, ``last_warm_up``, ``tenure``, ``_is_new`` (until it succeeds
+    another, it is a revision's first).
     """
 
     def __init__(self, revision: Revision, settings: Settings, maker: Maker[ProcessInstance]) -> None:
@@ -46,15 +44,13 @@ class Pool:
         self.last_warm_up: WarmUp | None = None
         self._maker = maker
         self._clock = maker.clock
-        self._limit = settings.concurrency
-        self._line: Line[ProcessInstance] = Line(give_back=self._return)
+        self.places: Places[ProcessInstance] = Places(
+            settings.concurrency, emptied=self._stop, missed=self._replace_lost
+        )
         self._load = Load(self._clock.now(), keep=settings.scale.window)
         self._memory = Memory()
         self._backoff = Backoff()
         self._later: Timer | None = None
-        self._inside: dict[ProcessInstance, int] = {}
-        self._parting: dict[ProcessInstance, int] = {}
-        self._held: Counter[ProcessInstance] = Counter()
         self._starting: set[asyncio.Task[None]] = set()
         self._stopping: dict[ProcessInstance, asyncio.Task[None]] = {}
         self._is_leaving = False
@@ -63,29 +59,29 @@ class Pool:
     @property
     def instance(self) -> ProcessInstance | None:
         """One that takes calls; None when there is none."""
-        return next(iter(self._inside), None)
+        return next(iter(self.places.open), None)
 
     @property
     def instances(self) -> int:
         """How many take calls."""
-        return len(self._inside)
+        return len(self.places.open)
 
     @property
     def by_state(self) -> Mapping[str, int]:
         """How many instances are in which state; none that is cold."""
-        busy = sum(map(bool, self._inside.values()))
+        busy = self.places.busy
         counts = {
             State.WARMING: len(self._starting),
             State.WARM: busy,
-            State.IDLE: len(self._inside) - busy,
-            State.DRAINING: len(self._parting),
+            State.IDLE: len(self.places.open) - busy,
+            State.DRAINING: len(self.places.parting),
         }
         return {str(state): count for state, count in counts.items() if count}
 
     @property
     def warm_instances(self) -> Sequence[ProcessInstance]:
         """Those that take calls."""
-        return tuple(self._inside)
+        return tuple(self.places.open)
 
     @property
     def last_active(self) -> float | None:
@@ -99,12 +95,12 @@ class Pool:
     @property
     def in_flight(self) -> int:
         """Calls inside, over all processes."""
-        return sum(self._inside.values()) + sum(self._parting.values())
+        return self.places.calls
 
     @property
     def waiting(self) -> int:
         """Callers in line."""
-        return self._line.waiting
+        return self.places.line.waiting
 
     @property
     def last_phases(self) -> Mapping[str, float]:
@@ -116,7 +112,7 @@ class Pool:
         """Of the pool as a whole: where its best instance is."""
         if self._is_leaving:
             return State.EVICTED if self._is_gone.is_set() else State.DRAINING
-        if self._inside:
+        if self.places.open:
             return State.WARM if self.in_flight else State.IDLE
         return State.WARMING if self._starting else State.COLD
 
@@ -126,22 +122,9 @@ class Pool:
 
     def enter_now(self) -> ProcessInstance | None:
         """Get into the least busy instance without waiting; None when all are full, or others wait."""
-        instance = None if self._line.waiting else self._take()
+        instance = None if self.places.line.waiting else self.places.take()
         if instance is not None:
             self._load.enter(self._clock.now())
-        return instance
-
-    def _take(self) -> ProcessInstance | None:
-        """A place, whoever waits; None when there is none."""
-        if not self._inside:
-            return None
-        instance = min(self._inside, key=self._inside.__getitem__)
-        if not instance.is_alive:
-            self._part_with_the_dead()
-            return self._take()
-        if self._limit and self._inside[instance] >= self._limit:
-            return None
-        self._inside[instance] += 1
         return instance
 
     async def enter(self) -> ProcessInstance:
@@ -169,12 +152,12 @@ class Pool:
         while instance is None:
             if self._is_leaving:
                 raise GatewayDraining
-            if not self._inside and not self._starting:
+            if not self.places.open and not self._starting:
                 self._grow(self.settings.scale.first(is_new=self._is_new))
-            instance = await self._line.stand(self.revision.function)
+            instance = await self.places.line.stand(self.revision.function)
             if not instance.is_alive:
-                self._return(instance)  # it ended in the turn in which we were let in
-                instance = self._take()
+                self.places.give_back(instance)  # it ended in the turn in which we were let in
+                instance = self.places.take()
         return instance
 
     async def warm(self) -> None:
@@ -187,14 +170,14 @@ class Pool:
         """
         if self._is_leaving:
             raise GatewayDraining
-        if not self._inside and not self._starting:
+        if not self.places.open and not self._starting:
             self._grow(self.settings.scale.first(is_new=self._is_new))
-        while not self._inside:
+        while not self.places.open:
             done, _ = await asyncio.wait(set(self._starting), return_when=asyncio.FIRST_COMPLETED)
             failures = [GatewayDraining() if task.cancelled() else task.exception() for task in done]
             if None in failures:
                 return
-            if not self._inside and not self._starting:
+            if not self.places.open and not self._starting:
                 raise next(filter(None, failures))
 
     def leave(self, instance: ProcessInstance, now: float | None) -> None:
@@ -204,41 +187,12 @@ class Pool:
         self._load.leave(moment)
         if self._backoff.failures and instance.is_alive:
             self._backoff = Backoff()
-        self._return(instance)
-
-    def _return(self, instance: ProcessInstance) -> None:
-        """A place is not used, or not any more."""
-        if instance.lingering > self._held[instance]:
-            self._held[instance] += 1  # its handler still runs: the place is free once that has ended
-        else:
-            self._vacate(instance)
-
-    def _settled(self, instance: ProcessInstance) -> None:
-        """A call whose caller had left has ended."""
-        if self._held[instance]:
-            self._held[instance] -= 1
-            self._vacate(instance)
+        self.places.give_back(instance)
 
     def _stuck(self) -> None:
         """An instance takes no more calls although some are inside: who waits shall not wait for those."""
-        self._part_with_the_dead()
+        self.places.part_with_the_dead()
         self._replace_lost()
-
-    def _vacate(self, instance: ProcessInstance) -> None:
-        if instance in self._parting:
-            self._parting[instance] -= 1
-            if not self._parting[instance]:
-                self._stop(instance)
-            return
-        if instance not in self._inside:
-            self._replace_lost()  # it ended by itself, and its place is not there to be handed on
-            return
-        if not instance.is_alive:
-            self._inside[instance] -= 1
-            self._part(instance)
-            self._replace_lost()
-        elif not self._line.waiting or not self._line.hand_over(instance):
-            self._inside[instance] -= 1
 
     def consider(self, now: float) -> bool:
         """Have as many instances as the autoscaler wants; False when it wants none at all."""
@@ -246,7 +200,7 @@ class Pool:
         self._load.keep = policy.window
         measure = self._load.concurrency if policy.metric is Metric.CONCURRENCY else self._load.rate
         seen = Seen(
-            ready=len(self._inside),
+            ready=len(self.places.open),
             stable=measure(now, policy.window),
             panic=measure(now, policy.panic_window),
             in_flight=self.in_flight + self.waiting,
@@ -254,20 +208,19 @@ class Pool:
         )
         decision = decide(seen, policy, now, self._memory)
         self._memory = decision.memory
-        missing = decision.instances - len(self._inside) - len(self._starting)
+        missing = decision.instances - len(self.places.open) - len(self._starting)
         if missing > 0:
             self._grow(missing)
         elif decision.instances and missing < 0:
-            calmest = sorted(self._inside, key=self._inside.__getitem__)
-            for instance in calmest[: min(-missing, len(self._inside) - 1)]:
-                self._part(instance)
+            for instance in self.places.calmest()[: min(-missing, len(self.places.open) - 1)]:
+                self.places.part(instance)
         return decision.instances > 0
 
     def _grow(self, count: int) -> None:
         """As many more, while there is room for processes at all; the first one always, else who needs it would
         wait for what others keep.
         """
-        least = 0 if self._inside or self._starting else 1
+        least = 0 if self.places.open or self._starting else 1
         for _ in range(max(least, min(count, self._maker.room()))):
             task = asyncio.create_task(self._start())
             self._starting.add(task)
@@ -278,28 +231,20 @@ class Pool:
         task = asyncio.current_task()
         assert task is not None
         self._starting.discard(task)
-        if not self._inside:
+        if not self.places.open:
             self.warm_since = self._clock.now()
         self.last_warm_up = warmed
         instance.on_first_call = partial(self._first_called, warmed)
         if self._is_leaving:
-            self._parting[instance] = 0
+            self.places.part(instance)
             self._maker.signals.emit(WarmedUp(warm_up=warmed))
-            self._stop(instance)
             return
         instance.on_gone = partial(self._lost, instance)
-        instance.on_settled = partial(self._settled, instance)
+        instance.on_settled = partial(self.places.settle, instance)
         instance.on_stuck = self._stuck
-        self._inside[instance] = 0
+        self.places.open_up(instance)
         self._maker.signals.emit(WarmedUp(warm_up=warmed))
-        self._let_in(instance)
-
-    def _let_in(self, instance: ProcessInstance) -> None:
-        """Give a fresh instance's places to those who wait."""
-        while self._line.waiting and (not self._limit or self._inside[instance] < self._limit):
-            if not self._line.hand_over(instance):
-                return
-            self._inside[instance] += 1
+        self.places.let_in(instance)
 
     def _first_called(self, warmed: WarmUp, invocation: Invocation, seconds: float) -> None:
         self.last_warm_up = warmed.then_called(seconds)
@@ -310,15 +255,13 @@ class Pool:
     def _started(self, task: asyncio.Task[None]) -> None:
         self._starting.discard(task)
         error = GatewayDraining() if task.cancelled() else task.exception()
-        if error is not None and not self._inside and not self._starting:
-            self._line.fail(error)
+        if error is not None and not self.places.open and not self._starting:
+            self.places.line.fail(error)
         self._end_if_empty()
 
     def _lost(self, instance: ProcessInstance, why: str) -> None:
         """A process ended unasked: the calls inside were told; others must not wait for it."""
-        self._inside.pop(instance, None)
-        self._parting.pop(instance, None)
-        self._held.pop(instance, None)
+        self.places.forget(instance)
         name = self.revision.name
         self._maker.signals.emit(InstanceDead(function=self.revision.function, revision=name, why=why))
         self._backoff = self._backoff.after_failure(self._clock.now())
@@ -327,8 +270,8 @@ class Pool:
 
     def dismiss(self, instance: ProcessInstance) -> None:
         """One that is not alive takes no further call; another comes for whom there is need of one."""
-        if instance in self._inside:
-            self._part(instance)
+        if instance in self.places.open:
+            self.places.part(instance)
             self._backoff = self._backoff.after_failure(self._clock.now())
             self._replace_lost()
 
@@ -338,12 +281,10 @@ class Pool:
         """
         if self._is_leaving:
             return
-        for instance in self._inside:
-            if instance.is_alive:
-                self._let_in(instance)
-        if self._line.waiting and not self._inside and not self._starting:
+        self.places.let_in_everywhere()
+        if self.places.line.waiting and not self.places.open and not self._starting:
             self._grow(1)
-        if len(self._inside) + len(self._starting) < self.settings.scale.min:
+        if len(self.places.open) + len(self._starting) < self.settings.scale.min:
             if not self._backoff.forbids(self._clock.now()):
                 self._grow(1)
             elif self._later is None:
@@ -353,17 +294,6 @@ class Pool:
         self._later = None
         self._replace_lost()
 
-    def _part_with_the_dead(self) -> None:
-        """Those that take no more calls, and wait for the last one inside to leave."""
-        for instance in [each for each in self._inside if not each.is_alive]:
-            self._part(instance)
-
-    def _part(self, instance: ProcessInstance) -> None:
-        """Let no further call in; stop it when the last one has left."""
-        self._parting[instance] = self._inside.pop(instance)
-        if not self._parting[instance]:
-            self._stop(instance)
-
     def _stop(self, instance: ProcessInstance) -> None:
         if instance not in self._stopping:
             self._stopping[instance] = asyncio.create_task(self._end(instance))
@@ -372,13 +302,12 @@ class Pool:
         try:
             await self._maker.unmake(instance, self.revision, self.settings)
         finally:
-            self._parting.pop(instance, None)
-            self._held.pop(instance, None)
+            self.places.forget(instance)
             self._stopping.pop(instance, None)
             self._end_if_empty()
 
     def _end_if_empty(self) -> None:
-        if self._is_leaving and not (self._inside or self._parting or self._starting):
+        if self._is_leaving and not (self.places.open or self.places.parting or self._starting):
             self._is_gone.set()
 
     def drain(self) -> None:
@@ -388,9 +317,9 @@ class Pool:
         self._is_leaving = True
         if self._later is not None:
             self._later.cancel()
-        self._line.fail(GatewayDraining())
-        for instance in list(self._inside):
-            self._part(instance)
+        self.places.line.fail(GatewayDraining())
+        for instance in list(self.places.open):
+            self.places.part(instance)
         self._end_if_empty()
 
     async def gone(self) -> None:
@@ -402,11 +331,10 @@ class Pool:
         self.drain()
         for task in list(self._starting):
             task.cancel()
-        for instance in list(self._parting):
-            if self._parting[instance]:
-                self._stop(instance)
+        for instance in list(self.places.parting):
+            self._stop(instance)
         await self._is_gone.wait()
 
     def __repr__(self) -> str:
-        counts = f"{len(self._inside)} warm, {len(self._starting)} warming, {self.waiting} waiting"
+        counts = f"{len(self.places.open)} warm, {len(self._starting)} warming, {self.waiting} waiting"
         return f"<Pool {self.revision.name}: {counts}>"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 from bff.clock import Clock
 from bff.config import ReleaseConfig
@@ -23,14 +22,13 @@ from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.records import Candidate, Deployed, Published, TrafficState
 from bff.revisions.store.retention import Retention
 from bff.revisions.store.store import Store
+from bff.runtime.firstlook import FirstLook
 from bff.runtime.function import Function
 from bff.runtime.inforce import InForce
 from bff.runtime.shelf import Shelf
 from bff.runtime.turns import Turns
 from bff.signals import FolderPassedOver, LoadFailed, Signals, Unexpected
 
-MOST_AT_HAND = 256
-"""Functions whose text is kept in memory from the start to their first call; some KB each."""
 GATEWAY = "gateway"
 """Who did what nobody asked for."""
 
@@ -39,9 +37,8 @@ class Publisher:
     """Publications of a function wait for each other, and for the load of what is new; for a change of traffic they
     take the lock of ``in_force`` besides, in this order.
 
-    Mutable state: ``in_force``; ``settled``, functions whose folder was published at the start, and waits for the next
-    one or for who watches it, and ``_at_hand`` the texts of some that had no call yet; ``_passed_over``, functions whose
-    folder was told of; ``_publishing``, the locks.
+    Mutable state: ``in_force``; the ``first_look``; ``_passed_over``, functions whose folder was told of;
+    ``_publishing``, the locks.
     """
 
     def __init__(
@@ -64,8 +61,7 @@ class Publisher:
         self.is_dev = dev
         self._retention = retention
         self._release = release
-        self.settled: set[str] = set()
-        self._at_hand: dict[str, Snapshot] = {}
+        self.first_look = FirstLook()
         self._passed_over: set[str] = set()
         self._publishing = Turns()
 
@@ -102,15 +98,15 @@ class Publisher:
                 await self._open(function, is_start=True)
 
     def keep_at_hand(self, function: Function, taken: Snapshot) -> None:
-        """A function's text, as it is published at the start, for its first call, which then reads nothing. Not in
-        dev: there a first call may come faster than the news of a save.
+        """A function's text, as it is published at the start, for its first call, unless that has come meanwhile. Not
+        in dev: there it may come faster than the news of a save.
         """
-        if not self.is_dev and len(self._at_hand) < MOST_AT_HAND:
-            self._at_hand[function.name] = replace(taken, waited=0.0, took=0.0)
+        if not self.is_dev and function.live is None and not function.entrance.is_opening:
+            self.first_look.keep(taken)
 
     async def _open(self, function: Function, *, is_start: bool) -> None:
         began = self._clock.now()
-        kept = self._at_hand.pop(function.name, None)
+        kept = self.first_look.text(function.name)
         if is_start and kept is not None:
             taken: Snapshot | None = kept.under(function.settings.frozen())
         else:
@@ -123,8 +119,9 @@ class Publisher:
             await self._publish_changed(function, taken, state, began, is_start=is_start)
         if function.live is None:
             state = self.in_force.states[function.name]
-            is_current = taken is not None and files_digest(taken) == state.folder
-            failure = None if is_current else function.failure
+            failure = function.failure
+            if failure is not None and taken is not None and files_digest(taken) == state.folder:
+                failure = None
             await self.in_force.restore(function, state, taken, began)
             function.failure = failure  # an older one serves, and what is wrong with the new text is still so
 
@@ -148,13 +145,61 @@ class Publisher:
         """Publish what is new in the folder, or in the settings, as if by a deploy; True when it was. At the
         start what the store knows already is not new: see ADR 43. After it a first call finds nothing new either.
         """
-        with self._told(function):
-            is_old = files_digest(taken) == state.folder or (is_start and function.name in self.settled)
-            if is_old or (is_start and await self.passes_over(function, taken)):
-                return await self._succeed(function, state, taken, began, is_start=is_start)
-            await self._deploy(function, taken, Deploy(who=GATEWAY), began, is_folder=True)
-            return True
+        with self._told(function), self._remembered(function, taken, state, is_start=is_start):
+            return await self._brought(function, taken, state, began, is_start=is_start)
         return False
+
+    async def _brought(
+        self, function: Function, taken: Snapshot, state: TrafficState, began: float, *, is_start: bool
+    ) -> bool:
+        is_old = files_digest(taken) == state.folder or (
+            is_start and function.name in self.first_look.settled
+        )
+        if is_old or (is_start and await self.passes_over(function, taken)):
+            return await self._succeed(function, state, taken, began, is_start=is_start)
+        await self._deploy(function, taken, Deploy(who=GATEWAY), began, is_folder=True)
+        return True
+
+    @contextmanager
+    def _remembered(
+        self, function: Function, taken: Snapshot | None, state: TrafficState, *, is_start: bool
+    ) -> Iterator[None]:
+        """What the store does not take of the start is published later, as it was."""
+        try:
+            yield
+        except StoreUnavailable:
+            if is_start:
+                self.first_look.put_off(function.name, taken, state.latest)
+            raise
+
+    async def resume(self, function: Function) -> None:
+        """Publish what the store did not take of a function at the start, if there is such a thing. Where a newer
+        revision was published meanwhile, what was found at the start is not new any more.
+
+        Raises:
+            StoreUnavailable: it does not take it now either.
+
+        """
+        async with self._publishing.of(function.name):
+            left = self.first_look.unwritten.get(function.name)
+            if left is None:
+                return
+            state, began = await self.store.traffic(function.name), self._clock.now()
+            if state.latest == left.latest:
+                try:
+                    await self._resumed(function, left.taken, state, began)
+                except FunctionNotLoaded as failure:
+                    function.tell(failure)
+            del self.first_look.unwritten[function.name]
+
+    async def _resumed(
+        self, function: Function, taken: Snapshot | None, state: TrafficState, began: float
+    ) -> None:
+        if taken is None:
+            await self._succeed(function, state, None, began, is_start=True)
+        else:
+            taken = taken.under(function.settings.frozen())
+            await self._brought(function, taken, state, began, is_start=True)
 
     async def passes_over(self, function: Function, taken: Snapshot) -> bool:
         """Whether the store knows these files of a folder that was found at the start; it is told then. A gateway
@@ -204,7 +249,7 @@ class Publisher:
             state, began = self.in_force.states.get(function.name), self._clock.now()
             if state is None or function.live is None:
                 return False
-            with self._told(function):
+            with self._told(function), self._remembered(function, None, state, is_start=is_start):
                 return await self._succeed(function, state, None, began, is_start=is_start)
             return False
 

@@ -10,15 +10,14 @@ from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.failures import StoreBroken
 from bff.revisions.store.records import TrafficState
-from bff.revisions.store.store import Store
+from bff.revisions.store.store import Runner, Store
 from bff.runtime.function import Function
-from bff.runtime.threads import Threads
 
 
 class Shelf:
     """Immutable. Packing and unpacking take their time on the reader's thread, where parsing belongs."""
 
-    def __init__(self, store: Store, *, root: Path, thread: Threads) -> None:
+    def __init__(self, store: Store, *, root: Path, thread: Runner) -> None:
         self._store = store
         self._root = root
         self._thread = thread

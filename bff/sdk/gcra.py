@@ -42,13 +42,12 @@ class Verdict:
 def take(full_at: float, now: float, rate: Rate) -> Verdict:
     """Take one call out of a bucket that is full again at ``full_at``; both are instants of one clock."""
     begins = max(full_at, now)
-    after = begins + rate.interval
-    wait = after - rate.depth - now
+    wait = opens_in(begins, now, rate)
     if wait > ROUNDING:
         return Verdict(is_allowed=False, full_at=begins, remaining=0, again_in=wait, full_in=begins - now)
-    room = (rate.depth - (after - now)) / rate.interval
-    remaining = max(0, floor(room + ROUNDING))
-    again_in = 0.0 if remaining else max(0.0, wait + rate.interval)
+    after = begins + rate.interval
+    remaining = room(after, now, rate)
+    again_in = 0.0 if remaining else opens_in(after, now, rate)
     return Verdict(
         is_allowed=True, full_at=after, remaining=remaining, again_in=again_in, full_in=after - now
     )

@@ -202,16 +202,15 @@ class Incoming:
                 raise BodyTooLarge(self.max_body)
 
     async def close(self) -> None:
-        """Let go of uploaded files, if a form was read, and of who sends the answer, who knows this invocation: a
-        circle would wait for the collector, and with it all that the call held.
-        """
-        self.unfolder = None
+        """Let go of uploaded files, if a form was read."""
         if self._request is not None:
             await self._request.close()
 
     def forget(self) -> None:
-        """Let go of what was read, once everybody has been told how the call ended."""
-        self._body = self._request = None
+        """Let go of what was read, once everybody has been told how the call ended, and of who sends the answer, who
+        knows this invocation: a circle would wait for the collector, and with it all that the call held.
+        """
+        self._body = self._request = self.unfolder = None
 
     @property
     def read(self) -> bytes | None:

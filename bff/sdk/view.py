@@ -62,6 +62,4 @@ def _unfolded(invocation: Invocation, page: Any) -> Parts | None:
         return None  # a route that keeps its pages keeps and gives them whole
     invocation.varies = True
     media = accept.streamed(incoming.scope["headers"])
-    if media is None or invocation.method == "HEAD":
-        return None
-    return incoming.unfolder.unfold(media, declared)
+    return None if media is None else incoming.unfolder.unfold(media, declared)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import urljoin, urlsplit
 
-from bff import trace
 from bff.clock import Clock
 from bff.services import freshness, httpdate, ranges, validators
 from bff.services.cachestatus import Handled
@@ -19,18 +18,12 @@ from bff.services.cachestore import CacheStore, places_of
 from bff.services.changes import Changes
 from bff.services.composed import Parts
 from bff.services.directives import NOTHING_SAID, Directives, of_field
-from bff.services.fields import Pair, Pairs, first, without
+from bff.services.fields import READING, Pair, Pairs, first, without
 from bff.services.freshness import OBEDIENT, Policy, Received, Use
 from bff.services.stored import Key, Stored, vary_of
+from bff.services.varying import TELLING
 
-_LOOKED_UP = frozenset({"GET", "HEAD"})
 _AGE = frozenset({b"age"})
-_TELLING = frozenset(
-    {
-        *(b"authorization", b"cookie", b"forwarded", b"x-forwarded-for", b"x-request-id"),
-        *(name.encode() for name in trace.FIELDS),
-    }
-)
 _SPECIAL = validators.CONDITIONS | {b"range"}
 _NO_BODY = frozenset({204, 304})
 
@@ -119,7 +112,7 @@ class Cache:
 
     def look(self, asked: Asked) -> Found:
         """What is kept for this request, and what it is good for now."""
-        if asked.method not in _LOOKED_UP:
+        if asked.method not in READING:
             return Found(why="method")
         stored = self.store.find(asked.key, asked.fields)
         is_forbidden = asked.directives.only_if_cached
@@ -295,7 +288,7 @@ def _tag(name: str) -> str:
 
 def _names_nobody(key: Key, stored: Stored) -> bool:
     """Whether an answer can be fetched again without its caller: nothing that tells who asked made it."""
-    return key.is_anonymous and _TELLING.isdisjoint(name.partition(b":")[0] for name, _ in stored.vary)
+    return key.is_anonymous and TELLING.isdisjoint(name.partition(b":")[0] for name, _ in stored.vary)
 
 
 def _is_news(status: int) -> bool:

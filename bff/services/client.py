@@ -19,6 +19,7 @@ from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import forward
 from bff.services.composed import SILENT
 from bff.services.faultheader import asked_by
+from bff.services.fields import READING
 from bff.services.following import Following, Surroundings
 from bff.services.paths import climbs
 from bff.services.selection import EVERYTHING, Selection
@@ -44,7 +45,6 @@ MAX_ANSWER = 32 * 1024 * 1024
 _OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
 # Segments without dots or escapes: most paths.
 _NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
-_PAGES = frozenset({"GET", "HEAD"})
 _BODIES = frozenset({"content", "data", "files", "json"})
 NOTHING: Mapping[str, str] = {}
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
@@ -129,7 +129,7 @@ class ServiceClient:
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
-        if invocation.method in _PAGES and not (response.is_silent and invocation.parts is SILENT):
+        if invocation.method in READING and not (response.is_silent and invocation.parts is SILENT):
             self._note_part(invocation, response, record, options)
         response.took(record.ended - record.started)
         if response.status_code in (401, 403):

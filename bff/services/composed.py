@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bff.services import directives, freshness
 from bff.services.directives import Directives
-from bff.services.fields import joined, members
+from bff.services.fields import listed
 from bff.services.freshness import Received
 from bff.services.varying import ANYTHING, Told
 
@@ -86,7 +86,7 @@ def part_of(received: Received) -> Parts:
     # For browsers: neither s-maxage nor what is meant for caches like this one.
     browsers = freshness.explicit_lifetime(received, _of_browsers(said))
     shared = browsers if said.s_maxage is None else float(said.s_maxage)
-    varies_by = frozenset(members(joined(received.fields, b"vary") or b"")) - _OF_THE_CODING
+    varies_by = frozenset(listed(received.fields, b"vary")) - _OF_THE_CODING
     return Parts(
         max_age=_left(browsers, age),
         s_maxage=_left(shared, age),

@@ -16,6 +16,9 @@ HOP_BY_HOP_FIELDS = frozenset(name.encode() for name in HOP_BY_HOP) | {b"proxy-a
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
 """Methods that change nothing, as IANA's registry has them; every other invalidates (RFC 9111 §4.4)."""
 
+READING = frozenset({"GET", "HEAD"})
+"""Methods whose answers are kept, shared and told to be unchanged (RFC 9111 §3, RFC 9110 §13.1.2)."""
+
 _DELTA = re.compile(rb"[0-9]+")
 MOST_SECONDS = 2**31
 """RFC 9111 §1.2.2: what larger numbers of seconds mean."""
@@ -42,6 +45,12 @@ def first(fields: Pairs, name: bytes) -> bytes:
     return b""
 
 
+def listed(fields: Pairs, name: bytes) -> list[bytes]:
+    """The members of a field that is a list of tokens; see :func:`members`."""
+    said = joined(fields, name)
+    return [] if said is None else members(said)
+
+
 def members(value: bytes) -> list[bytes]:
     """The members of a list of tokens, in lower case; empty ones are no members (RFC 9110 §5.6.1)."""
     return [member.lower() for each in value.split(b",") if (member := each.strip(b" \t"))]
@@ -54,7 +63,7 @@ def without(fields: Iterable[Pair], names: frozenset[bytes]) -> list[Pair]:
 
 def end_to_end(fields: Pairs) -> list[Pair]:
     """The fields that are not the connection's: neither by their name nor nominated by ``Connection``."""
-    nominated = frozenset(members(joined(fields, b"connection") or b""))
+    nominated = frozenset(listed(fields, b"connection"))
     return without(fields, HOP_BY_HOP_FIELDS | nominated)
 
 

@@ -16,7 +16,7 @@ from bff.config import CacheConfig
 from bff.services import directives as said_by
 from bff.services import httpdate
 from bff.services.directives import Directives
-from bff.services.fields import SAFE, Pairs, all_of, end_to_end, first, joined, members, seconds, without
+from bff.services.fields import SAFE, Pairs, all_of, end_to_end, first, listed, seconds, without
 
 _UNDERSTOOD = frozenset({200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 410, 414, 451, 501})
 _CACHEABLE_BY_STATUS = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
@@ -172,7 +172,7 @@ def may_keep(
     # RFC 9111 would let these pass, and with them one caller's session into another's answer.
     if not is_for_all and any(name == b"set-cookie" for name, _ in fields):
         return False
-    if b"*" in members(joined(fields, b"vary") or b""):
+    if b"*" in listed(fields, b"vary"):
         return False
     return _is_cacheable(received, said, policy)
 

@@ -5,11 +5,9 @@ RFC 9111's decisions are :class:`bff.services.cache.Cache`'s; this carries them 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
-from bff import trace
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
 from bff.sdk.failures import (
@@ -25,14 +23,16 @@ from bff.services.cache import Asked, Cache, Found, Whole
 from bff.services.fields import Pair
 from bff.services.freshness import Policy, policy_of
 from bff.services.question import Landed, Question
+from bff.services.refreshing import Refreshing
 from bff.services.response import ServiceResponse
 from bff.services.stored import Key, Stored
 from bff.services.validators import CONDITIONS
+from bff.services.varying import IDENTITY
 
 NOT_IN_KEY = frozenset(name.decode() for name in CONDITIONS) | {"range", "cache-control", "pragma"}
 """Fields of a request that say how it may be answered, not what is asked for."""
 
-_IDENTITY = trace.FIELDS | {"x-request-id", "x-forwarded-for"}
+_IDENTITY = frozenset(name.decode() for name in IDENTITY)
 _NO_ANSWER = (ServiceUnreachable, ServiceConnectionLost, ServiceOverloaded, ServiceTimedOut)
 
 STAND_IN_TIME = 0.01
@@ -42,7 +42,7 @@ _NOWHERE = ((b"content-length", b"0"),)
 
 
 class Keeping:
-    """Of one service with a ``cache`` section. Mutable state: ``_refreshing``, one task for each key."""
+    """Of one service with a ``cache`` section. Mutable state: what is ``_refreshing``."""
 
     def __init__(
         self, name: str, policy: Policy, *, timeout: float, cache: Cache, clock: Clock, space: str
@@ -53,7 +53,7 @@ class Keeping:
         self._timeout = timeout
         self._cache = cache
         self._clock = clock
-        self._refreshing: dict[Key, asyncio.Task[None]] = {}
+        self._refreshing = Refreshing()
 
     @classmethod
     def of(
@@ -139,9 +139,7 @@ class Keeping:
         alone = question.with_headers(headers, until=until, method="GET")
         anew = Asked(method="GET", key=asked.key, fields=asked.fields, policy=self._policy)
         found = Found(stored=stored, conditions=self._cache.conditions(stored), why="stale")
-        task = asyncio.create_task(self._refreshed(anew, found, alone, until))
-        self._refreshing[asked.key] = task
-        task.add_done_callback(lambda _: self._refreshing.pop(asked.key, None))
+        self._refreshing.begin(asked.key, self._refreshed(anew, found, alone, until))
 
     async def _refreshed(self, asked: Asked, found: Found, question: Question, until: float) -> None:
         # After a failure the stale one goes on as long as it may, and whoever comes next tries again.
@@ -157,11 +155,7 @@ class Keeping:
 
     async def aclose(self) -> None:
         """End what is refreshed."""
-        tasks = list(self._refreshing.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._refreshing.aclose()
 
 
 def _under(conditions: tuple[Pair, ...], headers: Mapping[str, str]) -> Mapping[str, str]:

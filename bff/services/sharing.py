@@ -19,14 +19,13 @@ from bff.sdk.invocation import CallRecord, Invocation
 from bff.services import directives, memo, replies
 from bff.services.cache import Cache
 from bff.services.coalesce import Flight, Flights
-from bff.services.fields import SAFE, Pair, joined, members
+from bff.services.fields import READING, SAFE, Pair, listed
 from bff.services.keeping import Keeping
 from bff.services.question import Landed, Question
 from bff.services.response import ServiceResponse
 from bff.services.stored import selecting
 from bff.services.varying import ANYTHING, IDENTITY
 
-SHARED = frozenset({"GET", "HEAD"})
 _MOST_UNSHARED = 1024
 _NEWS = ("no-cache", "no-store", "max-age=0")
 
@@ -36,7 +35,7 @@ class Sharing:
     and is not waited for again.
     """
 
-    METHODS = SHARED
+    METHODS = READING
 
     def __init__(
         self,
@@ -66,7 +65,7 @@ class Sharing:
             NothingKept: it has nothing, or nothing that may be used.
 
         """
-        if self._keeping is not None and question.method in SHARED:
+        if self._keeping is not None and question.method in READING:
             if question.caller and self._own:
                 question.leave_out(self._own)
             asked = {"cache-control": f"only-if-cached, max-stale={max(0, int(within))}"}
@@ -228,7 +227,7 @@ def _is_for_one(fields: list[Pair]) -> bool:
     said = directives.of_answer(fields)
     if said.no_store or said.private or any(name == b"set-cookie" for name, _ in fields):
         return True
-    varying = members(joined(fields, b"vary") or b"")
+    varying = listed(fields, b"vary")
     return ANYTHING in varying or not IDENTITY.isdisjoint(varying)
 
 
@@ -236,7 +235,7 @@ def _may_be_shared(landed: Landed, question: Question) -> bool:
     """Whether it answers this question too: it is for everybody, and varies by nothing that differs."""
     if not landed.is_read:
         fields = replies.fields_of(landed.response)
-        landed.varies_by = None if _is_for_one(fields) else members(joined(fields, b"vary") or b"")
+        landed.varies_by = None if _is_for_one(fields) else listed(fields, b"vary")
         landed.is_read = True
     if not landed.varies_by:
         return landed.varies_by is not None

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from bff import trace
 from bff.services.composed import Parts
-from bff.services.fields import HOP_BY_HOP_FIELDS, Pair, Pairs, joined, members
+from bff.services.fields import HOP_BY_HOP_FIELDS, Pair, Pairs, joined, listed
 from bff.services.freshness import Lifetime
 
 ANONYMOUS = "anonymous"
@@ -45,7 +45,7 @@ _NOISE = HOP_BY_HOP_FIELDS | {
         b"sec-fetch-dest",
     ),
     *(b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user", b"via"),
-    *(name.encode() for name in trace.FIELDS),
+    *trace.RAW_FIELDS,
     *(b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-request-id"),
 }
 """Fields of a connection, of a way, of caching: no answer is made of them."""
@@ -124,7 +124,7 @@ class Stored:
 
 def vary_of(asked: Pairs, answer: Pairs, *more: bytes) -> tuple[tuple[bytes, bytes | None], ...]:
     """The selecting fields that the answer's ``Vary`` names, and ``more``, as this request has them."""
-    names = dict.fromkeys((*members(joined(answer, b"vary") or b""), *more))
+    names = dict.fromkeys((*listed(answer, b"vary"), *more))
     return tuple((name, selecting(asked, name)) for name in names)
 
 

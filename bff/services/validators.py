@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from bff.services import httpdate
-from bff.services.fields import HOP_BY_HOP_FIELDS, Pair, Pairs, first, joined, members, without
+from bff.services.fields import HOP_BY_HOP_FIELDS, Pair, Pairs, first, joined, listed, without
 
 _TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _LIST = re.compile(rb'[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,|$)|[ \t]*,')
@@ -103,7 +103,7 @@ def updated(kept: Iterable[Pair], confirmation: Pairs) -> list[Pair]:
     """The kept fields, each replaced by what the confirmation says of it (RFC 9111 §3.2). An old ``Age`` goes in any
     case: age is counted from the last validation (§4.2.3).
     """
-    nominated = frozenset(members(joined(confirmation, b"connection") or b""))
+    nominated = frozenset(listed(confirmation, b"connection"))
     news = without(confirmation, _NOT_UPDATED | nominated)
     names = frozenset(name for name, _ in news)
     return [*without(kept, names | {b"age"}), *news]

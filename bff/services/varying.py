@@ -14,8 +14,11 @@ from bff import trace
 from bff.sdk.invocation import Invocation
 from bff.services.fields import joined
 
-IDENTITY = frozenset({b"x-request-id", b"x-forwarded-for", *(name.encode() for name in trace.FIELDS)})
+IDENTITY = trace.RAW_FIELDS | {b"x-request-id", b"x-forwarded-for"}
 """Fields that we write into every call and that tell who asks."""
+
+TELLING = IDENTITY | {b"authorization", b"cookie", b"forwarded"}
+"""Those, and what a caller says himself of who he is."""
 
 ANYTHING = b"*"
 _OF_FORM = frozenset({b"accept", b"accept-encoding", b"content-type", b"user-agent"})

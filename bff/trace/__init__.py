@@ -2,6 +2,6 @@
 
 from bff.trace.context import TraceContext, begin, new_span_id, parse
 from bff.trace.origin import UNSAMPLED, Origin
-from bff.trace.propagators import FIELDS
+from bff.trace.propagators import FIELDS, RAW_FIELDS
 
-__all__ = ["FIELDS", "UNSAMPLED", "Origin", "TraceContext", "begin", "new_span_id", "parse"]
+__all__ = ["FIELDS", "RAW_FIELDS", "UNSAMPLED", "Origin", "TraceContext", "begin", "new_span_id", "parse"]

@@ -47,9 +47,8 @@ def read(headers: Iterable[tuple[bytes, bytes]]) -> Told | None:
 
 
 def _b3(text: str) -> Told | None:
-    if (
-        text in _DECISIONS and len(text) == 1
-    ):  # only whether to sample, https://github.com/openzipkin/b3-propagation#single-header
+    # Only whether to sample: https://github.com/openzipkin/b3-propagation#single-header
+    if text in _DECISIONS and len(text) == 1:
         return Told(is_sampled=_DECISIONS[text])
     match = _B3.fullmatch(text)
     return None if match is None else _told(match[1], match[2], _DECISIONS.get(match[3] or ""))
@@ -109,6 +108,9 @@ FIELDS = frozenset(
     {*("traceparent", "tracestate", "b3", "uber-trace-id"), *(name.decode() for name in B3_FIELDS)}
 )
 """Everything that tells of a trace: it differs from call to call, and no answer is made of it."""
+
+RAW_FIELDS = frozenset(name.encode() for name in FIELDS)
+"""The same as they travel."""
 
 
 def respanned(fields: Mapping[str, str], span_id: str) -> dict[str, str]:

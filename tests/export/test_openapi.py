@@ -135,13 +135,20 @@ def test_a_body_of_get_is_left_out() -> None:
 
 
 def test_every_answer_carries_our_fields_and_every_refusal_is_a_problem() -> None:
-    operation = made(route("/a", said=described(PAGE, missable=("news", "notices"))))["paths"]["/a"]["get"]
+    whole = made(route("/a", said=described(PAGE, missable=("news", "notices"))))
+    operation = whole["paths"]["/a"]["get"]
     assert set(operation["responses"]) == {"200", "4XX", "5XX"}
     answer = operation["responses"]["200"]
     assert "`news`, `notices`" in answer["description"]
     assert set(answer["headers"]) == {
         *("Bff-Revision", "Bff-Complete", "Bff-Missing", "Server-Timing", "X-Request-Id")
     }
+    for name, told in answer["headers"].items():
+        assert told == {"$ref": f"#/components/headers/{name}"}
+        assert len(whole["components"]["headers"][name]["description"]) > 20, name
+    for status in ("4XX", "5XX"):
+        refusal = whole["components"]["responses"][operation["responses"][status]["$ref"].rpartition("/")[2]]
+        assert set(refusal["content"]) == {"application/problem+json"}
 
 
 def test_only_what_checks_values_can_refuse_them() -> None:

@@ -312,6 +312,20 @@ def test_events_are_never_told_again(passing: Passing) -> None:
     goes_on(passing, "/p/events")
 
 
+def test_nor_are_events_that_are_told_behind_a_stale_answer(passing: Passing) -> None:
+    """What was a page became a stream: it takes no page's place, and is not listened to."""
+    fill(passing, "/p/became", says=GRACE)
+    with passing.wire() as caller:
+        caller.say(get("/p/became"))
+        with passing.upstream.accept() as service:
+            service.hear_request()
+            assert caller.hear_answer().body == b"fresh"
+            service.say(
+                f"HTTP/1.1 200 OK\r\n{HOUR}content-type: text/event-stream\r\n\r\ndata: 1\n\n".encode()
+            )
+            assert service.hear_all() == b""  # the gateway has hung up
+
+
 def test_an_upgrade_and_a_body_go_past_the_store(passing: Passing) -> None:
     fill(passing, "/p/body")
     with passing.wire() as caller:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from bff.config import GatewayConfig
+from bff.gateway.limits import HeadLimits
 from tests.conftest import Heard, Wire, eventually
-from tests.gateway.byhand import ByHand
-from tests.gateway.conftest import Served, ServeSamples
+from tests.gateway.byhand import ByHand, gateway_by_hand
+from tests.gateway.conftest import Served, ServeSamples, lay_out
 
 HALVES = {
     "nothing": b"",
@@ -82,3 +85,29 @@ def test_connections_past_the_limit_are_told_so_and_room_comes_back(samples: Ser
             assert heard.headers["retry-after"] == "1"
     eventually(lambda: served.get("/hello").status_code == 200)
     assert len([line for line in served.output.splitlines() if "too many connections" in line]) < 20
+
+
+def test_one_address_cannot_take_every_place(tmp_path: Path) -> None:
+    """Time stands still, so that nobody's place is given back for its silence."""
+    folder = lay_out(tmp_path / "samples", "  max_connections_per_address: 3\n")
+    with gateway_by_hand(folder) as gateway:
+        with half_open(gateway, b"GET /hello HTTP/1.1\r\n", 3), gateway.wire() as one_more:
+            heard = Heard.parse(one_more.hear_all())
+            assert (heard.status, heard.json()["code"]) == (503, "too-many-connections")
+        eventually(lambda: gateway.get("/hello").status_code == 200)
+
+
+def test_a_trusted_proxy_may_have_as_many_as_it_likes(tmp_path: Path) -> None:
+    section = "  max_connections_per_address: 3\n  trusted_proxies: [127.0.0.1]\n"
+    with gateway_by_hand(lay_out(tmp_path / "samples", section)) as gateway, half_open(gateway, b"", 3):
+        assert gateway.get("/hello").status_code == 200
+
+
+def test_each_limit_of_the_section_is_a_connection_s() -> None:
+    """What each does is told elsewhere, on the protocol; none stands in for another, after a reload neither."""
+    said = GatewayConfig(max_head=4096, head_timeout=1.0, body_timeout=2.0, write_timeout=3.0, max_target=5)
+    made, changed = HeadLimits.of(said), HeadLimits.of(GatewayConfig())
+    assert made == HeadLimits(size=4096, seconds=1.0, stalled=3.0, target=5, body=2.0)
+    assert changed != made
+    changed.take_over(made)
+    assert changed == made

@@ -66,8 +66,25 @@ def test_without_such_an_accept_it_is_an_ordinary_page(served: Served) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["bff-complete"] == "true"
     assert "accept" in answer.headers["vary"].lower()
-    head = served.client.head("/page?tag=plain", headers=NDJSON)
-    assert (head.headers["content-type"], head.content) == ("application/json", b"")
+
+
+@pytest.mark.parametrize("accept", ["application/x-ndjson", "text/event-stream", "application/json"])
+def test_head_has_the_fields_that_get_would_have(served: Served, accept: str) -> None:
+    """RFC 9110 §9.3.2: whole or part by part, and no body either way; the connection goes on."""
+    tag = f"head-{accept.partition('/')[2]}"
+    served.let_go(tag)
+    got, head = (
+        served.client.request(method, f"/page?tag={tag}", headers={"accept": accept})
+        for method in ("GET", "HEAD")
+    )
+    assert got.content
+    assert head.content == b""
+    framing = {"transfer-encoding"}  # which a HEAD may leave out: it has nothing to frame
+    assert head.headers.keys() - framing == got.headers.keys() - framing
+    for name in ("content-type", "cache-control", "vary"):
+        assert head.headers.get(name) == got.headers.get(name)
+    assert accept in got.headers["content-type"]
+    assert served.client.head("/hello").status_code == 200
 
 
 def test_server_sent_events_carry_the_same_records(served: Served) -> None:

@@ -25,7 +25,7 @@ from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing, age
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.sqlite import SQLite
-from bff.revisions.store.store import Store
+from bff.revisions.store.store import Runner, Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.activator import Activator
 from bff.runtime.function import Function
@@ -75,7 +75,10 @@ class Gate(ModuleType):
 class Runtime:
     """Functions of one folder behind an invoker, and every signal they gave."""
 
-    def __init__(self, root: Path, loader: Loader, *, clock: Clock, dev: bool = True) -> None:
+    def __init__(
+        self, root: Path, loader: Loader, *, clock: Clock, dev: bool = True, runner: Runner | None = None
+    ) -> None:
+        """``runner`` is what store and shelf run on; threads of their own, if it is None."""
         self.root = root
         self.clock = clock
         self.heard: list[Signal] = []
@@ -87,11 +90,14 @@ class Runtime:
         self.reader_thread = Threads("bff-reader", 1)
         self.store_thread = Threads("bff-store", 1)
         self.store = Store(
-            SQLite(None, wall=clock.wall), thread=self.store_thread, clock=clock, is_ephemeral=dev
+            SQLite(None, wall=clock.wall),
+            thread=runner or self.store_thread,
+            clock=clock,
+            is_ephemeral=dev,
         )
         self.publisher = Publisher(
             self.store,
-            shelf=Shelf(self.store, root=root, thread=self.reader_thread),
+            shelf=Shelf(self.store, root=root, thread=runner or self.reader_thread),
             clock=clock,
             signals=self.signals,
             dev=dev,
@@ -235,11 +241,13 @@ def tasks() -> set[asyncio.Task[Any]]:
 
 
 @asynccontextmanager
-async def running(root: Path, *, clock: Clock | None = None, dev: bool = True) -> AsyncIterator[Runtime]:
+async def running(
+    root: Path, *, clock: Clock | None = None, dev: bool = True, runner: Runner | None = None
+) -> AsyncIterator[Runtime]:
     """A runtime; once it is closed no task runs that did not run before, and nothing of it is loaded."""
     before = tasks()
     with Loader() as loader:
-        runtime = Runtime(root, loader, clock=clock or ManualClock(), dev=dev)
+        runtime = Runtime(root, loader, clock=clock or ManualClock(), dev=dev, runner=runner)
         try:
             yield runtime
         finally:

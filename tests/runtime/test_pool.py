@@ -43,8 +43,8 @@ HELLO = "async def handle(): return 'hello'\n"
 
 
 class AtOnce:
-    """In the place of the loader's thread: what is done takes no time of its own, so that a story can be told
-    again.
+    """In the place of the threads of loader and store: what is done takes no time of its own, so that a story can be
+    told again, and has instances in it from its first steps on.
     """
 
     async def run(self, call: Any, **_: Any) -> Any:
@@ -259,7 +259,7 @@ class Teller:
             case "consider":
                 self.function.consider(self.clock.now())
             case "dismiss" if (fake := story.any()) is not None:
-                for pool in self.function.pools:
+                for pool in self.making.pools:
                     pool.dismiss(fake)  # type: ignore[arg-type]  # only its own pool knows it
             case "save" | "undo":
                 self.runtime.write(home=HELLO + ("# again\n" if what == "save" else ""))
@@ -276,8 +276,8 @@ class Teller:
         for pool in self.making.pools:
             assert pool.instances + len(pool._starting) <= MOST, "more instances than allowed"
             assert pool.in_flight >= 0
-            assert all(count <= CONCURRENCY for count in pool._inside.values())
-            stands = any(not place.done() for place in pool._line._waiting)
+            assert all(count <= CONCURRENCY for count in pool.places._inside.values())
+            stands = any(not place.done() for place in pool.places.line._waiting)
             assert not stands or pool.instances or pool._starting, "nobody comes for them"
 
     async def end(self) -> None:
@@ -330,16 +330,25 @@ def test_no_call_is_lost_and_no_limit_exceeded(steps: list[str], seed: int) -> N
     an instance that ended; never more inside, never more instances than allowed; each has one end.
     """
 
-    async def tell() -> None:
-        clock, story = ManualClock(), Story(seed)
-        with tempfile.TemporaryDirectory() as folder:
-            async with running(Path(folder) / "functions", clock=clock) as runtime:
-                teller = Teller(runtime, clock, story)
-                for step in steps:
-                    await teller.take(step)
-                await teller.end()
+    asyncio.run(told(steps, seed))
 
-    asyncio.run(tell())
+
+def test_stories_have_instances_in_them() -> None:
+    """Else the promises would be kept by pools in which nothing happens."""
+    assert asyncio.run(told(["call", "turn", "dismiss"], seed=1))
+
+
+async def told(steps: list[str], seed: int) -> int:
+    """One sequence of steps, played to its end; how many instances were made before that."""
+    clock, story = ManualClock(), Story(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        async with running(Path(folder) / "functions", clock=clock, runner=AtOnce()) as runtime:
+            teller = Teller(runtime, clock, story)
+            for step in steps:
+                await teller.take(step)
+            made = len(story.made)
+            await teller.end()
+    return made
 
 
 def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +70,15 @@ def test_what_remains_is_what_may_follow_at_once(rate: Rate, pauses: list[float]
         room, trial = room + 1, after.full_at
     assert room == verdict.remaining
     assert (verdict.again_in > 0) == (room == 0)
+
+
+def test_what_remains_of_a_slow_rate_may_follow_at_once() -> None:
+    """Two milliseconds before an hour's next token nothing remains: a millionth of an hour is no rounding."""
+    hourly = Rate(interval=3600.0, burst=2)
+    verdict = take(0.002, 0.0, hourly)
+    assert (verdict.is_allowed, verdict.remaining) == (True, 0)
+    assert verdict.again_in == pytest.approx(0.002)
+    assert not take(verdict.full_at, 0.0, hourly).is_allowed
 
 
 @given(RATES)

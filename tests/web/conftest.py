@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "web"
+PATIENCE = 60_000
+"""Milliseconds that a page has for what it is to show: longer than a machine stalls."""
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -23,6 +25,7 @@ QUIET = (
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     assert chromium, "there is no chromium: apt-get install chromium"
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
         yield browser
@@ -35,7 +38,7 @@ def page(browser: Browser) -> Iterator[Page]:
     errors: list[str] = []
     context = browser.new_context()
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
     page.on("request", lambda request: _note_foreign(request.url, errors))
@@ -62,7 +65,7 @@ def run(*command: str | Path, cwd: Path) -> str:
     """Run a program to its end; what it said, if it was content."""
     env = {**os.environ, "NO_COLOR": "1", "REDOCLY_TELEMETRY": "off", "CI": "true"}
     done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False
+        list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

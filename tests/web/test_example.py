@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import re
 import shutil
 import threading
 import time
@@ -28,7 +29,7 @@ def site(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     shutil.copytree(
         EXAMPLE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"), dirs_exist_ok=True
     )
-    run(tools / "tsc", "--project", folder, cwd=EXAMPLE)
+    run(tools / "tsc", "--strict", "--project", folder, cwd=EXAMPLE)
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -63,6 +64,16 @@ def key() -> RSAKey:
 Serve = Callable[..., Running]
 
 
+def patient(folder: Path) -> Path:
+    """The example's gateway, but for its haste: services that answer late on a busy machine are no outage."""
+    text = (EXAMPLE / "routes.yaml").read_text()
+    text = text.replace("../../functions", str(EXAMPLE.parents[1] / "functions"))
+    text, count = re.subn(r"(?<=timeout: )[^ ]+(?= })", "60s", text)
+    assert count == 3
+    (folder / "routes.yaml").write_text(f"defaults: {{ timeout: 60s, warm_up_timeout: 60s }}\n{text}")
+    return folder
+
+
 @pytest.fixture
 def serve(site: str, others: Demo, key: RSAKey, gateway: GatewayFactory, tmp_path: Path) -> Serve:
     jwks = tmp_path / "jwks.json"
@@ -73,7 +84,8 @@ def serve(site: str, others: Demo, key: RSAKey, gateway: GatewayFactory, tmp_pat
         "AIRPORTS_URL": others.urls["airports"],
         "CLOCKS_URL": others.urls["clocks"],
     }
-    return lambda **more: gateway(EXAMPLE, "serve", env={**env, **more})
+    folder = patient(tmp_path)
+    return lambda **more: gateway(folder, "serve", env={**env, **more})
 
 
 @pytest.fixture
@@ -87,7 +99,7 @@ class Gate(http.server.BaseHTTPRequestHandler):
     opened = threading.Event()
 
     def do_GET(self) -> None:
-        self.opened.wait(30)
+        self.opened.wait(120)
         body = json.dumps([{"date": "2027-04-27", "name": "King's Day", "local_name": "Koningsdag"}]).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
@@ -137,7 +149,7 @@ def test_the_page_is_there_before_its_slowest_part(
     page: Page, site: str, serve: Serve, slow_holidays: str
 ) -> None:
     """The airport is shown while the holidays are still on their way; then they come into the same page."""
-    served = serve(HOLIDAYS_URL=slow_holidays, HOLIDAYS_TIMEOUT="9s")
+    served = serve(HOLIDAYS_URL=slow_holidays)
     page.goto(f"{site}/?gateway={served.public}")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#name")).to_contain_text("Amsterdam")

@@ -11,6 +11,7 @@ from tests.conftest import GatewayFactory, Running, write
 
 FILES = {
     "routes.yaml": """
+        defaults: {timeout: 60s, warm_up_timeout: 60s}
         routes:
         - {path: /talk, function: talk}
         - {path: /news, function: news}

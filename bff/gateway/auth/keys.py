@@ -48,8 +48,10 @@ class Keys:
         return self._keys is not None
 
     def may_change(self) -> bool:
-        """Whether another look could bring what is not here: not within ``cool_down`` of the last one."""
-        return self._looked is None or self._clock.now() - self._looked >= self._cool_down
+        """Whether another look could bring what is not here: one is under way, or the last is ``cool_down`` ago."""
+        if self._fetching is not None or self._looked is None:
+            return True
+        return self._clock.now() - self._looked >= self._cool_down
 
     def candidates(self, kid: str | None, algorithm: str) -> list[Any]:
         """The keys that may have made a signature: the one it names, or, if it names none, the only one that
@@ -69,7 +71,7 @@ class Keys:
             KeysUnavailable: it failed, and there are none from before.
 
         """
-        if self._fetching is not None or self.may_change():
+        if self.may_change():
             # A waiter that leaves does not take the fetch along: others wait for it too.
             await asyncio.shield(self._begin())
         if self._keys is None:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from bff.clock import Clock, Expiry
 from bff.gateway.door.buckets import Asked, BucketsAway
-from bff.sdk.gcra import Rate, Verdict
+from bff.sdk.gcra import Rate, Verdict, opens_in, room
 
 CONNECTIONS = 32
 """Most connections at a time; who finds none free waits within the same time-out."""
@@ -83,8 +83,8 @@ class RedisBuckets:
 
 def _verdict(is_allowed: bool, full_in: float, rate: Rate) -> Verdict:
     """Redis tells when the bucket is full; the rest follows from it."""
-    free = max(0, int((rate.depth - full_in) / rate.interval + 1e-6))
-    again_in = 0.0 if free else max(0.0, full_in + rate.interval - rate.depth)
+    free = room(full_in, 0.0, rate)
+    again_in = 0.0 if free else opens_in(full_in, 0.0, rate)
     return Verdict(
         is_allowed=is_allowed,
         full_at=0.0,  # kept there

@@ -30,7 +30,7 @@ auth:
   partners: {{api_keys: {{keys: {{acme: {{digest: "{digest}", scopes: [read]}}}}}}}}
   mesh: {{certificate: {{}}}}
 functions: {{apart: {{isolation: process}}}}
-defaults: {{auth: [users, partners]}}
+defaults: {{auth: [users, partners], timeout: 60s, warm_up_timeout: 60s}}
 routes:
 - {{path: /me, methods: [GET, POST], function: me}}
 - {{path: /apart, function: apart}}

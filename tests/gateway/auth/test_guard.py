@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import hmac
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,6 +55,23 @@ def test_an_unknown_key_is_refused(key: bytes) -> None:
     scheme = api_keys(acme={"digest": digest(b"one")}, long={"digest": digest(b"x" * LONGEST)})
     with pytest.raises(Rejected):
         scheme.known(showing(key))
+
+
+@pytest.mark.parametrize("key", [b"one", b"two", b"three", b"none of them"])
+def test_how_long_a_look_takes_tells_nothing_of_the_keys(monkeypatch: pytest.MonkeyPatch, key: bytes) -> None:
+    """Digests of one length, all of them compared whichever fits, and each by what takes as long for any."""
+    compared = []
+
+    def watched(kept: bytes, shown: bytes) -> bool:
+        compared.append((kept.hex(), len(shown)))
+        return hmac.compare_digest(kept, shown)
+
+    monkeypatch.setattr("bff.gateway.auth.apikeys.hmac", SimpleNamespace(compare_digest=watched))
+    names = (b"one", b"two", b"three")
+    scheme = api_keys(**{name.decode(): {"digest": digest(name)} for name in names})
+    with contextlib.suppress(Rejected):
+        scheme.known(showing(key))
+    assert compared == [(hashlib.sha256(name).hexdigest(), 32) for name in names]
 
 
 def test_two_keys_are_no_key() -> None:

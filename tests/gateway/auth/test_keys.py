@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from bff.gateway.auth.jwt import Jwt
 from bff.gateway.auth.keys import FETCH_TIMEOUT, MOST, Keys, parsed
-from bff.gateway.auth.scheme import Rejected, Unsure
+from bff.gateway.auth.scheme import Rejected, Request, Unsure
 from bff.gateway.door.failures import KeysUnavailable
+from bff.sdk.caller import Caller
 from bff.testing import ManualClock
 from tests.gateway.auth.conftest import Issuer, Make, bearing
 
@@ -70,6 +72,28 @@ async def test_an_unknown_key_brings_one_fetch_and_then_a_cool_down(
     await clock.advance(30)
     assert await users.look(fresh) is not None
     assert issuer.fetched == 2
+
+
+async def test_who_comes_while_new_keys_are_fetched_waits_for_them(
+    scheme: Make, issuer: Issuer, claims: dict[str, Any], clock: ManualClock, made_keys: Mapping[str, Any]
+) -> None:
+    """An issuer changes its keys under a crowd: nobody is turned away because another one asked first."""
+    users = scheme(cool_down="30s")
+    assert await users.look(bearing(issuer.sign(claims))) is not None
+    issuer.add("other", made_keys["other"])
+    fresh = [bearing(issuer.sign({**claims, "sub": f"u{number}"}, kid="other")) for number in range(20)]
+    await clock.advance(30)
+    callers = await asyncio.gather(*map(known, [users] * len(fresh), fresh))
+    assert [each.subject for each in callers if each] == [f"u{number}" for number in range(20)]
+    assert issuer.fetched == 2
+
+
+async def known(scheme: Jwt, request: Request) -> Caller | None:
+    """As a route's guard asks: at once where that will do."""
+    try:
+        return scheme.known(request)
+    except Unsure:
+        return await scheme.look(request)
 
 
 async def test_keys_are_looked_after_in_the_background(

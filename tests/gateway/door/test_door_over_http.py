@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -19,9 +20,12 @@ limits:
   policies:
     each: {requests: 3, window: 1h, per: caller}
     from_here: {requests: 4, window: 1h, per: [address, route]}
+    one: {requests: 1, window: 1h, per: route}
 auth:
   partners: {api_keys: {keys: {acme: {digest: "%(acme)s"}, bolt: {digest: "%(bolt)s"}}}}
 defaults:
+  timeout: 60s
+  warm_up_timeout: 60s
   security_headers: {permissions_policy: "camera=()"}
 routes:
 - {path: /hello, methods: [GET, POST, DELETE], function: hello}
@@ -39,6 +43,10 @@ routes:
 - {path: /measured, methods: [POST], function: posted, length_required: true}
 - {path: /limited, function: hello, limits: each}
 - {path: /guarded, function: hello, limits: [each, from_here], auth: partners}
+- {path: /packed, function: packed, compression: {streams: true}}
+- {path: /once, function: hello, limits: one}
+- {path: /keyed, function: hello, auth: partners}
+- {path: /scoped, function: hello, auth: {any: partners, scopes: pay}}
 """ % {name: f"sha256:{sha256(name.encode()).hexdigest()}" for name in ("acme", "bolt")}
 BIG = "async def handle(size: int) -> dict[str, str]:\n    return {'text': 'lamp ' * size}\n"
 FLOWING = """\
@@ -80,6 +88,17 @@ async def first() -> str:
 async def handle(wait: str) -> Words:
     return await aggregate(Words, first=first(), second=second(wait))
 """
+PACKED = """\
+import gzip
+from starlette.responses import Response, StreamingResponse
+
+TEXT = gzip.compress(b"lamp " * 1000 + bytes(range(256)) * 8)
+FIELDS = {"content-encoding": "gzip", "content-type": "text/plain"}
+
+
+async def handle(streamed: bool) -> Response:
+    return StreamingResponse(iter([TEXT]), headers=FIELDS) if streamed else Response(TEXT, headers=FIELDS)
+"""
 POSTED = "async def handle(body: dict[str, int]) -> dict[str, int]:\n    return body\n"
 HELLO = "async def handle() -> dict[str, str]:\n    return {'hello': 'world'}\n"
 PAGE = (
@@ -101,6 +120,7 @@ def door(
         "flowing": FLOWING,
         "unfolding": UNFOLDING,
         "posted": POSTED,
+        "packed": PACKED,
     }
     files = {f"functions/{name}.py": text for name, text in functions.items()}
     return module_gateway(module_project({"routes.yaml": ROUTES, **files}), "serve")
@@ -302,6 +322,15 @@ def test_a_compressed_stream_holds_nothing_back(
         assert "second" in next(lines)
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_a_function_has_compressed_is_not_compressed_again(door: Running, streamed: bool) -> None:
+    """Not even where its caller would rather have another coding."""
+    said = {"accept-encoding": "zstd, gzip;q=0.5"}
+    answer = door.get("/packed", params={"streamed": streamed}, headers=said)
+    assert answer.headers.get_list("content-encoding") == ["gzip"]
+    assert answer.content == b"lamp " * 1000 + bytes(range(256)) * 8
+
+
 def test_streams_are_left_alone_unless_told(door: Running, tmp_path: Path) -> None:
     go_on = tmp_path / "go on"
     go_on.touch()
@@ -363,6 +392,48 @@ def test_a_body_in_a_coding_is_415_and_told_what_is_read(door: Running, coding: 
     if status == 415:
         assert answer.json()["code"] == "unsupported-coding"
         assert answer.headers["accept-encoding"] == "identity"
+
+
+POSTED_JSON = "POST /posted HTTP/1.1\r\nhost: bff\r\ncontent-type: application/json\r\n"
+REFUSALS = {
+    "400 bad-request": POSTED_JSON + "content-length: 1\r\n\r\n{",
+    "401 unauthenticated": "GET /keyed HTTP/1.1\r\nhost: bff\r\n\r\n",
+    "403 cross-site": "POST /hello HTTP/1.1\r\nhost: bff\r\ncookie: a=b\r\norigin: null\r\ncontent-length: 0\r\n\r\n",
+    "403 forbidden": "GET /scoped HTTP/1.1\r\nhost: bff\r\nx-api-key: acme\r\n\r\n",
+    "404 not-found": "GET /nowhere HTTP/1.1\r\nhost: bff\r\n\r\n",
+    "405 method-not-allowed": "PATCH /hello HTTP/1.1\r\nhost: bff\r\ncontent-length: 0\r\n\r\n",
+    "406 not-acceptable": "GET /hello HTTP/1.1\r\nhost: bff\r\naccept: text/html\r\n\r\n",
+    "411 length-required": POSTED_JSON.replace("posted", "measured")
+    + 'transfer-encoding: chunked\r\n\r\n8\r\n{"a": 1}\r\n0\r\n\r\n',
+    "413 body-too-large": POSTED_JSON + "content-length: 99999999\r\n\r\n",
+    "414 target-too-long": f"GET /{'a' * 9000} HTTP/1.1\r\nhost: bff\r\n\r\n",
+    "415 unsupported-media-type": POSTED_JSON.replace("application/json", "text/plain")
+    + 'content-length: 8\r\n\r\n{"a": 1}',
+    "417 expectation-failed": POSTED_JSON + "expect: the-moon\r\ncontent-length: 0\r\n\r\n",
+    "422 validation-failed": POSTED_JSON + 'content-length: 8\r\n\r\n{"a":{}}',
+    "429 too-many-requests": "GET /once HTTP/1.1\r\nhost: bff\r\n\r\n",
+    "431 head-too-large": f"GET /hello HTTP/1.1\r\nhost: bff\r\nx: {'a' * 70_000}\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("told", REFUSALS)
+def test_every_refusal_is_a_problem_document_whose_type_is_a_page(door: Running, told: str) -> None:
+    """RFC 9457 §3.1, of every status that callers can earn."""
+    status, code = told.split()
+    door.get("/once")  # the one call that is let in
+    with door.wire() as wire:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            wire.say(REFUSALS[told])
+        heard = wire.hear_answer()
+    document = heard.json()
+    assert (heard.status, heard.headers["content-type"]) == (int(status), "application/problem+json")
+    assert heard.headers["cache-control"] == "no-store"
+    assert (document["status"], document["code"], document["fault"]) == (int(status), code, "caller")
+    assert document["title"]
+    assert document["detail"]
+    page = door.get(document["type"])
+    assert page.status_code == 200
+    assert page.text.startswith(f"{document['title']}\nstatus {status}\n")
 
 
 def test_every_problem_of_the_door_has_a_page(door: Running) -> None:

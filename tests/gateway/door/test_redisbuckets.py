@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import anyio
 import pytest
@@ -14,6 +16,7 @@ from bff.gateway.door.redisbuckets import LEFT_ALONE, RedisBuckets
 from bff.sdk.gcra import Rate
 from bff.testing.clock import ManualClock
 from tests import redisserver
+from tests.house.inside import inside
 
 SLOW = Rate(interval=3600.0, burst=5)
 """So slow that a test never sees it fill up."""
@@ -72,6 +75,33 @@ def test_it_decides_as_memory_does(redis: redisserver.Server) -> None:
                 assert abs(one.again_in - other.again_in) < 5
                 assert abs(one.full_in - other.full_in) < 5
         await shared.aclose()
+
+    anyio.run(story)
+
+
+GATEWAY = """\
+limits:
+  store: {url}
+  timeout: 60s
+  policies: {{few: {{requests: 3, window: 1h, per: address}}}}
+defaults: {{limits: few, timeout: 60s, warm_up_timeout: 60s}}
+routes: [{{path: /hello, function: hello}}]
+"""
+
+
+def test_a_limit_of_two_gateways_is_one(redis: redisserver.Server, tmp_path: Path) -> None:
+    """As routes.yaml says it: `store` is a Redis, and the fourth call is one too many whoever is asked."""
+    files = {
+        "routes.yaml": GATEWAY.format(url=redis.url),
+        "functions/hello.py": "async def handle() -> str:\n    return 'hello'\n",
+    }
+
+    async def story() -> None:
+        async with inside(tmp_path / "one", files) as one, inside(tmp_path / "other", files) as other:
+            answers = [await each.client.get("/hello") for each in (one, other, one, other, one)]
+        assert [each.status_code for each in answers] == [200, 200, 200, 429, 429]
+        left = [re.search(r'"few";r=(\d+)', each.headers["ratelimit"]) for each in answers]
+        assert [each and each[1] for each in left] == ["2", "1", "0", "0", "0"]
 
     anyio.run(story)
 

@@ -103,7 +103,7 @@ def test_no_call_is_lost_whatever_becomes_of_the_processes(steps: list[str]) -> 
                 await asyncio.wait(calls)
                 for step in steps:
                     await take(step, runtime, calls, left)
-                    pids |= {instance.pid for instance in pool_of(runtime)._inside}
+                    pids |= {instance.pid for instance in pool_of(runtime).warm_instances}
                 results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 120)
                 for call, result in zip(calls, results, strict=True):
                     judge(call, result, left)

@@ -60,25 +60,25 @@ class _Handler(BaseHTTPRequestHandler):
         place = self.origin.places[self.path.partition("?")[0].rpartition("/")[2]]
         self.rfile.read(int(self.headers.get("content-length") or 0))
         place.heard.append({name.lower(): value for name, value in self.headers.items()})
-        given, is_cut = place.next, place.is_cut
-        if given is None:
+        if place.next is None:
             self.close_connection = True
             return
-        # Before it is sent: whoever hears it may ask again at once.
-        place.next = place.then or given
         body = str(len(place.heard)).encode()
-        is_bare = self.command == "HEAD" or given[0].startswith(_BODILESS)
-        self.wfile.write(self._head(given, len(body) + is_cut) + (b"" if is_bare else body))
-        self.close_connection = is_cut
+        is_bare = self.command == "HEAD" or place.next[0].startswith(_BODILESS)
+        said = self._head(place, body) + (b"" if is_bare else body)
+        self.close_connection = place.is_cut
+        place.next = place.then or place.next  # before it is heard: the test says then what comes next
+        self.wfile.write(said)
 
-    def _head(self, given: tuple[str, ...], length: int) -> bytes:
-        status, *fields = given
+    def _head(self, place: Place, body: bytes) -> bytes:
+        assert place.next is not None
+        status, *fields = place.next
         names = {each.partition(":")[0] for each in fields}
         lines = [dated(each, self.origin.now) for each in fields]
         if "date" not in names:
             lines.append(f"date: {formatdate(usegmt=True)}")
         if not status.startswith(_BODILESS) and "content-length" not in names:
-            lines.append(f"content-length: {length}")
+            lines.append(f"content-length: {len(body) + place.is_cut}")
         return "\r\n".join((f"HTTP/1.1 {status} As told", *lines, "", "")).encode("latin-1")
 
     def __getattr__(self, name: str) -> Any:
