@@ -184,6 +184,7 @@ class Admin:
             expected=expected_of(operation, fields),
             body=await self._body(operation, fields, receive),
             accept=",".join(value.decode("latin-1") for name, value in fields if name == b"accept"),
+            heard=next((value.decode("latin-1") for name, value in fields if name == b"last-event-id"), ""),
             gone=lambda: _gone(receive),
         )
 
