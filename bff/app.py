@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bff.admin import desk
 from bff.admin.describing import Describer
+from bff.admin.face import Face
 from bff.admin.keys import configured_keys
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
@@ -298,7 +299,16 @@ class House:
             keys=lambda: [*options.admin_keys, *configured_keys(self.config.admin)],
             signals=self.signals,
             hosts=lambda: self.config.admin.hosts,
+            face=lambda: self._console(house),
         )
+
+    def _console(self, house: desk.House) -> Face:
+        from bff import __version__
+        from bff.console.console import Console
+        from bff.console.place import Place as Where
+
+        project = self.config.path.resolve().parent
+        return Console(house, Where(name=project.name, is_dev=self._options.dev, version=__version__))
 
     def guard(self, end: Callable[[LoopLost], object]) -> LoopGuard:
         """The watchdog over the running loop; ``end`` is what happens when the loop does not come back."""

@@ -127,7 +127,7 @@ class Offline:
             return None
         from bff.events.calls import Calls
 
-        calls = Calls(self.events, self._site.clock)
+        calls = Calls(self.events)
         return Doors(
             events=self.events.receive,
             ask=calls.ask,

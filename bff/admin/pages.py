@@ -35,7 +35,7 @@ def operations(house: House) -> list[Operation]:
             *Caching(house.purge).operations(),
             *Loudness(house.logging, functions).operations(),
             *Events(house.events).operations(),
-            *Pipelines(house.stages).operations(),
+            *Pipelines(house.stages, clock=clock, is_ready=house.is_ready).operations(),
             *Recordings(house.recorder, clock=clock, is_ready=house.is_ready).operations(),
             *Tokens(store=store, clock=clock).operations(),
         ]

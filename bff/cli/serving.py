@@ -44,8 +44,11 @@ def serve(
         if as_json:
             tell_programs(house, {"public": public, "admin": private})
         else:
+            mode = "dev" if dev else "serve"
             tell_people(
-                f"bff {'dev' if dev else 'serve'}: {public}   admin: {private}", *_hint(house, public)
+                f"bff {mode}: {public}   admin: {private}",
+                f"console: {private}/console",
+                *_hint(house, public),
             )
 
     async def main() -> None:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from bff.admin.desk import House, Logging
+from bff.admin.face import Face
 from bff.admin.keys import Key, hashed, local_key
 from bff.admin.keys import Who as Who
 from bff.admin.office import Office
@@ -199,6 +200,8 @@ async def admin_office(
     database: Database | None = None,
     hosts: tuple[str, ...] = (),
     recorder: Recorder | None = None,
+    functions: Mapping[str, Any] | None = None,
+    face: Callable[[House], Face] | None = None,
 ) -> AsyncIterator[Asking]:
     """An office as app opens it, with what a test wants otherwise."""
     clock = clock or SystemClock()
@@ -214,7 +217,7 @@ async def admin_office(
         return archive.unpacked(content, folder)
 
     house = House(
-        functions=lambda: {"hello": Hello()},
+        functions=lambda: {"hello": Hello()} if functions is None else functions,
         store=store,
         desk=Desk(store),
         unpack=unpack,
@@ -226,7 +229,14 @@ async def admin_office(
         clock=clock,
         recorder=recorder,
     )
-    office = Office(house, host=host, keys=lambda: fixed, signals=signals, hosts=lambda: hosts)
+    office = Office(
+        house,
+        host=host,
+        keys=lambda: fixed,
+        signals=signals,
+        hosts=lambda: hosts,
+        face=None if face is None else lambda: face(house),
+    )
     asking = Asking(office, store, heard, folder)
     try:
         yield asking
