@@ -179,7 +179,7 @@ def test_failures_are_grouped_by_what_caused_them(
         (1, "", "users"),
         (1, "TypeError", ""),
     ]
-    assert (groups[0].request_id, groups[0].number, list(groups[0].revisions)) == (
+    assert (*groups[0].examples[-1], list(groups[0].revisions)) == (
         "again",
         7,
         ["home-00001", "home-00002"],
