@@ -38,7 +38,7 @@ def operations(house: House) -> list[Operation]:
             *Caching(house.purge).operations(),
             *Loudness(house.logging, functions).operations(),
             *Events(house.events).operations(),
-            *Pipelines(house.stages).operations(),
+            *Pipelines(house.stages, clock=clock, is_ready=house.is_ready).operations(),
             *Services(house.backends, house.recorder, clock=clock).operations(),
             *JournalPages(house.journal, functions, clock=clock, is_ready=house.is_ready).operations(),
             *Trying(house.public, house.recorder, clock=clock).operations(),

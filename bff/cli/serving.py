@@ -46,7 +46,11 @@ def serve(
             house.telemetry.lines.say(to_json({"public": public, "admin": private}).decode())
             return
         mode = "dev" if dev else "serve"
-        lines = [f"bff {mode}: {public}   admin: {private}", *_hint(house, public)]
+        lines = [
+            f"bff {mode}: {public}   admin: {private}",
+            f"console: {private}/console",
+            *_hint(house, public),
+        ]
         print("\n".join(lines), file=sys.stderr, flush=True)
 
     async def main() -> None:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from bff.admin.desk import House, Logging, Public
+from bff.admin.face import Face
 from bff.admin.keys import Key, hashed, local_key
 from bff.admin.keys import Who as Who
 from bff.admin.office import Office
@@ -205,6 +206,8 @@ async def admin_office(
     journal: Journal | None = None,
     services: Mapping[str, Any] | None = None,
     public: Public | None = None,
+    functions: Mapping[str, Any] | None = None,
+    face: Callable[[House], Face] | None = None,
 ) -> AsyncIterator[Asking]:
     """An office as app opens it, with what a test wants otherwise."""
     clock = clock or SystemClock()
@@ -220,7 +223,7 @@ async def admin_office(
         return archive.unpacked(content, folder)
 
     house = House(
-        functions=lambda: {"hello": Hello()},
+        functions=lambda: {"hello": Hello()} if functions is None else functions,
         store=store,
         desk=Desk(store),
         unpack=unpack,
@@ -235,7 +238,14 @@ async def admin_office(
         journal=journal or Journal(clock=clock),
         public=public or Public(app=nowhere, url=lambda: "http://127.0.0.1:8000", document=no_routes),
     )
-    office = Office(house, host=host, keys=lambda: fixed, signals=signals, hosts=lambda: hosts)
+    office = Office(
+        house,
+        host=host,
+        keys=lambda: fixed,
+        signals=signals,
+        hosts=lambda: hosts,
+        face=None if face is None else lambda: face(house),
+    )
     asking = Asking(office, store, heard, folder)
     try:
         yield asking
