@@ -43,7 +43,7 @@ def allow_of(methods: Iterable[str]) -> str:
 
 
 class _Node(Generic[T]):
-    """One segment position. ``here`` answers paths that end at this node, ``rest`` any longer ones."""
+    """One segment position. ``here`` answers paths that end at this node, ``rest`` those that go on with a slash."""
 
     __slots__ = ("here", "parameter", "rest", "static")
 
@@ -152,9 +152,7 @@ def _walk(
     if node.parameter is not None and segment:
         yield from _walk(node.parameter, segments, at + 1, (*values, segment))
     if node.rest is not None:
-        rest = "/".join(segments[at:])
-        if rest:
-            yield node.rest, (*values, rest)
+        yield node.rest, (*values, "/".join(segments[at:]))
 
 
 def _segments(path: str, raw_path: bytes) -> list[str]:
