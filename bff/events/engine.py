@@ -13,10 +13,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-from bff.events import accepting, claiming, keeping, running, takeover, tending
+from bff.events import accepting, claiming, keeping, running, standing, takeover, tending
 from bff.events.claiming import Taken
 from bff.events.claims import Claims
 from bff.events.commits import Commits
+from bff.events.following import Seen
 from bff.events.pipelines import Done
 from bff.events.records import (
     Accepted,
@@ -29,6 +30,7 @@ from bff.events.records import (
     Settled,
     Shown,
     Sought,
+    Standing,
     State,
     Wanted,
 )
@@ -216,6 +218,18 @@ class StoreEngine:
     async def progress(self, delivery: str) -> Progress | None:
         """How far a delivery said that it is."""
         return await self.store.look(lambda session, _: keeping.progress(session, delivery))
+
+    async def call(self, key: str) -> Standing | None:
+        """How a call stands."""
+        return await self.store.look(lambda session, _: standing.call(session, key))
+
+    async def follow_call(self, key: str, heard: int) -> Seen | None:
+        """How a call stands; without a word where that has the number that was heard."""
+        return await self.store.look(lambda session, _: standing.call_followed(session, key, heard))
+
+    async def follow_run(self, key: str, heard: int) -> Seen | None:
+        """How a run stands, and the parts of it that run."""
+        return await self.store.look(lambda session, _: standing.run_followed(session, key, heard))
 
     async def purge(self, sought: Sought) -> int:
         """Forget events by what became of them; how many."""

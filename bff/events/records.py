@@ -123,6 +123,30 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a call stands. ``status`` is that of its answer, None while there is none."""
+
+    key: str
+    accepted: float
+    function: str
+    state: State
+    attempts: int
+    status: int | None
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Going:
+    """A part of a run that runs, and how far it says that it is."""
+
+    key: str
+    trigger: str
+    function: str
+    attempts: int
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """How an attempt ended and what follows: ``delay`` is the seconds until the next one; ``published`` is stored
     with it.

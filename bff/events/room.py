@@ -20,6 +20,7 @@ from bff.events.courier import Courier
 from bff.events.delivering import Delivering
 from bff.events.dispatcher import Dispatcher
 from bff.events.engine import StoreEngine
+from bff.events.following import Followers
 from bff.events.progressing import Progressing
 from bff.events.queues import reach_of
 from bff.events.records import Accepted, Planned, Shown
@@ -59,6 +60,7 @@ class Events:
         self.calling = Calling(courier, config)
         self._callbacks = Callbacks(self.engine.result, clock=clock)
         self.progressing = Progressing(self.engine, clock)
+        self.followers = Followers(clock)
         self._delivering = Delivering(
             site,
             courier=courier,

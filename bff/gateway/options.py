@@ -9,7 +9,7 @@ from bff.errors import MethodNotAllowed, NotFound
 from bff.gateway.door.carried import Carried, Ready
 from bff.gateway.door.cors import ASKS_METHOD, ASKS_PRIVATE
 from bff.gateway.sender import Sender
-from bff.gateway.target import Table
+from bff.gateway.target import Table, Target
 from bff.sdk.reply import Answer
 from bff.services.fields import first
 
@@ -36,6 +36,11 @@ async def answer_options(scope: Scope, sender: Sender, table: Table, origin: byt
         asks_private = first(scope["headers"], ASKS_PRIVATE) == b"true"
         sender.carry(carried.cors.preflight(origin, allow, asks_private=asks_private))
     await sender.whole(Answer(204, [(b"allow", allow.encode())]))
+
+
+def is_ours(target: Target, scope: Scope, table: Table, origin: bytes | None) -> bool:
+    """Whether an OPTIONS that a route takes is a preflight before a service, which we answer for it."""
+    return bool(target.service) and is_preflight(scope, target.carried or table.carried, origin)
 
 
 def is_preflight(scope: Scope, carried: Carried, origin: bytes | None) -> bool:

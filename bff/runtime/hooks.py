@@ -82,10 +82,18 @@ def check_of(module: ModuleType) -> Callable[[], Any] | None:
     return check
 
 
-async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) -> Any:
-    """What a hook returns, awaited if it can be.
+async def run(
+    hook: Callable[..., Any],
+    *args: Any,
+    clock: Clock,
+    until: float,
+    on_end: Callable[[], object] | None = None,
+) -> Any:
+    """What a hook returns, awaited if it can be. ``on_end`` is called once it has ended well, although nobody may wait
+    for it any more: what it began is there then.
 
-    It gets a task of its own: who waits can then stop waiting, whatever the hook does with a cancellation.
+    It gets a task of its own: who waits can then stop waiting, whatever the hook does with a cancellation. One that
+    ended in the very turn in which time ran out has ended in time: after a sleep of the machine both are due at once.
 
     Raises:
         HookOverran: the clock reached ``until`` first.
@@ -94,13 +102,14 @@ async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) 
         Escaped: what it raised is no Exception.
 
     """
-    running = asyncio.create_task(_outcome(hook, args))
+    running = asyncio.create_task(_outcome(hook, args, on_end))
     try:
         with Expiry(clock, until):
             await asyncio.wait({running})
     except TimeoutError:
-        await _end(running, clock)
-        raise HookOverran from None
+        if not running.done():
+            await _end(running, clock)
+            raise HookOverran from None
     except asyncio.CancelledError:
         await _end(running, clock)
         raise
@@ -111,20 +120,30 @@ async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) 
         raise error
     if error is not None:
         raise Escaped(error)
-    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+    if _never_ran(value):
         raise ContractBroken(
             f"{value.__name__}() is a generator, so its body never ran", remedy="take the `yield` out of it"
         )
     return value
 
 
-async def _outcome(hook: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+def _never_ran(value: object) -> bool:
+    """Whether a hook's body is still to run."""
+    return inspect.isgenerator(value) or inspect.isasyncgen(value)
+
+
+async def _outcome(
+    hook: Callable[..., Any], args: tuple[Any, ...], on_end: Callable[[], object] | None
+) -> tuple[Any, BaseException | None]:
     """Errors as values: a SystemExit or KeyboardInterrupt that leaves a task ends the whole loop, and none goes
     unheard. Signals are the loop's own, so a KeyboardInterrupt here is the hook's doing.
     """
     try:
         value = hook(*args)
-        return await value if inspect.isawaitable(value) else value, None
+        value = await value if inspect.isawaitable(value) else value
+        if on_end is not None and not _never_ran(value):
+            on_end()
+        return value, None
     except BaseException as error:
         return None, error
 

@@ -62,6 +62,21 @@ def test_the_cold_table_names_its_peers_and_what_others_publish() -> None:
     assert "github.com/knative/serving/issues/2484" in table.note
 
 
+def test_the_memory_table_says_what_python_keeps() -> None:
+    """What stays of the traced by its place, and why resident memory does not follow."""
+    traced = {
+        "grown": 5_000_000,
+        "returned": 4_900_000,
+        "revision": 12_000_000,
+        "kept": [["bff/x.py:7", 64_000]],
+    }
+    one = Series.of([1.0])
+    (row,) = (made := memory.table(replace(SMALL, warm=1000), traced, one, one, one)).rows
+    assert row[3] == "5.0"
+    assert made.note.endswith("What stays of the traced, for each function: bff/x.py:7 64 B.")
+    assert "whole arenas" in made.note
+
+
 def test_the_weight_of_a_cold_function_is_what_its_configuration_does_not_explain() -> None:
     """Both gateways and both interpreters run; more than a page of each function would be a leak."""
     sources = {"hello": HELLO, **dict.fromkeys(names(300), HELLO)}

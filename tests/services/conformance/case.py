@@ -125,3 +125,13 @@ def should(section: str, rule: str, *steps: Step, ways: Way = ALL, stated: bool 
 def may(section: str, rule: str, *steps: Step, ways: Way = ALL, stated: bool = False) -> Case:
     """What it may do, and this one does: else it would be of little use."""
     return Case(section=section, level=Level.MAY, rule=rule, steps=steps, ways=ways, stated=stated)
+
+
+def anew(section: str, rule: str, answer: str, *fields: str, ways: Way = ALL, stated: bool = False) -> Case:
+    """An answer to a request with these fields that must not serve another request."""
+    return must(section, rule, first(answer, *fields), asked(), ways=ways, stated=stated)
+
+
+def reused(section: str, rule: str, answer: str, *fields: str, ways: Way = ALL, stated: bool = False) -> Case:
+    """An answer to a request with these fields that serves the next one, too."""
+    return may(section, rule, first(answer, *fields), kept(), ways=ways, stated=stated)
