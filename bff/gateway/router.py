@@ -122,6 +122,8 @@ class Router(Generic[T]):
 
     def _candidates(self, segments: list[str]) -> Iterator[tuple[Methods[T], tuple[str, ...]]]:
         """Everything that has the path, most specific first, with its parameter values."""
+        if not segments:
+            return
         static = self._static.get("/" + "/".join(segments)) if not any("/" in s for s in segments) else None
         if static is not None:
             yield static, ()
@@ -156,7 +158,11 @@ def _walk(
 
 
 def _segments(path: str, raw_path: bytes) -> list[str]:
-    """The path's segments, each decoded on its own, so that ``%2F`` never makes a new one."""
+    """The path's segments, each decoded on its own, so that ``%2F`` never makes a new one; none where it is no path but
+    ``*`` (RFC 9112 §3.2.4).
+    """
+    if not path.startswith("/"):
+        return []
     if b"%" not in raw_path:
         return path[1:].split("/")
     try:

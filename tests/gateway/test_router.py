@@ -61,6 +61,14 @@ def test_a_catch_all_has_the_front_page_unless_a_route_does() -> None:
     assert find(table("/a/{rest:path}", "/a/"), "/a/") == ("/a/", {})
 
 
+def test_an_asterisk_is_no_path() -> None:
+    """RFC 9112 §3.2.4: not even a catch-all has it."""
+    router = table("/{rest:path}", "/")
+    with pytest.raises(NotFound):
+        router.match("GET", "*", b"*")
+    assert router.allowed("*", b"*") is None
+
+
 def test_a_parameter_is_one_segment_that_is_not_empty() -> None:
     """``/users//posts`` names nobody, so no function is asked for user ''."""
     router = table("/users/{id}/posts", "/users/{id}")
