@@ -85,7 +85,9 @@ class Case:
 
 
 def asks(*fields: str, by: By, gives: str | None = "200", **more: object) -> Step:
-    """A request with these fields; ``gives`` is the origin's answer as ``200 | name: value | name: value``."""
+    """A request with these fields; ``gives`` is the origin's answer as ``200 | name: value | name: value``, after an
+    interim one where it is ``103+200``; chunked with a trailer where it says ``transfer-encoding: chunked``.
+    """
     answer = None if gives is None else tuple(part.strip() for part in gives.split(" | "))
     return Step(by=by, gives=answer, fields=fields, **more)  # type: ignore[arg-type]
 

@@ -127,6 +127,23 @@ CASES: tuple[Case, ...] = (
         asked(),
         ways=Way.PASSING,
     ),
+    *(
+        must(
+            "4.4",
+            f"what its {field} points to is dropped as well",
+            first(HOUR, query="a=1"),
+            asked(method="POST", gives=f"201 | {field}: ?a=1#part", status=201),
+            asked(query="a=1"),
+        )
+        for field in ("location", "content-location")
+    ),
+    may(
+        "4.4",
+        "not where it failed",
+        first(HOUR, query="a=1"),
+        asked(method="POST", gives="409 | location: ?a=1", status=409),
+        kept(query="a=1", body=1),
+    ),
     must("4.4", "a safe one drops nothing", first(HOUR), asked(method="OPTIONS"), kept(body=1), ways=ASKING),
     # §5.2.1: what requests say
     must(
@@ -156,6 +173,18 @@ CASES: tuple[Case, ...] = (
         asked,
     ),
     _wants("5.2.1.3", "which it may be", HOUR, "min-fresh=600", kept),
+    should(
+        "5.2.1.7",
+        "or is told 504 where it is stale",
+        first(OLD),
+        asks("cache-control: only-if-cached", by=By.NOBODY, status=504),
+    ),
+    may(
+        "5.2.1.7",
+        "which may be what it takes",
+        first(OLD),
+        kept("cache-control: only-if-cached, max-stale"),
+    ),
     anew("5.2.1.5", "no-store stores nothing", HOUR, "cache-control: no-store"),
     _wants("5.2.1.7", "only-if-cached takes what is kept", HOUR, "only-if-cached", kept),
     should("5.2.1.7", "or is told 504", asks("cache-control: only-if-cached", by=By.NOBODY, status=504)),
@@ -209,6 +238,14 @@ CASES: tuple[Case, ...] = (
         "immutable changes nothing once it is stale",
         "200 | cache-control: max-age=60, immutable | age: 600",
     ),
+    should(
+        "8246 2",
+        "immutable is not asked about while it is fresh",
+        first(f"{HOUR}, immutable | age: 10"),
+        kept("cache-control: max-age=0"),
+        asked("cache-control: no-cache"),
+    ),
+    may("5.4", "Pragma of a request is nothing any more", first(HOUR), kept("pragma: no-cache")),
     must("5.4", "Pragma of an answer is nothing", first(f"{HOUR} | pragma: no-cache"), kept()),
     # RFC 9211
     must(

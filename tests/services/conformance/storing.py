@@ -59,6 +59,20 @@ CASES: tuple[Case, ...] = (
     *(_reused(status) for status in (200, 203, 299, 301, 302, 307, 308, 400, 404, 410, 451, 499)),
     *(_reused(status) for status in (500, 502, 503, 504, 599)),
     _reused(204),
+    must(
+        "3",
+        "what a range cannot be met with is no answer to who wants the whole",
+        first("416 | content-range: bytes */1 | cache-control: max-age=60", "range: bytes=9-", status=416),
+        asked(status=200),
+        ways=ASKING,
+    ),
+    must(
+        "3",
+        "nor is what one condition failed with",
+        first("412 | cache-control: max-age=60", 'if-match: "b"', status=412),
+        asked(status=200),
+        ways=ASKING,
+    ),
     anew(
         "3",
         "a 206 is not stored as the whole",
@@ -82,7 +96,53 @@ CASES: tuple[Case, ...] = (
         asked(),
         ways=ASKING,
     ),
+    may(
+        "3",
+        "a request that wants nothing stored drops nothing of others",
+        first(f"{HOUR}, public"),
+        asked("cache-control: no-store", gives=HOUR),
+        kept(body=1),
+    ),
+    may(
+        "3.5",
+        "nor does one with a credential",
+        first(HOUR),
+        asked("authorization: Basic YTpi", "cache-control: no-cache", gives=HOUR),
+        kept(body=1),
+        ways=DOOR,
+    ),
+    may(
+        "3",
+        "nor what they are asked about in",
+        first(f'{HOUR} | etag: "a"'),
+        validated("cache-control: no-store"),
+        kept(body=1),
+        ways=ASKING,
+    ),
     # §3.1: fields
+    must(
+        "3.1",
+        "an interim answer is no part of it",
+        first(f"103+{HOUR}"),
+        kept(lacks=("link", "x-early")),
+        ways=ASKING,
+    ),
+    must(
+        "3.1",
+        "trailers are not stored as fields",
+        first(f"{HOUR} | transfer-encoding: chunked | trailer: x-trailer"),
+        kept(lacks=("x-trailer", "trailer", "transfer-encoding"), has={"content-length": "1"}),
+        ways=ASKING,
+    ),
+    must(
+        "5.5",
+        "no Warning is added, and one that came stays",
+        first(f'{HOUR} | warning: 299 a "b"'),
+        kept(has={"warning": '299 a "b"'}),
+    ),
+    must(
+        "5.5", "not even to what is stale", first(OLD), kept("cache-control: max-stale", lacks=("warning",))
+    ),
     must(
         "3.1",
         "fields that Connection names are not stored",
@@ -134,6 +194,37 @@ CASES: tuple[Case, ...] = (
     ),
     must(
         "3.2",
+        "a field in several lines is replaced as one",
+        first(f"{TAGGED} | x-a: 1 | x-a: 2"),
+        validated(gives='304 | etag: "a" | cache-control: max-age=60 | x-a: 3', has={"x-a": "3"}),
+        ways=ASKING,
+    ),
+    must(
+        "3.2",
+        "what a 304 says of its connection is not of the answer",
+        first(f"{TAGGED} | x-a: old"),
+        validated(gives="304 | connection: x-a | x-a: new | keep-alive: timeout=5", has={"x-a": "old"}),
+        ways=ASKING,
+    ),
+    must(
+        "3.2",
+        "a 304 may name another field in Vary",
+        first(f"{TAGGED} | vary: foo", "foo: 1", "bar: 1"),
+        validated("foo: 1", "bar: 1", gives='304 | etag: "a" | cache-control: max-age=60 | vary: bar'),
+        kept("foo: 2", "bar: 1"),
+        asked("foo: 1", "bar: 2"),
+        ways=Way.PASSING,
+    ),
+    must(
+        "3.2",
+        "a 304 may forbid to keep what it confirms",
+        first(TAGGED),
+        validated(gives='304 | etag: "a" | cache-control: private, max-age=60'),
+        asked(),
+        ways=ASKING,
+    ),
+    must(
+        "3.2",
         "a 304 does not change what the body is measured and coded by",
         first(f"{TAGGED} | content-language: de"),
         validated(
@@ -181,5 +272,11 @@ CASES: tuple[Case, ...] = (
     ),
     # Ours: stricter than §7.3, which leaves it to the origin
     should("7.3", "an answer that sets a cookie is not shared", first(f"{HOUR} | set-cookie: a=b"), asked()),
+    must(
+        "7.3",
+        "unless it is told to be kept without the cookie",
+        first('200 | cache-control: max-age=60, no-cache="set-cookie" | set-cookie: a=b'),
+        kept(lacks=("set-cookie",)),
+    ),
     reused("7.3", "unless it says that it is for all", f"{HOUR}, public | set-cookie: a=b"),
 )
