@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bff.admin import desk
 from bff.admin.describing import Describer
+from bff.admin.face import Face
 from bff.admin.keys import configured_keys
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
@@ -69,11 +70,14 @@ YOUNG = 50_000
 
 
 class House:
-    """A running gateway without its listeners. Mutable state: ``config``, and what the rooms keep."""
+    """A running gateway without its listeners. Mutable state: ``config``, and what the rooms keep; ``public_url``, where
+    its public listener is, once there is one.
+    """
 
     def __init__(self, config: Config, options: Options, lines: Lines, loader: Loader) -> None:
         self.config = config
         self.signals = Signals()
+        self.public_url = ""
         self._options = options
         self._clock = options.clock or SystemClock()
         self._name = f"{platform.node()}/{os.getpid()}/{options.name or secrets.token_hex(4)}"
@@ -291,6 +295,14 @@ class House:
             events=self.offline.operating,
             stages=self.offline.stages,
             recorder=self.telemetry.recorder,
+            backends=self.backends,
+            journal=self.telemetry.journal,
+            public=desk.Public(
+                app=self.gateway,
+                url=lambda: self.public_url,
+                document=self._openapi,
+                is_dev=options.dev,
+            ),
         )
         return Office(
             house,
@@ -298,7 +310,16 @@ class House:
             keys=lambda: [*options.admin_keys, *configured_keys(self.config.admin)],
             signals=self.signals,
             hosts=lambda: self.config.admin.hosts,
+            face=lambda: self._console(house),
         )
+
+    def _console(self, house: desk.House) -> Face:
+        from bff import __version__
+        from bff.console.console import Console
+        from bff.console.place import Place as Where
+
+        project = self.config.path.resolve().parent
+        return Console(house, Where(name=project.name, is_dev=self._options.dev, version=__version__))
 
     def guard(self, end: Callable[[LoopLost], object]) -> LoopGuard:
         """The watchdog over the running loop; ``end`` is what happens when the loop does not come back."""

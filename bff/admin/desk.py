@@ -11,12 +11,15 @@ from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Deployed, Published, ReleaseState, TrafficState
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
+from bff.telemetry.journal import Journal
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.verbosity import Said, Verbosity
 
 if TYPE_CHECKING:
+    from bff.admin.exchange import Application
     from bff.events.operating import Operating
     from bff.events.stages import Stages
+    from bff.services.room import Backends
 
 
 class Desk(Protocol):
@@ -98,6 +101,18 @@ class Logging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """The public side: its ``app``, the ``url`` it listens at ("" before it does), the OpenAPI ``document`` of its
+    routes, and whether callers may ask for faults, as in dev.
+    """
+
+    app: Application
+    url: Callable[[], str]
+    document: Callable[[], Awaitable[bytes]]
+    is_dev: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """What the operations work on. ``metrics`` and ``recorder`` are None where they are off, ``events`` and ``stages``
     give None where routes.yaml has none.
@@ -116,3 +131,6 @@ class House:
     events: Callable[[], Operating | None] = lambda: None
     stages: Callable[[], Stages | None] = lambda: None
     recorder: Recorder | None = None
+    backends: Backends
+    journal: Journal
+    public: Public

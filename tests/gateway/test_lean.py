@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from bff.app import compose
 from bff.config import load
-from bff.gateway.lean import split
+from bff.gateway.lean import hosted, split
 from bff.gateway.protocol import HeadLimits, LimitedProtocol
 from bff.sdk.invocation import Invocation
 
@@ -198,6 +198,27 @@ def test_other_forms_of_a_target_are_the_parsers(url: bytes) -> None:
     """RFC 9112 §3.2.2 and §3.2.4."""
     parsed = httptools.parse_url(url)
     assert split(url) == (parsed.path, parsed.query or b"")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        (b"http://other", b"other"),
+        (b"http://a:b@other:80?c", b"other:80"),
+        (b"HTTP://[::1]:8000/@d", b"[::1]:8000"),
+        (b"*", b"bff"),
+    ],
+)
+def test_an_absolute_target_names_the_host(url: bytes, host: bytes) -> None:
+    """RFC 9112 §3.2.2: whatever the field says; but it has to be there, and once."""
+    assert hosted([(b"a", b"1"), (b"host", b"bff")], url) == [(b"a", b"1"), (b"host", host)]
+    for fields in ([], [(b"host", b"bff")] * 2):
+        assert hosted(fields, url) == fields
+
+
+def test_an_absolute_target_may_have_no_path() -> None:
+    assert split(b"http://other") == (b"/", b"")
+    assert split(b"http://other?a") == (b"/", b"a")
 
 
 @pytest.mark.anyio

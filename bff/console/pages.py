@@ -1,0 +1,26 @@
+"""Every page there is, in the order of the navigation."""
+
+from __future__ import annotations
+
+from bff.admin.desk import House
+from bff.console.causes import Causes
+from bff.console.functions import Functions
+from bff.console.invocations import Invocations
+from bff.console.meter import Meter
+from bff.console.overview import Overview
+from bff.console.page import Page
+from bff.console.standings import Standings
+from bff.console.upstreams import Upstreams
+
+
+def pages_of(house: House) -> list[Page]:
+    """All of them."""
+    standings = Standings(house.functions, house.clock)
+    meter = Meter(house.recorder) if house.recorder is not None else None
+    return [
+        *Overview(house, standings=standings, meter=meter).pages(),
+        *Functions(house, standings=standings, meter=meter).pages(),
+        *Upstreams(house).pages(),
+        *Invocations(house).pages(),
+        *Causes(house).pages(),
+    ]
