@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from bff.admin.desk import House
 from bff.console.causes import Causes
+from bff.console.events import Deliveries
 from bff.console.functions import Functions
 from bff.console.invocations import Invocations
 from bff.console.meter import Meter
 from bff.console.overview import Overview
 from bff.console.page import Page
+from bff.console.pipelines import Pipelines
+from bff.console.schedules import Schedules
 from bff.console.standings import Standings
 from bff.console.upstreams import Upstreams
 
@@ -23,4 +26,7 @@ def pages_of(house: House) -> list[Page]:
         *Upstreams(house).pages(),
         *Invocations(house).pages(),
         *Causes(house).pages(),
+        *Deliveries(house).pages(),
+        *Pipelines(house).pages(),
+        *Schedules(house).pages(),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -58,6 +59,16 @@ def plural(count: float, one: str, many: str = "") -> str:
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
+def instant(at: float) -> str:
+    """Unix time as RFC 3339, which browsers read."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def without_step(why: str) -> str:
+    """Why a run failed, for a page that names the step anyway and does not count from 0."""
+    return why.partition(": ")[2] if why.startswith("step ") and ": " in why else why
+
+
 def segment(text: str) -> str:
     """A text as one segment of a path."""
     return quote(text, safe="")
@@ -79,7 +90,9 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "size": size,
     "percent": percent,
     "plural": plural,
+    "instant": instant,
     "segment": segment,
+    "without_step": without_step,
     "json": as_json,
     "pretty": pretty,
 }
