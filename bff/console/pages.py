@@ -5,6 +5,7 @@ from __future__ import annotations
 from bff.admin.desk import House
 from bff.console.functions import Functions
 from bff.console.meter import Meter
+from bff.console.onefunction import OneFunction
 from bff.console.overview import Overview
 from bff.console.page import Page
 from bff.console.standings import Standings
@@ -17,4 +18,5 @@ def pages_of(house: House) -> list[Page]:
     return [
         *Overview(house, standings=standings, meter=meter).pages(),
         *Functions(house, standings=standings, meter=meter).pages(),
+        *OneFunction(house, meter=meter).pages(),
     ]

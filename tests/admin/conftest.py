@@ -202,8 +202,9 @@ async def admin_office(
     recorder: Recorder | None = None,
     functions: Mapping[str, Any] | None = None,
     face: Callable[[House], Face] | None = None,
+    **more: Any,
 ) -> AsyncIterator[Asking]:
-    """An office as app opens it, with what a test wants otherwise."""
+    """An office as app opens it, with what a test wants otherwise; ``more`` is what its House has, too."""
     clock = clock or SystemClock()
     thread, signals, heard = Threads("bff-store", 1), Signals(), list[AdminWrite]()
     store = Store(database or SQLite(None, wall=clock.wall), thread=thread, clock=clock)
@@ -228,6 +229,7 @@ async def admin_office(
         logging=Logging(wanted=Verbosity(USUAL), usual=lambda: USUAL),
         clock=clock,
         recorder=recorder,
+        **more,
     )
     office = Office(
         house,
