@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bff.admin.desk import House
+from bff.console.causes import Causes
 from bff.console.functions import Functions
+from bff.console.invocations import Invocations
 from bff.console.meter import Meter
 from bff.console.overview import Overview
 from bff.console.page import Page
 from bff.console.standings import Standings
+from bff.console.upstreams import Upstreams
 
 
 def pages_of(house: House) -> list[Page]:
@@ -17,4 +20,7 @@ def pages_of(house: House) -> list[Page]:
     return [
         *Overview(house, standings=standings, meter=meter).pages(),
         *Functions(house, standings=standings, meter=meter).pages(),
+        *Upstreams(house).pages(),
+        *Invocations(house).pages(),
+        *Causes(house).pages(),
     ]

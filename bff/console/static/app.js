@@ -3,6 +3,7 @@
 import htmx from "./htmx.esm.min.js";
 import * as acts from "./acts.js";
 import * as charts from "./charts.js";
+import * as hold from "./hold.js";
 import * as keys from "./keys.js";
 import * as live from "./live.js";
 import * as looks from "./looks.js";
@@ -10,7 +11,7 @@ import * as moments from "./moments.js";
 import * as token from "./token.js";
 import * as traffic from "./traffic.js";
 
-const nouns = [charts, looks, moments, traffic];
+const nouns = [charts, hold, looks, moments, traffic];
 
 export function dress(root) {
   for (const noun of nouns) noun.dress(root);

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -67,19 +68,26 @@ class Following:
         )
 
     async def __aenter__(self) -> Following:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         self.task = asyncio.ensure_future(self.follower.run())
         await self.turn()
         return self
 
     async def turn(self, seconds: float = 0.0) -> None:
         """Let time pass, and threads finish."""
-        for _ in range(8):
-            await settle()
-            await asyncio.sleep(0.002)
+        await self._rest()
         await self.clock.advance(seconds)
-        for _ in range(8):
+        await self._rest()
+
+    @staticmethod
+    async def _rest() -> None:
+        """There is one thread, so what was given to it before this has been done after it: reading, making a resolver,
+        writing.
+        """
+        for _ in range(4):
             await settle()
-            await asyncio.sleep(0.002)
+            await asyncio.to_thread(int)
+        await settle()
 
     async def __aexit__(self, *_: object) -> None:
         self.task.cancel()
