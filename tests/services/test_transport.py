@@ -460,7 +460,7 @@ async def test_times_of_a_request_are_kept(upstream: MakeUpstream) -> None:
     ) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get(stuck.url)
-        slow = asyncio.ensure_future(client.get(stuck.url, timeout=5))
+        slow = asyncio.ensure_future(client.get(stuck.url, timeout=60))
         await settle()
         with pytest.raises(httpx.PoolTimeout):
             await client.get(stuck.url)
@@ -479,7 +479,7 @@ async def test_what_took_too_long_is_not_asked_again(upstream: MakeUpstream) -> 
 
     slow = await upstream(slow_then)
     async with httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(60, read=0.05)) as client:
-        await client.get(slow.url, timeout=5)
+        await client.get(slow.url, timeout=60)
         with pytest.raises(httpx.ReadTimeout):
             await client.get(f"{slow.url}/slow")
     assert [request.target for request in slow.requests] == ["/", "/slow"]
@@ -569,7 +569,7 @@ async def test_the_line_before_a_pool_is_bounded(upstream: MakeUpstream) -> None
     """Who finds it full is told at once."""
     stuck = await upstream(lambda talk: talk.hang())
     limits = Limits(max_connections=1, max_waiting=2)
-    async with httpx.AsyncClient(transport=Transport(limits=limits), timeout=5) as client:
+    async with httpx.AsyncClient(transport=Transport(limits=limits), timeout=60) as client:
         waiting = [asyncio.ensure_future(client.get(stuck.url)) for _ in range(3)]
         await stuck.asked.wait()
         await settle()
