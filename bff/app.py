@@ -71,11 +71,14 @@ YOUNG = 50_000
 
 
 class House:
-    """A running gateway without its listeners. Mutable state: ``config``, and what the rooms keep."""
+    """A running gateway without its listeners. Mutable state: ``config``, and what the rooms keep; ``public_url``, where
+    its public listener is, once there is one.
+    """
 
     def __init__(self, config: Config, options: Options, lines: Lines, loader: Loader) -> None:
         self.config = config
         self.signals = Signals()
+        self.public_url = ""
         self._options = options
         self._clock = options.clock or SystemClock()
         self._name = f"{platform.node()}/{os.getpid()}/{options.name or secrets.token_hex(4)}"
@@ -295,6 +298,14 @@ class House:
             recorder=self.telemetry.recorder,
             closeups=self._closeups,
             verdict=lambda name: self._housekeeping.verdict(name),
+            backends=self.backends,
+            journal=self.telemetry.journal,
+            public=desk.Public(
+                app=self.gateway,
+                url=lambda: self.public_url,
+                document=self._openapi,
+                is_dev=options.dev,
+            ),
         )
         return Office(
             house,

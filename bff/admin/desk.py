@@ -13,12 +13,15 @@ from bff.revisions.store.records import Deployed, Published, ReleaseState, Traff
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
 from bff.runtime.closeup import Closeup
+from bff.telemetry.journal import Journal
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.verbosity import Said, Verbosity
 
 if TYPE_CHECKING:
+    from bff.admin.exchange import Application
     from bff.events.operating import Operating
     from bff.events.stages import Stages
+    from bff.services.room import Backends
 
 
 class Desk(Protocol):
@@ -108,6 +111,18 @@ class Logging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """The public side: its ``app``, the ``url`` it listens at ("" before it does), the OpenAPI ``document`` of its
+    routes, and whether callers may ask for faults, as in dev.
+    """
+
+    app: Application
+    url: Callable[[], str]
+    document: Callable[[], Awaitable[bytes]]
+    is_dev: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """What the operations work on. ``metrics`` and ``recorder`` are None where they are off, ``events`` and ``stages``
     give None where routes.yaml has none; ``verdict`` does where nothing is judged here.
@@ -128,3 +143,6 @@ class House:
     recorder: Recorder | None = None
     closeups: Closeups = _unseen
     verdict: Callable[[str], Verdict | None] = lambda _: None
+    backends: Backends
+    journal: Journal
+    public: Public

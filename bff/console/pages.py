@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from bff.admin.desk import House
+from bff.console.causes import Causes
 from bff.console.functions import Functions
+from bff.console.happenings import Happenings
+from bff.console.invocations import Invocations
 from bff.console.meter import Meter
 from bff.console.onefunction import OneFunction
 from bff.console.overview import Overview
 from bff.console.page import Page
 from bff.console.standings import Standings
+from bff.console.tryout import Tryout
+from bff.console.upstreams import Upstreams
 
 
 def pages_of(house: House) -> list[Page]:
@@ -19,4 +24,9 @@ def pages_of(house: House) -> list[Page]:
         *Overview(house, standings=standings, meter=meter).pages(),
         *Functions(house, standings=standings, meter=meter).pages(),
         *OneFunction(house, meter=meter).pages(),
+        *Upstreams(house).pages(),
+        *Invocations(house).pages(),
+        *Causes(house).pages(),
+        *Tryout(house).pages(),
+        *Happenings(house).pages(),
     ]

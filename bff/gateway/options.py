@@ -8,6 +8,7 @@ from typing import Any
 from bff.errors import MethodNotAllowed, NotFound
 from bff.gateway.door.carried import Carried, Ready
 from bff.gateway.door.cors import ASKS_METHOD, ASKS_PRIVATE
+from bff.gateway.onward import is_the_last
 from bff.gateway.sender import Sender
 from bff.gateway.target import Table, Target
 from bff.sdk.reply import Answer
@@ -39,8 +40,12 @@ async def answer_options(scope: Scope, sender: Sender, table: Table, origin: byt
 
 
 def is_ours(target: Target, scope: Scope, table: Table, origin: bytes | None) -> bool:
-    """Whether an OPTIONS that a route takes is a preflight before a service, which we answer for it."""
-    return bool(target.service) and is_preflight(scope, target.carried or table.carried, origin)
+    """Whether an OPTIONS that a route takes is ours to answer for its service: a preflight, or one that may go no
+    further (RFC 9110 §7.6.2).
+    """
+    if not target.service:
+        return False
+    return is_the_last(scope["headers"]) or is_preflight(scope, target.carried or table.carried, origin)
 
 
 def is_preflight(scope: Scope, carried: Carried, origin: bytes | None) -> bool:

@@ -22,6 +22,9 @@ _UNDERSTOOD = frozenset({200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 
 _CACHEABLE_BY_STATUS = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
 """RFC 9110 §15.1, but for 206: parts are not kept."""
 
+_OF_ITS_REQUEST = frozenset({206, 304, 412, 416})
+"""Statuses that answer a condition or a range of one request: what others would get who sent neither."""
+
 _STATED_TTL_FOR = frozenset({200, 203, 204, 300, 301, 308})
 """What a lifetime stated in routes.yaml is for. A 404 or a failure is kept only if it says so itself (nginx's
 ``proxy_cache_valid`` without a status is for 200, 301 and 302)."""
@@ -159,7 +162,7 @@ def may_keep(
     ``is_authorized``: the request carried an ``Authorization`` that is not the gateway's own.
     """
     status, fields, said = received.status, received.fields, said_by.of_answer(received.fields)
-    if method != "GET" or status < 200 or status in (206, 304) or asked.no_store or said.private:
+    if method != "GET" or status < 200 or status in _OF_ITS_REQUEST or asked.no_store or said.private:
         return False
     if said.must_understand:
         if status not in _UNDERSTOOD:
@@ -170,7 +173,9 @@ def may_keep(
     if is_authorized and not (is_for_all or said.must_revalidate):
         return False
     # RFC 9111 would let these pass, and with them one caller's session into another's answer.
-    if not is_for_all and any(name == b"set-cookie" for name, _ in fields):
+    if not (is_for_all or _leaves_out(said, b"set-cookie")) and any(
+        name == b"set-cookie" for name, _ in fields
+    ):
         return False
     if b"*" in listed(fields, b"vary"):
         return False
@@ -189,6 +194,11 @@ def _is_cacheable(received: Received, said: Directives, policy: Policy) -> bool:
     return is_good or has_validator(received.fields)
 
 
+def _leaves_out(said: Directives, name: bytes) -> bool:
+    """Whether the answer itself wants this field not to be kept with it."""
+    return name in said.no_cache_fields or name in said.private_fields
+
+
 def has_validator(fields: Pairs) -> bool:
     """Whether it can be asked for again under a condition."""
     return any(name in (b"etag", b"last-modified") for name, _ in fields)
@@ -205,7 +215,8 @@ def use_of(lifetime: Lifetime, asked: Directives, now: float) -> Use:
     said, age, remaining = lifetime.directives, lifetime.age_at(now), lifetime.remaining(now)
     if asked.no_cache or asked.no_store or said.no_cache:
         return Use.AFTER_VALIDATION
-    if asked.max_age is not None and age > asked.max_age:
+    is_settled = said.immutable and remaining > 0  # a reload need not ask, only no-cache does (RFC 8246 §2)
+    if asked.max_age is not None and age > asked.max_age and not is_settled:
         return Use.AFTER_VALIDATION
     if asked.min_fresh is not None and remaining < asked.min_fresh:
         return Use.AFTER_VALIDATION

@@ -19,6 +19,7 @@ OVERHEAD = 512
 """Bytes a kept answer costs beside its text: objects, keys and indexes, as measured, rounded up."""
 
 _HARMLESS = frozenset({"accept", "accept-language", "accept-encoding", "content-type", "user-agent"})
+_CASELESS = frozenset({b"accept-charset", b"accept-encoding", b"accept-language"})
 _COMMA = re.compile(rb"[ \t]*,[ \t]*")
 _COOKIE = b"cookie:"
 WHOLE = b"whole:"
@@ -129,15 +130,18 @@ def vary_of(asked: Pairs, answer: Pairs, *more: bytes) -> tuple[tuple[bytes, byt
 
 
 def selecting(asked: Pairs, name: bytes) -> bytes | None:
-    """A request's field as it is compared: lines combined, no space around commas. ``cookie:NAME`` is one
-    cookie of all, :data:`WHOLE` every field that may matter.
+    """A request's field as it is compared: lines combined, no space around commas, in lower case where case means
+    nothing (RFC 9110 §12.5). ``cookie:NAME`` is one cookie of all, :data:`WHOLE` every field that may matter.
     """
     if name == WHOLE:
         return _fingerprint(asked)
     if name.startswith(_COOKIE):
         return _cookie(asked, name[len(_COOKIE) :])
     value = joined(asked, name)
-    return None if value is None else _COMMA.sub(b",", value.strip(b" \t"))
+    if value is None:
+        return None
+    plain = _COMMA.sub(b",", value.strip(b" \t"))
+    return plain.lower() if name in _CASELESS else plain
 
 
 def _fingerprint(asked: Pairs) -> bytes:

@@ -14,12 +14,13 @@ from typing import Any
 import httpx
 import pytest
 
-from bff.admin.desk import House, Logging
+from bff.admin.desk import House, Logging, Public
 from bff.admin.face import Face
 from bff.admin.keys import Key, hashed, local_key
 from bff.admin.keys import Who as Who
 from bff.admin.office import Office
 from bff.clock import Clock, SystemClock
+from bff.config import Config, ServiceConfig
 from bff.revisions import archive
 from bff.revisions.snapshot import Snapshot, take
 from bff.revisions.store.database import Database
@@ -36,7 +37,9 @@ from bff.revisions.store.sqlite import SQLite
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.threads import Threads
+from bff.services.room import Backends
 from bff.signals import AdminWrite, Signals
+from bff.telemetry.journal import Journal
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.verbosity import Said, Verbosity
 from tests.conftest import write
@@ -200,6 +203,9 @@ async def admin_office(
     database: Database | None = None,
     hosts: tuple[str, ...] = (),
     recorder: Recorder | None = None,
+    journal: Journal | None = None,
+    services: Mapping[str, Any] | None = None,
+    public: Public | None = None,
     functions: Mapping[str, Any] | None = None,
     face: Callable[[House], Face] | None = None,
     **more: Any,
@@ -229,6 +235,9 @@ async def admin_office(
         logging=Logging(wanted=Verbosity(USUAL), usual=lambda: USUAL),
         clock=clock,
         recorder=recorder,
+        backends=backends(clock, services or {}),
+        journal=journal or Journal(clock=clock),
+        public=public or Public(app=nowhere, url=lambda: "http://127.0.0.1:8000", document=no_routes),
         **more,
     )
     office = Office(
@@ -246,6 +255,31 @@ async def admin_office(
         await asking.close()
         await store.close()
         thread.close()
+
+
+def backends(clock: Clock, services: Mapping[str, Any]) -> Backends:
+    """The services of a routes.yaml that says this."""
+    made = Backends(
+        Config(),
+        clock=clock,
+        make_transport=None,
+        emit=lambda _: None,
+        heeds_fault_header=False,
+        later=lambda work: work.close(),
+    )
+    configs = {name: ServiceConfig.model_validate(each) for name, each in services.items()}
+    made.configure(Config().model_copy(update={"services": configs}))
+    return made
+
+
+async def nowhere(_scope: Any, _receive: Any, send: Any) -> None:
+    """A public side without routes."""
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def no_routes() -> bytes:
+    return b'{"paths": {}}'
 
 
 def reader_key() -> Key:

@@ -58,7 +58,7 @@ async def test_retries_stay_active(upstream: MakeUpstream, service: MakeService)
     for _ in range(100):
         response = await users.get("/", check=False)
         answered += response.status_code == 200
-    assert 75 <= answered <= 97
+    assert 80 <= answered <= 95  # seven in eight, by a seed
 
 
 @pytest.mark.parametrize("kind", ["reset", "cut-body"])
