@@ -5,7 +5,6 @@ from __future__ import annotations
 from bff.console.waterfall import MOST_IMPORTS, bars_of
 from bff.measured import Imported, WarmUp
 
-
 NOTHING = Imported()
 
 
