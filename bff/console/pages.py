@@ -5,11 +5,13 @@ from __future__ import annotations
 from bff.admin.desk import House
 from bff.console.causes import Causes
 from bff.console.functions import Functions
+from bff.console.happenings import Happenings
 from bff.console.invocations import Invocations
 from bff.console.meter import Meter
 from bff.console.overview import Overview
 from bff.console.page import Page
 from bff.console.standings import Standings
+from bff.console.tryout import Tryout
 from bff.console.upstreams import Upstreams
 
 
@@ -23,4 +25,6 @@ def pages_of(house: House) -> list[Page]:
         *Upstreams(house).pages(),
         *Invocations(house).pages(),
         *Causes(house).pages(),
+        *Tryout(house).pages(),
+        *Happenings(house).pages(),
     ]
