@@ -29,6 +29,7 @@ from benchmarks import (
     rollback,
     startup,
     traffic,
+    views,
     warming,
 )
 from benchmarks.machine import facts
@@ -40,6 +41,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "cache": cache.measure,
     "budget": budget.measure,
     "aggregate": aggregate.measure,
+    "views": views.measure,
     "passing": passing.measure,
     "startup": startup.measure,
     "edit": edit.measure,

@@ -132,6 +132,9 @@ GOALS = (
         0.95,
         "x",
     ),
+    _goal(
+        "views.calls", "100 identical page views at once: calls for each distinct request", "≤", 1, "calls"
+    ),
     _goal("passing.upload", "Passing 1 GB up: memory at its most, over before", "≤", 16, "MB"),
     _goal("passing.download", "Passing 1 GB down: memory at its most, over before", "≤", 16, "MB"),
     _goal("startup.first", "Process start → first 200 ÷ that of FastAPI + httpx on uvicorn", "≤", 1, "x"),

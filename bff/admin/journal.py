@@ -69,7 +69,7 @@ class JournalPages:
             self._watchers.admit()
             return Reply(kind=EVENTS, body=self._watched(asked, after))
         newest = islice(self._journal.newest(after or 0), asked.query.get("limit", 50))
-        return shown([*map(self._told, newest)])
+        return shown([*map(self.told, newest)])
 
     async def _broken(self, _asked: Asked) -> Reply:
         return shown(self.broken())
@@ -94,7 +94,8 @@ class JournalPages:
                     subject=name, report=str(standing["failure"]), serving=str(serving) if serving else None
                 )
 
-    def _told(self, each: Happening) -> HappeningShape:
+    def told(self, each: Happening) -> HappeningShape:
+        """See HappeningShape."""
         teller = telling.Teller(self._clock.wall() - self._clock.now())
         return HappeningShape(
             seq=each.number,
@@ -117,7 +118,7 @@ class JournalPages:
                 if fresh or is_first or broken != told:
                     seen, told, is_first = journal.last, broken, False
                     watch.speaks()
-                    happened = [self._told(each) for each in reversed(fresh)]
+                    happened = [self.told(each) for each in reversed(fresh)]
                     yield event(b"news", seen, to_json(NewsShape(happened=happened, broken=broken)))
                 elif watch.beats():
                     yield BEAT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -12,23 +12,25 @@ NOTHING = "–"
 
 
 def milliseconds(value: float | None) -> str:
-    """``0.42 ms``, ``12.3 ms``, ``840 ms``, ``1.24 s``, ``2 min 5 s``."""
+    """``42 µs``, ``0.42 ms``, ``12.3 ms``, ``840 ms``, ``1.24 s``, ``2 min 5 s``."""
     if value is None:
         return NOTHING
     if value >= 60_000:
-        return f"{int(value // 60_000)} min {int(value % 60_000 // 1000)} s"
+        rest = int(value % 60_000 // 1000)
+        return f"{int(value // 60_000)} min" + (f" {rest} s" if rest else "")
     if value >= 1000:
         return f"{value / 1000:.2f} s"
-    return f"{value:.{_places(value)}f} ms"
+    if 0 < value < 0.1:
+        return f"{value * 1000:.0f} µs"
+    return f"{value:.{_places(value)}f} ms" if value else "0 ms"
 
 
 def number(value: float | None) -> str:
     """``0``, ``0.42``, ``12.3``, ``1,234``."""
     if value is None:
         return NOTHING
-    if value == int(value):
-        return f"{int(value):,}"
-    return f"{value:,.{_places(value)}f}"
+    text = f"{value:,.{_places(value)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _places(value: float) -> int:
@@ -54,14 +56,22 @@ def percent(share: float | None) -> str:
     return f"{hundred:.0f} %" if hundred in (0, 100) or hundred >= 10 else f"{hundred:.1f} %"
 
 
+def moment(at: float | str) -> str:
+    """Unix seconds as RFC 3339 in UTC; a text is one already."""
+    if isinstance(at, str):
+        return at
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shares(block: Sequence[Mapping[str, Any]] | None) -> str:
+    """A traffic block in words: ``home-00002 90 %, latest 10 %``."""
+    told = [each for each in block or () if each.get("percent")]
+    return ", ".join(f"{each.get('revisionName', 'latest')} {each['percent']} %" for each in told) or NOTHING
+
+
 def plural(count: float, one: str, many: str = "") -> str:
     """``1 call``, ``2 calls``."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
-
-
-def instant(at: float) -> str:
-    """Unix time as RFC 3339, which browsers read."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def without_step(why: str) -> str:
@@ -88,9 +98,10 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "ms": milliseconds,
     "number": number,
     "size": size,
+    "moment": moment,
+    "shares": shares,
     "percent": percent,
     "plural": plural,
-    "instant": instant,
     "segment": segment,
     "without_step": without_step,
     "json": as_json,

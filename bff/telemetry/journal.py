@@ -136,7 +136,7 @@ class Journal:
 
     def _ready(self, told: RevisionReady) -> None:
         self.suspects.pop(told.function, None)
-        said = f"{told.revision} is live, {told.seconds * 1000:.0f} ms after it was looked for."
+        said = f"{told.revision} is live, {told.seconds * 1000:.0f} ms after it was read."
         self._write(What.REVISION_READY, said, subject=told.function, revision=told.revision)
 
     def _not_loaded(self, told: LoadFailed) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import catalogue as who
-from benchmarks import cold, crowd, cycles, many, memory, openapi, overhead, warming
+from benchmarks import cold, crowd, cycles, many, memory, openapi, overhead, views, warming
 from benchmarks.caller import Caller, functions
 from benchmarks.figures import GOALS, Series, percentile
 from benchmarks.outcome import Effort
@@ -33,6 +33,7 @@ PARTS = {
     "memory": memory,
     "openapi": openapi,
     "overhead": overhead,
+    "views": views,
     "warming": warming,
 }
 

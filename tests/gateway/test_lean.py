@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -244,3 +246,13 @@ async def test_an_answered_request_leaves_nothing_to_the_collector(tmp_path: Pat
             assert [each() for each in seen[1:]] == [None, None]  # the first waited for the warm-up
         finally:
             gc.enable()
+
+
+def test_without_llhttp_there_is_no_listener() -> None:
+    """Two parsers never agree on everything, so none takes its place silently: uvicorn's own choice would be h11."""
+    script = "import sys; sys.modules['httptools'] = None\nimport bff.listeners"
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 1
+    assert "import of httptools halted" in ran.stderr

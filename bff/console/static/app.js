@@ -7,11 +7,13 @@ import * as hold from "./hold.js";
 import * as keys from "./keys.js";
 import * as live from "./live.js";
 import * as looks from "./looks.js";
+import * as overlay from "./overlay.js";
 import * as moments from "./moments.js";
 import * as token from "./token.js";
 import * as traffic from "./traffic.js";
+import * as tryout from "./try.js";
 
-const nouns = [charts, hold, looks, moments, traffic];
+const nouns = [charts, hold, looks, moments, traffic, tryout];
 
 export function dress(root) {
   for (const noun of nouns) noun.dress(root);
@@ -34,6 +36,7 @@ document.addEventListener("htmx:after:swap", (event) => {
 document.addEventListener("htmx:after:history:update", () => live.begin(dress));
 
 keys.begin();
+overlay.begin();
 acts.listen();
 looks.listen();
 token.listen(() => {

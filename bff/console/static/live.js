@@ -44,7 +44,7 @@ async function follow({ url, stop }, dress) {
   }
 }
 
-async function* eventsOf(body) {
+export async function* eventsOf(body) {
   let text = "";
   for await (const piece of body.pipeThrough(new TextDecoderStream())) {
     text += piece;
