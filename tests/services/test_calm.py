@@ -616,7 +616,7 @@ async def test_what_runs_out_of_time_is_the_endpoints_failure_and_what_is_cancel
         leaving.cancel()
         await asyncio.wait({leaving})
     for count in range(6, 16):
-        late = asyncio.ensure_future(_result(users.get("/", timeout=0.04 if count < 11 else None)))
+        late = asyncio.ensure_future(_result(users.get("/", timeout=0.04 if count < 11 else 1.0)))
         await arrived(stuck, count)
         await clock.advance(1.0)
         assert isinstance(await late, ServiceTimedOut)
