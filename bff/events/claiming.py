@@ -18,7 +18,7 @@ _APART = 1.0
 """Seconds that two transactions may think to differ, beyond which a time of the past is one of the future."""
 _TAKE = (
     "UPDATE deliveries SET state = 'running', holder = ?, due = ?, attempts = attempts + 1, updated = ?"
-    " WHERE is_open = 1 AND due <= ? AND key IN ({free})"
+    " WHERE +is_open = 1 AND +due <= ? AND key IN ({free})"
     " RETURNING key, event, trigger_name, function, is_letter, attempts, base"
 )
 _BEGIN = (

@@ -35,6 +35,10 @@ _OPTIONS = {
     "keepalives_count": 3,
 }
 
+# Of what waits there may be nothing for days and then a hundred thousand rows, which statistics know too late: a plan that
+# sorts what "few" rows are found would sort all of them for the first ten. Whatever is asked in an order has an index.
+_IN_ORDER = " -c enable_bitmapscan=off -c enable_sort=off"
+
 
 class Postgres:
     """Mutable state: ``_connection``, opened with the first call and again when it is lost. The address holds
@@ -161,6 +165,7 @@ def connected(url: str, limit: int = STATEMENT_TIMEOUT) -> psycopg.Connection[tu
     import psycopg
 
     settings = f"-c search_path={SCHEMA} -c synchronous_commit=on -c statement_timeout={limit}"
+    settings += _IN_ORDER
     settings += f" -c lock_timeout={limit} -c idle_in_transaction_session_timeout={2 * limit}"
     options: dict[str, Any] = {**_OPTIONS, "tcp_user_timeout": limit, "options": settings}
     return psycopg.connect(url, autocommit=True, **options)
