@@ -7,7 +7,7 @@ on its disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, LiteralString
@@ -221,6 +221,10 @@ class _Sentences:
     def rows(self, sql: str, *values: object) -> list[Row]:
         cursor = self._connection.execute(_dialect(sql), values)
         return list(cursor.fetchall()) if _returns(sql) else []
+
+    def many(self, sql: str, values: Sequence[Sequence[object]]) -> list[list[Row]]:
+        sent = [self._connection.execute(_dialect(sql), each) for each in values]
+        return [list(cursor.fetchall()) for cursor in sent] if _returns(sql) else [[] for _ in sent]
 
     def pipeline(self) -> AbstractContextManager[object]:
         """Inside, sentences are sent without waiting for those before; what was wrong with one is raised by a later one
