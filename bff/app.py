@@ -37,6 +37,7 @@ from bff.revisions.store.opening import database_of
 from bff.revisions.store.retention import retention_of
 from bff.revisions.store.store import Store
 from bff.runtime.census import census, names_of
+from bff.runtime.closeup import Closeup, closeups
 from bff.runtime.crew import Crew
 from bff.runtime.fitting import check_against_live
 from bff.runtime.housekeeping import Housekeeping
@@ -295,6 +296,8 @@ class House:
             events=self.offline.operating,
             stages=self.offline.stages,
             recorder=self.telemetry.recorder,
+            closeups=self._closeups,
+            verdict=lambda name: self._housekeeping.verdict(name),
             backends=self.backends,
             journal=self.telemetry.journal,
             public=desk.Public(
@@ -312,6 +315,10 @@ class House:
             hosts=lambda: self.config.admin.hosts,
             face=lambda: self._console(house),
         )
+
+    def _closeups(self, name: str) -> list[Closeup]:
+        function = self.invoker.functions.get(name)
+        return list(closeups(function)) if function is not None else []
 
     def _console(self, house: desk.House) -> Face:
         from bff import __version__

@@ -56,6 +56,7 @@ class Functions:
             "all": len(standings),
             "found": len(found),
             "page_number": page,
+            "first": (page - 1) * ROWS + 1,
             "pages": pages,
             "rows": [self._row(each) for each in shown],
         }

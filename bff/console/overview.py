@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from bff.admin.desk import House
@@ -10,6 +11,7 @@ from bff.console.charting import columns
 from bff.console.meter import Cell, Meter
 from bff.console.page import Facts, Page
 from bff.console.standings import Standings, condition
+from bff.telemetry.memory import resident
 
 WINDOW = 10
 """Seconds that the numbers are about."""
@@ -42,6 +44,7 @@ class Overview:
         now, standings = self._clock.now(), self._standings.all()
         facts: dict[str, Any] = {
             "window": WINDOW,
+            "memory": resident(os.getpid()),
             "is_recorded": self._meter is not None,
             **_standing(standings),
         }

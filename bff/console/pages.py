@@ -8,6 +8,7 @@ from bff.console.functions import Functions
 from bff.console.happenings import Happenings
 from bff.console.invocations import Invocations
 from bff.console.meter import Meter
+from bff.console.onefunction import OneFunction
 from bff.console.overview import Overview
 from bff.console.page import Page
 from bff.console.standings import Standings
@@ -22,6 +23,7 @@ def pages_of(house: House) -> list[Page]:
     return [
         *Overview(house, standings=standings, meter=meter).pages(),
         *Functions(house, standings=standings, meter=meter).pages(),
+        *OneFunction(house, meter=meter).pages(),
         *Upstreams(house).pages(),
         *Invocations(house).pages(),
         *Causes(house).pages(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -11,23 +12,25 @@ NOTHING = "–"
 
 
 def milliseconds(value: float | None) -> str:
-    """``0.42 ms``, ``12.3 ms``, ``840 ms``, ``1.24 s``, ``2 min 5 s``."""
+    """``42 µs``, ``0.42 ms``, ``12.3 ms``, ``840 ms``, ``1.24 s``, ``2 min 5 s``."""
     if value is None:
         return NOTHING
     if value >= 60_000:
-        return f"{int(value // 60_000)} min {int(value % 60_000 // 1000)} s"
+        rest = int(value % 60_000 // 1000)
+        return f"{int(value // 60_000)} min" + (f" {rest} s" if rest else "")
     if value >= 1000:
         return f"{value / 1000:.2f} s"
-    return f"{value:.{_places(value)}f} ms"
+    if 0 < value < 0.1:
+        return f"{value * 1000:.0f} µs"
+    return f"{value:.{_places(value)}f} ms" if value else "0 ms"
 
 
 def number(value: float | None) -> str:
     """``0``, ``0.42``, ``12.3``, ``1,234``."""
     if value is None:
         return NOTHING
-    if value == int(value):
-        return f"{int(value):,}"
-    return f"{value:,.{_places(value)}f}"
+    text = f"{value:,.{_places(value)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _places(value: float) -> int:
@@ -51,6 +54,19 @@ def percent(share: float | None) -> str:
         return NOTHING
     hundred = share * 100
     return f"{hundred:.0f} %" if hundred in (0, 100) or hundred >= 10 else f"{hundred:.1f} %"
+
+
+def moment(at: float | str) -> str:
+    """Unix seconds as RFC 3339 in UTC; a text is one already."""
+    if isinstance(at, str):
+        return at
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shares(block: Sequence[Mapping[str, Any]] | None) -> str:
+    """A traffic block in words: ``home-00002 90 %, latest 10 %``."""
+    told = [each for each in block or () if each.get("percent")]
+    return ", ".join(f"{each.get('revisionName', 'latest')} {each['percent']} %" for each in told) or NOTHING
 
 
 def plural(count: float, one: str, many: str = "") -> str:
@@ -77,6 +93,8 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "ms": milliseconds,
     "number": number,
     "size": size,
+    "moment": moment,
+    "shares": shares,
     "percent": percent,
     "plural": plural,
     "segment": segment,

@@ -7,6 +7,7 @@ from typing import Any
 
 from bff.clock import Clock
 from bff.config import Config
+from bff.revisions.judgement import Verdict
 from bff.runtime.follower import Follower
 from bff.runtime.function import Function
 from bff.runtime.keeper import Keeper
@@ -64,6 +65,10 @@ class Housekeeping:
         """Keep as many warm as the configuration says, at least and at most."""
         self._keeper.max_warm = config.gateway.max_warm
         self._keeper.keep_minimum()
+
+    def verdict(self, function: str) -> Verdict | None:
+        """The last one on a release that goes on; None without one, and where another gateway judges."""
+        return self._releases.verdicts.get(function)
 
     def keep_up(self) -> None:
         """Publish the folder, follow the store and move releases on from now on."""

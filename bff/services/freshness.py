@@ -2,8 +2,8 @@
 
 Pure: nothing here stores, sends or tells the time. Times are seconds: ``now`` on the monotonic clock, ``wall``
 as Unix time, which only the ``Date`` and ``Expires`` fields are compared with. The cache is a shared one, and
-it invents no lifetime (heuristics, §4.2.2): what says nothing is stale at once, unless routes.yaml states a
-lifetime.
+it invents no lifetime: what says nothing is stale at once, unless routes.yaml states a lifetime or wants it guessed
+(heuristics, §4.2.2).
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ _STATED_TTL_FOR = frozenset({200, 203, 204, 300, 301, 308})
 """What a lifetime stated in routes.yaml is for. A 404 or a failure is kept only if it says so itself (nginx's
 ``proxy_cache_valid`` without a status is for 200, 301 and 302)."""
 
+_GUESSED_SHARE, _GUESSED_MOST = 0.1, 86_400.0
+"""Of the time since an answer's last change, "a typical setting" (RFC 9111 §4.2.2), and a day at most: beyond that
+RFC 7234 §5.5.4 wanted a warning.
+"""
+
 ERRORS = frozenset({500, 502, 503, 504})
 """RFC 5861 §4."""
 
@@ -40,6 +45,7 @@ class Policy:
     ttl: float | None = None
     stale_while_revalidate: float | None = None
     stale_if_error: float | None = None
+    guesses: bool = False
     tags: tuple[str, ...] = ()
 
 
@@ -53,6 +59,7 @@ def policy_of(config: CacheConfig) -> Policy:
         ttl=config.ttl,
         stale_while_revalidate=config.stale_while_revalidate,
         stale_if_error=config.stale_if_error,
+        guesses=config.heuristics,
         tags=config.tags,
     )
 
@@ -101,17 +108,25 @@ def lifetime_of(received: Received, policy: Policy) -> Lifetime:
     """How long it may be used (§4.2.1), and after that (RFC 5861)."""
     said = said_by.of_answer(received.fields)
     stated = explicit_lifetime(received, said)
-    if stated is None:
-        is_for_it = policy.ttl is not None and received.status in _STATED_TTL_FOR
-        stated = policy.ttl if is_for_it and policy.ttl is not None else 0.0
     return Lifetime(
-        fresh_for=stated,
+        fresh_for=_supposed(received, said, policy) if stated is None else stated,
         age=initial_age(received),
         since=received.now,
         directives=said,
         stale_while_revalidate=_grace(said, said.stale_while_revalidate, policy.stale_while_revalidate),
         stale_if_error=_grace(said, said.stale_if_error, policy.stale_if_error),
     )
+
+
+def _supposed(received: Received, said: Directives, policy: Policy) -> float:
+    """The lifetime of an answer that does not say one."""
+    if policy.ttl is not None and received.status in _STATED_TTL_FOR:
+        return policy.ttl
+    if not policy.guesses or not (said.public or received.status in _CACHEABLE_BY_STATUS):
+        return 0.0
+    changed = httpdate.parse(first(received.fields, b"last-modified"), received.wall)
+    made = _date(received) or received.wall
+    return 0.0 if changed is None else min(_GUESSED_SHARE * max(0.0, made - changed), _GUESSED_MOST)
 
 
 def explicit_lifetime(received: Received, said: Directives) -> float | None:

@@ -208,8 +208,9 @@ async def admin_office(
     public: Public | None = None,
     functions: Mapping[str, Any] | None = None,
     face: Callable[[House], Face] | None = None,
+    **more: Any,
 ) -> AsyncIterator[Asking]:
-    """An office as app opens it, with what a test wants otherwise."""
+    """An office as app opens it, with what a test wants otherwise; ``more`` is what its House has, too."""
     clock = clock or SystemClock()
     thread, signals, heard = Threads("bff-store", 1), Signals(), list[AdminWrite]()
     store = Store(database or SQLite(None, wall=clock.wall), thread=thread, clock=clock)
@@ -237,6 +238,7 @@ async def admin_office(
         backends=backends(clock, services or {}),
         journal=journal or Journal(clock=clock),
         public=public or Public(app=nowhere, url=lambda: "http://127.0.0.1:8000", document=no_routes),
+        **more,
     )
     office = Office(
         house,

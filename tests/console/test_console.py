@@ -111,7 +111,7 @@ async def test_names_are_text_whatever_is_in_them(console: Open) -> None:
     name = "<img src=x onerror=alert(1)>\"'&{{7*7}}"
     async with console(functions={name: Standing(name)}) as asking:
         page = (await asking("GET", "/console/functions", headers=PAGE)).text
-        assert "<img" not in page
+        assert "<img src=x" not in page
         assert "&lt;img" in page
         assert "{{7*7}}" in page
         nothing = await asking("GET", "/console/functions", headers=PAGE, params={"filter": "<b>"})

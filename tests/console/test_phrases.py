@@ -11,7 +11,8 @@ from bff.console import phrases
     ("value", "said"),
     [
         (None, "–"),
-        (0, "0.00 ms"),
+        (0, "0 ms"),
+        (0.0042, "4 µs"),
         (0.4242, "0.42 ms"),
         (12.34, "12.3 ms"),
         (840.4, "840 ms"),

@@ -15,6 +15,7 @@ function load() {
   return library;
 }
 
+const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false });
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function paint(name) {
@@ -33,14 +34,14 @@ function optionsOf(element, said) {
   const units = said.unit ? (_, values) => values.map((value) => `${value}${said.unit}`) : undefined;
   return {
     width: element.clientWidth,
-    height: said.height ?? 160,
+    height: said.height ?? 168,
     padding: [8, 4, 0, 0],
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
-    legend: { live: true },
+    legend: { markers: { width: 0, fill: (plot, at) => plot.series[at].stroke() } },
     scales: { y: { range: (_, least, most) => [0, Math.max(most * 1.15, said.least ?? 1)] } },
-    axes: [{ ...axis, grid: { show: false }, space: 70 }, { ...axis, size: 52, space: 32, values: units }],
+    axes: [{ ...axis, grid: { show: false }, space: 80, size: 28, values: (_, times) => times.map(clock) }, { ...axis, size: 52, space: 32, values: units }],
     series: [
-      { label: "Time" },
+      { label: "Time", value: (_, at) => (at === null || at === undefined ? "" : clock(at)) },
       ...said.series.map((each) => ({
         label: each.label,
         stroke: paint(each.paint),

@@ -1,7 +1,7 @@
 // The keyboard: g and a page's letter, / for the filter, t for light and dark, ? for what there is.
 import { turn } from "./looks.js";
 
-let went = 0;
+let went = -Infinity;
 
 export function begin() {
   document.addEventListener("keydown", (event) => {
@@ -17,7 +17,7 @@ export function begin() {
 
 function press(key) {
   if (performance.now() - went < 1500) {
-    went = 0;
+    went = -Infinity;
     const link = document.querySelector(`nav a[data-key="${CSS.escape(key)}"]`);
     if (link) location.assign(link.href);
     return Boolean(link);
