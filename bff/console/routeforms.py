@@ -72,10 +72,11 @@ def forms_of(document: Mapping[str, Any]) -> list[RouteForm]:
     ]
 
 
-def wanted_of(forms: list[RouteForm], name: str) -> RouteForm | None:
-    """The one of this name (a wildcard may say that it is one), or the first."""
+def wanted_of(forms: list[RouteForm], name: str, owner: str = "") -> RouteForm | None:
+    """The one of this name (a wildcard may say that it is one), the first of this owner's, or the first of all."""
     plain = _WILDCARD.sub(r"{\1}", name)
-    return next((each for each in forms if each.name == plain), forms[0] if forms else None)
+    order = sorted(forms, key=lambda each: (each.name != plain, each.owner != owner))
+    return order[0] if order else None
 
 
 def _form(method: str, path: str, said: Mapping[str, Any], schemas: Mapping[str, Schema]) -> RouteForm:

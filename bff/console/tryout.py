@@ -27,13 +27,16 @@ class Tryout:
                 facts=self._facts,
                 nav="Try it",
                 key="t",
-                query=(Query(name="route", says="Which one: GET /api/home/{user_id}."),),
+                query=(
+                    Query(name="route", says="Which one: GET /api/home/{user_id}."),
+                    Query(name="function", says="The first one of this function."),
+                ),
             )
         ]
 
     async def _facts(self, asked: Asked) -> Facts:
         forms = forms_of(json.loads(await self._public.document()))
-        wanted = wanted_of(forms, asked.query.get("route", ""))
+        wanted = wanted_of(forms, asked.query.get("route", ""), asked.query.get("function", ""))
         return {
             "forms": forms,
             "form": wanted,

@@ -171,5 +171,8 @@ def test_a_route_is_found_by_its_template() -> None:
         found = wanted_of(forms, name)
         assert found is not None
         assert found.path == path
+    owned = wanted_of(forms, "", "orders")
+    assert owned is not None
+    assert owned.path == "/api/orders"
     assert wanted_of([], "GET /") is None
     assert forms_of({}) == []
