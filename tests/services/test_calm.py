@@ -355,6 +355,23 @@ async def test_one_bad_endpoint_of_several_is_ejected_and_nobody_notices(
     assert abs(len(good[0].requests) - len(good[1].requests)) < 50
 
 
+async def test_each_retry_goes_to_one_that_was_not_asked_yet(
+    upstream: MakeUpstream, service: MakeService
+) -> None:
+    """Of three endpoints one is well: two retries find it every time."""
+    bad, worse, good = await upstream(answers(then=503)), await upstream(answers(then=503)), await upstream()
+    users = service(
+        "http://users.internal",
+        endpoints=[where(each.url) for each in (bad, worse, good)],
+        retries={**AT_ONCE, "budget": {"percent": "100%", "min_per_second": 10}},
+        outlier_detection=NO_BREAKER,
+    )
+    for _ in range(30):
+        assert (await users.get("/")).status_code == 200
+    assert len(good.requests) == 30
+    assert len(bad.requests) > 5 < len(worse.requests)
+
+
 # Bulkhead, hedge, time.
 
 
