@@ -203,6 +203,8 @@ GOALS = (
     ),
     _goal("resilience.cost", "CPU of a call through all layers, over the bare wire", "≤", 15, "%"),
     _goal("offline.acknowledged", "Events on the disk and acknowledged, SQLite", "≥", 500, "/s"),
-    _goal("offline.dbos", "Two-step runs ÷ those of plain DBOS, both on SQLite", "≥", 0.9, "x"),
+    _goal(
+        "offline.dbos", "Two-step runs ÷ those of plain DBOS, both on SQLite, its faster way", "≥", 0.9, "x"
+    ),
     _goal("offline.wake", "Sent → begun by an idle worker process, p50, the slower store", "≤", 50, "ms"),
 )

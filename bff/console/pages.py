@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bff.admin.desk import House
 from bff.console.causes import Causes
+from bff.console.events import Deliveries
 from bff.console.functions import Functions
 from bff.console.happenings import Happenings
 from bff.console.invocations import Invocations
@@ -11,6 +12,8 @@ from bff.console.meter import Meter
 from bff.console.onefunction import OneFunction
 from bff.console.overview import Overview
 from bff.console.page import Page
+from bff.console.pipelines import Pipelines
+from bff.console.schedules import Schedules
 from bff.console.standings import Standings
 from bff.console.tryout import Tryout
 from bff.console.upstreams import Upstreams
@@ -29,4 +32,7 @@ def pages_of(house: House) -> list[Page]:
         *Causes(house).pages(),
         *Tryout(house).pages(),
         *Happenings(house).pages(),
+        *Deliveries(house).pages(),
+        *Pipelines(house).pages(),
+        *Schedules(house).pages(),
     ]

@@ -74,6 +74,11 @@ def plural(count: float, one: str, many: str = "") -> str:
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
+def without_step(why: str) -> str:
+    """Why a run failed, for a page that names the step anyway and does not count from 0."""
+    return why.partition(": ")[2] if why.startswith("step ") and ": " in why else why
+
+
 def segment(text: str) -> str:
     """A text as one segment of a path."""
     return quote(text, safe="")
@@ -98,6 +103,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "percent": percent,
     "plural": plural,
     "segment": segment,
+    "without_step": without_step,
     "json": as_json,
     "pretty": pretty,
 }

@@ -192,6 +192,23 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dead:
+    """A delivery that is dead, and what its last attempt said; ``event`` is the event's key."""
+
+    event: str
+    id: str
+    type: str
+    source: str
+    trigger: str
+    function: str
+    attempts: int
+    updated: float
+    status: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """An event as it is kept. ``document`` is the event in structured mode."""
 
@@ -216,7 +233,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """Which events to list: the newest first, older than ``before`` (a key); "" for any."""
+    """Which events to list: the newest first, older than ``before`` (a key), not of the type ``but``; "" for any."""
 
     limit: int = 50
     before: str = ""
@@ -224,3 +241,4 @@ class Sought:
     source: str = ""
     trigger: str = ""
     state: str = ""
+    but: str = ""

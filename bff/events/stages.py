@@ -8,6 +8,7 @@ from typing import Any
 
 from bff.events import following, pipelines
 from bff.events.broker import moment
+from bff.events.course import Course
 from bff.events.operating import delivery_of
 from bff.events.records import Going, Planned, Progress, Run, Shown
 from bff.events.room import Events
@@ -79,6 +80,22 @@ class Stages:
             raise _no_run(key)
         run, steps, answer = found
         return {**_run(run), "parts": [part for each in steps for part in _parts(each)], "answer": answer}
+
+    async def course(self, key: str) -> Course:
+        """A run for people: its steps with their counts and times, and as many of their parts as can be looked at.
+
+        Raises:
+            NoSuchName: none of this key is kept.
+
+        """
+        found = await self._engine.course(key)
+        if found is None:
+            raise _no_run(key)
+        return found
+
+    async def answer(self, key: str) -> Any:
+        """What the last step of a run answered, None where there is nothing."""
+        return await self._engine.answer(key)
 
     async def followed(self, key: str, heard: str) -> Followed:
         """How a run stands, for who follows it and has heard of the event of this id.

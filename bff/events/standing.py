@@ -37,11 +37,12 @@ def _standing(found: Row) -> Standing:
         state=state,
         attempts=attempts,
         status=None if state in OPEN else status,
-        progress=_progress(said),
+        progress=progress_of(said),
     )
 
 
-def _progress(said: Row) -> Progress | None:
+def progress_of(said: Row) -> Progress | None:
+    """What a row says of how far something is: at, done, total, note; None where it never said."""
     at, done, total, note = said
     return None if at is None else Progress(at=at, done=done, total=total, note=note)
 
@@ -71,4 +72,4 @@ def run_followed(session: Session, key: str, heard: int) -> Seen | None:
 
 def _going(found: Row) -> Going:
     key, trigger, function, attempts, *said = found
-    return Going(key=key, trigger=trigger, function=function, attempts=attempts, progress=_progress(said))
+    return Going(key=key, trigger=trigger, function=function, attempts=attempts, progress=progress_of(said))

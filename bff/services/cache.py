@@ -28,6 +28,7 @@ _NOT_OURS = frozenset({b"if-match", b"if-unmodified-since"})
 """Conditions that only the origin can judge (RFC 9111 §4.3.2): such a request travels with its own."""
 
 _SPECIAL = validators.CONDITIONS | {b"range"}
+_OF_WHOLES = validators.CONDITIONS - {b"if-range"}
 _AGE_AND_DATE = frozenset({b"age", b"date"})
 _NO_BODY = frozenset({204, 304})
 
@@ -107,12 +108,15 @@ PASSED = Verdict()
 
 
 class Cache:
-    """One for the whole gateway. Mutable state: its ``store``, and when what was dropped from it."""
+    """One for the whole gateway. Mutable state: its ``store``, and when what was dropped from it; ``_holds_parts``, once
+    there was one.
+    """
 
     def __init__(self, *, clock: Clock, store: CacheStore | None = None) -> None:
         self.store = CacheStore() if store is None else store
         self._clock = clock
         self._changes = Changes()
+        self._holds_parts = False
 
     def look(self, asked: Asked) -> Found:
         """What is kept for this request, and what it is good for now."""
@@ -120,6 +124,8 @@ class Cache:
             return Found(why="method")
         stored = self.store.find(asked.key, asked.fields)
         is_forbidden = asked.directives.only_if_cached
+        if stored is None and (part := self._part_for(asked)) is not None:
+            return Found(stored=part, is_hit=True)
         if stored is None:
             why = "vary-miss" if self.store.has(asked.key) else "uri-miss"
             return Found(why=why, is_forbidden=is_forbidden)
@@ -137,6 +143,20 @@ class Cache:
             why="request" if is_fresh and not stored.lifetime.directives.no_cache else "stale",
             is_forbidden=is_forbidden,
         )
+
+    def _part_for(self, asked: Asked) -> Stored | None:
+        """A fresh part that holds all of the range that was asked for (RFC 9111 §3.3). Parts are not put together, and
+        conditions on one are the origin's to judge.
+        """
+        if not self._holds_parts or asked.method != "GET":
+            return None
+        stored = self.store.find(asked.key.of_part, asked.fields)
+        if stored is None or any(name in _OF_WHOLES for name, _ in asked.fields):
+            return None
+        if freshness.use_of(stored.lifetime, asked.directives, self._clock.now()) is not Use.FRESH:
+            return None
+        part = ranges.within(asked.fields, stored.fields, wall=self._clock.wall())
+        return None if part is None else stored
 
     @staticmethod
     def conditions(stored: Stored) -> tuple[Pair, ...]:
@@ -159,6 +179,8 @@ class Cache:
             self._invalidate(asked.key, received.fields)
         if asked.method == "HEAD":
             self._hear_head(asked, received)
+        if self._holds_parts and asked.method == "GET" and _is_news(received.status):
+            self.store.drop(asked.key.of_part)  # of what was there before
         if stored is not None and received.status == 304 and found.conditions:
             return self._confirmed(asked, stored, received)
         if stored is not None and self._replaces(stored, asked, received.status):
@@ -192,7 +214,12 @@ class Cache:
             tags=asked.policy.tags,
             parts=parts,
         )
-        return stored if self.store.put(asked.key, stored) else None
+        key = asked.key
+        if received.status == 206:
+            if not _is_the_part_asked_for(asked, stored):
+                return None
+            key, self._holds_parts = key.of_part, True
+        return stored if self.store.put(key, stored) else None
 
     def purge_url(self, url: str) -> int:
         """Drop what is kept of this URL, and what is on its way: see :meth:`CacheStore.purge_url`."""
@@ -209,6 +236,8 @@ class Cache:
         now, wall = self._clock.now(), self._clock.wall()
         age = (b"age", b"%d" % int(stored.lifetime.age_at(now)))
         fields = [*without(stored.fields, _AGE), age]
+        if stored.status == 206:
+            return _cut(ranges.within(asked.fields, stored.fields, wall=wall), fields, stored)
         if stored.status == 200 and not _SPECIAL.isdisjoint(name for name, _ in asked.fields):
             if validators.is_not_modified(asked.fields, stored.fields, wall=wall):
                 return Whole(status=304, fields=tuple(validators.not_modified_fields(fields)))
@@ -313,6 +342,24 @@ def _vary_anew(asked: Asked, stored: Stored, fields: Pairs) -> tuple[tuple[bytes
     if listed(fields, b"vary") == before:
         return stored.vary
     return vary_of(asked.fields, fields, *(name for name in stored.names if name not in before))
+
+
+def _is_the_part_asked_for(asked: Asked, stored: Stored) -> bool:
+    """Whether it is as long as it says, fresh for a while, and no answer to who asked for the whole."""
+    part = ranges.held(stored.fields)
+    is_whole = part is not None and len(stored.body) == part.last - part.first + 1
+    return (
+        is_whole and stored.lifetime.fresh_for > stored.lifetime.age and bool(first(asked.fields, b"range"))
+    )
+
+
+def _cut(part: ranges.Part | None, fields: list[Pair], stored: Stored) -> Whole:
+    """The range that was asked for, out of the part that is kept."""
+    own = ranges.held(stored.fields)
+    assert own is not None
+    part = part or own
+    said = [*(pair for pair in fields if pair[0] != b"content-range"), (b"content-range", part.content_range)]
+    return _sized(206, said, stored.body[part.first - own.first : part.last - own.first + 1])
 
 
 def _part(part: ranges.Part | ranges.Unmet, fields: list[Pair], body: bytes) -> Whole:

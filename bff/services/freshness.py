@@ -14,15 +14,15 @@ from math import floor
 
 from bff.config import CacheConfig
 from bff.services import directives as said_by
-from bff.services import httpdate
+from bff.services import httpdate, ranges
 from bff.services.directives import Directives
 from bff.services.fields import SAFE, Pairs, all_of, end_to_end, first, listed, seconds, without
 
 _UNDERSTOOD = frozenset({200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 410, 414, 451, 501})
 _CACHEABLE_BY_STATUS = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
-"""RFC 9110 §15.1, but for 206: parts are not kept."""
+"""RFC 9110 §15.1, but for 206: parts are kept where they say how long."""
 
-_OF_ITS_REQUEST = frozenset({206, 304, 412, 416})
+_OF_ITS_REQUEST = frozenset({304, 412, 416})
 """Statuses that answer a condition or a range of one request: what others would get who sent neither."""
 
 _STATED_TTL_FOR = frozenset({200, 203, 204, 300, 301, 308})
@@ -178,6 +178,8 @@ def may_keep(
     """
     status, fields, said = received.status, received.fields, said_by.of_answer(received.fields)
     if method != "GET" or status < 200 or status in _OF_ITS_REQUEST or asked.no_store or said.private:
+        return False
+    if status == 206 and ranges.held(fields) is None:
         return False
     if said.must_understand:
         if status not in _UNDERSTOOD:

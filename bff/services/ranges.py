@@ -1,4 +1,4 @@
-"""A part of an answer that is kept whole (RFC 9110 §14): one range of bytes, or the whole. Pure."""
+"""A part of an answer that is kept whole, or of a part that is kept (RFC 9110 §14): one range of bytes. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bff.services import httpdate
 from bff.services.fields import Pairs, first, joined
 from bff.services.validators import is_strong
 
+_HELD = re.compile(rb"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", re.IGNORECASE)
 _ONE = re.compile(rb"bytes=[ \t]*(?:([0-9]{1,15})-([0-9]{0,15})|-([0-9]{1,15}))[ \t]*", re.IGNORECASE)
 
 
@@ -57,6 +58,24 @@ def wanted(asked: Pairs, answer: Pairs, length: int, *, wall: float) -> Part | U
     if begin >= length:
         return Unmet(length)
     return Part(begin, min(end, length - 1), length)
+
+
+def held(answer: Pairs) -> Part | None:
+    """The part that an answer with 206 is; None where that cannot be told, or only how long the whole is not."""
+    match = _HELD.fullmatch(first(answer, b"content-range"))
+    if match is None:
+        return None
+    part = Part(int(match[1]), int(match[2]), int(match[3]))
+    return part if part.first <= part.last < part.whole else None
+
+
+def within(asked: Pairs, answer: Pairs, *, wall: float) -> Part | None:
+    """The range that was asked for, where all of it lies within the part that is kept (RFC 9111 §3.3)."""
+    part = held(answer)
+    wish = None if part is None else wanted(asked, answer, part.whole, wall=wall)
+    if part is None or not isinstance(wish, Part):
+        return None
+    return wish if part.first <= wish.first and wish.last <= part.last else None
 
 
 def _is_same(asked: Pairs, answer: Pairs, wall: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from bff import trace
@@ -85,6 +85,11 @@ class Key:
         return self.subject == ANONYMOUS and all(name in _HARMLESS for name, _ in self.caller)
 
     @property
+    def of_part(self) -> Key:
+        """Where a part of the same is kept, beside the whole."""
+        return replace(self, space=f"{self.space} part")
+
+    @property
     def places(self) -> tuple[str, ...]:
         """The URLs it can be purged by: with the host, for a route without, and the one at its service."""
         if not self.url.startswith("//"):
@@ -95,7 +100,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A whole answer to GET. ``vary`` are the selecting fields as its request had them, None for absent; ``parts`` is
+    """A whole answer to GET, or a part (206). ``vary`` are the selecting fields as its request had them, None for absent; ``parts`` is
     what the parts of a page say of caching, where the page says nothing itself.
     """
 

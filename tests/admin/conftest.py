@@ -21,6 +21,8 @@ from bff.admin.keys import Who as Who
 from bff.admin.office import Office
 from bff.clock import Clock, SystemClock
 from bff.config import Config, ServiceConfig
+from bff.events.operating import Operating
+from bff.events.stages import Stages
 from bff.revisions import archive
 from bff.revisions.snapshot import Snapshot, take
 from bff.revisions.store.database import Database
@@ -207,6 +209,8 @@ async def admin_office(
     services: Mapping[str, Any] | None = None,
     public: Public | None = None,
     functions: Mapping[str, Any] | None = None,
+    events: Callable[[], Operating | None] = lambda: None,
+    stages: Callable[[], Stages | None] = lambda: None,
     face: Callable[[House], Face] | None = None,
     **more: Any,
 ) -> AsyncIterator[Asking]:
@@ -235,6 +239,8 @@ async def admin_office(
         logging=Logging(wanted=Verbosity(USUAL), usual=lambda: USUAL),
         clock=clock,
         recorder=recorder,
+        events=events,
+        stages=stages,
         backends=backends(clock, services or {}),
         journal=journal or Journal(clock=clock),
         public=public or Public(app=nowhere, url=lambda: "http://127.0.0.1:8000", document=no_routes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
@@ -147,10 +148,12 @@ async def test_a_body_that_is_read_once_is_sent_once(upstream: MakeUpstream, ser
         await talk.answer(503)
         talk.close()
 
-    down = await upstream(refuse)
-    with pytest.raises(ServiceAnswered):
-        await service(down.url, retries=AT_ONCE).post("/", content=parts(), idempotent=True)  # type: ignore[call-overload]
-    assert len(down.requests) == 1
+    for once in ({"content": parts()}, {"files": {"picture": BytesIO(b"x")}}):
+        down = await upstream(refuse)
+        sending: Any = service(down.url, retries=AT_ONCE).post
+        with pytest.raises(ServiceAnswered):
+            await sending("/", **once, idempotent=True)
+        assert len(down.requests) == 1
 
 
 async def test_a_call_that_never_arrived_is_tried_again_whatever_it_is(
@@ -352,11 +355,29 @@ async def test_one_bad_endpoint_of_several_is_ejected_and_nobody_notices(
     assert abs(len(good[0].requests) - len(good[1].requests)) < 50
 
 
+async def test_each_retry_goes_to_one_that_was_not_asked_yet(
+    upstream: MakeUpstream, service: MakeService
+) -> None:
+    """Of three endpoints one is well: two retries find it every time."""
+    bad, worse, good = await upstream(answers(then=503)), await upstream(answers(then=503)), await upstream()
+    users = service(
+        "http://users.internal",
+        endpoints=[where(each.url) for each in (bad, worse, good)],
+        retries={**AT_ONCE, "budget": {"percent": "100%", "min_per_second": 10}},
+        outlier_detection=NO_BREAKER,
+    )
+    for _ in range(30):
+        assert (await users.get("/")).status_code == 200
+    assert len(good.requests) == 30
+    assert len(bad.requests) > 5 < len(worse.requests)
+
+
 # Bulkhead, hedge, time.
 
 
+@pytest.mark.parametrize("transport", ["bff", "httpx"])
 async def test_a_full_service_refuses_at_once(
-    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation, transport: str
 ) -> None:
     """max_connections under way, max_pending in line, the next one refused; the line is served all the same."""
     gate = asyncio.Event()
@@ -366,7 +387,7 @@ async def test_a_full_service_refuses_at_once(
         await talk.answer(200, b'"good"')
 
     slow, call = await upstream(behave), invocation()
-    users = service(slow.url, call, max_connections=2, max_pending=3)
+    users = service(slow.url, call, max_connections=2, max_pending=3, transport=transport)
     calls = [asyncio.ensure_future(_result(users.get("/", into=str))) for _ in range(8)]
     await arrived(slow, 2)
     refused = [each.result() for each in calls if each.done()]
@@ -405,6 +426,59 @@ async def test_a_slow_call_is_hedged_and_the_loser_is_gone(
     assert told == {first: "cancelled", second: None}
     while there.gone < 1:  # the connection of the loser, which nobody waits for
         await asyncio.sleep(0.001)
+
+
+async def test_a_hedge_goes_to_another_endpoint(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """Although the slow one has nearly all of the weight, and it would be its turn."""
+    mood = {"hangs": False}
+
+    async def behave(talk: Any) -> None:
+        await (talk.hang() if mood["hangs"] else talk.answer(200, b'"good"'))
+
+    clock, heavy, light = ManualClock(), await upstream(behave), await upstream(answers())
+    users = service(
+        "http://users.internal",
+        invocation(clock=clock, seconds=60),
+        clock=clock,
+        endpoints=[{"address": where(heavy.url), "weight": 1000}, where(light.url)],
+        balance="round_robin",
+        hedge={"max_extra_load": "10%"},
+    )
+    for _ in range(50):
+        await users.get("/")
+    assert len(light.requests) == 0
+    mood["hangs"] = True
+    assert await answered(users, clock) == "good"
+    assert (len(heavy.requests), len(light.requests)) == (51, 1)
+
+
+@pytest.mark.parametrize(("budget", "arrive"), [({}, 52), ({"percent": "0.01%", "min_per_second": 0}, 51)])
+async def test_hedges_take_from_the_budget_of_retries(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation, budget: Any, arrive: int
+) -> None:
+    """Where that is empty a slow call is waited for."""
+    turns: list[Any] = []
+
+    async def behave(talk: Any) -> None:
+        await (turns.pop() if turns else answers())(talk)
+
+    clock, there = ManualClock(), await upstream(behave)
+    users = service(
+        there.url,
+        invocation(clock=clock, seconds=60),
+        clock=clock,
+        timeout="1s",
+        hedge={"max_extra_load": "10%"},
+        retries={"attempts": 0, "budget": budget},
+    )
+    for _ in range(50):
+        await users.get("/")
+    turns.append(hang)
+    outcome = await answered(users, clock)
+    assert len(there.requests) == arrive
+    assert outcome == "good" if arrive == 52 else isinstance(outcome, ServiceTimedOut)
 
 
 async def test_a_retry_that_would_come_too_late_is_not_sent(
@@ -550,7 +624,7 @@ async def test_a_post_is_never_hedged(
 async def test_what_runs_out_of_time_is_the_endpoints_failure_and_what_is_cancelled_is_not(
     upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
 ) -> None:
-    """Five time-outs open the breaker; five callers who leave do not."""
+    """Five time-outs open the breaker; five callers who leave do not, nor five who gave it next to no time."""
     clock, stuck = ManualClock(), await upstream(hang)
     users = service(stuck.url, invocation(clock=clock, seconds=600), clock=clock, timeout="1s")
     for count in range(1, 6):
@@ -558,8 +632,8 @@ async def test_what_runs_out_of_time_is_the_endpoints_failure_and_what_is_cancel
         await arrived(stuck, count)
         leaving.cancel()
         await asyncio.wait({leaving})
-    for count in range(6, 11):
-        late = asyncio.ensure_future(_result(users.get("/")))
+    for count in range(6, 16):
+        late = asyncio.ensure_future(_result(users.get("/", timeout=0.04 if count < 11 else 1.0)))
         await arrived(stuck, count)
         await clock.advance(1.0)
         assert isinstance(await late, ServiceTimedOut)

@@ -1,10 +1,12 @@
-// Moments as people say them: "3 s ago", with the whole moment, in this browser's time zone, on hover.
+// Moments as people say them: "3 s ago", "in 5 min", with the whole moment, in this browser's time zone, on hover.
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 const since = (seconds) => {
-  if (seconds < 1) return "now";
-  const [size, unit] = UNITS.find(([size]) => seconds >= size);
-  return `${Math.floor(seconds / size)} ${unit} ago`;
+  const apart = Math.abs(seconds);
+  if (apart < 1) return "now";
+  const [size, unit] = UNITS.find(([size]) => apart >= size);
+  const words = `${Math.floor(apart / size)} ${unit}`;
+  return seconds < 0 ? `in ${words}` : `${words} ago`;
 };
 
 export function dress(root) {

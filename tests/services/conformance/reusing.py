@@ -317,6 +317,15 @@ CASES: tuple[Case, ...] = (
         first(HOUR),
         kept("range: bytes=0-0,0-0", status=200),
     ),
+    may(
+        "3.3",
+        "a part of what is kept in part",
+        first("206 | cache-control: max-age=3600 | content-range: bytes 4-4/9", "range: bytes=4-4"),
+        kept("range: bytes=4-4", status=206, has={"content-range": "bytes 4-4/9", "age": "[0-9]+"}),
+        asked("range: bytes=3-4"),
+        asked(),
+        ways=ASKING,
+    ),
     should(
         "9110 14.2",
         "a range that cannot be met is told so",
