@@ -428,6 +428,36 @@ async def test_a_slow_call_is_hedged_and_the_loser_is_gone(
         await asyncio.sleep(0.001)
 
 
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_a_caller_who_leaves_ends_every_attempt(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation, attempts: int
+) -> None:
+    """Before a hedge is sent and after it: the service is hung up on, each time."""
+    mood = {"hangs": False}
+
+    async def behave(talk: Any) -> None:
+        await (talk.hang() if mood["hangs"] else talk.answer(200, b'"good"'))
+
+    clock, there = ManualClock(), await upstream(behave)
+    users = service(
+        there.url, invocation(clock=clock, seconds=60), clock=clock, hedge={"max_extra_load": "10%"}
+    )
+    for _ in range(50):
+        await users.get("/")
+    mood["hangs"] = True
+    leaving = asyncio.ensure_future(_result(users.get("/")))
+    await arrived(there, 51)
+    if attempts == 2:
+        await clock.advance(0.01)
+        await arrived(there, 52)
+    leaving.cancel()
+    await asyncio.wait({leaving})
+    async with asyncio.timeout(60):
+        while there.gone < attempts:
+            await asyncio.sleep(0.001)
+    assert len(there.requests) == 50 + attempts
+
+
 async def test_a_hedge_goes_to_another_endpoint(
     upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
 ) -> None:
