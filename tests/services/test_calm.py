@@ -430,32 +430,41 @@ async def test_a_slow_call_is_hedged_and_the_loser_is_gone(
 
 @pytest.mark.parametrize("attempts", [1, 2])
 async def test_a_caller_who_leaves_ends_every_attempt(
-    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation, attempts: int
+    service: MakeService, invocation: MakeInvocation, attempts: int
 ) -> None:
     """Before a hedge is sent and after it: the service is hung up on, each time."""
-    mood = {"hangs": False}
+    asked, gone = list[bytes](), list[bytes]()
 
-    async def behave(talk: Any) -> None:
-        await (talk.hang() if mood["hangs"] else talk.answer(200, b'"good"'))
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while len(asked) < 50:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        gone.append(await reader.read())
+        writer.close()
 
-    clock, there = ManualClock(), await upstream(behave)
-    users = service(
-        there.url, invocation(clock=clock, seconds=60), clock=clock, hedge={"max_extra_load": "10%"}
-    )
-    for _ in range(50):
-        await users.get("/")
-    mood["hangs"] = True
-    leaving = asyncio.ensure_future(_result(users.get("/")))
-    await arrived(there, 51)
-    if attempts == 2:
-        await clock.advance(0.01)
-        await arrived(there, 52)
-    leaving.cancel()
-    await asyncio.wait({leaving})
-    async with asyncio.timeout(60):
-        while there.gone < attempts:
-            await asyncio.sleep(0.001)
-    assert len(there.requests) == 50 + attempts
+    async def until(count: int, of: list[bytes]) -> None:
+        async with asyncio.timeout(60):
+            while len(of) < count:
+                await asyncio.sleep(0.001)
+
+    clock = ManualClock()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        call = invocation(clock=clock, seconds=60)
+        users = service(url, call, clock=clock, hedge={"max_extra_load": "10%"})
+        for _ in range(50):
+            await users.get("/")
+        leaving = asyncio.ensure_future(_result(users.get("/")))
+        await until(51, asked)
+        if attempts == 2:
+            await clock.advance(0.01)
+            await until(52, asked)
+        leaving.cancel()
+        await asyncio.wait({leaving})
+        await until(attempts, gone)
+    assert (len(asked), gone) == (50 + attempts, [b""] * attempts)
+    assert [each.error for each in (call.calls or [])[-1].tries or []] == ["cancelled"] * attempts
 
 
 async def test_a_hedge_goes_to_another_endpoint(
