@@ -493,6 +493,40 @@ async def test_a_hedge_goes_to_another_endpoint(
     assert (len(heavy.requests), len(light.requests)) == (51, 1)
 
 
+async def test_a_hedge_that_fails_first_does_not_win(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """The slow first attempt may still bring what was asked for."""
+    turns: list[Any] = []
+    goes_on = asyncio.Event()
+
+    async def late(talk: Any) -> None:
+        await goes_on.wait()
+        await talk.answer(200, b'"late"')
+
+    async def behave(talk: Any) -> None:
+        await (turns.pop() if turns else answers())(talk)
+
+    clock, there = ManualClock(), await upstream(behave)
+    users = service(
+        there.url,
+        invocation(clock=clock, seconds=60),
+        clock=clock,
+        hedge={"max_extra_load": "10%"},
+        retries={"attempts": 0},
+    )
+    for _ in range(50):
+        await users.get("/")
+    turns += [answers(503), late]
+    asking = asyncio.ensure_future(_result(users.get("/", into=str)))
+    await arrived(there, 51)
+    await clock.advance(0.01)
+    await arrived(there, 52)
+    assert not asking.done()
+    goes_on.set()
+    assert await asking == "late"
+
+
 @pytest.mark.parametrize(("budget", "arrive"), [({}, 52), ({"percent": "0.01%", "min_per_second": 0}, 51)])
 async def test_hedges_take_from_the_budget_of_retries(
     upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation, budget: Any, arrive: int
