@@ -26,7 +26,7 @@ from bff.services.policies import policies
 from bff.services.resolver import Address
 from bff.services.selection import EVERYTHING, Selection
 from bff.services.transport import wire_of
-from bff.services.wire import EndpointWire, Wire
+from bff.services.wire import EndpointWire
 
 MakeWire = Callable[[Address | None], EndpointWire]
 
@@ -37,7 +37,7 @@ class Ways:
     discovery may change.
     """
 
-    wire: Wire
+    wire: CalmWire
     way: Way
     endpoints: EndpointSet
 

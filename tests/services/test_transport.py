@@ -15,6 +15,7 @@ import pytest
 from bff.services import Transport
 from bff.services.connection import Connection
 from bff.services.connections import Limits
+from bff.services.heads import Heads
 from bff.testing.clock import ManualClock, settle
 
 pytestmark = pytest.mark.anyio
@@ -169,6 +170,7 @@ class Shelf:
 
     def __init__(self, socket: Socket) -> None:
         self.back: list[bool] = []
+        self.heads = Heads()
         self._socket = socket
 
     def freed(self, _: Any) -> None:
