@@ -166,15 +166,19 @@ class ServiceClient:
         record: CallRecord,
     ) -> Awaitable[ServiceResponse]:
         """By the cache, by a flight of somebody else's, or over the wire."""
-        if record.underway is not None:
-            return wire.exchange(method, path, record.underway.headers, options, record)
+        sharing, underway = self._sharing, record.underway
+        if underway is not None:
+            sent = underway.headers
+            if sharing is None:
+                return wire.exchange(method, path, sent, options, record)
+            question = sharing.question(wire, method, path, lambda: sent, NOTHING, options, record)
+            return sharing.answer(question, invocation, record)
         caller = forward.derived(invocation, options.get("headers") or NOTHING, self.request_rules)
         if not _OF_THE_MESSAGE.isdisjoint(caller):
             names = ", ".join(sorted(_OF_THE_MESSAGE & caller.keys()))
             raise BadServiceCall(self.name, f"{names} is for the client itself to set")
         record.fault = self.fault_asked(invocation)
         write = partial(forward.fields, invocation, caller, self._own)
-        sharing = self._sharing
         if sharing is None:
             if "stale" in options:
                 raise NothingKept(self.name)
@@ -273,10 +277,9 @@ class ServiceClient:
         if self._following is not None:
             self._following.lead(lambda addresses: ways.endpoints.update(self._selection.of(addresses)))
         self._wire, self._way, self._endpoints = ways.wire, ways.way, ways.endpoints
-        if self._sharing is None:
-            self.fast_path = fast_path_of(
-                self, ways, self._around, clock=self._clock, max_answer=self._max_answer
-            )
+        self.fast_path = fast_path_of(
+            self, ways, self._sharing, self._around, clock=self._clock, max_answer=self._max_answer
+        )
 
     def _below(self) -> httpx.AsyncBaseTransport:
         if self._transport is None:

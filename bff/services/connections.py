@@ -187,15 +187,25 @@ class Connections:
 
     def take(self) -> Connection | None:
         """The idle connection used last, which whoever takes it asks something at once; none, where others wait."""
+        return self._idle.pop() if self.has_idle(self._clock.now()) else None
+
+    def pop_idle(self) -> Connection:
+        """The same at once, for who knows that this :meth:`has_idle`."""
+        return self._idle.pop()
+
+    def has_idle(self, now: float) -> bool:
+        """Whether there is one to take. What is too old by now, or closed, goes."""
         if self._waiting:
-            return None
-        oldest = self._clock.now() - self._limits.keep_alive
-        while self._idle:
-            connection = self._idle.pop()
+            return False
+        oldest = now - self._limits.keep_alive
+        idle = self._idle
+        while idle:
+            connection = idle[-1]
             if connection.is_open and connection.idle_since > oldest:
-                return connection
+                return True
+            idle.pop()
             connection.close()
-        return None
+        return False
 
     async def _in_line(self, wait: float | None) -> Connection:
         try:

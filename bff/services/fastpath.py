@@ -30,6 +30,7 @@ from bff.services.connection import Answer, Connection
 from bff.services.connections import Outgoing
 from bff.services.endpoints import EndpointSet, Member
 from bff.services.paths import is_plain
+from bff.services.question import Landed
 from bff.services.response import ServiceResponse
 from bff.services.wire import OwnWire
 from bff.trace import new_span_id
@@ -37,7 +38,9 @@ from bff.trace.propagators import FIELDS as OF_TRACES
 
 if TYPE_CHECKING:
     from bff.services.client import ServiceClient
+    from bff.services.coalesce import Flight
     from bff.services.following import Surroundings
+    from bff.services.sharing import Sharing
     from bff.services.ways import Ways
 
 METHODS = frozenset({"GET", "HEAD"})
@@ -48,7 +51,7 @@ OF_THE_CALL = OF_TRACES | {"x-request-id", "x-forwarded-for"}
 @dataclass(slots=True, kw_only=True)
 class Underway:
     """A request that was sent already, as the layers find it: where, under which ``epoch`` of the breaker, with which
-    ``headers``, and the ``answer`` to come. Its place is taken, and its endpoint counts it.
+    ``headers``, and the ``answer`` to come; the ``flight`` that it is, if others may join. Its place is taken, and its endpoint counts it.
     """
 
     record: CallRecord
@@ -59,6 +62,7 @@ class Underway:
     outgoing: Outgoing
     connection: Connection
     answer: asyncio.Future[Answer]
+    flight: Flight[Landed] | None
 
 
 class FastPath:
@@ -69,6 +73,7 @@ class FastPath:
         client: ServiceClient,
         *,
         own: Mapping[str, str],
+        sharing: Sharing | None,
         endpoints: EndpointSet,
         places: Bulkhead,
         budget: RetryBudget,
@@ -79,8 +84,9 @@ class FastPath:
     ) -> None:
         self.client = client
         self.clock = clock
-        self.endpoints = endpoints
-        self.places = places
+        self.sharing = sharing
+        self._endpoints = endpoints
+        self._places = places
         self.max_answer = max_answer
         self._budget = budget
         self._composer = composer
@@ -98,30 +104,34 @@ class FastPath:
             return None
         known = invocation.introduction
         who = introduction(invocation) if known is None else known
-        member = self.endpoints.undisturbed(now)
-        if not who or member is None or self.places.inside >= self.places.most:
+        member = self._endpoints.undisturbed(now)
+        if not who or member is None or self._places.inside >= self._places.most:
             return None
-        wire = member.wire
-        connection = wire.connections.take() if type(wire) is OwnWire else None
-        if connection is None:
+        wire, sharing, flight = member.wire, self.sharing, None
+        if type(wire) is not OwnWire or not wire.connections.has_idle(now):
             return None
-        if allowed > self._timeout:
-            allowed = self._timeout
-        # From here on it is sent, and counts.
-        record = invocation.open_call(self.client.name, method, path, now)
-        record.until = until = now + allowed
-        self.places.inside += 1
+        if sharing is not None and (flight := sharing.lead(invocation, method, path)) is None:
+            return None
+        # From here on it counts, and is sent.
+        name, timeout = self.client.name, self._timeout
+        if allowed > timeout:
+            allowed = timeout
+        record = invocation.open_call(name, method, path, now)
+        record.until = now + allowed
+        self._places.inside += 1
         self._budget.deposit(now)
         member.active += 1
         span = record.span_id = new_span_id()
         head = (
             f"{method} {self._prefix}{path}{self._end}{who[0]}{span}{who[1]}{self._own}"
-            f"{self._milliseconds}{max(1, int(1000 * allowed))}\r\n\r\n"
+            f"{self._milliseconds}{int(1000 * allowed)}\r\n\r\n"  # at least TIMER_ERROR
         ).encode("latin-1")
-        begun = FastCall(self, call, invocation, record, member, wire, connection, head)
-        connection.ask_for(begun, head, is_head=method == "HEAD", limit=self.max_answer)
-        clock.set(begun, until)
-        return begun
+        return FastCall(self, call, invocation, record, member, wire, head, flight)
+
+    def ended(self, member: Member) -> None:
+        """One has its answer."""
+        self._places.inside -= 1
+        self._endpoints.left(member)
 
     def request(self, head: bytes) -> httpx.Request:
         """What was sent, as httpx has it."""
@@ -140,7 +150,7 @@ class FastCall(Ringing):
     """
 
     __slots__ = (
-        "_answer", "_call", "_connection", "_context", "_epoch", "_head", "_invocation", "_is_left", "_member",
+        "_answer", "_call", "_connection", "_context", "_epoch", "_flight", "_head", "_invocation", "_is_left", "_member",
         "_path", "_record", "_value", "_wire", "has_ended", "told",
     )  # fmt: skip
 
@@ -152,8 +162,8 @@ class FastCall(Ringing):
         record: CallRecord,
         member: Member,
         wire: OwnWire,
-        connection: Connection,
         head: bytes,
+        flight: Flight[Landed] | None,
     ) -> None:
         self._path = path
         self._call = call
@@ -162,12 +172,15 @@ class FastCall(Ringing):
         self._member = member
         self._wire = wire
         self._epoch = member.breaker.epoch
-        self._connection = connection
         self._head = head
+        self._flight = flight
         self._context: Context | None = copy_context() if call.reads else None
         self._answer: asyncio.Future[Answer] | None = None
         self.has_ended = self._is_left = False
         self.told = NOBODY_TOLD
+        self._connection = connection = wire.connections.pop_idle()
+        connection.ask_for(self, head, is_head=record.method == "HEAD", limit=path.max_answer)
+        path.clock.set(self, record.until)
 
     def result(self) -> Any:
         """See :class:`bff.sdk.begun.Begun`."""
@@ -230,8 +243,10 @@ class FastCall(Ringing):
             self._wire.connections.endpoint,
         )
         self.has_ended = True
-        path.places.inside -= 1
-        path.endpoints.left(self._member)
+        flight, self._flight = self._flight, None
+        if flight is not None and path.sharing is not None:
+            path.sharing.landed(flight, Landed(response, self._head))
+        path.ended(self._member)
 
     def _depart(self, answer: Answer) -> None:
         future = self._connection.future()
@@ -252,6 +267,7 @@ class FastCall(Ringing):
         record = self._record
         outgoing = Outgoing(self._head, is_head=record.method == "HEAD", is_replayable=True)
         outgoing.limit, outgoing.attempts, outgoing.sent = self._path.max_answer, 1, record.started
+        outgoing.flight = self._flight
         underway = Underway(
             record=record,
             allowed=record.until - record.started,
@@ -261,6 +277,7 @@ class FastCall(Ringing):
             outgoing=outgoing,
             connection=self._connection,
             answer=answer,
+            flight=self._flight,
         )
         return self._gone_on(underway)
 
@@ -274,12 +291,20 @@ class FastCall(Ringing):
 
 
 def fast_path_of(
-    client: ServiceClient, ways: Ways, around: Surroundings, *, clock: Clock, max_answer: int
+    client: ServiceClient,
+    ways: Ways,
+    sharing: Sharing | None,
+    around: Surroundings,
+    *,
+    clock: Clock,
+    max_answer: int,
 ) -> FastPath | None:
     """The fast path of a service; None where a layer has something to do for every call, or its calls are not ours to
     write.
     """
     config, own, calm = client.config, client.own_headers, ways.wire
+    if sharing is not None and not sharing.is_plain:
+        return None
     if config.faults or around.heeds_fault_header or client.request_rules is not None or calm.ends_attempts:
         return None
     if not OF_THE_CALL.isdisjoint(own) or around.timeout_header in own:
@@ -288,6 +313,7 @@ def fast_path_of(
         return FastPath(
             client,
             own=own,
+            sharing=sharing,
             endpoints=ways.endpoints,
             places=calm.bulkhead,
             budget=calm.budget,
