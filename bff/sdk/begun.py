@@ -69,7 +69,7 @@ def _thrown_into(rest: Coroutine[Any, Any, Any], thrown: BaseException) -> Gener
     steps = rest.__await__()
     try:
         waited_for = next(steps)
-    except StopIteration:
+    except BaseException:  # it had all it needed, and has ended, well or not
         raise thrown from None
     waited_for._asyncio_future_blocking = False  # noqa: SLF001 - asyncio's mark: nobody awaits it now
     while True:

@@ -145,12 +145,11 @@ class FastCall(Ringing):
     """See :class:`bff.sdk.begun.Begun`; it is also what its connection gives the answer to, and what rings when its
     time is over.
 
-    Mutable state: ``told``, ``has_ended``, ``_value`` then, ``_answer`` if the layers go on from one that has come, and
-    whether they do already (``_is_left``).
+    Mutable state: ``told``, ``has_ended``, ``_value`` then; ``_answer``, where the layers find theirs.
     """
 
     __slots__ = (
-        "_answer", "_call", "_connection", "_context", "_epoch", "_flight", "_head", "_invocation", "_is_left", "_member",
+        "_answer", "_call", "_connection", "_context", "_epoch", "_flight", "_head", "_invocation", "_member",
         "_path", "_record", "_value", "_wire", "has_ended", "told",
     )  # fmt: skip
 
@@ -176,7 +175,7 @@ class FastCall(Ringing):
         self._flight = flight
         self._context: Context | None = copy_context() if call.reads else None
         self._answer: asyncio.Future[Answer] | None = None
-        self.has_ended = self._is_left = False
+        self.has_ended = False
         self.told = NOBODY_TOLD
         self._connection = connection = wire.connections.pop_idle()
         connection.ask_for(self, head, is_head=record.method == "HEAD", limit=path.max_answer)
@@ -254,13 +253,12 @@ class FastCall(Ringing):
         self._leave(future)
 
     def _leave(self, answer: asyncio.Future[Answer] | None) -> None:
-        if not self._is_left:
-            self._answer = answer
-            self.told(self)
+        self.company.pop(self, None)
+        self._answer = answer
+        self.told(self)
 
     def rest(self) -> Coroutine[Any, Any, Any]:
         """See :class:`bff.sdk.begun.Begun`."""
-        self._is_left = True
         self.company.pop(self, None)
         answer = self._answer or self._connection.still_asked(self)
         assert answer is not None
@@ -286,7 +284,7 @@ class FastCall(Ringing):
         return self._call.taken(await client.go_on(self._invocation, record.method, record.path, underway))
 
     def __repr__(self) -> str:
-        state = "ended" if self.has_ended else "left" if self._is_left else "under way"
+        state = "ended" if self.has_ended else "under way" if self._answer is None else "left to the layers"
         return f"<FastCall {self._record.method} {self._record.path} to {self._record.service}: {state}>"
 
 
@@ -333,7 +331,7 @@ def introduction(invocation: Invocation) -> tuple[str, str] | tuple[()]:
     incoming, trace = invocation.incoming, invocation.trace
     said: tuple[str, str] | tuple[()] = ()
     if (
-        (incoming is None or incoming.forwarding is NO_FORWARDING)
+        (incoming is None or incoming.forwarding == NO_FORWARDING)
         and not invocation.lane
         and not trace.writes
     ):

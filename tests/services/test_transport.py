@@ -267,7 +267,7 @@ async def test_an_upload_is_made_no_faster_than_it_is_taken(client: httpx.AsyncC
         writer.write(OK)
 
     async with raw_server(serve, limit=2**16) as url:
-        running = asyncio.ensure_future(client.post(url, content=source()))
+        running = asyncio.ensure_future(client.post(url, content=source(), timeout=60))
         before = -1
         while made != before or not made:
             before = made
