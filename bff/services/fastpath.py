@@ -300,10 +300,15 @@ def fast_path_of(
     """The fast path of a service; None where a layer has something to do for every call, or its calls are not ours to
     write.
     """
-    config, own, calm = client.config, client.own_headers, ways.wire
+    config, own = client.config, client.own_headers
     if sharing is not None and not sharing.is_plain:
         return None
-    if config.faults or around.heeds_fault_header or client.request_rules is not None or calm.ends_attempts:
+    if (
+        config.faults
+        or around.heeds_fault_header
+        or client.request_rules is not None
+        or ways.wire.ends_attempts
+    ):
         return None
     if not OF_THE_CALL.isdisjoint(own) or around.timeout_header in own:
         return None
@@ -313,8 +318,8 @@ def fast_path_of(
             own=own,
             sharing=sharing,
             endpoints=ways.endpoints,
-            places=calm.bulkhead,
-            budget=calm.budget,
+            places=ways.places,
+            budget=ways.budget,
             composer=Composer(config.url),
             clock=clock,
             timeout_header=around.timeout_header,

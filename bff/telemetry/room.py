@@ -13,6 +13,7 @@ from bff.telemetry.accesslog import AccessLog
 from bff.telemetry.eventlog import EventLog
 from bff.telemetry.failure import Witness
 from bff.telemetry.identity import Callers
+from bff.telemetry.journal import Journal
 from bff.telemetry.lines import Lines
 from bff.telemetry.readings import Sources
 from bff.telemetry.recorder import Recorder
@@ -54,6 +55,8 @@ class Telemetry:
             signals.listen(Invocation, AccessLog(lines, self.callers))
         self.metrics = _metrics(sources, clock, signals) if config.telemetry.metrics else None
         self.recorder = self._recorder(config, witness, signals)
+        self.journal = Journal(clock=clock)
+        self.journal.listen(signals)
 
     def _recorder(self, config: Config, witness: Witness, signals: Signals) -> Recorder | None:
         kept = config.telemetry.recorder
