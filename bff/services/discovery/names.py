@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from bff.services.discovery import sockets
 from bff.services.resolver import Address, Found, NotResolved, Question
 
 SHORTEST = 1.0
@@ -60,7 +61,12 @@ class Names:
 
         try:
             answer = await self._resolver.resolve(
-                name, kind, lifetime=self._timeout, search=True, raise_on_no_answer=False
+                name,
+                kind,
+                lifetime=self._timeout,
+                search=True,
+                raise_on_no_answer=False,
+                backend=sockets.backend(),
             )
         except (dns.exception.DNSException, OSError) as error:
             raise NotResolved(f"{kind} {name}: {type(error).__name__}") from error
