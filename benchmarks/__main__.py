@@ -12,6 +12,7 @@ from benchmarks import (
     budget,
     cache,
     cold,
+    console,
     crowd,
     cycles,
     door,
@@ -29,6 +30,7 @@ from benchmarks import (
     rollback,
     startup,
     traffic,
+    views,
     warming,
 )
 from benchmarks.machine import facts
@@ -40,6 +42,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "cache": cache.measure,
     "budget": budget.measure,
     "aggregate": aggregate.measure,
+    "views": views.measure,
     "passing": passing.measure,
     "startup": startup.measure,
     "edit": edit.measure,
@@ -55,6 +58,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "cycles": cycles.measure,
     "overhead": overhead.measure,
     "observing": observing.measure,
+    "console": console.measure,
     "resilience": resilience.measure,
     "offline": offline.measure,
 }

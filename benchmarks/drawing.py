@@ -12,6 +12,14 @@ class Line:
     name: str
     points: Sequence[tuple[float, float]]
 
+    @classmethod
+    def by_percentile(cls, name: str, seconds: Sequence[float]) -> "Line":
+        """The slower half, in milliseconds."""
+        took = sorted(seconds)
+        percentiles = [50 + step / 2 for step in range(100)]
+        points = [(percentile, 1000 * took[int(len(took) * percentile / 100)]) for percentile in percentiles]
+        return cls(name=name, points=points)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:

@@ -12,7 +12,7 @@ from bff.config import ServiceConfig
 from bff.sdk.failures import NoHealthyEndpoint
 from bff.services.budget import BudgetPolicy, RetryBudget
 from bff.services.bulkhead import Bulkhead
-from bff.services.endpoints import EndpointSet
+from bff.services.endpoints import EndpointSet, Member
 from bff.services.policies import Policies, policies
 from bff.services.resolver import Address
 from bff.services.retry import Condition, Failed, RetryPolicy, wait_before
@@ -67,34 +67,57 @@ def failing(dead: int, section: dict[str, Any]) -> float:
     endpoints = _endpoints(10, clock, outlier_detection=section)
     bad, failed, calls, began = set(endpoints.members[:dead]), 0, 60 * RATE, clock.now()
     for call in range(calls):
-        now = began + call / RATE
-        try:
-            member = endpoints.choose(now)
-        except NoHealthyEndpoint:
-            failed += 1
-            continue
-        epoch = member.breaker.enter(now)
-        if member in bad:
-            failed += 1
-            endpoints.failed(member, epoch, BROKEN, 0.01, now)
-        else:
-            endpoints.answered(member, epoch, 0.01, now)
+        asked = called(endpoints, began + call / RATE, bad, 0.01)
+        failed += asked is None or asked in bad
     return 100 * failed / calls
+
+
+def called(endpoints: EndpointSet, now: float, bad: set[Member], fails_in: float) -> Member | None:
+    """Call once, and tell the set how that went; the endpoint, if any could be asked."""
+    try:
+        member = endpoints.choose(now)
+    except NoHealthyEndpoint:
+        return None
+    epoch = member.breaker.enter(now)
+    if member in bad:
+        endpoints.failed(member, epoch, BROKEN, fails_in, now)
+    else:
+        endpoints.answered(member, epoch, 0.01, now)
+    return member
+
+
+def outage() -> Plot:
+    """What arrives at a service that is dead from the 10th to the 40th second."""
+    return Plot(
+        title="The breaker: a service is dead from second 10 to second 40",
+        x="seconds",
+        y="calls a second that wait for it",
+        lines=[
+            Line(name="consecutive_5xx: 5", points=waiting(5)),
+            Line(name="consecutive_5xx: 0", points=waiting(0)),
+        ],
+    )
+
+
+def waiting(consecutive: int) -> list[tuple[float, float]]:
+    """Calls that were let through, second by second."""
+    clock = ManualClock()
+    endpoints = _endpoints(1, clock, outlier_detection={"consecutive_5xx": consecutive})
+    began, through, rate = clock.now(), [0] * 60, 50
+    for call in range(60 * rate):
+        second = call // rate
+        bad = set(endpoints.members) if 10 <= call / rate < 40 else set()
+        through[second] += called(endpoints, began + call / rate, bad, 0.1) is not None
+    return [(float(second), float(number)) for second, number in enumerate(through)]
 
 
 def balance() -> Plot:
     """How long calls take where one of four endpoints has become slow."""
-    percentiles = [50 + step / 2 for step in range(100)]
-    lines = []
-    for name in ("round_robin", "least_request"):
-        took = sorted(taking(name))
-        points = [(percentile, 1000 * took[int(len(took) * percentile / 100)]) for percentile in percentiles]
-        lines.append(Line(name=name, points=points))
     return Plot(
         title="Balancing: one of four endpoints takes 200 ms instead of 5",
         x="percentile of the calls",
         y="milliseconds",
-        lines=lines,
+        lines=[Line.by_percentile(name, taking(name)) for name in ("round_robin", "least_request")],
     )
 
 

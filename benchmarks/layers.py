@@ -7,17 +7,14 @@ that starting and importing are in neither.
 """
 
 import asyncio
-import re
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
 import httpx
 
+from benchmarks import callgrind
 from benchmarks.resilience import CLOCK, client, upstreams
-from benchmarks.servers import BenchmarkError
 from bff.clock import Deadline
 from bff.sdk.aggregate import gather
 from bff.sdk.call import Adapters
@@ -35,7 +32,6 @@ WORKERS = 16
 PATIENCE = 600.0
 """Seconds: under callgrind a page takes fifty times as long, and what is counted must not depend on the clock."""
 ADAPTERS = Adapters()
-COLLECTED = re.compile(r"Collected : (\d+)")
 
 
 async def page(clients: Sequence[ServiceClient]) -> None:
@@ -102,8 +98,6 @@ def instructions() -> float:
         BenchmarkError: there is no valgrind, or it counted nothing.
 
     """
-    if shutil.which("valgrind") is None:
-        raise BenchmarkError("instructions are counted by valgrind; install it: apt-get install valgrind")
     with upstreams(*["good"] * SERVICES) as there:
         urls = [each.url for each in there]
         layered, bare = (
@@ -113,29 +107,7 @@ def instructions() -> float:
 
 
 def _counted(kind: str, pages: int, urls: Sequence[str]) -> int:
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    ran = subprocess.run(
-        [
-            *command,
-            sys.executable,
-            "-X",
-            "frozen_modules=on",
-            "-m",
-            "benchmarks.layers",
-            kind,
-            str(pages),
-            *urls,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-        env={"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"},
-    )
-    found = COLLECTED.search(ran.stderr)
-    if ran.returncode or found is None:
-        raise BenchmarkError(f"callgrind counted nothing: {ran.stderr[-500:]}")
-    return int(found[1])
+    return callgrind.run("benchmarks.layers", kind, pages, *urls, is_counted=True).instructions
 
 
 async def pages(kind: str, count: int, urls: Sequence[str]) -> None:

@@ -9,8 +9,6 @@ import asyncio
 import io
 import json
 import random
-import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,10 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from benchmarks import callgrind
 from benchmarks.figures import Series, paired_differences
-from benchmarks.layers import COLLECTED
 from benchmarks.outcome import Effort, Outcome, Table, spread
-from benchmarks.servers import BenchmarkError
 
 KINDS = {
     "bare": "access_log: false, metrics: false, recorder: false",
@@ -66,7 +63,7 @@ def scope() -> dict[str, Any]:
     }
 
 
-async def receive() -> Mapping[str, Any]:
+async def receive() -> dict[str, Any]:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
@@ -103,33 +100,15 @@ def collector() -> Iterator[str]:
 
 
 def run(kind: str, count: int, *, is_counted: bool = False) -> dict[str, float]:
-    """What a process of that kind tells of so many hellos; instructions if they are counted."""
-    command = [sys.executable, "-X", "frozen_modules=on", "-m", "benchmarks.observing"]
-    if is_counted:
-        if shutil.which("valgrind") is None:
-            raise BenchmarkError("instructions are counted by valgrind; install it: apt-get install valgrind")
-        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
+    """What a process of that kind tells of so many hellos; instructions, if they are counted."""
     with collector() as url, tempfile.TemporaryDirectory() as folder:
         routes = ROUTES.format(telemetry=KINDS[kind].format(collector=url))
         Path(folder, "routes.yaml").write_text(routes, "utf-8")
         Path(folder, "functions").mkdir()
         Path(folder, "functions", "hello.py").write_text(HELLO, "utf-8")
-        ran = subprocess.run(
-            [*command, folder, str(count)],
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-            env={"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin"},
-        )
-    if ran.returncode:
-        raise BenchmarkError(f"{kind}: {ran.stderr[-800:]}")
-    told: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
-    if is_counted:
-        found = COLLECTED.search(ran.stderr)
-        if found is None:
-            raise BenchmarkError(f"callgrind counted nothing: {ran.stderr[-500:]}")
-        told["instructions"] = int(found[1])
+        ran = callgrind.run("benchmarks.observing", folder, count, is_counted=is_counted)
+    told: dict[str, float] = json.loads(ran.said.splitlines()[-1])
+    told["instructions"] = ran.instructions
     return told
 
 

@@ -1,7 +1,8 @@
 """Work offline: events acknowledged, two-step runs, how soon an idle worker begins, what it costs while it rests.
 
 Ours as a gateway and a worker, real processes, on SQLite and on a PostgreSQL of its own. The peers need an environment of
-their own, whose interpreter BFF_BENCH_PEERS names: pip install dbos 'celery[redis]' taskiq taskiq-redis 'psycopg[binary]'.
+their own, whose interpreter BFF_BENCH_PEERS names: pip install dbos 'celery[redis]' taskiq taskiq-redis taskiq-nats
+'psycopg[binary]'; and the servers of Debian's postgresql, redis-server and nats-server.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks import natsserver
 from benchmarks.catalogue import PEER_APPS
 from benchmarks.figures import Series, percentile
 from benchmarks.outcome import Effort, Outcome, Table
@@ -28,6 +30,7 @@ PEERS = "BFF_BENCH_PEERS"
 SENDERS = 64
 PATIENCE = 180.0
 REST = 5.0
+DBOS = ("queued", "direct")
 ROUTES = """\
 state: "STATE"
 telemetry: {access_log: false, metrics: false, log_level: error}
@@ -64,8 +67,8 @@ def measure(effort: Effort) -> Outcome:
         "offline.acknowledged": Series.of([ours["SQLite"]["acknowledged"]]),
         "offline.wake": Series.of([max(found["wake"] for found in ours.values())]),
     }
-    if "DBOS on SQLite" in peers:
-        figures["offline.dbos"] = Series.of([ours["SQLite"]["runs"] / peers["DBOS on SQLite"]["runs"]])
+    if dbos := [found["runs"] for name, found in peers.items() if name.startswith("DBOS on SQLite")]:
+        figures["offline.dbos"] = Series.of([ours["SQLite"]["runs"] / max(dbos)])
     return Outcome(
         figures=figures,
         tables=[table({**{f"bff on {name}": found for name, found in ours.items()}, **peers})],
@@ -86,10 +89,13 @@ def table(found: Mapping[str, Found]) -> Table:
             (name, *(f"{each[word]:.1f}" if word in each else "–" for word in words))
             for name, each in found.items()
         ],
-        note=f"Ours: {SENDERS} senders over HTTP, each event on the disk before its 202; runs are sent in batches, one"
-        " worker process makes both steps. Peers are called in their own process, one after the other: Celery and"
-        " taskiq on a Redis without a log on the disk, so that what they acknowledge a crash may lose; DBOS waits for"
-        " each workflow row.",
+        note=f"Ours: {SENDERS} senders over HTTP, each event on the disk before its 202; runs are sent in batches of a"
+        " hundred, one worker process makes both steps. Peers are called in their own process: DBOS by eight threads,"
+        " through a queue or begun at once in the process that asks, on SQLite with a write-ahead log as ours has, each"
+        " workflow's row on the disk when the call returns; Celery and taskiq one call after the other, with one worker"
+        " process of sixteen threads or tasks, on a Redis without a log on the disk and on NATS whose log is written to"
+        " the disk every two minutes, so that what they acknowledge a crash of the machine may lose. Idle: the process"
+        " that works, by its CPU time over five seconds.",
     )
 
 
@@ -200,16 +206,21 @@ def measured_peers(effort: Effort, server: postgres.Server, runs: int) -> dict[s
         effort.say(f"  no peers: {PEERS} names no interpreter")
         return {}
     found: dict[str, Found] = {}
-    with tempfile.TemporaryDirectory(prefix="bff-bench-") as folder, redisserver.server() as redis:
+    with (
+        tempfile.TemporaryDirectory(prefix="bff-bench-") as folder,
+        redisserver.server() as redis,
+        natsserver.server() as nats,
+    ):
         where = {
-            "DBOS on SQLite": ("dbos", f"sqlite:///{folder}/dbos.db"),
-            "DBOS on PostgreSQL": ("dbos", server.database()),
+            **{f"DBOS on SQLite, {way}": ("dbos", f"sqlite:///{folder}/{way}.db", way) for way in DBOS},
+            **{f"DBOS on PostgreSQL, {way}": ("dbos", server.database(), way) for way in DBOS},
             "Celery on Redis": ("celery", redis.url),
             "taskiq on Redis": ("taskiq", redis.url),
+            "taskiq on NATS": ("taskiq", nats),
         }
-        for name, (script, url) in where.items():
+        for name, (script, url, *way) in where.items():
             done = subprocess.run(
-                [python, str(PEER_APPS / f"offline_{script}.py"), url, str(runs)],
+                [python, str(PEER_APPS / f"offline_{script}.py"), url, str(runs), *way],
                 capture_output=True,
                 text=True,
                 timeout=PATIENCE,

@@ -10,22 +10,14 @@ from random import Random
 
 from benchmarks import endpointplots
 from benchmarks.drawing import Line, Plot
-from bff.config import ServiceConfig
-from bff.sdk.failures import NoHealthyEndpoint
 from bff.services import hedge
 from bff.services.budget import BudgetPolicy, RetryBudget
-from bff.services.endpoints import EndpointSet
 from bff.services.hedge import HedgePolicy
 from bff.services.latency import Latency
-from bff.services.policies import policies
-from bff.services.resolver import Address
-from bff.services.retry import Condition, Failed
-from bff.testing.clock import ManualClock
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/how-to/plots"
 RATE = 400
 """Calls offered a second."""
-BROKEN = Failed(condition=Condition.GATEWAY)
 
 
 def storm() -> Plot:
@@ -64,17 +56,12 @@ def arriving(share: float, attempts: int, policy: BudgetPolicy) -> float:
 
 def tail() -> Plot:
     """The slowest calls of a bimodal service, hedged and not."""
-    percentiles = [50 + step / 2 for step in range(100)]
-    lines = []
-    for name, share in (("no hedge", 0.0), ("max_extra_load: 1%", 0.01), ("max_extra_load: 2%", 0.02)):
-        took = sorted(latencies(share))
-        points = [(percentile, 1000 * took[int(len(took) * percentile / 100)]) for percentile in percentiles]
-        lines.append(Line(name=name, points=points))
+    settings = (("no hedge", 0.0), ("max_extra_load: 1%", 0.01), ("max_extra_load: 2%", 0.02))
     return Plot(
         title="Hedges: 1.5 % of the answers take 200 ms instead of 5",
         x="percentile of the calls",
         y="milliseconds",
-        lines=lines,
+        lines=[Line.by_percentile(name, latencies(share)) for name, share in settings],
     )
 
 
@@ -98,53 +85,12 @@ def latencies(share: float) -> list[float]:
     return found
 
 
-def outage() -> Plot:
-    """What arrives at a service that is dead from the 10th to the 40th second."""
-    return Plot(
-        title="The breaker: a service is dead from second 10 to second 40",
-        x="seconds",
-        y="calls a second that wait for it",
-        lines=[
-            Line(name="consecutive_5xx: 5", points=waiting(5)),
-            Line(name="consecutive_5xx: 0", points=waiting(0)),
-        ],
-    )
-
-
-def waiting(consecutive: int) -> list[tuple[float, float]]:
-    """Calls that were let through, second by second."""
-    clock = ManualClock()
-    config = ServiceConfig.model_validate(
-        {"url": "http://dead", "outlier_detection": {"consecutive_5xx": consecutive}}
-    )
-    endpoints = EndpointSet("dead", policies(config), _no_wire, clock=clock, random=Random(1))
-    endpoints.update([Address(host="dead", port=80)])
-    began, through = clock.now(), [0] * 60
-    for call in range(60 * 50):
-        now = began + call / 50
-        try:
-            member = endpoints.choose(now)
-        except NoHealthyEndpoint:
-            continue
-        epoch = member.breaker.enter(now)
-        through[call // 50] += 1
-        if 10 <= now - began < 40:
-            endpoints.failed(member, epoch, BROKEN, 0.1, now)
-        else:
-            endpoints.answered(member, epoch, 0.01, now)
-    return [(float(second), float(count)) for second, count in enumerate(through)]
-
-
-def _no_wire(_: Address) -> object:
-    raise AssertionError("nothing is sent here")
-
-
 PLOTS = {
     "places": endpointplots.places,
     "storm": storm,
     "per-try": endpointplots.per_try,
     "hedge": tail,
-    "breaker": outage,
+    "breaker": endpointplots.outage,
     "ejection": endpointplots.ejection,
     "balance": endpointplots.balance,
     "slow-start": endpointplots.slow_start,

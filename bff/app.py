@@ -11,13 +11,15 @@ import gc
 import os
 import platform
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bff.admin import desk
 from bff.admin.describing import Describer
+from bff.admin.face import Face
 from bff.admin.keys import configured_keys
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
@@ -35,17 +37,15 @@ from bff.revisions.store.opening import database_of
 from bff.revisions.store.retention import retention_of
 from bff.revisions.store.store import Store
 from bff.runtime.census import census, names_of
+from bff.runtime.closeup import Closeup, closeups
 from bff.runtime.crew import Crew
 from bff.runtime.fitting import check_against_live
-from bff.runtime.follower import Follower
+from bff.runtime.housekeeping import Housekeeping
 from bff.runtime.invoker import Invoker
 from bff.runtime.isolation.forkserver import Forkserver
-from bff.runtime.keeper import Keeper
-from bff.runtime.ledger import StoreLedger
 from bff.runtime.loopguard import LoopGuard
 from bff.runtime.mover import Mover
 from bff.runtime.publisher import Publisher
-from bff.runtime.releases import Releases
 from bff.runtime.roster import Roster
 from bff.runtime.shelf import Shelf
 from bff.runtime.site import Site
@@ -71,16 +71,63 @@ YOUNG = 50_000
 
 
 class House:
-    """A running gateway without its listeners. Mutable state: ``config``, and what the rooms keep."""
+    """A running gateway without its listeners. Mutable state: ``config``, and what the rooms keep; ``public_url``, where
+    its public listener is, once there is one.
+    """
 
     def __init__(self, config: Config, options: Options, lines: Lines, loader: Loader) -> None:
         self.config = config
         self.signals = Signals()
+        self.public_url = ""
         self._options = options
         self._clock = options.clock or SystemClock()
-        folder = config.folder.resolve()
-        self.telemetry = Telemetry(
-            config,
+        self._name = f"{platform.node()}/{os.getpid()}/{options.name or secrets.token_hex(4)}"
+        self._closing: set[asyncio.Task[None]] = set()
+        self._crew = Crew(clock=self._clock, stuck=Stuck(self.signals.emit))
+        self._forkserver = Forkserver(most=config.gateway.max_processes or 0)
+        self.telemetry = self._hear(lines, loader)
+        self.backends = self._call_services()
+        self.services = self.backends.pool
+        self.store = self._keep_revisions()
+        self.publisher = self._publish()
+        self.mover = Mover(self.publisher, clock=self._clock)
+        self._workshop = self._warm(lines, loader)
+        self.invoker = Invoker(clock=self._clock)
+        self._roster = Roster(
+            self.invoker,
+            dev=options.dev,
+            publisher=self.publisher,
+            workshop=self._workshop,
+            signals=self.signals,
+            forkserver=self._forkserver,
+            later=self._later,
+        )
+        self.offline = Offline(self._site(), later=self._later)
+        self.offline.meet(config)
+        self.front = self._meet_callers()
+        self.gateway, self.limits, self.crowd = self.front.gateway, self.front.limits, self.front.crowd
+        self._describer = Describer(
+            workshop=self._workshop, settings=self._roster.settings, root=self._folder
+        )
+        self.office = self._office()
+        self.backends.configure(config)
+        self._roster.configure(config)
+        self._housekeeping = self._keep_house()
+        self.releases = self._housekeeping.releases
+
+    @property
+    def _folder(self) -> Path:
+        return self.config.folder.resolve()
+
+    @property
+    def _state(self) -> Place:
+        """Where what outlives the process is kept; nowhere in dev."""
+        return self.config.state_place if self._options.keeps_state else Place()
+
+    def _hear(self, lines: Lines, loader: Loader) -> Telemetry:
+        folder = self._folder
+        return Telemetry(
+            self.config,
             lines=lines,
             clock=self._clock,
             signals=self.signals,
@@ -88,35 +135,38 @@ class House:
             place_of=lambda module, file: loader.place_of(module, file) or place_in(file, folder),
             sources=self._sources(),
         )
-        self._closing: set[asyncio.Task[None]] = set()
-        self.backends = Backends(
-            config,
+
+    def _call_services(self) -> Backends:
+        return Backends(
+            self.config,
             clock=self._clock,
-            make_transport=options.make_transport,
+            make_transport=self._options.make_transport,
             emit=self.signals.emit,
-            heeds_fault_header=options.dev,
+            heeds_fault_header=self._options.dev,
             later=self._later,
         )
-        self.services = self.backends.pool
-        self._crew = Crew(clock=self._clock, stuck=Stuck(self.signals.emit))
-        self._forkserver = Forkserver(most=config.gateway.max_processes or 0)
-        self.store = Store(
-            database_of(config.state_place if options.keeps_state else Place(), self._clock),
+
+    def _keep_revisions(self) -> Store:
+        return Store(
+            database_of(self._state, self._clock),
             thread=self._crew.store,
             clock=self._clock,
-            is_ephemeral=options.dev,
+            is_ephemeral=self._options.dev,
         )
-        self.publisher = Publisher(
+
+    def _publish(self) -> Publisher:
+        return Publisher(
             self.store,
-            shelf=Shelf(self.store, root=folder, thread=self._crew.reader),
+            shelf=Shelf(self.store, root=self._folder, thread=self._crew.reader),
             clock=self._clock,
             signals=self.signals,
-            dev=options.dev,
+            dev=self._options.dev,
             retention=lambda: retention_of(self.config),
             release=lambda function: self.config.function(function).release,
         )
-        self.mover = Mover(self.publisher, clock=self._clock)
-        self._workshop = Workshop(
+
+    def _warm(self, lines: Lines, loader: Loader) -> Workshop:
+        return Workshop(
             clock=self._clock,
             loader=loader,
             loader_thread=self._crew.loader,
@@ -128,67 +178,44 @@ class House:
             publish=lambda invocation, event: self.offline.publish(invocation, event),
             progress=lambda *said: self.offline.progress(*said),
         )
-        self.invoker = Invoker(clock=self._clock)
-        self._roster = Roster(
-            self.invoker,
-            dev=options.dev,
-            publisher=self.publisher,
-            workshop=self._workshop,
-            signals=self.signals,
-            forkserver=self._forkserver,
-            later=self._later,
-        )
-        self._name = f"{platform.node()}/{os.getpid()}/{options.name or secrets.token_hex(4)}"
-        self.offline = Offline(self._site(config, options), later=self._later)
-        self.offline.meet(config)
-        self.front = Front(
-            config,
+
+    def _meet_callers(self) -> Front:
+        return Front(
+            self.config,
             invoker=self.invoker,
             services=lambda: self.services.clients,
             clock=self._clock,
             signals=self.signals,
             cache=self.backends.cache,
-            dev=DevPage(source=self._source_of) if options.dev else None,
+            dev=DevPage(source=self._source_of) if self._options.dev else None,
             doors=self.offline.doors(),
             origin=self.telemetry.tracing.origin,
             openapi=self._openapi,
         )
-        self.gateway, self.limits, self.crowd = self.front.gateway, self.front.limits, self.front.crowd
-        self._describer = Describer(workshop=self._workshop, settings=self._roster.settings, root=folder)
-        self.office = self._office(options)
-        self.backends.configure(config)
-        self._roster.configure(config)
-        self.keeper = Keeper(
+
+    def _keep_house(self) -> Housekeeping:
+        return Housekeeping(
             functions=lambda: self.invoker.functions,
-            clock=self._clock,
-            signals=self.signals,
-            max_warm=config.gateway.max_warm,
-        )
-        self.follower = Follower(
-            self.publisher,
-            functions=lambda: self.invoker.functions,
-            clock=self._clock,
-            signals=self.signals,
-        )
-        self.releases = Releases(
-            StoreLedger(self.mover, gateway=self._name, functions=lambda: self.invoker.functions),
+            publisher=self.publisher,
+            mover=self.mover,
             holder=self._name,
-            config=lambda function: self.config.function(function).release,
+            config=lambda: self.config,
             clock=self._clock,
             signals=self.signals,
+            later=self._later,
         )
 
-    def _site(self, config: Config, options: Options) -> Site:
+    def _site(self) -> Site:
         return Site(
             store=self.store,
             holder=self._name,
             invoker=self.invoker,
             clock=self._clock,
             signals=self.signals,
-            is_shared=options.keeps_state,
+            is_shared=self._options.keeps_state,
             is_draining=lambda: self.gateway.is_draining,
-            queues=options.queues,
-            bell=bell_of(config.state_place if options.keeps_state else Place(), self._clock),
+            queues=self._options.queues,
+            bell=bell_of(self._state, self._clock),
             origin=lambda: self.telemetry.tracing.origin,
         )
 
@@ -201,19 +228,18 @@ class House:
         """
         self.telemetry.tracing.start(self.config.telemetry, self._name)
         if self._options.keeps_state:
-            await self.follower.start()
+            await self._housekeeping.learn()
             await self.offline.take_name(self._options.name)
-        self._later(self.keeper.run())
+        self._housekeeping.keep_warm()
         self._roster.ready_to_fork(self.config)
-        self.keeper.keep_minimum()
+        self._housekeeping.configure(self.config)
         if not self._options.keeps_state:
             self.offline.deliver()
 
     def keep_up(self) -> None:
         """Publish the folder and follow the store, once nobody waits for the start any more."""
         if self._options.keeps_state:
-            self._later(self.follower.run())
-            self._later(self.releases.run())
+            self._housekeeping.keep_up()
             self.offline.deliver()
 
     @cached_property
@@ -255,7 +281,8 @@ class House:
             ),
         )
 
-    def _office(self, options: Options) -> Office:
+    def _office(self) -> Office:
+        options = self._options
         house = desk.House(
             functions=lambda: self.invoker.functions,
             store=self.store,
@@ -270,6 +297,16 @@ class House:
             events=self.offline.operating,
             stages=self.offline.stages,
             recorder=self.telemetry.recorder,
+            closeups=self._closeups,
+            verdict=lambda name: self._housekeeping.verdict(name),
+            backends=self.backends,
+            journal=self.telemetry.journal,
+            public=desk.Public(
+                app=self.gateway,
+                url=lambda: self.public_url,
+                document=self._openapi,
+                is_dev=options.dev,
+            ),
         )
         return Office(
             house,
@@ -277,7 +314,20 @@ class House:
             keys=lambda: [*options.admin_keys, *configured_keys(self.config.admin)],
             signals=self.signals,
             hosts=lambda: self.config.admin.hosts,
+            face=lambda: self._console(house),
         )
+
+    def _closeups(self, name: str) -> list[Closeup]:
+        function = self.invoker.functions.get(name)
+        return list(closeups(function)) if function is not None else []
+
+    def _console(self, house: desk.House) -> Face:
+        from bff import __version__
+        from bff.console.console import Console
+        from bff.console.place import Place as Where
+
+        project = self.config.path.resolve().parent
+        return Console(house, Where(name=project.name, is_dev=self._options.dev, version=__version__))
 
     def guard(self, end: Callable[[LoopLost], object]) -> LoopGuard:
         """The watchdog over the running loop; ``end`` is what happens when the loop does not come back."""
@@ -319,9 +369,8 @@ class House:
         self.config = config
         replaced = self.backends.configure(config)
         self._roster.configure(config)
-        self.keeper.max_warm = config.gateway.max_warm
         self._roster.ready_to_fork(config)
-        self.keeper.keep_minimum()
+        self._housekeeping.configure(config)
         self.offline.meet(config)
         self.front.configure(config, doors=self.offline.doors(), origin=self.telemetry.tracing.origin)
         self.backends.registrations.configure(config)
@@ -335,8 +384,8 @@ class House:
         """The events room; None while nothing of routes.yaml asks for it."""
         return self.offline.events
 
-    def _later(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 

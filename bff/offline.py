@@ -5,9 +5,9 @@ pays nothing for it.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bff.config import Config
 from bff.gateway.target import Doors
@@ -31,7 +31,7 @@ class Offline:
         self,
         site: Site,
         *,
-        later: Callable[[object], None],
+        later: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         """``later`` begins a task."""
         self.events: Events | None = None
@@ -127,7 +127,7 @@ class Offline:
             return None
         from bff.events.calls import Calls
 
-        calls = Calls(self.events, self._site.clock)
+        calls = Calls(self.events)
         return Doors(
             events=self.events.receive,
             ask=calls.ask,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bff.clock import Clock
+from bff.revisions.judgement import Verdict
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Deployed, Published, ReleaseState, TrafficState
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Traffic
+from bff.runtime.closeup import Closeup
+from bff.telemetry.journal import Journal
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.verbosity import Said, Verbosity
 
 if TYPE_CHECKING:
+    from bff.admin.exchange import Application
     from bff.events.operating import Operating
     from bff.events.stages import Stages
+    from bff.services.room import Backends
 
 
 class Desk(Protocol):
@@ -76,6 +81,14 @@ class Known(Protocol):
 Functions = Callable[[], Mapping[str, Known]]
 """The functions of the gateway by name, as they are now."""
 
+Closeups = Callable[[str], Sequence[Closeup]]
+"""The live revisions of a function from close by; none of one that is gone."""
+
+
+def _unseen(_function: str) -> Sequence[Closeup]:
+    return ()
+
+
 Unpack = Callable[[bytes], Awaitable[Snapshot]]
 """The files of an archive, unpacked off the event loop."""
 
@@ -98,9 +111,21 @@ class Logging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Public:
+    """The public side: its ``app``, the ``url`` it listens at ("" before it does), the OpenAPI ``document`` of its
+    routes, and whether callers may ask for faults, as in dev.
+    """
+
+    app: Application
+    url: Callable[[], str]
+    document: Callable[[], Awaitable[bytes]]
+    is_dev: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """What the operations work on. ``metrics`` and ``recorder`` are None where they are off, ``events`` and ``stages``
-    give None where routes.yaml has none.
+    give None where routes.yaml has none; ``verdict`` does where nothing is judged here.
     """
 
     functions: Functions
@@ -116,3 +141,8 @@ class House:
     events: Callable[[], Operating | None] = lambda: None
     stages: Callable[[], Stages | None] = lambda: None
     recorder: Recorder | None = None
+    closeups: Closeups = _unseen
+    verdict: Callable[[str], Verdict | None] = lambda _: None
+    backends: Backends
+    journal: Journal
+    public: Public

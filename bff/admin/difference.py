@@ -11,11 +11,12 @@ from typing import Any
 
 from bff.admin import catalogue
 from bff.admin.describing import CannotDescribe, settings_of
-from bff.admin.desk import Describe
+from bff.admin.desk import Describe, Unpack
 from bff.admin.shapes import DiffShape, FileDiff, SchemaDiff
 from bff.errors import BffError, FunctionNotLoaded
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Published
+from bff.revisions.store.store import Store
 
 Side = tuple[Published, Snapshot]
 
@@ -23,6 +24,20 @@ LONGEST_DIFF = 2**20
 """Characters of all diffs together; what comes after is told without its lines."""
 LARGEST_TEXT = 256 * 2**10
 """Bytes of a file that is compared line by line: the time grows with the square of the lines."""
+
+
+async def compared(
+    store: Store, unpack: Unpack, describe: Describe, name: str, before: str, after: str
+) -> DiffShape:
+    """Everything that differs between two revisions that are kept.
+
+    Raises:
+        NoSuchRevision: one of them is not.
+
+    """
+    kept = [await store.archive(name, each) for each in (before, after)]
+    old, new = [(each, await unpack(packed)) for each, packed in kept]
+    return await difference(old, new, describe)
 
 
 async def difference(before: Side, after: Side, describe: Describe) -> DiffShape:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from bff.admin.audit import Audit
+from bff.admin.face import Face, Faces, router_of
 from bff.admin.gate import Gate
 from bff.admin.host import Front
 from bff.admin.incoming import Fields, Receive, body_of, expected_of, query_of
@@ -21,7 +22,6 @@ from bff.admin.keys import ANYBODY, Scope, Who
 from bff.admin.operation import Asked, Operation, Reply
 from bff.admin.refusals import Busy, RevisionRefused, VersionMoved
 from bff.clock import Clock
-from bff.config import Pattern
 from bff.errors import BffError, CallerLeft, FunctionNotLoaded, MethodNotAllowed, NotFound, problem
 from bff.gateway.router import Router
 from bff.revisions.store.failures import Conflict
@@ -32,7 +32,10 @@ Scoped = MutableMapping[str, Any]
 
 MOST_UPLOADS = 4
 
-_ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_NO_STORE = (b"cache-control", b"no-store")
+_NO_PAGE = "The console has no such page."
+_NO_OPERATION = "The admin listener has no such page; /openapi.json lists those it has."
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class Admin:
@@ -51,8 +54,11 @@ class Admin:
         audit: Audit,
         clock: Clock,
         signals: Signals,
+        face: Callable[[], Face] | None = None,
     ) -> None:
+        """``face`` makes the pages for people, when somebody asks for the first of them."""
         self._operations = operations
+        self._faces = Faces(face)
         self._router: Router[Operation] | None = None
         self.streams = 0
         self._uploads = 0
@@ -65,10 +71,7 @@ class Admin:
     def prepare(self) -> Router[Operation]:
         """The table, made once; from any thread."""
         if self._router is None:
-            self._router = Router.compiled(
-                (Pattern.parse(operation.path), (operation.method,), operation)
-                for operation in self._operations()
-            )
+            self._router = router_of(self._operations())
         return self._router
 
     async def __call__(self, scope: Scoped, receive: Receive, send: Send) -> None:
@@ -79,10 +82,10 @@ class Admin:
         except CallerLeft:
             return
         except BffError as error:
-            reply = _problem(error)
+            reply = self._refused(scope, error)
         except Exception as error:
             self._signals.emit(Unexpected(where=f"admin {scope['path']}", error=error))
-            reply = _problem(BffError("The gateway failed; its log says how."))
+            reply = self._refused(scope, BffError("The gateway failed; its log says how."))
         if isinstance(reply.body, bytes):
             await _send(reply, reply.body, send)
             return
@@ -98,12 +101,14 @@ class Admin:
 
     async def _answered(self, scope: Scoped, receive: Receive) -> Reply:
         fields = scope["headers"]
-        self._front.check(fields)
-        path, raw_path, router = scope["path"], scope["raw_path"], self.prepare()
+        path, raw_path = scope["path"], scope["raw_path"]
+        is_page = self._faces.has(path)
+        self._front.check(fields, is_page=is_page and scope["method"] in ("GET", "HEAD"))
+        router = self._faces.router() if is_page else self.prepare()
         try:
             operation, params = router.match(scope["method"], path, raw_path)
         except NotFound:
-            raise NotFound("The admin listener has no such page; /openapi.json lists those it has.") from None
+            raise NotFound(_NO_PAGE if is_page else _NO_OPERATION) from None
         except MethodNotAllowed:
             if scope["method"] != "OPTIONS":
                 raise
@@ -114,11 +119,17 @@ class Admin:
             return await self._run(operation, params, who, scope, receive, {})
         return await self._written(operation, params, scope, receive)
 
+    def _refused(self, scope: Scoped, error: BffError) -> Reply:
+        """A problem document, or a page for whoever wanted one."""
+        if self._faces.has(scope["path"]) and _wants_page(scope["headers"]):
+            return self._faces.refusal(error)
+        return _problem(error)
+
     async def _written(
         self, operation: Operation, params: Mapping[str, str], scope: Scoped, receive: Receive
     ) -> Reply:
         """A write, and what the audit log says of it, whatever became of it."""
-        peer = (scope.get("client") or ("",))[0]
+        peer = peer_of(scope)
         target, detail = "/".join(params.values()), dict[str, Any]()
         try:
             who = await self._gate.admit(scope["headers"], Scope.WRITE)
@@ -175,6 +186,8 @@ class Admin:
             expected=expected_of(operation, fields),
             body=await self._body(operation, fields, receive),
             accept=",".join(value.decode("latin-1") for name, value in fields if name == b"accept"),
+            peer=peer_of(scope),
+            heard=next((value.decode("latin-1") for name, value in fields if name == b"last-event-id"), ""),
             gone=lambda: _gone(receive),
         )
 
@@ -190,9 +203,23 @@ class Admin:
             self._uploads -= 1
 
 
+def peer_of(scope: Scoped) -> str:
+    """The address it came from."""
+    return str((scope.get("client") or ("",))[0])
+
+
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _wants_page(fields: Fields) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in fields)
+
+
+def _fields_of(reply: Reply) -> Fields:
+    may_be_kept = any(name == b"cache-control" for name, _ in reply.fields)
+    return [_NOSNIFF, *(() if may_be_kept else (_NO_STORE,)), *reply.fields]
 
 
 def _problem(error: BffError) -> Reply:
@@ -205,7 +232,7 @@ def _problem(error: BffError) -> Reply:
 
 
 async def _send(reply: Reply, body: bytes, send: Send) -> None:
-    fields = [*_ALWAYS, *reply.fields]
+    fields = _fields_of(reply)
     if reply.status != 204:  # RFC 9110 §8.6: no Content-Length, and nothing to have a type
         fields += [(b"content-type", reply.kind.encode()), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": reply.status, "headers": fields})
@@ -214,7 +241,7 @@ async def _send(reply: Reply, body: bytes, send: Send) -> None:
 
 async def _pour(reply: Reply, pieces: AsyncGenerator[bytes, None], send: Send) -> None:
     """Send what comes, as it comes."""
-    fields = [*_ALWAYS, *reply.fields, (b"content-type", reply.kind.encode())]
+    fields = [*_fields_of(reply), (b"content-type", reply.kind.encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": fields})
     async with aclosing(pieces) as open_pieces:
         async for piece in open_pieces:

@@ -134,6 +134,31 @@ class WholeRunShape(RunShape):
     answer: Any
 
 
+class ProgressShape(Shape):
+    """How far a function says that it is: `done` of `total`, which is absent where it is not known."""
+
+    done: float
+    total: float | None
+    note: str
+    at: Moment
+
+
+class GoingShape(Shape):
+    """A part of a run that runs."""
+
+    key: str
+    trigger: str
+    function: str
+    attempts: int
+    progress: ProgressShape | None
+
+
+class FollowedRunShape(RunShape):
+    """A run, and up to twenty of its parts that run, as a stream tells of them."""
+
+    going: list[GoingShape]
+
+
 class BegunShape(Shape):
     """A run that was begun."""
 

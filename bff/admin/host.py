@@ -23,8 +23,9 @@ class Front:
         self._name = name.lower()
         self._more = more
 
-    def check(self, fields: Fields) -> None:
-        """Let pass what was meant for us and no foreign page has sent.
+    def check(self, fields: Fields, *, is_page: bool = False) -> None:
+        """Let pass what was meant for us and no foreign page has sent; where ``is_page``, a link on one may lead here: what
+        it opens is shown to whoever follows it, and to nobody else.
 
         Raises:
             BadRequest: Host is missing, doubled or somebody else's.
@@ -39,6 +40,8 @@ class Front:
         for origin in _values(fields, b"origin"):
             if origin.partition("://")[2].lower() != hosts[0].lower():
                 raise ForeignPage
+        if is_page and _values(fields, b"sec-fetch-mode") == ["navigate"]:
+            return
         # Browsers that leave Origin out say it in here (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header).
         if any(value in ("cross-site", "same-site") for value in _values(fields, b"sec-fetch-site")):
             raise ForeignPage

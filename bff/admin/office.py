@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from bff.admin.audit import Audit
 from bff.admin.desk import House
 from bff.admin.endpoint import Admin
+from bff.admin.face import Face
 from bff.admin.gate import Gate
 from bff.admin.host import Front, is_loopback
 from bff.admin.keys import Key, Keyring
@@ -36,8 +37,11 @@ class Office:
         keys: Callable[[], Iterable[Key]],
         signals: Signals,
         hosts: Callable[[], Sequence[str]] = tuple,
+        face: Callable[[], Face] | None = None,
     ) -> None:
-        """``host`` is the listener's address, ``hosts`` are further names of it, ``keys`` those no store keeps."""
+        """``host`` is the listener's address, ``hosts`` are further names of it, ``keys`` those no store keeps; ``face``
+        makes the pages for people.
+        """
         self._host = host
         self._keys = Keyring(house.store, keys, clock=house.clock)
 
@@ -53,6 +57,7 @@ class Office:
             audit=Audit(house.store, signals),
             clock=house.clock,
             signals=signals,
+            face=face,
         )
 
     async def check_address(self) -> None:

@@ -10,13 +10,16 @@ from bff.admin.deploying import Deploying
 from bff.admin.desk import House
 from bff.admin.events import Events
 from bff.admin.health import Health
+from bff.admin.journal import JournalPages
 from bff.admin.moving import Moving
 from bff.admin.operation import Operation
 from bff.admin.pipelines import Pipelines
 from bff.admin.reading import Reading
 from bff.admin.recordings import Recordings
 from bff.admin.releases import Releases
+from bff.admin.services import Services
 from bff.admin.tokens import Tokens
+from bff.admin.trying import Trying
 from bff.admin.verbosity import Loudness
 
 
@@ -35,7 +38,10 @@ def operations(house: House) -> list[Operation]:
             *Caching(house.purge).operations(),
             *Loudness(house.logging, functions).operations(),
             *Events(house.events).operations(),
-            *Pipelines(house.stages).operations(),
+            *Pipelines(house.stages, clock=clock, is_ready=house.is_ready).operations(),
+            *Services(house.backends, house.recorder, clock=clock).operations(),
+            *JournalPages(house.journal, functions, clock=clock, is_ready=house.is_ready).operations(),
+            *Trying(house.public, house.recorder, clock=clock).operations(),
             *Recordings(house.recorder, clock=clock, is_ready=house.is_ready).operations(),
             *Tokens(store=store, clock=clock).operations(),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bff.admin import catalogue
 from bff.admin.desk import Describe, Functions, Unpack
-from bff.admin.difference import difference
+from bff.admin.difference import compared
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
 from bff.admin.shapes import (
     DiffShape,
@@ -144,10 +144,8 @@ class Reading:
 
     async def _diff(self, asked: Asked) -> Reply:
         name = function_of(self._functions, asked)
-        sides = [await self._store.archive(name, asked.query[each]) for each in ("from", "to")]
-        before, after = [(kept, await self._unpack(packed)) for kept, packed in sides]
-        found = await difference(before, after, self._describe)
-        return shown(found)
+        before, after = asked.query["from"], asked.query["to"]
+        return shown(await compared(self._store, self._unpack, self._describe, name, before, after))
 
     async def _traffic(self, asked: Asked) -> Reply:
         state = await self._store.traffic(function_of(self._functions, asked))

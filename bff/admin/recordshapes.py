@@ -49,6 +49,13 @@ class SpanShape(Shape):
     facts: dict[str, Any]
 
 
+class LineShape(Shape):
+    """A line of a function's own file."""
+
+    line: int = Field(description="Its number, counted from 1.")
+    text: str
+
+
 class FailureShape(Shape):
     """Why it failed."""
 
@@ -58,7 +65,11 @@ class FailureShape(Shape):
     cause: str = Field(description="The exception behind it, its class first; may be empty.")
     service: str
     place: str = Field(description="The function's own line, functions/home.py:12; may be empty.")
+    line: int | None = Field(description="Its number alone; null where no line of the function's own ran.")
     in_function: str = Field(description="The function that this line is in.")
+    excerpt: list[LineShape] = Field(
+        description="That line among its neighbours, as they were when it ran; empty where the text is not known."
+    )
 
 
 class BodiesShape(Shape):
@@ -90,6 +101,13 @@ class BatchShape(Shape):
     missed: int = Field(description="How many more there were, too many to be told of.")
 
 
+class ExampleShape(Shape):
+    """One invocation of a group; it may be forgotten by now."""
+
+    request_id: str
+    seq: int
+
+
 class CauseShape(Shape):
     """Failures that have the same function, code, cause, service and line."""
 
@@ -101,12 +119,15 @@ class CauseShape(Shape):
     cause: str
     service: str
     place: str
+    line: int | None
     in_function: str
+    excerpt: list[LineShape]
     count: int
     first: str = Field(json_schema_extra={"format": "date-time"})
     last: str = Field(json_schema_extra={"format": "date-time"})
     request_id: str = Field(description="Of the last one.")
     seq: int = Field(description="Of the last one.")
+    examples: list[ExampleShape] = Field(description="Some of the last ones, the newest first.")
     revisions: list[str]
 
 

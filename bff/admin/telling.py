@@ -14,7 +14,7 @@ from typing import Any
 from bff.telemetry import bodies
 from bff.telemetry.causes import Cause
 from bff.telemetry.entry import Entry
-from bff.telemetry.failure import Failure
+from bff.telemetry.failure import Failure, Frame
 from bff.telemetry.pulse import Pulse
 from bff.telemetry.redaction import redacted_path
 from bff.telemetry.spans import Span, spans_of
@@ -77,8 +77,9 @@ class Teller:
             "count": cause.count,
             "first": self.moment(cause.first),
             "last": self.moment(cause.last),
-            "request_id": cause.request_id,
-            "seq": cause.number,
+            "request_id": cause.examples[-1][0],
+            "seq": cause.examples[-1][1],
+            "examples": [{"request_id": name, "seq": seq} for name, seq in reversed(cause.examples)],
             "revisions": list(cause.revisions),
         }
 
@@ -101,6 +102,7 @@ def pulse(told: Pulse) -> dict[str, Any]:
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
+    frame = failure.frame
     return {
         "code": failure.code,
         "fault": str(failure.fault),
@@ -108,8 +110,14 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "cause": failure.cause,
         "service": failure.service,
         "place": failure.place,
-        "in_function": failure.frame.function if failure.frame is not None else "",
+        "line": frame.line if frame is not None else None,
+        "in_function": frame.function if frame is not None else "",
+        "excerpt": [] if frame is None else _excerpt(frame),
     }
+
+
+def _excerpt(frame: Frame) -> list[dict[str, Any]]:
+    return [{"line": at, "text": text} for at, text in enumerate(frame.excerpt, start=frame.first)]
 
 
 def _span(span: Span, started: float) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from bff.revisions import snapshot
 from bff.revisions.loader import Loader, Package, explain
 from bff.revisions.revision import Revision
 from bff.revisions.snapshot import Snapshot
+from bff.runtime.hooks import check_of
 from bff.sdk.binding import binder_of, line_of
 from bff.sdk.handler import ContractBroken, Handler, Kind, find
 from bff.sdk.reply import compile_encoder
@@ -117,6 +118,7 @@ class Examiner:
         package = self._loader.load(Revision(taken.function, taken.function, taken, 0.0), real_paths=True)
         try:
             handler = find(package.module())
+            check_of(package.module())
             return f"{handler.shape}, {handler.kind}", list(self._misfits(handler, routes, package))
         except (KeyboardInterrupt, MemoryError):
             raise

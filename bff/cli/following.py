@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ from bff.cli.adminclient import AdminClient
 from bff.cli.gateway import asking
 from bff.cli.moments import moment
 from bff.cli.output import print_table, say, show
+from bff.cli.which import Which
 
 PATH = "/v1/invocations"
 COLUMNS = ("when", "request", "status", "ms", "answered by", "calls", "what", "request id")
@@ -23,37 +23,15 @@ COLUMNS = ("when", "request", "status", "ms", "answered by", "calls", "what", "r
 Told = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Which invocations; see the query of ``GET /v1/invocations``."""
-
-    function: str | None = None
-    route: str | None = None
-    revision: str | None = None
-    status: str | None = None
-    slow: bool = False
-    errors: bool = False
-    since: str | None = None
-
-    @property
-    def query(self) -> dict[str, Any]:
-        """The same as parameters; what was not said is left out."""
-        return {
-            name: "true" if value is True else value
-            for name, value in asdict(self).items()
-            if value not in (None, False)
-        }
-
-
-def logs(asked: Asked, *, follows: bool, limit: int, admin: str, config: Path, as_json: bool) -> None:
+def logs(which: Which, *, follows: bool, limit: int, admin: str, config: Path, as_json: bool) -> None:
     """Print the last ones, the oldest first, and go on where that is wanted; Ctrl-C ends it."""
     with asking(admin, config, as_json=as_json) as gateway, suppress(KeyboardInterrupt):
-        found = gateway.get(PATH, **asked.query, limit=limit).value
+        found = gateway.get(PATH, **which, limit=limit).value
         for told in reversed(found):
             typer.echo(_line(told, as_json=as_json))
         if follows:
             newest = {} if not found else {"after": max(told["seq"] for told in found)}
-            _follow(gateway, {**asked.query, **newest}, as_json=as_json)
+            _follow(gateway, {**which, **newest}, as_json=as_json)
 
 
 def _follow(gateway: AdminClient, query: Mapping[str, Any], *, as_json: bool) -> None:
@@ -91,10 +69,10 @@ def _notes(told: Told) -> Iterator[str]:
         yield f"without {', '.join(told['missing'])}"
 
 
-def calls(asked: Asked, *, limit: int, admin: str, config: Path, as_json: bool) -> None:
+def calls(which: Which, *, limit: int, admin: str, config: Path, as_json: bool) -> None:
     """Print a table, newest first."""
     with asking(admin, config, as_json=as_json) as gateway:
-        found = gateway.get(PATH, **asked.query, limit=limit).value
+        found = gateway.get(PATH, **which, limit=limit).value
     if as_json:
         show(found)
     elif not found:

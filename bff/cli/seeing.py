@@ -7,78 +7,46 @@ from typing import Annotated
 import typer
 
 from bff.cli.options import GATEWAY, ROUTES, ConfigOption, GatewayOption, JsonOption
+from bff.cli.which import Which, about_some
 
-FunctionOption = Annotated[str | None, typer.Option("--function", help="Only those of this function.")]
-RouteOption = Annotated[str | None, typer.Option("--route", help="Only those of this route's template.")]
-RevisionOption = Annotated[str | None, typer.Option("--revision", help="Only those of this revision.")]
-StatusOption = Annotated[str | None, typer.Option("--status", help="Only with this status: 404, 5xx.")]
-SlowOption = Annotated[bool, typer.Option("--slow", help="Only slow ones; with --errors, either.")]
-ErrorsOption = Annotated[bool, typer.Option("--errors", help="Only failures that no caller is to blame for.")]
-SinceOption = Annotated[str | None, typer.Option("--since", help="Only since then: 15m ago, or an instant.")]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most.")]
 
 app = typer.Typer()
 
 
 @app.command()
+@about_some
 def logs(
+    *,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with each that ends from now on.")
     ] = False,
-    function: FunctionOption = None,
-    route: RouteOption = None,
-    revision: RevisionOption = None,
-    status: StatusOption = None,
-    slow: SlowOption = False,
-    errors: ErrorsOption = False,
-    since: SinceOption = None,
+    which: Which,
     limit: LimitOption = 20,
     admin: GatewayOption = GATEWAY,
     config: ConfigOption = ROUTES,
     json: JsonOption = False,
 ) -> None:
     """Print the last invocations of a running gateway, a line each, or with -f all as they end."""
-    from bff.cli.following import Asked, logs
+    from bff.cli.following import logs
 
-    asked = Asked(
-        function=function,
-        route=route,
-        revision=revision,
-        status=status,
-        slow=slow,
-        errors=errors,
-        since=since,
-    )
-    logs(asked, follows=follow, limit=limit, admin=admin, config=config, as_json=json)
+    logs(which, follows=follow, limit=limit, admin=admin, config=config, as_json=json)
 
 
 @app.command()
+@about_some
 def calls(
-    function: FunctionOption = None,
-    route: RouteOption = None,
-    revision: RevisionOption = None,
-    status: StatusOption = None,
-    slow: SlowOption = False,
-    errors: ErrorsOption = False,
-    since: SinceOption = None,
+    *,
+    which: Which,
     limit: LimitOption = 20,
     admin: GatewayOption = GATEWAY,
     config: ConfigOption = ROUTES,
     json: JsonOption = False,
 ) -> None:
     """List remembered invocations, newest first: --slow, --errors, or those of one function."""
-    from bff.cli.following import Asked, calls
+    from bff.cli.following import calls
 
-    asked = Asked(
-        function=function,
-        route=route,
-        revision=revision,
-        status=status,
-        slow=slow,
-        errors=errors,
-        since=since,
-    )
-    calls(asked, limit=limit, admin=admin, config=config, as_json=json)
+    calls(which, limit=limit, admin=admin, config=config, as_json=json)
 
 
 @app.command()

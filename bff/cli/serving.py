@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from bff.app import House
 from bff.cli.output import config_at, fail
@@ -41,16 +42,16 @@ def serve(
     async def announce(house: House, public: str, private: str) -> None:
         again.at(public, private)
         if as_json:
-            from pydantic_core import to_json
-
-            house.telemetry.lines.say(to_json({"public": public, "admin": private}).decode())
-            return
-        mode = "dev" if dev else "serve"
-        lines = [f"bff {mode}: {public}   admin: {private}", *_hint(house, public)]
-        print("\n".join(lines), file=sys.stderr, flush=True)
+            tell_programs(house, {"public": public, "admin": private})
+        else:
+            mode = "dev" if dev else "serve"
+            tell_people(
+                f"bff {mode}: {public}   admin: {private}",
+                f"console: {private}/console",
+                *_hint(house, public),
+            )
 
     async def main() -> None:
-        end = again.begin if dev else give_up
         await run(
             config,
             host=host,
@@ -59,15 +60,32 @@ def serve(
             dev=dev,
             watches=watches,
             announce=announce,
-            end=end,
+            end=again.begin if dev else give_up,
             share=share,
         )
 
+    run_to_the_end(main, as_json=as_json)
+
+
+def run_to_the_end(main: Callable[[], Awaitable[None]], *, as_json: bool) -> None:
+    """Run a server until it has stopped; what keeps it from beginning is the end of the command."""
     allow_many_sockets()
     try:
         run_blocking(main)
     except (CannotListen, NameTaken, StoreUnavailable) as error:
         fail(str(error), as_json=as_json)
+
+
+def tell_programs(house: House, where: Mapping[str, Any]) -> None:
+    """Where a server listens, as a line of JSON on standard output."""
+    from pydantic_core import to_json
+
+    house.telemetry.lines.say(to_json(where).decode())
+
+
+def tell_people(*lines: str) -> None:
+    """The same in words, beside standard output."""
+    print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 def allow_many_sockets() -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from bff.app import House
 from bff.cli.output import config_at, fail
-from bff.cli.serving import allow_many_sockets, give_up, parse_address
+from bff.cli.serving import give_up, parse_address, run_to_the_end, tell_people, tell_programs
 from bff.cli.sharing import share_of
-from bff.listeners import CannotListen, run_blocking, work
-from bff.revisions.store.failures import StoreUnavailable
-from bff.sdk.eventfailures import NameTaken
+from bff.listeners import work
 
 
 def worker(path: Path, *, admin: str, queues: str | None, name: str, as_json: bool) -> None:
@@ -26,20 +23,12 @@ def worker(path: Path, *, admin: str, queues: str | None, name: str, as_json: bo
     async def announce(house: House, _public: str, private: str) -> None:
         taken = ", ".join(share.queues) if share.queues else "all queues"
         if as_json:
-            from pydantic_core import to_json
-
-            house.telemetry.lines.say(
-                to_json({"admin": private, "queues": share.queues, "name": name}).decode()
-            )
+            tell_programs(house, {"admin": private, "queues": share.queues, "name": name})
         else:
-            print(f"bff worker: {taken}   admin: {private}", file=sys.stderr, flush=True)
+            tell_people(f"bff worker: {taken}   admin: {private}")
 
     async def main() -> None:
         address = parse_address(admin, as_json=as_json)
         await work(config, admin=address, announce=announce, end=give_up, share=share)
 
-    allow_many_sockets()
-    try:
-        run_blocking(main)
-    except (CannotListen, NameTaken, StoreUnavailable) as error:
-        fail(str(error), as_json=as_json)
+    run_to_the_end(main, as_json=as_json)

@@ -35,6 +35,10 @@ class CacheConfig(Section):
         alias="stale-if-error",
         description="How long after that it stands in for a failure (RFC 5861).",
     )
+    heuristics: bool = Field(
+        default=False,
+        description="Whether what does not say how long it is fresh is so for a tenth of its age (RFC 9111 §4.2.2).",
+    )
     tags: Annotated[tuple[Tag, ...], OneOrMany, NoDoubles] = Field(
         default=(), description="Names to purge it by."
     )

@@ -52,8 +52,8 @@ _SHAPES = {Kind.PARAMETER: "{}", Kind.WILDCARD: "{:path}"}
 class Pattern:
     """A parsed template such as ``/api/home/{user_id}`` or ``/files/{rest:path}``.
 
-    ``{name}`` matches one whole segment that is not empty. ``{name:path}`` stands last and matches one or
-    more characters, slashes included. ``/a`` and ``/a/`` are two paths; ``/`` is one empty static segment.
+    ``{name}`` matches one whole segment that is not empty. ``{name:path}`` stands last and matches what comes
+    after its slash, further slashes included, and nothing too. ``/a`` and ``/a/`` are two paths; ``/`` is one empty static segment.
     """
 
     template: str

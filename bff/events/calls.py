@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from bff.clock import Clock
 from bff.events import callbacks, calling
 from bff.events.accepting import CALL
 from bff.events.broker import moment
-from bff.events.records import OPEN, Delivery, Planned, Progress, Result, Shown, State
+from bff.events.following import Followed, heard
+from bff.events.records import OPEN, Planned, Progress, Shown, Standing, State
 from bff.events.room import Events
 from bff.sdk import framing
 from bff.sdk.accept import EVENTS, streamed
@@ -26,8 +27,6 @@ from bff.sdk.invocation import Invocation
 from bff.sdk.reply import JSON, Answer, StreamedItems
 from bff.sdk.serversent import ServerSentEvent
 
-LOOKS_EVERY = 0.25
-"""Seconds between two looks at the store while somebody follows a call."""
 NO_STORE = (b"cache-control", b"no-store")
 _WORDS = {State.DELIVERED: "succeeded", State.DEAD: "failed"}
 
@@ -35,10 +34,9 @@ _WORDS = {State.DELIVERED: "succeeded", State.DEAD: "failed"}
 class Calls:
     """Immutable."""
 
-    def __init__(self, events: Events, clock: Clock) -> None:
+    def __init__(self, events: Events) -> None:
         self._events = events
         self._engine = events.engine
-        self._clock = clock
 
     async def ask(self, invocation: Invocation) -> Answer:
         """Take in a call; 202 once it is on the disk, with its id and where to ask for it.
@@ -86,14 +84,15 @@ class Calls:
 
         Raises:
             NoSuchCall: there is none of this id, or it is somebody else's.
+            TooManyFollow: it cannot be followed now; without that header it can be asked for.
 
         """
-        shown = await self._mine(invocation)
+        key = (await self._mine(invocation)).event.key
         assert invocation.incoming is not None
-        if streamed(invocation.incoming.scope["headers"]) == EVENTS:
-            items = StreamedItems(self._followed(shown), framing.EVENTS)
-            return Answer(200, [NO_STORE], stream=items)
-        told = await self._told(shown)
+        headers = invocation.incoming.scope["headers"]
+        if streamed(headers) == EVENTS:
+            return await self._followed(key, headers)
+        told = await self._told(key)
         fields = [JSON, NO_STORE]
         if told["state"] in ("waiting", "running"):
             fields.append((b"retry-after", b"1"))
@@ -129,7 +128,7 @@ class Calls:
         shown = await self._mine(invocation)
         if await self._engine.cancel(shown.event.key):
             self._events.dispatcher.cancel(shown.deliveries[0].key)
-        return Answer(200, [JSON, NO_STORE], to_json(await self._told(await self._mine(invocation))))
+        return Answer(200, [JSON, NO_STORE], to_json(await self._told(shown.event.key)))
 
     async def _mine(self, invocation: Invocation) -> Shown:
         assert invocation.incoming is not None
@@ -141,25 +140,46 @@ class Calls:
             raise NoSuchCall
         return shown
 
-    async def _told(self, shown: Shown) -> dict[str, Any]:
-        delivery = shown.deliveries[0]
-        progress = await self._engine.progress(delivery.key)
-        result = None if delivery.state in OPEN else await self._engine.result(delivery.key)
-        return _words_of(shown, delivery, progress, result, self._events.calling.config.path)
+    async def _told(self, key: str) -> dict[str, Any]:
+        standing = await self._engine.call(key)
+        if standing is None:
+            raise NoSuchCall
+        return _words_of(standing, self._path)
 
-    async def _followed(self, shown: Shown) -> AsyncIterator[ServerSentEvent]:
-        """Each change of a call as it comes, until it has ended."""
-        last: dict[str, Any] | None = None
-        while True:
-            told = await self._told(shown)
-            is_over = told["state"] not in ("waiting", "running")
-            if told != last or is_over:
-                yield ServerSentEvent(event="end" if is_over else "progress", data=told)
-            if is_over:
-                return
-            last = told
-            await self._clock.sleep(LOOKS_EVERY)
-            shown = await self._engine.status(shown.event.key) or shown
+    @property
+    def _path(self) -> str:
+        return self._events.calling.config.path
+
+    async def _followed(self, key: str, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
+        """Each change of a call as it comes, until it has ended; 204 to who has heard of the end, which tells an
+        ``EventSource`` to ask no more (WHATWG HTML §9.2.3).
+        """
+        said = next((value for name, value in headers if name == b"last-event-id"), b"")
+        after, look = heard(said.decode("latin-1")), partial(self._engine.follow_call, key)
+        seen = await look(after)
+        if seen is not None and seen.is_over and seen.number == after:
+            return Answer(204, [NO_STORE])
+        followed = self._events.followers.admit(look, after)
+        return Answer(200, [NO_STORE], stream=StreamedItems(Told(followed, self._path), framing.EVENTS))
+
+
+class Told:
+    """What is followed, in the words of callers. Immutable."""
+
+    def __init__(self, followed: Followed, path: str) -> None:
+        self._followed = followed
+        self._path = path
+
+    def __aiter__(self) -> Told:
+        return self
+
+    async def __anext__(self) -> ServerSentEvent:
+        seen = await anext(self._followed)
+        kind = "end" if seen.is_over else "progress"
+        return ServerSentEvent(event=kind, id=str(seen.number), data=_words_of(seen.told, self._path))
+
+    async def aclose(self) -> None:
+        await self._followed.aclose()
 
 
 def _short(text: str) -> str:
@@ -167,24 +187,18 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32] if text else "-"
 
 
-def _words_of(
-    shown: Shown, delivery: Delivery, progress: Progress | None, result: Result | None, path: str
-) -> dict[str, Any]:
-    said = None
-    if progress is not None:
-        said = {
-            "done": progress.done,
-            "total": progress.total,
-            "note": progress.note,
-            "at": moment(progress.at),
-        }
+def _words_of(standing: Standing, path: str) -> dict[str, Any]:
     return {
-        "id": shown.event.key,
-        "function": delivery.function,
-        "state": _WORDS.get(delivery.state, str(delivery.state)),
-        "accepted": moment(shown.event.accepted),
-        "attempts": delivery.attempts,
-        "progress": said,
-        "status": None if result is None else result.status,
-        "result": None if result is None else f"{path}/{shown.event.key}/result",
+        "id": standing.key,
+        "function": standing.function,
+        "state": _WORDS.get(standing.state, str(standing.state)),
+        "accepted": moment(standing.accepted),
+        "attempts": standing.attempts,
+        "progress": None if standing.progress is None else _progress(standing.progress),
+        "status": standing.status,
+        "result": None if standing.status is None else f"{path}/{standing.key}/result",
     }
+
+
+def _progress(said: Progress) -> dict[str, Any]:
+    return {"done": said.done, "total": said.total, "note": said.note, "at": moment(said.at)}

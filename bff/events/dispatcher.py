@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from bff.events.broker import Trigger
 from bff.events.delivering import Delivering, Written
@@ -207,7 +207,7 @@ class Dispatcher:
                 await self._set_back()
             if self._site.is_shared:
                 await self._take_over()
-            with suppress(StoreUnavailable):
+            with self._going_on_after():
                 await self._keep(dict(self._running))
 
     async def _keep(self, running: Mapping[str, asyncio.Task[None]]) -> None:
@@ -218,15 +218,25 @@ class Dispatcher:
 
     async def _take_over(self) -> None:
         """What processes of this machine had that are no more may be taken at once."""
-        with suppress(StoreUnavailable):  # then their leases end by themselves
+        with self._going_on_after():  # else their leases end by themselves
             if await self._engine.take_over(self._holder):
                 self.wake()
 
     async def _set_back(self) -> None:
         """The clock may show an earlier time than it did: nothing waits for it to come round again."""
-        with suppress(StoreUnavailable):  # at the next start
+        with self._going_on_after():  # else at the next start
             if await self._engine.set_back(LEASE):
                 self.wake()
+
+    @contextmanager
+    def _going_on_after(self) -> Iterator[None]:
+        """Whatever fails is done another time: who does not renew any more loses everything that runs."""
+        try:
+            yield
+        except StoreUnavailable:
+            pass  # it is told of by who follows it
+        except Exception as error:
+            self._signals.emit(Unexpected(where="events", error=error))
 
     def cancel(self, delivery: str) -> None:
         """Stop working on a delivery, if this gateway does: nobody hears how it ends."""

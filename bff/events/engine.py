@@ -13,13 +13,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-from bff.events import accepting, claiming, keeping, running, takeover, tending
+from bff.events import accepting, claiming, course, keeping, running, standing, takeover, tending
 from bff.events.claiming import Taken
 from bff.events.claims import Claims
 from bff.events.commits import Commits
+from bff.events.course import Course
+from bff.events.following import Seen
 from bff.events.pipelines import Done
 from bff.events.records import (
     Accepted,
+    Dead,
     Delivery,
     Incoming,
     Kept,
@@ -29,6 +32,7 @@ from bff.events.records import (
     Settled,
     Shown,
     Sought,
+    Standing,
     State,
     Wanted,
 )
@@ -193,6 +197,10 @@ class StoreEngine:
 
         return await self.store.look(verb)
 
+    async def answer(self, key: str) -> Any:
+        """What the last step of a run answered."""
+        return await self.store.look(lambda session, _: running.answer(session, key))
+
     async def resume_run(self, run: Run) -> int:
         """Let what is dead or cancelled of a run begin anew; how many parts."""
         return await self._commits.run(lambda session, now: running.resume(session, run, now), rings=True)
@@ -217,6 +225,18 @@ class StoreEngine:
         """How far a delivery said that it is."""
         return await self.store.look(lambda session, _: keeping.progress(session, delivery))
 
+    async def call(self, key: str) -> Standing | None:
+        """How a call stands."""
+        return await self.store.look(lambda session, _: standing.call(session, key))
+
+    async def follow_call(self, key: str, heard: int) -> Seen | None:
+        """How a call stands; without a word where that has the number that was heard."""
+        return await self.store.look(lambda session, _: standing.call_followed(session, key, heard))
+
+    async def follow_run(self, key: str, heard: int) -> Seen | None:
+        """How a run stands, and the parts of it that run."""
+        return await self.store.look(lambda session, _: standing.run_followed(session, key, heard))
+
     async def purge(self, sought: Sought) -> int:
         """Forget events by what became of them; how many."""
         return await self._commits.run(lambda session, _: tending.purge(session, sought))
@@ -232,6 +252,14 @@ class StoreEngine:
     async def resume(self, trigger: str) -> None:
         """Deliver again."""
         await self._commits.run(lambda session, _: tending.resume(session, trigger), rings=True)
+
+    async def dead(self, trigger: str, limit: int) -> Sequence[Dead]:
+        """What is dead, the newest first, of a trigger if one is named."""
+        return await self.store.look(lambda session, _: tending.dead(session, trigger, limit))
+
+    async def course(self, key: str) -> Course | None:
+        """The course of a run."""
+        return await self.store.look(lambda session, _: course.course(session, key))
 
     async def counts(self) -> dict[tuple[str, str], int]:
         """How many deliveries each trigger has in each state."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pydantic_core import from_json
@@ -81,7 +82,7 @@ class Operating:
             "triggers": [
                 {
                     "trigger": name,
-                    **_decided(decisions.get(name)),
+                    **_decided(name, decisions.get(name)),
                     "paused": name in paused,
                     "delivery": delivery_of(made[name], found) if name in made else None,
                 }
@@ -113,6 +114,17 @@ class Operating:
     async def purge(self, state: str, trigger: str = "") -> int:
         """Forget events by what became of them; how many, at most a thousand at a time."""
         return await self._engine.purge(Sought(state=state, trigger=trigger, limit=MOST_AT_ONCE))
+
+    async def dead(self, trigger: str, limit: int) -> list[dict[str, Any]]:
+        """What is dead, the newest first, of a trigger if one is named, and why."""
+        return [asdict(each) for each in await self._engine.dead(trigger, limit)]
+
+    async def counts(self) -> dict[str, dict[str, int]]:
+        """How many deliveries there are in each state, of triggers and of whatever else is delivered."""
+        found: dict[str, dict[str, int]] = {}
+        for (name, state), count in sorted((await self._engine.counts()).items()):
+            found.setdefault(name, {})[state] = count
+        return found
 
     async def triggers(self) -> list[dict[str, Any]]:
         """Every trigger: whether it is paused, and how many deliveries it has in each state."""
@@ -211,7 +223,9 @@ def _attempt(attempt: Attempt) -> Mapping[str, Any]:
     return {name: getattr(attempt, name) for name in names}
 
 
-def _decided(decision: Decision | None) -> dict[str, Any]:
+def _decided(name: str, decision: Decision | None) -> dict[str, Any]:
+    if decision is None and "/" in name:  # a call, a schedule, a step: planned, whatever triggers say
+        return {"matched": True, "why_not": None}
     if decision is None:
         return {"matched": False, "why_not": "routes.yaml has this trigger no longer"}
     return {"matched": decision.matched, "why_not": decision.why_not or None}

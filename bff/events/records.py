@@ -123,6 +123,30 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a call stands. ``status`` is that of its answer, None while there is none."""
+
+    key: str
+    accepted: float
+    function: str
+    state: State
+    attempts: int
+    status: int | None
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Going:
+    """A part of a run that runs, and how far it says that it is."""
+
+    key: str
+    trigger: str
+    function: str
+    attempts: int
+    progress: Progress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """How an attempt ended and what follows: ``delay`` is the seconds until the next one; ``published`` is stored
     with it.
@@ -168,6 +192,23 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dead:
+    """A delivery that is dead, and what its last attempt said; ``event`` is the event's key."""
+
+    event: str
+    id: str
+    type: str
+    source: str
+    trigger: str
+    function: str
+    attempts: int
+    updated: float
+    status: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """An event as it is kept. ``document`` is the event in structured mode."""
 
@@ -192,7 +233,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """Which events to list: the newest first, older than ``before`` (a key); "" for any."""
+    """Which events to list: the newest first, older than ``before`` (a key), not of the type ``but``; "" for any."""
 
     limit: int = 50
     before: str = ""
@@ -200,3 +241,4 @@ class Sought:
     source: str = ""
     trigger: str = ""
     state: str = ""
+    but: str = ""

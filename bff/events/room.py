@@ -20,6 +20,7 @@ from bff.events.courier import Courier
 from bff.events.delivering import Delivering
 from bff.events.dispatcher import Dispatcher
 from bff.events.engine import StoreEngine
+from bff.events.following import Followers
 from bff.events.progressing import Progressing
 from bff.events.queues import reach_of
 from bff.events.records import Accepted, Planned, Shown
@@ -33,7 +34,7 @@ from bff.sdk.cloudevent import CloudEvent, all_from_http
 from bff.sdk.eventfailures import NoSuchName
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import JSON, Answer
-from bff.signals import EventsAccepted
+from bff.signals import EventsAccepted, Unexpected
 
 EXPIRES_EVERY = 60.0
 """Seconds between two looks for events that may be forgotten."""
@@ -59,6 +60,7 @@ class Events:
         self.calling = Calling(courier, config)
         self._callbacks = Callbacks(self.engine.result, clock=clock)
         self.progressing = Progressing(self.engine, clock)
+        self.followers = Followers(clock)
         self._delivering = Delivering(
             site,
             courier=courier,
@@ -116,8 +118,11 @@ class Events:
         """Forget what is older than ``events.retention``, again and again, until cancelled."""
         while True:
             await self.clock.sleep(EXPIRES_EVERY)
-            await self.expire()
-            await self.sweep()
+            try:
+                await self.expire()
+                await self.sweep()
+            except Exception as error:  # the next time may be better
+                self._site.signals.emit(Unexpected(where="events", error=error))
 
     async def sweep(self) -> None:
         """Remove the files of runs that are forgotten."""

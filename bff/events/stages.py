@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
-from bff.events import pipelines
+from bff.events import following, pipelines
 from bff.events.broker import moment
+from bff.events.course import Course
 from bff.events.operating import delivery_of
-from bff.events.records import Planned, Run, Shown
+from bff.events.records import Going, Planned, Progress, Run, Shown
 from bff.events.room import Events
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.eventfailures import NoSuchName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """How a run stands, under the ``number`` of that; ``told`` is None where it was heard of."""
+
+    number: int
+    told: dict[str, Any] | None
+    is_over: bool
 
 
 class Stages:
@@ -70,6 +81,38 @@ class Stages:
         run, steps, answer = found
         return {**_run(run), "parts": [part for each in steps for part in _parts(each)], "answer": answer}
 
+    async def course(self, key: str) -> Course:
+        """A run for people: its steps with their counts and times, and as many of their parts as can be looked at.
+
+        Raises:
+            NoSuchName: none of this key is kept.
+
+        """
+        found = await self._engine.course(key)
+        if found is None:
+            raise _no_run(key)
+        return found
+
+    async def answer(self, key: str) -> Any:
+        """What the last step of a run answered, None where there is nothing."""
+        return await self._engine.answer(key)
+
+    async def followed(self, key: str, heard: str) -> Followed:
+        """How a run stands, for who follows it and has heard of the event of this id.
+
+        Raises:
+            NoSuchName: none of this key is kept.
+
+        """
+        seen = await self._engine.follow_run(key, following.heard(heard))
+        if seen is None:
+            raise _no_run(key)
+        told = None
+        if seen.told is not None:
+            run, going = seen.told
+            told = {**_run(run), "going": [*map(_going, going)]}
+        return Followed(number=seen.number, told=told, is_over=seen.is_over)
+
     async def resume(self, key: str) -> int:
         """Let what is dead or cancelled of a run begin anew, from the step where it stands; how many parts.
 
@@ -112,6 +155,15 @@ def _no_run(key: str) -> NoSuchName:
 def _run(run: Run) -> dict[str, Any]:
     names = ("key", "pipeline", "state", "step", "done", "total", "created", "updated", "why")
     return {name: getattr(run, name) for name in names}
+
+
+def _going(part: Going) -> dict[str, Any]:
+    said = part.progress
+    names = ("key", "trigger", "function", "attempts")
+    return {
+        **{name: getattr(part, name) for name in names},
+        "progress": None if said is None else {name: getattr(said, name) for name in Progress.__slots__},
+    }
 
 
 def _parts(shown: Shown) -> list[dict[str, Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from bff.events import accepting
-from bff.events.records import Attempt, Delivery, Kept, Shown, Sought, State
+from bff.events.records import Attempt, Dead, Delivery, Kept, Shown, Sought, State
 from bff.revisions.store.database import Row, Session, row
 
 _KEPT = "SELECT e.key, e.source, e.id, e.type, e.subject, e.accepted, e.triggers"
@@ -32,6 +34,9 @@ def _listing(sought: Sought) -> tuple[str, list[object]]:
         if value:
             where.append(f"{column} = ?")
             values.append(value)
+    if sought.but:
+        where.append("e.type <> ?")
+        values.append(sought.but)
     inner = [
         (name, value) for name, value in (("trigger_name", sought.trigger), ("state", sought.state)) if value
     ]
@@ -156,6 +161,22 @@ def pause(session: Session, trigger: str, who: str, now: float) -> None:
 def resume(session: Session, trigger: str) -> None:
     """Deliver again, what has waited first."""
     session.rows("DELETE FROM pauses WHERE trigger_name = ?", trigger)
+
+
+_DEAD = (
+    "SELECT d.event, e.id, e.type, e.source, d.trigger_name, d.function, d.attempts, d.updated,"
+    " COALESCE(a.status, 0), COALESCE(a.code, ''), COALESCE(a.detail, '')"
+    " FROM deliveries d JOIN events e ON e.key = d.event"
+    " LEFT JOIN attempts a ON a.delivery = d.key AND a.number = d.attempts"
+    " WHERE d.state = 'dead' AND (? = '' OR d.trigger_name = ?) ORDER BY d.key DESC LIMIT ?"
+)
+
+
+def dead(session: Session, trigger: str, limit: int) -> list[Dead]:
+    """What is dead, the newest first, of a trigger if one is named."""
+    names = [each.name for each in fields(Dead)]
+    found = session.rows(_DEAD, trigger, trigger, limit)
+    return [Dead(**dict(zip(names, each, strict=True))) for each in found]
 
 
 def counts(session: Session) -> dict[tuple[str, str], int]:

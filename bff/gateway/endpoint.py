@@ -10,10 +10,11 @@ import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from itertools import count
 from typing import Any
 
 from bff import trace
-from bff.clock import Clock, Deadline, Expiry
+from bff.clock import Clock, Expiry
 from bff.errors import (
     BadRequest,
     BffError,
@@ -28,22 +29,21 @@ from bff.gateway.aftermath import forget_frames
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.scheme import Request, Unsure
 from bff.gateway.devpage import DevPage
-from bff.gateway.door import announced, csrf
 from bff.gateway.door.limiting import Counted
 from bff.gateway.hosts import TWO, Hosts
 from bff.gateway.keptpassage import passage_of
-from bff.gateway.offers import OFFER_KEY
-from bff.gateway.options import answer_options, carried_by, is_preflight
+from bff.gateway.options import answer_options, carried_by, is_ours
 from bff.gateway.passingcache import PassingCache
 from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.routecache import RouteCache, Shelf
 from bff.gateway.sender import DateField, Sender, Stationery
+from bff.gateway.taking import take
 from bff.gateway.target import Door, Table, Target
 from bff.runtime.invoker import Invoker
 from bff.sdk.accept import prefers_async
 from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.farewells import Farewells
-from bff.sdk.invocation import Incoming, Invocation
+from bff.sdk.invocation import Invocation
 from bff.services.cache import Cache
 from bff.services.fields import SAFE
 from bff.services.pool import AnyClient
@@ -91,8 +91,7 @@ class Gateway:
         )
         self._hosts = Hosts()
         # Request ids: a random run and a counter are as unique as a UUID each, and five times cheaper.
-        self._run = uuid.uuid4().hex[:16]
-        self._count = 0
+        self._ids = map(f"{uuid.uuid4().hex[:16]}-{{:x}}".format, count(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -160,10 +159,12 @@ class Gateway:
                 origin = value
             else:
                 may_tell = True
-        known = request_id is not None and _REQUEST_ID.fullmatch(request_id)
-        name = request_id.decode() if known else self._new_id()  # type: ignore[union-attr]
+        if request_id is not None and _REQUEST_ID.fullmatch(request_id):
+            known = request_id.decode()
+        else:
+            known = next(self._ids)
         clock = self._clock
-        invocation = Invocation(name, scope["method"], clock, clock.now(), traceparent, self.origin)
+        invocation = Invocation(known, scope["method"], clock, clock.now(), traceparent, self.origin)
         if traceparent is None and not may_tell:
             invocation.may_tell_of_a_trace = False
         peer = scope.get("client")
@@ -171,10 +172,6 @@ class Gateway:
             proxies = table.proxies
             invocation.client = proxies.client(peer[0], headers) if proxies.are_any else peer[0]
         return invocation, origin, host
-
-    def _new_id(self) -> str:
-        self._count += 1
-        return f"{self._run}-{self._count:x}"
 
     async def _route(
         self,
@@ -199,25 +196,10 @@ class Gateway:
             return
         if target.carried is not None:
             sender.carry(carried_by(target.carried, scope, table, origin))
-        if (
-            target.service
-            and method == "OPTIONS"
-            and is_preflight(scope, target.carried or table.carried, origin)
-        ):
+        if method == "OPTIONS" and is_ours(target, scope, table, origin):
             await answer_options(scope, sender, table, origin)
             return
-        invocation.function = target.function
-        if method not in csrf.SAFE or OFFER_KEY in scope:
-            self._refuse_unsafe(target, scope, table)
-        allowed, peer = target.timeout, scope.get("client")
-        if peer and table.proxies.are_any:
-            patience = table.proxies.patience(peer[0], scope["headers"], table.timeout_header)
-            allowed = allowed if patience is None else min(allowed, patience)
-        invocation.deadline = Deadline(invocation.started + allowed, allowed)
-        sender.target = target
-        invocation.incoming = Incoming(
-            scope, receive, params, target.max_body, target.forwarding, sender, target.forms
-        )
+        take(target, params, scope, receive, invocation, sender, table)
         if target.is_watched or table.lanes is not None:
             await self._admit(target, invocation, sender, scope, table)
         connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
@@ -244,17 +226,6 @@ class Gateway:
             self._told(sender, await target.limits.after(invocation))
         if table.lanes is not None:
             table.lanes.enter(invocation, scope["headers"])
-
-    @staticmethod
-    def _refuse_unsafe(target: Target, scope: Scope, table: Table) -> None:
-        """A call that may change something, or opens a WebSocket, comes from a page that may make it, and its body
-        is announced as it has to be.
-        """
-        check = target.handshake if OFFER_KEY in scope and target.handshake is not None else target.csrf
-        if check is not None:
-            peer = scope.get("client")
-            check.check(scope["headers"], is_vouched=peer is not None and table.proxies.trusts(peer[0]))
-        announced.check(scope["headers"], length_required=target.length_required, is_ours=not target.service)
 
     async def _answered(self, target: Target, invocation: Invocation, sender: Sender, table: Table) -> None:
         """By whatever the route has besides a plain function: a door, a service, a store, data of its own."""

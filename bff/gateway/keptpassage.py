@@ -32,9 +32,6 @@ from bff.services.validators import CONDITIONS
 _SPECIAL = CONDITIONS | {b"range", b"cache-control"}
 """What the caller says to us, whichever of it the route's rules let through to the service."""
 
-_NOT_OURS = frozenset({b"if-match", b"if-unmodified-since"})
-"""Conditions that only the service can judge (RFC 9111 §4.3.2): such a request travels with its own."""
-
 
 @dataclass(slots=True, kw_only=True)
 class _Way:
@@ -79,8 +76,6 @@ class KeptPassage(Passage):
                 way.gathering.give_up()
 
     async def _passed_on(self, going: Onward, way: _Way, record: CallRecord) -> None:
-        if not _NOT_OURS.isdisjoint(name for name, _ in going.fields):
-            way.found = dataclasses.replace(way.found, conditions=())
         way.began = self._clock.now()
         try:
             exchange = await self._opened(under(going, way.found))

@@ -6,6 +6,7 @@ What a request is, and what may be refused of it, is :mod:`bff.gateway.protocol`
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bff.gateway.cycle import Cycle
 
+_AUTHORITY_END = re.compile(rb"[/?]")
 SCOPE_KEY = "bff.protocol"
 TARGET_KEY = "bff.target"
 """In the scope: the request's target, byte for byte."""
@@ -63,7 +65,7 @@ class LeanProtocol(HttpToolsProtocol):
     def _begin(self, method: bytes, version: str) -> None:
         """The head is whole and good: run the application, or stand in line behind the answer before."""
         scope, url = self.scope, self.url
-        scope["headers"] = self.headers
+        scope["headers"] = self.headers if url.startswith(b"/") else hosted(self.headers, url)
         scope[TARGET_KEY] = url  # type: ignore[literal-required]
         if method != b"GET":
             scope["method"] = method.decode("ascii")
@@ -139,4 +141,15 @@ def split(url: bytes) -> tuple[bytes, bytes]:
         path, _, query = url.partition(b"?")
         return path, query
     parsed = httptools.parse_url(url)
-    return parsed.path, parsed.query or b""
+    return parsed.path or b"/", parsed.query or b""
+
+
+def hosted(fields: list[tuple[bytes, bytes]], url: bytes) -> list[tuple[bytes, bytes]]:
+    """The fields with the host that an absolute target names: whatever ``Host`` says beside it is void (RFC 9112
+    §3.2.2), for who looks at one must not be shown another's. That there is one such field is still asked for.
+    """
+    _, is_absolute, rest = url.partition(b"://")
+    if not is_absolute or [name for name, _ in fields].count(b"host") != 1:
+        return fields
+    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0].rpartition(b"@")[2]
+    return [(name, authority if name == b"host" else value) for name, value in fields]

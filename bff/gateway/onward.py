@@ -6,6 +6,7 @@ who asks is told by us alone. Names are in lower case, values the bytes that cam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,11 @@ _TOLD_BY_US = frozenset(
     {b"forwarded", b"via", b"x-request-id", b"traceparent", b"tracestate", b"cookie", b"x-real-ip"}
 )
 _NOT_BACK = _HOP | {b"transfer-encoding", b"x-request-id", b"via"}
+_HOPS_LEFT = b"max-forwards"
+_NUMBER = re.compile(rb"[0-9]{1,9}")
+COUNTED = frozenset({"OPTIONS", "TRACE"})
+"""Methods whose way ``Max-Forwards`` bounds."""
+
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -128,6 +134,19 @@ def nominated(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
         if name == b"connection"
         for option in value.split(b",")
     }
+
+
+def counted_down(fields: Fields) -> Fields:
+    """With one hop less in ``Max-Forwards`` (RFC 9110 §7.6.2); one that is no number counts nothing."""
+    return [
+        (name, b"%d" % (int(value) - 1) if name == _HOPS_LEFT and _NUMBER.fullmatch(value) else value)
+        for name, value in fields
+    ]
+
+
+def is_the_last(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request may go no further than here."""
+    return any(name == _HOPS_LEFT and _NUMBER.fullmatch(value) and not int(value) for name, value in headers)
 
 
 def _of_the_caller(headers: Sequence[tuple[bytes, bytes]], hop: Hop) -> Fields:

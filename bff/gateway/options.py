@@ -8,8 +8,9 @@ from typing import Any
 from bff.errors import MethodNotAllowed, NotFound
 from bff.gateway.door.carried import Carried, Ready
 from bff.gateway.door.cors import ASKS_METHOD, ASKS_PRIVATE
+from bff.gateway.onward import is_the_last
 from bff.gateway.sender import Sender
-from bff.gateway.target import Table
+from bff.gateway.target import Table, Target
 from bff.sdk.reply import Answer
 from bff.services.fields import first
 
@@ -36,6 +37,15 @@ async def answer_options(scope: Scope, sender: Sender, table: Table, origin: byt
         asks_private = first(scope["headers"], ASKS_PRIVATE) == b"true"
         sender.carry(carried.cors.preflight(origin, allow, asks_private=asks_private))
     await sender.whole(Answer(204, [(b"allow", allow.encode())]))
+
+
+def is_ours(target: Target, scope: Scope, table: Table, origin: bytes | None) -> bool:
+    """Whether an OPTIONS that a route takes is ours to answer for its service: a preflight, or one that may go no
+    further (RFC 9110 §7.6.2).
+    """
+    if not target.service:
+        return False
+    return is_the_last(scope["headers"]) or is_preflight(scope, target.carried or table.carried, origin)
 
 
 def is_preflight(scope: Scope, carried: Carried, origin: bytes | None) -> bool:

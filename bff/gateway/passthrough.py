@@ -125,8 +125,8 @@ class Passage:
 
     def _going(self, hop: onward.Hop, headers: Fields) -> Onward:
         method = self._invocation.method
-        if method == "TRACE" and self._client.own_headers:
-            # Its answer repeats what was sent (RFC 9110 §9.3.8), the service's credentials among it.
+        if method == "TRACE" and (self._client.own_headers or onward.is_the_last(headers)):
+            # Its answer repeats what was sent (RFC 9110 §9.3.8), the service's credentials among it; ours would, too.
             raise MethodNotAllowed(method, allow_of(each for each in METHODS if each != method))
         path, query = rawpath.split(self._raw_target())
         path = self._target.asked(path)
@@ -170,6 +170,8 @@ class Passage:
             withheld=self._target.withheld,
             rules=(self._target.forwarding.rules, self._client.request_rules),
         )
+        if self._invocation.method in onward.COUNTED:
+            fields = onward.counted_down(fields)
         if has_body and any(name == b"expect" for name, _ in headers):
             self._may_continue = asyncio.Event()
             fields.append((b"expect", b"100-continue"))

@@ -206,7 +206,7 @@ class Shelf:
         whole = self._cache.cache.answer(stored, asked)
         body = stored.body if asked.method == "HEAD" else whole.body
         answer = Answer(whole.status, without(whole.fields, _WRITTEN_ANEW), body)
-        if stored.parts is not None:  # its control was for the store
+        if stored.parts is not None and whole.status != 416:  # its control was for the store
             answer.headers = without(answer.headers, _CONTROL)
             is_identified = views.is_identified(self._invocation, asked.fields)
             views.with_control(answer, stored.parts, identified=is_identified)

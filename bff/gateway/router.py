@@ -43,7 +43,7 @@ def allow_of(methods: Iterable[str]) -> str:
 
 
 class _Node(Generic[T]):
-    """One segment position. ``here`` answers paths that end at this node, ``rest`` any longer ones."""
+    """One segment position. ``here`` answers paths that end at this node, ``rest`` those that go on with a slash."""
 
     __slots__ = ("here", "parameter", "rest", "static")
 
@@ -122,6 +122,8 @@ class Router(Generic[T]):
 
     def _candidates(self, segments: list[str]) -> Iterator[tuple[Methods[T], tuple[str, ...]]]:
         """Everything that has the path, most specific first, with its parameter values."""
+        if not segments:
+            return
         static = self._static.get("/" + "/".join(segments)) if not any("/" in s for s in segments) else None
         if static is not None:
             yield static, ()
@@ -152,13 +154,15 @@ def _walk(
     if node.parameter is not None and segment:
         yield from _walk(node.parameter, segments, at + 1, (*values, segment))
     if node.rest is not None:
-        rest = "/".join(segments[at:])
-        if rest:
-            yield node.rest, (*values, rest)
+        yield node.rest, (*values, "/".join(segments[at:]))
 
 
 def _segments(path: str, raw_path: bytes) -> list[str]:
-    """The path's segments, each decoded on its own, so that ``%2F`` never makes a new one."""
+    """The path's segments, each decoded on its own, so that ``%2F`` never makes a new one; none where it is no path but
+    ``*`` (RFC 9112 §3.2.4).
+    """
+    if not path.startswith("/"):
+        return []
     if b"%" not in raw_path:
         return path[1:].split("/")
     try:

@@ -135,6 +135,10 @@ class Table:
     keeps: bool = False
 
 
+Routed = tuple[Pattern, tuple[str, ...], Target]
+"""A target with the path and the methods that lead to it."""
+
+
 def compile_table(
     config: Config,
     own: dict[str, OwnHandler],
@@ -149,14 +153,7 @@ def compile_table(
     Without ``schemes`` nobody is asked who calls, without ``limiting`` nobody is counted: for tools that call
     functions directly.
     """
-    routes = [
-        (
-            pattern := Pattern.parse(route.path),
-            route.methods,
-            _target(config, route, pattern, schemes, limiting, doors),
-        )
-        for route in config.routes
-    ]
+    routes = list(_declared(config, schemes, limiting, doors))
     taken = {pattern.shape for pattern, methods, _ in routes if "GET" in methods}
     routes += [
         (pattern, ("GET",), Target(template=path, own=handler))
@@ -185,9 +182,7 @@ def _timing(said: Timing | None, is_dev: bool) -> Timing:
     return said or ("services" if is_dev else "own")
 
 
-def doorways(
-    config: Config, doors: Doors, schemes: Schemes | None
-) -> Iterator[tuple[Pattern, tuple[str, ...], Target]]:
+def doorways(config: Config, doors: Doors, schemes: Schemes | None) -> Iterator[Routed]:
     """Where the public listener takes events and asynchronous calls, and tells how those stand."""
     events, calls = config.events_said, config.calls_said
     if events.path is not None:
@@ -223,31 +218,52 @@ def _doorway(
     )
 
 
-def _target(
-    config: Config,
-    route: RouteConfig,
-    pattern: Pattern,
-    schemes: Schemes | None,
-    limiting: Limiting | None,
-    doors: Doors | None,
-) -> Target:
-    forwarding = Forwarding(
+def _declared(
+    config: Config, schemes: Schemes | None, limiting: Limiting | None, doors: Doors | None
+) -> Iterator[Routed]:
+    """What routes.yaml says itself."""
+    for route in config.routes:
+        pattern, rules = Pattern.parse(route.path), _rules(config, route, schemes, limiting)
+        if route.service:
+            target = _passing(rules, config, route, pattern)
+        else:
+            later = doors.ask if doors is not None and route.respond_async else None
+            target = _answering(rules, config, route, pattern, later)
+        yield pattern, route.methods, target
+
+
+def _rules(
+    config: Config, route: RouteConfig, schemes: Schemes | None, limiting: Limiting | None
+) -> dict[str, Any]:
+    """What of a target is the same whether a function or a service is behind it."""
+    return {
+        "template": route.path,
+        "timeout": config.timeout_of(route),
+        "max_body": config.max_body_of(route),
+        "length_required": route.length_required,
+        "guard": schemes.guard(config.auth_of(route)) if schemes is not None else None,
+        "carried": _carried(config, route),
+        "csrf": _csrf(config, route),
+        "limits": limiting.route(config.limits_of(route), route.path) if limiting is not None else None,
+    }
+
+
+def _forwarding(route: RouteConfig) -> Forwarding:
+    return Forwarding(
         headers=tuple(name.encode() for name in route.forward_headers),
         cookies=tuple(route.forward_cookies),
         rules=rules_of(route.request_headers),
     )
-    guard = schemes.guard(config.auth_of(route)) if schemes is not None else None
-    limits = limiting.route(config.limits_of(route), route.path) if limiting is not None else None
-    if route.service:
-        return _passing(config, route, pattern, forwarding, guard, limits)
-    function = config.function(route.function)
+
+
+def _answering(
+    rules: dict[str, Any], config: Config, route: RouteConfig, pattern: Pattern, later: Door | None
+) -> Target:
+    function, forwarding = config.function(route.function), _forwarding(route)
     return Target(
-        template=route.path,
+        **rules,
         function=route.function,
-        timeout=config.timeout_of(route),
-        max_body=config.max_body_of(route),
         forms=_forms(config.forms_of(route)),
-        length_required=route.length_required,
         forwarding=forwarding if forwarding != Forwarding() else NO_FORWARDING,
         cancel_on_disconnect=function.cancel_on_disconnect,
         stream_idle_timeout=function.stream_idle_timeout,
@@ -261,11 +277,7 @@ def _target(
         cache=None if route.cache is None else policy_of(route.cache),
         tells_errors=route.errors,
         static=None if route.static is None else Static(route.static),
-        later=doors.ask if doors is not None and route.respond_async else None,
-        guard=guard,
-        carried=_carried(config, route),
-        csrf=_csrf(config, route),
-        limits=limits,
+        later=later,
         compression=_compression(config, route),
     )
 
@@ -280,36 +292,22 @@ def _compression(config: Config, route: RouteConfig) -> Compression | None:
     return Compression(said) if said is not None and said.enabled else None
 
 
-def _passing(
-    config: Config,
-    route: RouteConfig,
-    pattern: Pattern,
-    forwarding: Forwarding,
-    guard: Guard | None,
-    limits: RouteLimits | None,
-) -> Target:
-    service = config.services[route.service]
+def _passing(rules: dict[str, Any], config: Config, route: RouteConfig, pattern: Pattern) -> Target:
+    service, forwarding = config.services[route.service], _forwarding(route)
     rewrite = None if route.rewrite is None else Rewrite.parse(route.rewrite)
     kept = route.cache if "cache" in route.model_fields_set else service.cache
     return Target(
-        template=route.path,
+        **rules,
         service=route.service,
         response_rules=rules_of(route.response_headers),
+        forwarding=forwarding,
         space=_rules_space(forwarding.rules, rules_of(service.request_headers)),
         cache=None if kept is None else policy_of(kept),
         asked=rawpath.asked(pattern, rewrite),
         withheld=_read_here(config),
-        timeout=config.timeout_of(route),
-        max_body=config.max_body_of(route),
-        length_required=route.length_required,
-        forwarding=forwarding,
         cancel_on_disconnect=True,
         stream_idle_timeout=service.stream_idle_timeout,
         stream_timeout=service.stream_timeout,
-        guard=guard,
-        carried=_carried(config, route),
-        csrf=_csrf(config, route),
-        limits=limits,
     )
 
 

@@ -6,11 +6,6 @@ the warm-up.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any
-
 from bff.clock import Clock
 from bff.errors import FunctionNotLoaded
 from bff.runtime import hooks
@@ -18,7 +13,7 @@ from bff.runtime.hooks import HookOverran
 from bff.runtime.instance import Instance
 from bff.runtime.isolation.instance import ProcessInstance
 from bff.runtime.lives import Live
-from bff.sdk.handler import line_of
+from bff.sdk.handler import ContractBroken, line_of
 
 MOST_TRIES = 3
 """Instances that may end before they are asked."""
@@ -60,7 +55,10 @@ async def _inside(live: Live) -> Instance | ProcessInstance:
 
 async def said_by(instance: Instance, clock: Clock, limit: float) -> tuple[str, int | None] | None:
     """Why the module's ``check()`` means no, and the line where it stands; None when it means yes."""
-    check = hook_of(instance.package.module())
+    try:
+        check = hooks.check_of(instance.package.module())
+    except ContractBroken as broken:
+        return f"{broken}: {broken.remedy}", broken.line
     if check is None:
         return None
     try:
@@ -71,16 +69,3 @@ async def said_by(instance: Instance, clock: Clock, limit: float) -> tuple[str, 
     except Exception as error:
         why = f"check() raised {hooks.told(error)}"
     return None if why is None else (why, line_of(check))
-
-
-def hook_of(module: ModuleType) -> Callable[[], Any] | None:
-    """A module's own function ``check`` that needs no argument; an imported one is somebody else's."""
-    check = vars(module).get("check")
-    if not inspect.isfunction(check) or check.__module__ != module.__name__:
-        return None
-    needed = [
-        each
-        for each in inspect.signature(check).parameters.values()
-        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-    ]
-    return None if needed else check

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bff.revisions.snapshot import Snapshot
 
@@ -13,16 +13,25 @@ much: 10 MB at most, for functions that nobody may ever call.
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwritten:
+    """What was new at the start (``taken``; None: the settings only), and what was the latest revision then."""
+
+    taken: Snapshot | None
+    latest: str
+
+
 class FirstLook:
-    """Mutable state: ``settled``, functions whose folder was published, or was found to be; ``_texts`` of some that had
-    no call yet, and the ``_room`` for more of them.
+    """Mutable state: ``settled``, functions whose folder was published, or was found to be; ``unwritten``, what the
+    store did not take; ``_texts`` of some that had no call yet, and the ``_room`` for more of them.
     """
 
-    __slots__ = ("_room", "_texts", "settled")
+    __slots__ = ("_room", "_texts", "settled", "unwritten")
 
     def __init__(self, most: int | None = None) -> None:
         """With room for ``most`` bytes, :data:`MOST` if it is None."""
         self.settled: set[str] = set()
+        self.unwritten: dict[str, Unwritten] = {}
         self._texts: dict[str, Snapshot] = {}
         self._room = MOST if most is None else most
 
@@ -45,9 +54,15 @@ class FirstLook:
         """Their folder waits for the next start, or for who watches it."""
         self.settled.update(functions)
 
+    def put_off(self, function: str, taken: Snapshot | None, latest: str) -> None:
+        """Until the store takes it; what is settled is not of the start any more."""
+        if function not in self.settled:
+            self.unwritten[function] = Unwritten(taken=taken, latest=latest)
+
     def __repr__(self) -> str:
         return (
-            f"<FirstLook: {len(self.settled)} settled, {len(self._texts)} texts, room for {self._room} bytes>"
+            f"<FirstLook: {len(self.settled)} settled, {len(self.unwritten)} unwritten, "
+            f"{len(self._texts)} texts, room for {self._room} bytes>"
         )
 
 

@@ -164,14 +164,23 @@ class Follower:
             await self._clock.sleep(pause)
             pause = min(2 * pause, LONGEST)
             left = await self._settled(left)
+        self._regain("writing")
 
     async def _settled(self, functions: list[Function]) -> list[Function]:
         """Those that the store does not take now."""
         waiting: dict[Function, Candidate] = {}
         left: list[Function] = []
         for function in functions:
-            with suppress(BffError):
+            try:
                 await self._settle(function, waiting)
+            except StoreUnavailable as lost:
+                if not isinstance(lost, StoreBroken):  # waiting does not help then
+                    self._lose("writing", lost)
+                    left.append(function)
+            except BffError:
+                pass  # its first caller is told
+            else:
+                left += [function] if function.name in self._publisher.first_look.unwritten else []
             if len(waiting) >= BATCH:
                 left += await self._refused(waiting)
             await self._clock.sleep(PAUSE)
@@ -183,6 +192,9 @@ class Follower:
         return left
 
     async def _settle(self, function: Function, waiting: dict[Function, Candidate]) -> None:
+        if function.name in self._publisher.first_look.unwritten:
+            await self._publisher.resume(function)
+            return
         if function.live is not None:
             return
         state = self._in_force.states.get(function.name)

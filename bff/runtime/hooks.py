@@ -1,4 +1,4 @@
-"""Runs what a function's author wrote for ``start``, ``ready``, ``stop`` and the lifespan: under a limit that
+"""Runs what a function's author wrote for ``start``, ``ready``, ``stop``, ``check`` and the lifespan: under a limit that
 holds even for code that swallows its cancellation, and so that it cannot take the gateway along.
 """
 
@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.revisions.loader import words_of
-from bff.sdk.handler import ContractBroken
+from bff.sdk.handler import ContractBroken, line_of
 
 GRACE = 0.5
 """Seconds a hook that was cancelled may still take to clean up, before nobody waits for it any more."""
@@ -57,10 +58,42 @@ def refusal(hook: str, said: object) -> str | None:
     return f": {why}" if why else ""
 
 
-async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) -> Any:
-    """What a hook returns, awaited if it can be.
+def check_of(module: ModuleType) -> Callable[[], Any] | None:
+    """A module's own function ``check``; an imported one is somebody else's.
 
-    It gets a task of its own: who waits can then stop waiting, whatever the hook does with a cancellation.
+    Raises:
+        ContractBroken: it needs arguments, and nobody has any for it. Left out silently, it would guard nothing.
+
+    """
+    check = vars(module).get("check")
+    if not inspect.isfunction(check) or check.__module__ != module.__name__:
+        return None
+    needed = [
+        each.name
+        for each in inspect.signature(check).parameters.values()
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    ]
+    if needed:
+        raise ContractBroken(
+            f"check() is called without arguments, and needs {', '.join(needed)}",
+            line=line_of(check),
+            remedy="give them defaults, or the function another name if it is not the hook",
+        )
+    return check
+
+
+async def run(
+    hook: Callable[..., Any],
+    *args: Any,
+    clock: Clock,
+    until: float,
+    on_end: Callable[[], object] | None = None,
+) -> Any:
+    """What a hook returns, awaited if it can be. ``on_end`` is called once it has ended well, although nobody may wait
+    for it any more: what it began is there then.
+
+    It gets a task of its own: who waits can then stop waiting, whatever the hook does with a cancellation. One that
+    ended in the very turn in which time ran out has ended in time: after a sleep of the machine both are due at once.
 
     Raises:
         HookOverran: the clock reached ``until`` first.
@@ -69,13 +102,14 @@ async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) 
         Escaped: what it raised is no Exception.
 
     """
-    running = asyncio.create_task(_outcome(hook, args))
+    running = asyncio.create_task(_outcome(hook, args, on_end))
     try:
         with Expiry(clock, until):
             await asyncio.wait({running})
     except TimeoutError:
-        await _end(running, clock)
-        raise HookOverran from None
+        if not running.done():
+            await _end(running, clock)
+            raise HookOverran from None
     except asyncio.CancelledError:
         await _end(running, clock)
         raise
@@ -86,20 +120,30 @@ async def run(hook: Callable[..., Any], *args: Any, clock: Clock, until: float) 
         raise error
     if error is not None:
         raise Escaped(error)
-    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+    if _never_ran(value):
         raise ContractBroken(
             f"{value.__name__}() is a generator, so its body never ran", remedy="take the `yield` out of it"
         )
     return value
 
 
-async def _outcome(hook: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+def _never_ran(value: object) -> bool:
+    """Whether a hook's body is still to run."""
+    return inspect.isgenerator(value) or inspect.isasyncgen(value)
+
+
+async def _outcome(
+    hook: Callable[..., Any], args: tuple[Any, ...], on_end: Callable[[], object] | None
+) -> tuple[Any, BaseException | None]:
     """Errors as values: a SystemExit or KeyboardInterrupt that leaves a task ends the whole loop, and none goes
     unheard. Signals are the loop's own, so a KeyboardInterrupt here is the hook's doing.
     """
     try:
         value = hook(*args)
-        return await value if inspect.isawaitable(value) else value, None
+        value = await value if inspect.isawaitable(value) else value
+        if on_end is not None and not _never_ran(value):
+            on_end()
+        return value, None
     except BaseException as error:
         return None, error
 

@@ -145,15 +145,61 @@ class Publisher:
         """Publish what is new in the folder, or in the settings, as if by a deploy; True when it was. At the
         start what the store knows already is not new: see ADR 43. After it a first call finds nothing new either.
         """
-        with self._told(function):
-            is_old = files_digest(taken) == state.folder or (
-                is_start and function.name in self.first_look.settled
-            )
-            if is_old or (is_start and await self.passes_over(function, taken)):
-                return await self._succeed(function, state, taken, began, is_start=is_start)
-            await self._deploy(function, taken, Deploy(who=GATEWAY), began, is_folder=True)
-            return True
+        with self._told(function), self._remembered(function, taken, state, is_start=is_start):
+            return await self._brought(function, taken, state, began, is_start=is_start)
         return False
+
+    async def _brought(
+        self, function: Function, taken: Snapshot, state: TrafficState, began: float, *, is_start: bool
+    ) -> bool:
+        is_old = files_digest(taken) == state.folder or (
+            is_start and function.name in self.first_look.settled
+        )
+        if is_old or (is_start and await self.passes_over(function, taken)):
+            return await self._succeed(function, state, taken, began, is_start=is_start)
+        await self._deploy(function, taken, Deploy(who=GATEWAY), began, is_folder=True)
+        return True
+
+    @contextmanager
+    def _remembered(
+        self, function: Function, taken: Snapshot | None, state: TrafficState, *, is_start: bool
+    ) -> Iterator[None]:
+        """What the store does not take of the start is published later, as it was."""
+        try:
+            yield
+        except StoreUnavailable:
+            if is_start:
+                self.first_look.put_off(function.name, taken, state.latest)
+            raise
+
+    async def resume(self, function: Function) -> None:
+        """Publish what the store did not take of a function at the start, if there is such a thing. Where a newer
+        revision was published meanwhile, what was found at the start is not new any more.
+
+        Raises:
+            StoreUnavailable: it does not take it now either.
+
+        """
+        async with self._publishing.of(function.name):
+            left = self.first_look.unwritten.get(function.name)
+            if left is None:
+                return
+            state, began = await self.store.traffic(function.name), self._clock.now()
+            if state.latest == left.latest:
+                try:
+                    await self._resumed(function, left.taken, state, began)
+                except FunctionNotLoaded as failure:
+                    function.tell(failure)
+            del self.first_look.unwritten[function.name]
+
+    async def _resumed(
+        self, function: Function, taken: Snapshot | None, state: TrafficState, began: float
+    ) -> None:
+        if taken is None:
+            await self._succeed(function, state, None, began, is_start=True)
+        else:
+            taken = taken.under(function.settings.frozen())
+            await self._brought(function, taken, state, began, is_start=True)
 
     async def passes_over(self, function: Function, taken: Snapshot) -> bool:
         """Whether the store knows these files of a folder that was found at the start; it is told then. A gateway
@@ -203,7 +249,7 @@ class Publisher:
             state, began = self.in_force.states.get(function.name), self._clock.now()
             if state is None or function.live is None:
                 return False
-            with self._told(function):
+            with self._told(function), self._remembered(function, None, state, is_start=is_start):
                 return await self._succeed(function, state, None, began, is_start=is_start)
             return False
 

@@ -248,12 +248,18 @@ def _assemble(
 
 
 async def _start(instance: Instance, settings: Settings, workshop: Workshop) -> None:
-    """Start it and ask whether it is ready. What was started and is not wanted is stopped again."""
+    """Start it and ask whether it is ready. What was started and is not wanted is stopped again, also where its start
+    ended well only after it was given up.
+    """
     until = workshop.clock.now() + settings.warm_up_timeout
     is_started, why = False, None
-    try:
-        await _run_start(instance, settings, workshop.clock, until)
+
+    def started() -> None:
+        nonlocal is_started
         is_started = True
+
+    try:
+        await _run_start(instance, settings, workshop.clock, until, started)
         await _ask_ready(instance, workshop.clock, until)
     except BaseException as error:
         if is_started:
@@ -267,13 +273,16 @@ async def _start(instance: Instance, settings: Settings, workshop: Workshop) -> 
         raise failure from error
 
 
-async def _run_start(instance: Instance, settings: Settings, clock: Clock, until: float) -> None:
+async def _run_start(
+    instance: Instance, settings: Settings, clock: Clock, until: float, started: Callable[[], None]
+) -> None:
     if instance.lifespan is not None and instance.handler.owner is None:
-        await hooks.run(instance.lifespan.start, clock=clock, until=until)
+        await hooks.run(instance.lifespan.start, clock=clock, until=until, on_end=started)
     start = getattr(instance.handler.owner, "start", None)
     if start is not None:
         given = [dict(settings.env)] if inspect.signature(start).parameters else []
-        await hooks.run(start, *given, clock=clock, until=until)
+        await hooks.run(start, *given, clock=clock, until=until, on_end=started)
+    started()
 
 
 async def _ask_ready(instance: Instance, clock: Clock, until: float) -> None:

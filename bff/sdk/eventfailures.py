@@ -93,6 +93,21 @@ class CallOpen(BffError):
         return {"retry-after": "1"}
 
 
+class TooManyFollow(BffError):
+    """So many callers follow their calls already that one more would be looked after badly."""
+
+    code, title = "too-many-follow", "Too many follow their calls already"
+    status, retryable = 503, True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} callers follow their calls already; ask for the status now and then instead."
+        )
+
+    def headers(self) -> Mapping[str, str]:
+        return {"retry-after": "5"}
+
+
 class CallConflict(BffError):
     """An Idempotency-Key was used before, with another request (draft-ietf-httpapi-idempotency-key-header §2.7)."""
 

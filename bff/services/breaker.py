@@ -165,6 +165,11 @@ class Breaker:
         return self.state is State.CLOSED and self._has_reason
 
     @property
+    def in_a_row(self) -> int:
+        """Failures since the last success, while it is closed."""
+        return self._row
+
+    @property
     def wants_out(self) -> bool:
         """Whether a closed one has reason to open, by its last outcomes."""
         return self.state is State.CLOSED and self._has_reason

@@ -68,6 +68,18 @@ class RetryBudget:
             self._forget(slot)
         return self._policy.reserve + self._policy.ratio * self._called - self._retried
 
+    def counts(self, now: float) -> tuple[int, int]:
+        """First attempts, and retries with hedges, of the window that ends now."""
+        slot = int(now / self._width)
+        if slot != self._slot:
+            self._forget(slot)
+        return self._called, self._retried
+
+    @property
+    def policy(self) -> BudgetPolicy:
+        """How much it gives."""
+        return self._policy
+
     def _forget(self, slot: int) -> None:
         """Clear every slot that has been passed since the last call."""
         for passed in range(max(self._slot, slot - SLOTS) + 1, slot + 1):

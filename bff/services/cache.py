@@ -9,7 +9,6 @@ once the whole body is there. The rules are in :mod:`bff.services.freshness` and
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from urllib.parse import urljoin, urlsplit
 
 from bff.clock import Clock
 from bff.services import freshness, httpdate, ranges, validators
@@ -18,13 +17,19 @@ from bff.services.cachestore import CacheStore, places_of
 from bff.services.changes import Changes
 from bff.services.composed import Parts
 from bff.services.directives import NOTHING_SAID, Directives, of_field
-from bff.services.fields import READING, Pair, Pairs, first, without
+from bff.services.fields import READING, Pair, Pairs, first, listed, without
 from bff.services.freshness import OBEDIENT, Policy, Received, Use
+from bff.services.pointed import pointed_to
 from bff.services.stored import Key, Stored, vary_of
 from bff.services.varying import TELLING
 
 _AGE = frozenset({b"age"})
+_NOT_OURS = frozenset({b"if-match", b"if-unmodified-since"})
+"""Conditions that only the origin can judge (RFC 9111 §4.3.2): such a request travels with its own."""
+
 _SPECIAL = validators.CONDITIONS | {b"range"}
+_OF_WHOLES = validators.CONDITIONS - {b"if-range"}
+_AGE_AND_DATE = frozenset({b"age", b"date"})
 _NO_BODY = frozenset({204, 304})
 
 
@@ -103,12 +108,15 @@ PASSED = Verdict()
 
 
 class Cache:
-    """One for the whole gateway. Mutable state: its ``store``, and when what was dropped from it."""
+    """One for the whole gateway. Mutable state: its ``store``, and when what was dropped from it; ``_holds_parts``, once
+    there was one.
+    """
 
     def __init__(self, *, clock: Clock, store: CacheStore | None = None) -> None:
         self.store = CacheStore() if store is None else store
         self._clock = clock
         self._changes = Changes()
+        self._holds_parts = False
 
     def look(self, asked: Asked) -> Found:
         """What is kept for this request, and what it is good for now."""
@@ -116,6 +124,8 @@ class Cache:
             return Found(why="method")
         stored = self.store.find(asked.key, asked.fields)
         is_forbidden = asked.directives.only_if_cached
+        if stored is None and (part := self._part_for(asked)) is not None:
+            return Found(stored=part, is_hit=True)
         if stored is None:
             why = "vary-miss" if self.store.has(asked.key) else "uri-miss"
             return Found(why=why, is_forbidden=is_forbidden)
@@ -129,10 +139,24 @@ class Cache:
         is_fresh = stored.lifetime.remaining(self._clock.now()) > 0
         return Found(
             stored=stored,
-            conditions=self.conditions(stored) if asked.method == "GET" else (),
+            conditions=self.conditions(stored) if _may_be_validated(asked) else (),
             why="request" if is_fresh and not stored.lifetime.directives.no_cache else "stale",
             is_forbidden=is_forbidden,
         )
+
+    def _part_for(self, asked: Asked) -> Stored | None:
+        """A fresh part that holds all of the range that was asked for (RFC 9111 §3.3). Parts are not put together, and
+        conditions on one are the origin's to judge.
+        """
+        if not self._holds_parts or asked.method != "GET":
+            return None
+        stored = self.store.find(asked.key.of_part, asked.fields)
+        if stored is None or any(name in _OF_WHOLES for name, _ in asked.fields):
+            return None
+        if freshness.use_of(stored.lifetime, asked.directives, self._clock.now()) is not Use.FRESH:
+            return None
+        part = ranges.within(asked.fields, stored.fields, wall=self._clock.wall())
+        return None if part is None else stored
 
     @staticmethod
     def conditions(stored: Stored) -> tuple[Pair, ...]:
@@ -155,6 +179,8 @@ class Cache:
             self._invalidate(asked.key, received.fields)
         if asked.method == "HEAD":
             self._hear_head(asked, received)
+        if self._holds_parts and asked.method == "GET" and _is_news(received.status):
+            self.store.drop(asked.key.of_part)  # of what was there before
         if stored is not None and received.status == 304 and found.conditions:
             return self._confirmed(asked, stored, received)
         if stored is not None and self._replaces(stored, asked, received.status):
@@ -163,7 +189,7 @@ class Cache:
             asked.method, asked.directives, received, asked.policy, is_authorized=asked.is_authorized
         )
         if stored is not None and not keeps and asked.method == "GET" and _is_news(received.status):
-            self.store.remove(asked.key, stored)  # what is there now may not be kept
+            self._drop_if_nobodys(asked, stored, received)
         return Verdict(keeps=keeps) if keeps else PASSED
 
     def failed(self, asked: Asked, found: Found) -> Stored | None:
@@ -188,7 +214,12 @@ class Cache:
             tags=asked.policy.tags,
             parts=parts,
         )
-        return stored if self.store.put(asked.key, stored) else None
+        key = asked.key
+        if received.status == 206:
+            if not _is_the_part_asked_for(asked, stored):
+                return None
+            key, self._holds_parts = key.of_part, True
+        return stored if self.store.put(key, stored) else None
 
     def purge_url(self, url: str) -> int:
         """Drop what is kept of this URL, and what is on its way: see :meth:`CacheStore.purge_url`."""
@@ -205,6 +236,8 @@ class Cache:
         now, wall = self._clock.now(), self._clock.wall()
         age = (b"age", b"%d" % int(stored.lifetime.age_at(now)))
         fields = [*without(stored.fields, _AGE), age]
+        if stored.status == 206:
+            return _cut(ranges.within(asked.fields, stored.fields, wall=wall), fields, stored)
         if stored.status == 200 and not _SPECIAL.isdisjoint(name for name, _ in asked.fields):
             if validators.is_not_modified(asked.fields, stored.fields, wall=wall):
                 return Whole(status=304, fields=tuple(validators.not_modified_fields(fields)))
@@ -214,8 +247,7 @@ class Cache:
                 else None
             )
             if part is not None:
-                fields.append((b"content-range", part.content_range))
-                return _sized(206, fields, stored.body[part.first : part.last + 1])
+                return _part(part, fields, stored.body)
         if stored.status in _NO_BODY:
             return Whole(status=stored.status, fields=tuple(fields))
         whole = _sized(stored.status, fields, stored.body)
@@ -245,6 +277,7 @@ class Cache:
             stored,
             fields=freshness.kept_fields(fields),
             lifetime=freshness.lifetime_of(as_received, asked.policy),
+            vary=_vary_anew(asked, stored, fields),
         )
         may_stay = freshness.may_keep(
             "GET", asked.directives, as_received, asked.policy, is_authorized=asked.is_authorized
@@ -252,8 +285,15 @@ class Cache:
         if may_stay:
             self.store.swap(asked.key, stored, fresh)
         else:
-            self.store.remove(asked.key, stored)
+            self._drop_if_nobodys(asked, stored, as_received)
         return fresh
+
+    def _drop_if_nobodys(self, asked: Asked, stored: Stored, received: Received) -> None:
+        """Drop what is kept where what is there now may not be; not where only this request wants nothing kept, or
+        brings a credential: others' answers are not its to drop.
+        """
+        if not freshness.may_keep("GET", NOTHING_SAID, received, asked.policy):
+            self.store.remove(asked.key, stored)
 
     def _hear_head(self, asked: Asked, received: Received) -> None:
         """RFC 9111 §4.3.5: a HEAD's answer updates the kept GET, or shows that it is out of date."""
@@ -261,10 +301,8 @@ class Cache:
         if stored is None or received.status != 200:
             return
         length = first(received.fields, b"content-length")
-        is_same = validators.is_meant(received.fields, stored.fields) and (
-            not length or length == first(stored.fields, b"content-length")
-        )
-        if is_same:
+        known = first(stored.fields, b"content-length") or b"%d" % len(stored.body)
+        if validators.is_meant(received.fields, stored.fields) and length in (b"", known):
             self._freshened(asked, stored, received)
         else:
             self.store.remove(asked.key, stored)
@@ -273,12 +311,9 @@ class Cache:
         """RFC 9111 §4.4: the URL itself, and those of the same origin that the answer points to; what passed
         through has an URL for its caller and one at its service.
         """
-        pointed = [first(fields, name).decode("latin-1") for name in (b"location", b"content-location")]
         for url in filter(None, (key.url, key.beyond)):
-            self.purge_url(url)
-            for target in (_joined(url, each) for each in pointed if each):
-                if _is_same_origin(target, url):
-                    self.purge_url(target)
+            for target in (url, *pointed_to(url, fields)):
+                self.purge_url(target)
 
 
 def _tag(name: str) -> str:
@@ -296,21 +331,43 @@ def _is_news(status: int) -> bool:
     return status in (404, 410) or (200 <= status < 400 and status not in (206, 304))
 
 
-def _joined(url: str, reference: str) -> str:
-    try:
-        return urljoin(url, reference)
-    except ValueError:
-        return ""
+def _may_be_validated(asked: Asked) -> bool:
+    """Whether our conditions may take the place of the request's own."""
+    return asked.method == "GET" and _NOT_OURS.isdisjoint(name for name, _ in asked.fields)
 
 
-def _is_same_origin(target: str, url: str) -> bool:
-    """Whether both are of one origin; of a route's URL, which has no scheme, only the host is known."""
-    try:
-        one, other = urlsplit(target), urlsplit(url)
-    except ValueError:
-        return False
-    is_same_host = bool(one.netloc) and one.netloc.lower() == other.netloc.lower()
-    return is_same_host and (not other.scheme or one.scheme == other.scheme)
+def _vary_anew(asked: Asked, stored: Stored, fields: Pairs) -> tuple[tuple[bytes, bytes | None], ...]:
+    """The selecting fields after a confirmation that may name others in its ``Vary``."""
+    before = listed(stored.fields, b"vary")
+    if listed(fields, b"vary") == before:
+        return stored.vary
+    return vary_of(asked.fields, fields, *(name for name in stored.names if name not in before))
+
+
+def _is_the_part_asked_for(asked: Asked, stored: Stored) -> bool:
+    """Whether it is as long as it says, fresh for a while, and no answer to who asked for the whole."""
+    part = ranges.held(stored.fields)
+    is_whole = part is not None and len(stored.body) == part.last - part.first + 1
+    return (
+        is_whole and stored.lifetime.fresh_for > stored.lifetime.age and bool(first(asked.fields, b"range"))
+    )
+
+
+def _cut(part: ranges.Part | None, fields: list[Pair], stored: Stored) -> Whole:
+    """The range that was asked for, out of the part that is kept."""
+    own = ranges.held(stored.fields)
+    assert own is not None
+    part = part or own
+    said = [*(pair for pair in fields if pair[0] != b"content-range"), (b"content-range", part.content_range)]
+    return _sized(206, said, stored.body[part.first - own.first : part.last - own.first + 1])
+
+
+def _part(part: ranges.Part | ranges.Unmet, fields: list[Pair], body: bytes) -> Whole:
+    """A 206, or a 416 that nobody keeps and that says nothing of the content."""
+    content_range = (b"content-range", part.content_range)
+    if isinstance(part, ranges.Part):
+        return _sized(206, [*fields, content_range], body[part.first : part.last + 1])
+    return _sized(416, [*(pair for pair in fields if pair[0] in _AGE_AND_DATE), content_range], b"")
 
 
 def _sized(status: int, fields: list[Pair], body: bytes) -> Whole:

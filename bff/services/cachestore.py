@@ -62,10 +62,13 @@ class CacheStore:
         return True
 
     def swap(self, key: Key, old: Stored, new: Stored) -> None:
-        """Put a freshened answer where the old one is; nothing if that is gone."""
+        """Put a freshened answer where the old one is; nothing if that is gone. Others stay, unless it varies by other
+        fields now.
+        """
         variants = self._kept.get(key, ())
         if any(each is old for each in variants):
-            self._set(key, (new, *(each for each in variants if each is not old)))
+            others = (each for each in variants if each is not old and each.names == new.names)
+            self._set(key, (new, *others))
 
     def remove(self, key: Key, stored: Stored) -> None:
         """Drop one answer of a key."""

@@ -8,10 +8,11 @@ record's. On the way of a call that succeeds at once nothing is made but a copy 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from typing import Any
 
 from bff.clock import Clock
 from bff.sdk.attempt import Attempt
@@ -75,7 +76,8 @@ class CalmWire:
         self.budget = RetryBudget(policies.budget)
         self.bulkhead = Bulkhead(policies.bulkhead.most)
         self._hedging = None if policies.hedge is None else Hedging(policies.hedge, self.budget, clock)
-        self._ends_attempts = self._hedging is not None or bool(policies.retry.per_try_timeout)
+        self._per_try = policies.retry.per_try_timeout
+        self._ends_attempts = self._hedging is not None or bool(self._per_try)
 
     async def exchange(
         self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
@@ -168,15 +170,12 @@ class CalmWire:
 
     async def _elsewhere(self, asked: Asked, member: Member) -> ServiceResponse:
         """The same to another endpoint, where there is one."""
-        other = self._endpoints.choose(self._clock.now(), (member,))
-        return await self._attempt(
-            other,
-            asked.method,
-            asked.path,
-            respanned(asked.headers, new_span_id()),
-            asked.options,
-            asked.record,
-        )
+        return await self._anew(asked, self._endpoints.choose(self._clock.now(), (member,)))
+
+    def _anew(self, asked: Asked, member: Member) -> Coroutine[Any, Any, ServiceResponse]:
+        """The same as another span of the trace."""
+        headers = respanned(asked.headers, new_span_id())
+        return self._attempt(member, asked.method, asked.path, headers, asked.options, asked.record)
 
     # One attempt.
 
@@ -197,16 +196,11 @@ class CalmWire:
         try:
             sent = {**headers, self._timeout_header: str(self._milliseconds(record, now))}
             sending = member.wire.exchange(method, path, sent, options, record)
-            per_try = self._policies.retry.per_try_timeout
-            if per_try:
-                sending = within(self._clock, per_try, sending, self._service)
+            if self._per_try:
+                sending = within(self._clock, self._per_try, sending, self._service)
             response = await sending
         except ServiceError as error:
-            if is_endpoints(error):
-                self._note(member, epoch, failure_of(error), now)
-            else:
-                breaker.leave(epoch)
-            record.flag(error.flag)
+            self._note_failure(member, epoch, record, error, now)
             self._tried(record, member, span, now, error=error.code)
             raise
         except asyncio.CancelledError:
@@ -223,8 +217,7 @@ class CalmWire:
             self._tried(record, member, span, now, status=response.status_code)
         if response.status_code >= 429 or not breaker.is_spotless:
             self._note(member, epoch, retry.failed_status(response.status_code), now)
-            if response.status_code == 429:
-                record.flag("RL")
+            record.flag("RL" if response.status_code == 429 else "")
         return response
 
     def _tried(
@@ -249,8 +242,7 @@ class CalmWire:
         )
 
     def _milliseconds(self, record: CallRecord, now: float) -> int:
-        per_try = self._policies.retry.per_try_timeout
-        remaining = record.until - now
+        remaining, per_try = record.until - now, self._per_try
         return max(1, int(1000 * (min(per_try, remaining) if per_try else remaining)))
 
     def _note(self, member: Member, epoch: int, failed: Failed | None, began: float) -> None:
@@ -259,6 +251,15 @@ class CalmWire:
             self._endpoints.answered(member, epoch, now - began, now)
         else:
             self._endpoints.failed(member, epoch, failed, now - began, now)
+
+    def _note_failure(
+        self, member: Member, epoch: int, record: CallRecord, error: ServiceError, began: float
+    ) -> None:
+        if is_endpoints(error):
+            self._note(member, epoch, failure_of(error), began)
+        else:
+            member.breaker.leave(epoch)
+        record.flag(error.flag)
 
     def _note_cancelled(self, member: Member, epoch: int, record: CallRecord, began: float) -> None:
         """Time ran out, which is the endpoint's failure if it had enough of it; or a hedge was faster, which is one
@@ -293,14 +294,7 @@ class CalmWire:
                 break  # what the attempt gave says more than that nobody else is there
             tried = (*tried, member)
             try:
-                response = await self._attempt(
-                    member,
-                    asked.method,
-                    asked.path,
-                    respanned(asked.headers, new_span_id()),
-                    asked.options,
-                    asked.record,
-                )
+                response = await self._anew(asked, member)
             except ServiceError as error:
                 again, given = failure_of(error), error
             else:

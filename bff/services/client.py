@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
     from bff.services.cache import Cache
     from bff.services.composed import Parts
-    from bff.services.endpoints import EndpointSet, Member
-    from bff.services.passing import Exchange, Onward, Way
+    from bff.services.endpoints import Member
+    from bff.services.passing import Exchange, Onward
     from bff.services.resolver import Address
     from bff.services.response import ServiceResponse
     from bff.services.sharing import Sharing
     from bff.services.transport import MakeTransport
+    from bff.services.ways import Ways
     from bff.services.wire import Wire
 
 MAX_ANSWER = 32 * 1024 * 1024
@@ -51,7 +52,7 @@ _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
-    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_sharing``, ``_way``, ``_endpoints`` and the
+    """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_sharing``, ``_ways`` and the
     ``_transport`` below them, made with the first call; ``_following``, what looks for endpoints; ``passing``, how
     many exchanges pass through now.
     """
@@ -86,8 +87,7 @@ class ServiceClient:
         self._wire: Wire | None = None
         self._sharing: Sharing | None = None
         self._part_of: Callable[..., Parts]
-        self._way: Way | None = None
-        self._endpoints: EndpointSet | None = None
+        self._ways: Ways | None = None
         self._transport: httpx.AsyncBaseTransport | None = None
         self.passing = 0
 
@@ -243,7 +243,7 @@ class ServiceClient:
         )
         if self._following is not None:
             self._following.lead(lambda addresses: ways.endpoints.update(self._selection.of(addresses)))
-        self._wire, self._way, self._endpoints = ways.wire, ways.way, ways.endpoints
+        self._wire, self._ways = ways.wire, ways
 
     def _below(self) -> httpx.AsyncBaseTransport:
         if self._transport is None:
@@ -260,15 +260,25 @@ class ServiceClient:
 
     async def open(self, onward: Onward) -> Exchange:
         """Pass a request through, unread: see :class:`bff.services.passing.Way`."""
-        if self._way is None:
+        if self._ways is None:
             await self._connected()
-        assert self._way is not None
-        return await self._way.open(onward)
+        assert self._ways is not None
+        return await self._ways.way.open(onward)
 
     @property
     def members(self) -> tuple[Member, ...]:
         """Its endpoints, with what is known of each; none before the first call."""
-        return () if self._endpoints is None else self._endpoints.members
+        return () if self._ways is None else self._ways.endpoints.members
+
+    @property
+    def places(self) -> Mapping[str, ServiceClient]:
+        """Itself, without a name: see :attr:`bff.services.subsets.Subsets.places`."""
+        return {"": self}
+
+    @property
+    def ways(self) -> Ways | None:
+        """How it is reached; None before the first call."""
+        return self._ways
 
     @property
     def own_headers(self) -> Mapping[str, str]:

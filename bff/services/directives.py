@@ -20,7 +20,7 @@ TARGETS = (b"bff-cache-control", b"cdn-cache-control")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directives:
-    """Directives of an answer or a request (RFC 9111 §5.2, RFC 5861). Seconds; None where nothing is said."""
+    """Directives of an answer or a request (RFC 9111 §5.2, RFC 5861, RFC 8246). Seconds; None where nothing is said."""
 
     max_age: int | None = None
     s_maxage: int | None = None
@@ -33,6 +33,7 @@ class Directives:
     must_revalidate: bool = False
     proxy_revalidate: bool = False
     must_understand: bool = False
+    immutable: bool = False
     stale_while_revalidate: int | None = None
     stale_if_error: int | None = None
     min_fresh: int | None = None
@@ -69,6 +70,7 @@ _FLAGS = {
     b"must-revalidate": "must_revalidate",
     b"proxy-revalidate": "proxy_revalidate",
     b"must-understand": "must_understand",
+    b"immutable": "immutable",
     b"only-if-cached": "only_if_cached",
 }
 _LISTS = {b"no-cache": ("no_cache", "no_cache_fields"), b"private": ("private", "private_fields")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ class Following:
         asked = config.discovery
         kept = None
         if around.folder is not None:
-            kept = LastGood(around.folder, service, f"{asked.type} {asked.name} {asked.server}")
+            kept = LastGood(around.folder, service, identity_of(config))
         self._follower = Follower(
             service,
             make=lambda: _resolver(asked.type, question(service, config, clock)),
@@ -117,6 +118,23 @@ class Following:
         while not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=PATIENCE)
+
+
+_CREDENTIALS = frozenset({"username", "password", "token"})
+"""Options that say who asks, and not for what: they may change, and the answer be the same."""
+
+
+def identity_of(config: ServiceConfig) -> str:
+    """What tells a service's ``discovery`` from any other, so that the endpoints of another data centre, tag or port
+    are never taken for its own. Options are secrets, and of these it has a digest only.
+    """
+    asked = config.discovery
+    assert asked is not None
+    told = {
+        name: value.get_secret_value() for name, value in asked.options.items() if name not in _CREDENTIALS
+    }
+    digest = sha256(repr(sorted(told.items())).encode()).hexdigest()[:16]
+    return f"{asked.type} {asked.name} {asked.server} {port_of(config.url)} {digest}"
 
 
 def question(service: str, config: ServiceConfig, clock: Clock) -> Question:

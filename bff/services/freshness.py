@@ -2,8 +2,8 @@
 
 Pure: nothing here stores, sends or tells the time. Times are seconds: ``now`` on the monotonic clock, ``wall``
 as Unix time, which only the ``Date`` and ``Expires`` fields are compared with. The cache is a shared one, and
-it invents no lifetime (heuristics, §4.2.2): what says nothing is stale at once, unless routes.yaml states a
-lifetime.
+it invents no lifetime: what says nothing is stale at once, unless routes.yaml states a lifetime or wants it guessed
+(heuristics, §4.2.2).
 """
 
 from __future__ import annotations
@@ -14,17 +14,25 @@ from math import floor
 
 from bff.config import CacheConfig
 from bff.services import directives as said_by
-from bff.services import httpdate
+from bff.services import httpdate, ranges
 from bff.services.directives import Directives
 from bff.services.fields import SAFE, Pairs, all_of, end_to_end, first, listed, seconds, without
 
 _UNDERSTOOD = frozenset({200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 410, 414, 451, 501})
 _CACHEABLE_BY_STATUS = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501})
-"""RFC 9110 §15.1, but for 206: parts are not kept."""
+"""RFC 9110 §15.1, but for 206: parts are kept where they say how long."""
+
+_OF_ITS_REQUEST = frozenset({304, 412, 416})
+"""Statuses that answer a condition or a range of one request: what others would get who sent neither."""
 
 _STATED_TTL_FOR = frozenset({200, 203, 204, 300, 301, 308})
 """What a lifetime stated in routes.yaml is for. A 404 or a failure is kept only if it says so itself (nginx's
 ``proxy_cache_valid`` without a status is for 200, 301 and 302)."""
+
+_GUESSED_SHARE, _GUESSED_MOST = 0.1, 86_400.0
+"""Of the time since an answer's last change, "a typical setting" (RFC 9111 §4.2.2), and a day at most: beyond that
+RFC 7234 §5.5.4 wanted a warning.
+"""
 
 ERRORS = frozenset({500, 502, 503, 504})
 """RFC 5861 §4."""
@@ -37,6 +45,7 @@ class Policy:
     ttl: float | None = None
     stale_while_revalidate: float | None = None
     stale_if_error: float | None = None
+    guesses: bool = False
     tags: tuple[str, ...] = ()
 
 
@@ -50,6 +59,7 @@ def policy_of(config: CacheConfig) -> Policy:
         ttl=config.ttl,
         stale_while_revalidate=config.stale_while_revalidate,
         stale_if_error=config.stale_if_error,
+        guesses=config.heuristics,
         tags=config.tags,
     )
 
@@ -98,17 +108,25 @@ def lifetime_of(received: Received, policy: Policy) -> Lifetime:
     """How long it may be used (§4.2.1), and after that (RFC 5861)."""
     said = said_by.of_answer(received.fields)
     stated = explicit_lifetime(received, said)
-    if stated is None:
-        is_for_it = policy.ttl is not None and received.status in _STATED_TTL_FOR
-        stated = policy.ttl if is_for_it and policy.ttl is not None else 0.0
     return Lifetime(
-        fresh_for=stated,
+        fresh_for=_supposed(received, said, policy) if stated is None else stated,
         age=initial_age(received),
         since=received.now,
         directives=said,
         stale_while_revalidate=_grace(said, said.stale_while_revalidate, policy.stale_while_revalidate),
         stale_if_error=_grace(said, said.stale_if_error, policy.stale_if_error),
     )
+
+
+def _supposed(received: Received, said: Directives, policy: Policy) -> float:
+    """The lifetime of an answer that does not say one."""
+    if policy.ttl is not None and received.status in _STATED_TTL_FOR:
+        return policy.ttl
+    if not policy.guesses or not (said.public or received.status in _CACHEABLE_BY_STATUS):
+        return 0.0
+    changed = httpdate.parse(first(received.fields, b"last-modified"), received.wall)
+    made = _date(received) or received.wall
+    return 0.0 if changed is None else min(_GUESSED_SHARE * max(0.0, made - changed), _GUESSED_MOST)
 
 
 def explicit_lifetime(received: Received, said: Directives) -> float | None:
@@ -159,7 +177,9 @@ def may_keep(
     ``is_authorized``: the request carried an ``Authorization`` that is not the gateway's own.
     """
     status, fields, said = received.status, received.fields, said_by.of_answer(received.fields)
-    if method != "GET" or status < 200 or status in (206, 304) or asked.no_store or said.private:
+    if method != "GET" or status < 200 or status in _OF_ITS_REQUEST or asked.no_store or said.private:
+        return False
+    if status == 206 and ranges.held(fields) is None:
         return False
     if said.must_understand:
         if status not in _UNDERSTOOD:
@@ -170,7 +190,9 @@ def may_keep(
     if is_authorized and not (is_for_all or said.must_revalidate):
         return False
     # RFC 9111 would let these pass, and with them one caller's session into another's answer.
-    if not is_for_all and any(name == b"set-cookie" for name, _ in fields):
+    if not (is_for_all or _leaves_out(said, b"set-cookie")) and any(
+        name == b"set-cookie" for name, _ in fields
+    ):
         return False
     if b"*" in listed(fields, b"vary"):
         return False
@@ -189,6 +211,11 @@ def _is_cacheable(received: Received, said: Directives, policy: Policy) -> bool:
     return is_good or has_validator(received.fields)
 
 
+def _leaves_out(said: Directives, name: bytes) -> bool:
+    """Whether the answer itself wants this field not to be kept with it."""
+    return name in said.no_cache_fields or name in said.private_fields
+
+
 def has_validator(fields: Pairs) -> bool:
     """Whether it can be asked for again under a condition."""
     return any(name in (b"etag", b"last-modified") for name, _ in fields)
@@ -205,7 +232,8 @@ def use_of(lifetime: Lifetime, asked: Directives, now: float) -> Use:
     said, age, remaining = lifetime.directives, lifetime.age_at(now), lifetime.remaining(now)
     if asked.no_cache or asked.no_store or said.no_cache:
         return Use.AFTER_VALIDATION
-    if asked.max_age is not None and age > asked.max_age:
+    is_settled = said.immutable and remaining > 0  # a reload need not ask, only no-cache does (RFC 8246 §2)
+    if asked.max_age is not None and age > asked.max_age and not is_settled:
         return Use.AFTER_VALIDATION
     if asked.min_fresh is not None and remaining < asked.min_fresh:
         return Use.AFTER_VALIDATION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from bff import trace
@@ -19,6 +19,7 @@ OVERHEAD = 512
 """Bytes a kept answer costs beside its text: objects, keys and indexes, as measured, rounded up."""
 
 _HARMLESS = frozenset({"accept", "accept-language", "accept-encoding", "content-type", "user-agent"})
+_CASELESS = frozenset({b"accept-charset", b"accept-encoding", b"accept-language"})
 _COMMA = re.compile(rb"[ \t]*,[ \t]*")
 _COOKIE = b"cookie:"
 WHOLE = b"whole:"
@@ -84,6 +85,11 @@ class Key:
         return self.subject == ANONYMOUS and all(name in _HARMLESS for name, _ in self.caller)
 
     @property
+    def of_part(self) -> Key:
+        """Where a part of the same is kept, beside the whole."""
+        return replace(self, space=f"{self.space} part")
+
+    @property
     def places(self) -> tuple[str, ...]:
         """The URLs it can be purged by: with the host, for a route without, and the one at its service."""
         if not self.url.startswith("//"):
@@ -94,7 +100,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A whole answer to GET. ``vary`` are the selecting fields as its request had them, None for absent; ``parts`` is
+    """A whole answer to GET, or a part (206). ``vary`` are the selecting fields as its request had them, None for absent; ``parts`` is
     what the parts of a page say of caching, where the page says nothing itself.
     """
 
@@ -129,15 +135,18 @@ def vary_of(asked: Pairs, answer: Pairs, *more: bytes) -> tuple[tuple[bytes, byt
 
 
 def selecting(asked: Pairs, name: bytes) -> bytes | None:
-    """A request's field as it is compared: lines combined, no space around commas. ``cookie:NAME`` is one
-    cookie of all, :data:`WHOLE` every field that may matter.
+    """A request's field as it is compared: lines combined, no space around commas, in lower case where case means
+    nothing (RFC 9110 §12.5). ``cookie:NAME`` is one cookie of all, :data:`WHOLE` every field that may matter.
     """
     if name == WHOLE:
         return _fingerprint(asked)
     if name.startswith(_COOKIE):
         return _cookie(asked, name[len(_COOKIE) :])
     value = joined(asked, name)
-    return None if value is None else _COMMA.sub(b",", value.strip(b" \t"))
+    if value is None:
+        return None
+    plain = _COMMA.sub(b",", value.strip(b" \t"))
+    return plain.lower() if name in _CASELESS else plain
 
 
 def _fingerprint(asked: Pairs) -> bytes:

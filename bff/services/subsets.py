@@ -34,7 +34,17 @@ Make = Callable[[str, ServiceConfig, Selection], ServiceClient]
 class Subsets:
     """Has the face of :class:`ServiceClient`. Never changes."""
 
-    __slots__ = ("_bounds", "_by_lane", "_places", "_rules", "_spread", "_wanted", "config", "name")
+    __slots__ = (
+        "_bounds",
+        "_by_lane",
+        "_places",
+        "_rules",
+        "_spread",
+        "_subsets",
+        "_wanted",
+        "config",
+        "name",
+    )
 
     def __init__(self, name: str, config: ServiceConfig, make: Make) -> None:
         self.name = name
@@ -42,6 +52,7 @@ class Subsets:
         subsets = {
             subset: _place(name, config, subset, each, make) for subset, each in config.subsets.items()
         }
+        self._subsets = subsets
         self._by_lane = {
             lane: subsets[subset]
             for subset, each in reversed(list(config.subsets.items()))
@@ -83,21 +94,22 @@ class Subsets:
     @property
     def passing(self) -> int:
         """Requests that pass through to any of the places now."""
-        return sum(place.passing for place in self._all_places())
+        return sum(place.passing for place in self.places.values())
 
     @property
     def members(self) -> tuple[Member, ...]:
         """The endpoints of every place."""
-        return tuple(member for place in self._all_places() for member in place.members)
+        return tuple(member for place in self.places.values() for member in place.members)
 
     def follow(self) -> None:
         """As :meth:`ServiceClient.follow`, for every place."""
-        for each in self._all_places():
+        for each in self.places.values():
             each.follow()
 
-    def _all_places(self) -> tuple[ServiceClient, ...]:
-        places = (*self._by_lane.values(), *self._places, *(place for _, place in self._rules))
-        return tuple({id(each): each for each in places}.values())
+    @property
+    def places(self) -> Mapping[str, ServiceClient]:
+        """Its subsets by name; the one without a name gets what none of them takes."""
+        return {**self._subsets, "": self._places[-1]}
 
     def relays_credentials(self, invocation: Invocation) -> bool:
         """Whether the caller's own credential travels with this invocation's calls."""
@@ -105,7 +117,7 @@ class Subsets:
 
     async def aclose(self) -> None:
         """Close every place's connections."""
-        for each in self._all_places():
+        for each in self.places.values():
             await each.aclose()
 
     def __repr__(self) -> str:

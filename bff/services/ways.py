@@ -14,6 +14,7 @@ import httpx
 from bff.clock import Clock
 from bff.config import ServiceConfig
 from bff.config.endpoints import split_address
+from bff.services.budget import RetryBudget
 from bff.services.bulkhead import Bulkhead
 from bff.services.calm import CalmWire
 from bff.services.calmway import CalmWay
@@ -34,12 +35,14 @@ MakeWire = Callable[[Address | None], EndpointWire]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
     """The outermost ``wire`` for calls, the ``way`` for what passes through, and the ``endpoints`` below both, which
-    discovery may change.
+    discovery may change; the ``budget`` and the ``places`` that all of them share.
     """
 
     wire: Wire
     way: Way
     endpoints: EndpointSet
+    budget: RetryBudget
+    places: Bulkhead
 
 
 def ways_of(
@@ -81,7 +84,7 @@ def ways_of(
         clock=clock,
         timeout_header=header,
     )
-    return Ways(wire=calm, way=way, endpoints=endpoints)
+    return Ways(wire=calm, way=way, endpoints=endpoints, budget=calm.budget, places=calm.bulkhead)
 
 
 def _wires(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from hashlib import blake2s
 
@@ -11,6 +12,8 @@ from bff.telemetry.failure import Failure
 
 MOST_GROUPS = 200
 """Groups that are kept; the one that was met longest ago goes first."""
+MOST_EXAMPLES = 5
+"""Invocations that one group names: the last ones."""
 MOST_REVISIONS = 10
 """Revisions that one group names: the last ones."""
 
@@ -18,11 +21,11 @@ MOST_REVISIONS = 10
 class Cause:
     """One group: failures of one function with the same code, cause, service and line.
 
-    Mutable state: ``count``, ``last`` (clock seconds), ``newest`` (the last one's words), ``request_id`` and
-    ``number`` of that one, ``revisions``.
+    Mutable state: ``count``, ``last`` (clock seconds), ``newest`` (the last one's words), ``examples`` (request id and
+    number of some, the last one at the end), ``revisions``.
     """
 
-    __slots__ = ("count", "first", "function", "id", "last", "newest", "number", "request_id", "revisions")
+    __slots__ = ("count", "examples", "first", "function", "id", "last", "newest", "revisions")
 
     def __init__(self, key: tuple[str, ...], function: str, entry: Entry, failure: Failure) -> None:
         self.id = blake2s("\0".join(key).encode("utf-8", "replace"), digest_size=6).hexdigest()
@@ -30,6 +33,7 @@ class Cause:
         self.count = 0
         self.first = entry.ended
         self.revisions: dict[str, None] = {}
+        self.examples: deque[tuple[str, int]] = deque(maxlen=MOST_EXAMPLES)
         self.newest = failure
         self.meet(entry, failure)
 
@@ -37,7 +41,7 @@ class Cause:
         """It has happened once more."""
         self.count += 1
         self.last, self.newest = entry.ended, failure
-        self.request_id, self.number = entry.request_id, entry.number
+        self.examples.append((entry.request_id, entry.number))
         if entry.revision and entry.revision not in self.revisions:
             self.revisions[entry.revision] = None
             if len(self.revisions) > MOST_REVISIONS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -11,6 +12,10 @@ from bff.sdk.invocation import Invocation
 
 LONGEST = 500
 """Characters kept of a sentence or of an exception's words."""
+AROUND = 2
+"""Lines of the text that are kept on either side of the one that failed."""
+LONGEST_LINE = 160
+"""Characters kept of each."""
 
 OwnPlace = Callable[[str, str], str | None]
 """``functions/home.py`` for the module and the file name of a function's own code; None for anybody else's."""
@@ -18,11 +23,15 @@ OwnPlace = Callable[[str, str], str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A line of a function's own code, and the function it is in."""
+    """A line of a function's own code, and the function it is in. ``excerpt`` is that line among its neighbours as
+    they were when it ran, of which the one at the top has the number ``first``; empty where the text is not known.
+    """
 
     file: str
     line: int
     function: str
+    first: int = 0
+    excerpt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,8 @@ class Failure:
     @property
     def weight(self) -> int:
         """About how many bytes it takes."""
-        return 400 + 2 * (len(self.sentence) + len(self.cause))
+        shown = sum(map(len, self.frame.excerpt)) if self.frame is not None else 0
+        return 400 + 2 * (len(self.sentence) + len(self.cause) + shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +118,22 @@ def _innermost(error: BaseException, own_place: OwnPlace) -> Frame | None:
     for each in (error.__cause__, error):
         found = None
         for trace in _walk(each.__traceback__ if each is not None else None):
-            code = trace.tb_frame.f_code
-            place = own_place(str(trace.tb_frame.f_globals.get("__name__", "")), code.co_filename)
+            names = trace.tb_frame.f_globals
+            place = own_place(str(names.get("__name__", "")), trace.tb_frame.f_code.co_filename)
             if place is not None:
-                found = Frame(file=place, line=trace.tb_lineno, function=code.co_qualname)
+                found = place, trace
         if found is not None:
-            return found
+            return _frame(*found)
     return None
+
+
+def _frame(place: str, trace: TracebackType) -> Frame:
+    code, line = trace.tb_frame.f_code, trace.tb_lineno
+    linecache.checkcache(code.co_filename)  # a file that dev loads from is read again once it was saved
+    lines = linecache.getlines(code.co_filename, trace.tb_frame.f_globals)
+    first = max(1, line - AROUND)
+    excerpt = tuple(each.rstrip()[:LONGEST_LINE] for each in lines[first - 1 : line + AROUND])
+    return Frame(file=place, line=line, function=code.co_qualname, first=first, excerpt=excerpt)
 
 
 def _walk(trace: TracebackType | None) -> Iterator[TracebackType]:

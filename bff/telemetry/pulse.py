@@ -56,12 +56,12 @@ def _pulse(function: str, entries: list[Entry], window: float) -> Pulse:
         slow=sum(entry.is_slow for entry in entries),
         cold=sum(entry.phases is not None for entry in entries),
         incomplete=sum(bool(entry.missing) for entry in entries),
-        p50=_quantile(times, 0.5),
-        p99=_quantile(times, 0.99),
+        p50=quantile(times, 0.5),
+        p99=quantile(times, 0.99),
         longest=times[-1],
     )
 
 
-def _quantile(times: list[float], share: float) -> float:
+def quantile(times: list[float], share: float) -> float:
     """The least time that so many are not above (nearest rank)."""
     return times[max(0, -int(-share * len(times) // 1) - 1)]

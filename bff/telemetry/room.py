@@ -13,6 +13,7 @@ from bff.telemetry.accesslog import AccessLog
 from bff.telemetry.eventlog import EventLog
 from bff.telemetry.failure import Witness
 from bff.telemetry.identity import Callers
+from bff.telemetry.journal import Journal
 from bff.telemetry.labelsets import LabelSets
 from bff.telemetry.lines import Lines
 from bff.telemetry.readings import Sources
@@ -56,6 +57,8 @@ class Telemetry:
             signals.listen(Invocation, AccessLog(lines, self.callers, labelsets))
         self.metrics = _metrics(sources, clock, signals, labelsets) if config.telemetry.metrics else None
         self.recorder = self._recorder(config, witness, signals, labelsets)
+        self.journal = Journal(clock=clock)
+        self.journal.listen(signals)
 
     def _recorder(
         self, config: Config, witness: Witness, signals: Signals, labelsets: LabelSets

@@ -6,9 +6,7 @@ Ten thousand functions make a page of megabytes, and no request shall wait for i
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -16,11 +14,11 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bff.telemetry import catalogue as names
+from bff.telemetry.memory import resident
 from bff.telemetry.presence import Presence
 from bff.telemetry.readings import EndpointNow, GatewayNow, RevisionNow, Sources
 
 BREAKERS = ("closed", "open", "half-open")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 Rows = Iterable[tuple[Sequence[str], float]]
 
@@ -70,7 +68,7 @@ class Readings(Collector):
 
     def _memory(self) -> Rows:
         return (
-            ((each.function, each.revision), sum(map(_resident, each.process_ids)))
+            ((each.function, each.revision), sum(map(resident, each.process_ids)))
             for each in self._revisions
             if each.process_ids
         )
@@ -113,11 +111,3 @@ def _family(of: names.Metric, rows: Rows) -> Metric:
     for labels, value in rows:
         family.add_metric(labels, value)
     return family
-
-
-def _resident(pid: int) -> int:
-    """Bytes of memory a process holds; 0 once it has ended (proc(5), statm)."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-    except (OSError, IndexError, ValueError):
-        return 0

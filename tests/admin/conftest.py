@@ -14,11 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
-from bff.admin.desk import House, Logging
+from bff.admin.desk import House, Logging, Public
+from bff.admin.face import Face
 from bff.admin.keys import Key, hashed, local_key
 from bff.admin.keys import Who as Who
 from bff.admin.office import Office
 from bff.clock import Clock, SystemClock
+from bff.config import Config, ServiceConfig
+from bff.events.operating import Operating
+from bff.events.stages import Stages
 from bff.revisions import archive
 from bff.revisions.snapshot import Snapshot, take
 from bff.revisions.store.database import Database
@@ -35,7 +39,9 @@ from bff.revisions.store.sqlite import SQLite
 from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.threads import Threads
+from bff.services.room import Backends
 from bff.signals import AdminWrite, Signals
+from bff.telemetry.journal import Journal
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.verbosity import Said, Verbosity
 from tests.conftest import write
@@ -199,8 +205,16 @@ async def admin_office(
     database: Database | None = None,
     hosts: tuple[str, ...] = (),
     recorder: Recorder | None = None,
+    journal: Journal | None = None,
+    services: Mapping[str, Any] | None = None,
+    public: Public | None = None,
+    functions: Mapping[str, Any] | None = None,
+    events: Callable[[], Operating | None] = lambda: None,
+    stages: Callable[[], Stages | None] = lambda: None,
+    face: Callable[[House], Face] | None = None,
+    **more: Any,
 ) -> AsyncIterator[Asking]:
-    """An office as app opens it, with what a test wants otherwise."""
+    """An office as app opens it, with what a test wants otherwise; ``more`` is what its House has, too."""
     clock = clock or SystemClock()
     thread, signals, heard = Threads("bff-store", 1), Signals(), list[AdminWrite]()
     store = Store(database or SQLite(None, wall=clock.wall), thread=thread, clock=clock)
@@ -214,7 +228,7 @@ async def admin_office(
         return archive.unpacked(content, folder)
 
     house = House(
-        functions=lambda: {"hello": Hello()},
+        functions=lambda: {"hello": Hello()} if functions is None else functions,
         store=store,
         desk=Desk(store),
         unpack=unpack,
@@ -225,8 +239,21 @@ async def admin_office(
         logging=Logging(wanted=Verbosity(USUAL), usual=lambda: USUAL),
         clock=clock,
         recorder=recorder,
+        events=events,
+        stages=stages,
+        backends=backends(clock, services or {}),
+        journal=journal or Journal(clock=clock),
+        public=public or Public(app=nowhere, url=lambda: "http://127.0.0.1:8000", document=no_routes),
+        **more,
     )
-    office = Office(house, host=host, keys=lambda: fixed, signals=signals, hosts=lambda: hosts)
+    office = Office(
+        house,
+        host=host,
+        keys=lambda: fixed,
+        signals=signals,
+        hosts=lambda: hosts,
+        face=None if face is None else lambda: face(house),
+    )
     asking = Asking(office, store, heard, folder)
     try:
         yield asking
@@ -234,6 +261,31 @@ async def admin_office(
         await asking.close()
         await store.close()
         thread.close()
+
+
+def backends(clock: Clock, services: Mapping[str, Any]) -> Backends:
+    """The services of a routes.yaml that says this."""
+    made = Backends(
+        Config(),
+        clock=clock,
+        make_transport=None,
+        emit=lambda _: None,
+        heeds_fault_header=False,
+        later=lambda work: work.close(),
+    )
+    configs = {name: ServiceConfig.model_validate(each) for name, each in services.items()}
+    made.configure(Config().model_copy(update={"services": configs}))
+    return made
+
+
+async def nowhere(_scope: Any, _receive: Any, send: Any) -> None:
+    """A public side without routes."""
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def no_routes() -> bytes:
+    return b'{"paths": {}}'
 
 
 def reader_key() -> Key:

@@ -82,7 +82,7 @@ def test_a_declared_name_is_answered(gateway: GatewayFactory, write_project) -> 
 
 
 def test_what_is_not_there_is_a_problem(running: Running) -> None:
-    for path in ("/", "/v1", "/v1/functions/", "/metrics/x", "/hello/you"):
+    for path in ("/v1", "/v1/functions/", "/metrics/x", "/hello/you"):
         answer = ask(running, path, "localhost")
         assert (answer.status, answer.json()["type"]) == (404, "/problems/not-found")
 

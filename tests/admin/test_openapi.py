@@ -9,6 +9,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.admin.conftest import Asking
 
+READS = "/v1/tries/reading"
+"""The one POST that changes nothing, and needs no token where reads need none."""
+
 pytestmark = pytest.mark.anyio
 
 
@@ -33,7 +36,7 @@ async def test_every_operation_is_in_it_with_what_guards_it(asking: Asking, docu
         for method, operation in methods.items():
             ids.append(operation["operationId"])
             assert operation["description"]
-            if method != "get":
+            if method != "get" and path != READS:
                 assert operation["security"] == [{"token": []}], path
                 bare = await asking(method.upper(), path.replace("{", "").replace("}", ""))
                 assert bare.status_code == 401, path

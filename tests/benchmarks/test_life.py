@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import catalogue as who
-from benchmarks import cold, crowd, cycles, many, memory, openapi, overhead, warming
+from benchmarks import cold, crowd, cycles, many, memory, openapi, overhead, views, warming
 from benchmarks.caller import Caller, functions
 from benchmarks.figures import GOALS, Series, percentile
 from benchmarks.outcome import Effort
@@ -33,6 +33,7 @@ PARTS = {
     "memory": memory,
     "openapi": openapi,
     "overhead": overhead,
+    "views": views,
     "warming": warming,
 }
 
@@ -60,6 +61,21 @@ def test_the_cold_table_names_its_peers_and_what_others_publish() -> None:
         "python -c pass, to its end",
     ]
     assert "github.com/knative/serving/issues/2484" in table.note
+
+
+def test_the_memory_table_says_what_python_keeps() -> None:
+    """What stays of the traced by its place, and why resident memory does not follow."""
+    traced = {
+        "grown": 5_000_000,
+        "returned": 4_900_000,
+        "revision": 12_000_000,
+        "kept": [["bff/x.py:7", 64_000]],
+    }
+    one = Series.of([1.0])
+    (row,) = (made := memory.table(replace(SMALL, warm=1000), traced, one, one, one)).rows
+    assert row[3] == "5.0"
+    assert made.note.endswith("What stays of the traced, for each function: bff/x.py:7 64 B.")
+    assert "whole arenas" in made.note
 
 
 def test_the_weight_of_a_cold_function_is_what_its_configuration_does_not_explain() -> None:

@@ -28,10 +28,10 @@ def test_the_tail_is_halved() -> None:
 
 def test_the_breaker_lets_a_dead_service_be() -> None:
     """Fifteen hundred calls come during the outage: a few are let through, and all of them after it."""
-    closed = plots.waiting(5)
+    closed = endpointplots.waiting(5)
     assert sum(count for second, count in closed if 10 <= second < 40) < 20
     assert [count for second, count in closed if second >= 50] == [50.0] * 10
-    assert sum(count for second, count in plots.waiting(0) if 10 <= second < 40) == 1500
+    assert sum(count for second, count in endpointplots.waiting(0) if 10 <= second < 40) == 1500
 
 
 def test_a_black_hole_holds_what_its_places_allow() -> None:

@@ -86,6 +86,11 @@ def test_broken_yaml_has_line_and_column(bff: Shell, project: Project) -> None:
             "functions/a.py:2:1: ",
             "<class 'a.Odd'>",
         ),
+        (
+            f"{FINE}\n\ndef check(deep): ...\n",
+            "functions/a.py:5:1: ",
+            "called without arguments, and needs deep",
+        ),
         ("a = '\\x00'\nb = '\x00'\n", "functions/a.py:", "null bytes"),
     ],
 )

@@ -28,6 +28,11 @@ def test_a_switch_and_a_section_are_both_read(project: Project) -> None:
     assert stated is not None
     assert (stated.ttl, stated.stale_while_revalidate, stated.stale_if_error) == (10, 60, 3600)
     assert stated.tags == ("home",)
+    assert not stated.heuristics
+    guessing = project.load('services:\n  users: {url: "http://a", cache: {heuristics: true}}\n').services[
+        "users"
+    ]
+    assert guessing.cache == CacheConfig(heuristics=True)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ def test_an_application_sees_itself_at_its_mount(served: Served) -> None:
 
 
 def test_its_own_404_and_405_are_its_own(served: Served) -> None:
-    answer = served.get("/site/nowhere")
-    assert (answer.status_code, answer.text) == (404, "Not Found")
+    for path in ("/site/nowhere", "/site/"):  # it has no front page
+        answer = served.get(path)
+        assert (answer.status_code, answer.text) == (404, "Not Found")
     assert served.get("/site/upload").status_code == 405
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +21,7 @@ from uvicorn.server import ServerState
 
 from bff.app import compose
 from bff.config import load
-from bff.gateway.lean import split
+from bff.gateway.lean import hosted, split
 from bff.gateway.protocol import HeadLimits, LimitedProtocol
 from bff.sdk.invocation import Invocation
 
@@ -200,6 +202,27 @@ def test_other_forms_of_a_target_are_the_parsers(url: bytes) -> None:
     assert split(url) == (parsed.path, parsed.query or b"")
 
 
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        (b"http://other", b"other"),
+        (b"http://a:b@other:80?c", b"other:80"),
+        (b"HTTP://[::1]:8000/@d", b"[::1]:8000"),
+        (b"*", b"bff"),
+    ],
+)
+def test_an_absolute_target_names_the_host(url: bytes, host: bytes) -> None:
+    """RFC 9112 §3.2.2: whatever the field says; but it has to be there, and once."""
+    assert hosted([(b"a", b"1"), (b"host", b"bff")], url) == [(b"a", b"1"), (b"host", host)]
+    for fields in ([], [(b"host", b"bff")] * 2):
+        assert hosted(fields, url) == fields
+
+
+def test_an_absolute_target_may_have_no_path() -> None:
+    assert split(b"http://other") == (b"/", b"")
+    assert split(b"http://other?a") == (b"/", b"a")
+
+
 @pytest.mark.anyio
 async def test_an_answered_request_leaves_nothing_to_the_collector(tmp_path: Path) -> None:
     """No two objects of it keep each other: looking for such costs a page a fifteenth of its time."""
@@ -223,3 +246,13 @@ async def test_an_answered_request_leaves_nothing_to_the_collector(tmp_path: Pat
             assert [each() for each in seen[1:]] == [None, None]  # the first waited for the warm-up
         finally:
             gc.enable()
+
+
+def test_without_llhttp_there_is_no_listener() -> None:
+    """Two parsers never agree on everything, so none takes its place silently: uvicorn's own choice would be h11."""
+    script = "import sys; sys.modules['httptools'] = None\nimport bff.listeners"
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 1
+    assert "import of httptools halted" in ran.stderr

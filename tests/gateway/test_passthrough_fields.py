@@ -146,6 +146,43 @@ def test_trace_does_not_show_a_services_credentials(passing: Passing) -> None:
     assert passing.exchange("TRACE /c/x HTTP/1.1\r\nhost: bff\r\n\r\n")[1].status == 200
 
 
+def test_who_counts_hops_hears_from_the_last_one(passing: Passing) -> None:
+    """RFC 9110 §7.6.2: a step less for the service, and none beyond us. Other methods are not counted."""
+    for method, told in (("OPTIONS", "2"), ("TRACE", "2"), ("GET", "3")):
+        heard, _ = passing.exchange(f"{method} /c/x HTTP/1.1\r\nhost: bff\r\nmax-forwards: 3\r\n\r\n")
+        assert heard.get("max-forwards") == told
+    for method, status in (("OPTIONS", 204), ("TRACE", 405)):
+        with passing.wire() as caller:
+            answer = caller.say(
+                f"{method} /c/x HTTP/1.1\r\nhost: bff\r\nmax-forwards: 0\r\n\r\n"
+            ).hear_answer()
+        assert answer.status == status
+        assert "GET" in answer.headers["allow"]
+    heard, _ = passing.exchange("OPTIONS /c/x HTTP/1.1\r\nhost: bff\r\nmax-forwards: many\r\n\r\n")
+    assert heard.get("max-forwards") == "many"
+
+
+def test_an_absolute_target_names_the_host(passing: Passing) -> None:
+    """RFC 9112 §3.2.2."""
+    heard, _ = passing.exchange("GET http://shop.example/c/x HTTP/1.1\r\nhost: other\r\n\r\n")
+    assert heard.get("x-forwarded-host") == "shop.example"
+
+
+def test_trailers_of_an_answer_are_let_fall(passing: Passing) -> None:
+    """RFC 9110 §6.5.1: with the field that announces them; the next answer comes next."""
+    with passing.wire() as caller:
+        caller.say(f"{GET}\r\n")
+        with passing.upstream.accept() as service:
+            service.hear_request()
+            service.say(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nx-sum: 9\r\n\r\n"
+            )
+            said = caller.hear_until(b"\r\n\r\n") + caller.hear_until(b"0\r\n\r\n")
+        assert said.endswith(b"\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+        assert b"x-sum" not in said
+        assert caller.say("GET /hello HTTP/1.1\r\nhost: bff\r\n\r\n").hear_answer().status == 200
+
+
 def test_an_empty_body_is_announced_as_such(passing: Passing) -> None:
     """A POST without content has a length of 0 (RFC 9110 §8.6), and needs nobody to wait for more."""
     heard, answer = passing.exchange("POST /c/x HTTP/1.1\r\nhost: bff\r\ncontent-length: 0\r\n\r\n")

@@ -15,6 +15,9 @@ from tests.gateway.upstream import Passing
 
 TARGETS = {
     "/c/a": "/a",
+    "/c/": "/",
+    "/c/?x": "/?x",
+    "/b/": "/base/v1/",
     "/c/a/b//c/": "/a/b//c/",
     "/c//a": "//a",
     "/c/a%2Fb%2fc": "/a%2Fb%2fc",

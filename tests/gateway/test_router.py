@@ -45,14 +45,28 @@ def test_a_dead_end_is_left_again() -> None:
     assert find(router, "/a/b/f") == ("/{rest:path}", {"rest": "a/b/f"})
 
 
-def test_a_wildcard_takes_one_character_or_more() -> None:
-    """``/files/`` is not a file: the wildcard's function never gets an empty name."""
+def test_a_wildcard_takes_whatever_comes_after_its_slash() -> None:
+    """Nothing too: behind ``/files/`` is the front page of what is mounted there. ``/files`` is another path."""
     router = table("/files/{rest:path}")
-    for path in ("/files", "/files/"):
-        with pytest.raises(NotFound):
-            find(router, path)
+    with pytest.raises(NotFound):
+        find(router, "/files")
+    assert find(router, "/files/") == ("/files/{rest:path}", {"rest": ""})
     assert find(router, "/files/a/") == ("/files/{rest:path}", {"rest": "a/"})
     assert find(router, "/files//") == ("/files/{rest:path}", {"rest": "/"})
+
+
+def test_a_catch_all_has_the_front_page_unless_a_route_does() -> None:
+    assert find(table("/{rest:path}"), "/") == ("/{rest:path}", {"rest": ""})
+    assert find(table("/{rest:path}", "/"), "/") == ("/", {})
+    assert find(table("/a/{rest:path}", "/a/"), "/a/") == ("/a/", {})
+
+
+def test_an_asterisk_is_no_path() -> None:
+    """RFC 9112 §3.2.4: not even a catch-all has it."""
+    router = table("/{rest:path}", "/")
+    with pytest.raises(NotFound):
+        router.match("GET", "*", b"*")
+    assert router.allowed("*", b"*") is None
 
 
 def test_a_parameter_is_one_segment_that_is_not_empty() -> None:

@@ -67,7 +67,7 @@ def test_a_caller_who_leaves_cancels_a_get(served: Served) -> None:
         eventually(lambda: served.noted("left") == ["began"])
     eventually(lambda: served.noted("left") == ["began", "cancelled"])
     line = served.log(request_id="left")
-    assert (line["status"], line["fault"]) == (499, "caller")
+    assert (line["status"], line["fault"], line["flags"]) == (499, "caller", "DC")
 
 
 def test_a_caller_who_leaves_does_not_stop_a_post(served: Served) -> None:

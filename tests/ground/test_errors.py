@@ -39,6 +39,7 @@ SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
     "FunctionCrashed": ("home", "was ended by signal 11 (SIGSEGV)"),
     "OutOfMemory": ("home", 1024),
     "BacklogFull": (100_000,),
+    "TooManyFollow": (64,),
     "CallbackRefused": ("its host is not allowed",),
     "NoSuchName": ("run", "No run a/1 is kept."),
     "NothingKept": ("users",),

@@ -79,7 +79,9 @@ def test_no_hook_ends_the_gateway(served: Running, tmp_path: Path) -> None:
         said = end.partition("(")[0]
         for kind in STOPPED:
             save(tmp_path / f"functions/{kind}_{name}.py", FINE)
-            served.log("evicted", function=f"{kind}_{name}")
+            told = served.log("evicted", function=f"{kind}_{name}")
+            assert told["level"] == "warning"
+            assert said in told["stop_error"]
         save(tmp_path / f"functions/check_{name}.py", CHECKED.format(end=end))
         served.wait_for(lambda line, said=said: f"check() raised {said}" in line)
     for function in (f"{kind}_{name}" for kind in CALLED for name in ENDS):

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from bff.events.delivering import MOST_LOST
-from bff.events.records import Sought, Wanted
+from bff.events.records import Sought
 from bff.testing import ManualClock, client
 from bff.testing.inprocess import AsyncClient, inside
 from tests.conftest import GatewayFactory, Running, eventually
@@ -177,32 +177,36 @@ async def handle(event: CloudEvent) -> None:
 """
 
 
-@pytest.mark.anyio
-async def test_an_event_that_ends_its_gateways_is_dead_after_some_of_them(
-    tmp_path: Path, write_project: Write
+@pytest.mark.timeout(300)
+def test_an_event_that_ends_its_processes_is_dead_after_some_of_them(
+    tmp_path: Path, write_project: Write, gateway: GatewayFactory
 ) -> None:
-    """Attempts that nobody ended are counted: it is not given to the function any more, and its sink gets it."""
-    files = {
-        "routes.yaml": POISON,
-        "functions/one.py": "import os\ndef handle(body: dict) -> None:\n    os._exit(1)\n",
-        "functions/letters.py": LETTERS.replace("FOLDER", str(tmp_path)),
-    }
-    async with inside(write_project(files), clock=ManualClock()) as way, AsyncClient(way) as page:
-        events = way._house.events
-        assert events is not None
-        events.dispatcher.capacity = 0  # others take it, and end
-        body, headers = batch(range(1))
-        assert (await page.post("/events", content=body, headers=headers)).status_code == 202
-        for number in range(MOST_LOST):
-            asked = Wanted(holder=f"far/{number}/x", free=1, lease=0.0, rooms={})
-            assert len((await events.engine.take(asked, looks_first=False)).claimed) == 1
-        events.dispatcher.capacity = 16
-        events.dispatcher.wake()
-        await page.deliver()
-        ((_, deliveries),) = await events.engine.list(Sought(state="dead"))
-        assert [(each.trigger, str(each.state)) for each in deliveries] == [("work", "dead")]
-    (letter,) = notes(tmp_path)
-    assert letter["letter"].startswith("5 attempts ended with the processes that made them")
+    """Attempts that nobody ended are counted: it is not given to the function any more, its sink gets it, and what
+    comes after it is delivered.
+    """
+    ends = "import os\ndef handle(body: dict) -> None:\n    NOTE\n    os._exit(1)\n"
+    note = f"open({str(tmp_path / 'ends')!r}, 'a').write('x')"
+    folder = write_project(
+        {
+            "routes.yaml": POISON.replace("letters}}}", "letters}}, after: {function: two}}")
+            + 'state: "sqlite:///.bff/state.db"\nfunctions: {one: {queue: bad}}\n',
+            "functions/one.py": ends.replace("NOTE", note),
+            "functions/two.py": STEP.replace("NAME", "two").replace("FOLDER", str(tmp_path)),
+            "functions/letters.py": LETTERS.replace("FOLDER", str(tmp_path)),
+        }
+    )
+    serving = gateway(folder, "serve", "--queues", "default")
+    body, headers = batch(range(1))
+    assert serving.client.post("/events", content=body, headers=headers).status_code == 202
+    for number in range(MOST_LOST):
+        ended = gateway(folder, "worker", "--queues", "bad", "--name", "w-1")
+        assert ended.wait() == 1, f"worker {number} of {MOST_LOST}"
+    gateway(folder, "worker", "--queues", "bad", "--name", "w-1")
+    eventually(lambda: [each for each in notes(tmp_path) if "letter" in each], within=60.0, every=0.1)
+    (letter,) = [each["letter"] for each in notes(tmp_path) if "letter" in each]
+    assert letter.startswith("5 attempts ended with the processes that made them")
+    assert (tmp_path / "ends").read_text() == "x" * MOST_LOST
+    assert [each["step"] for each in notes(tmp_path) if "step" in each] == ["two"]
 
 
 @pytest.mark.anyio

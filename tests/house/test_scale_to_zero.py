@@ -69,7 +69,10 @@ def test_from_cold_to_evicted_and_back(tmp_path: Path, gateway: Callable[..., An
     again = served.get("/counter")
     assert (again.json(), again.headers["bff-revision"]) == (1, "counter-00001")
     after = told("counter")
-    assert (after["warm_up"]["count"], after["evictions"]) == (2, 1)
+    assert (after["warm_up"]["count"], after["evictions"], after["bytes_returned"]) == (2, 1, None)
+    assert 0 < after["warm_up"]["p50_ms"] <= after["warm_up"]["p99_ms"]
+    assert after["last_used"].endswith("Z")
+    assert (after["in_flight"], after["waiting"]) == (0, 0)
     assert (told("kept")["state"], told("kept")["evictions"]) == ("idle", 0)
     reports = [line for line in served.logs(event="REPORT") if line["function"] == "counter"]
     assert [line["first_ever"] for line in reports] == [True, False]

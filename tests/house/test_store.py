@@ -17,7 +17,7 @@ from bff.runtime.follower import POLL
 from bff.signals import FolderPassedOver, StoreLost, StoreReturned, TrafficMoved
 from tests import postgres
 from tests.conftest import GatewayFactory, eventually, save, write
-from tests.house.inside import inside
+from tests.house.inside import Inside, inside
 
 pytestmark = pytest.mark.anyio
 
@@ -354,3 +354,39 @@ async def test_a_canary_is_released_by_the_store(tmp_path: Path) -> None:
         assert (str(state.traffic), state.latest) == ("latest=100", made.name)
         assert await served.revision() == made.name
         assert (await served.house.store.history("home"))[0].what == "release promoted"
+
+
+async def test_one_gateway_judges_the_calls_of_another(tmp_path: Path, files: dict[str, str]) -> None:
+    """The one that leads hears of no call itself; what the other counted condemns the canary, once, for both."""
+    release = "functions: {home: {release: {strategy: canary, steps: [50, 100], interval: 1h}}}\n"
+    files = {**files, "routes.yaml": files["routes.yaml"] + release}
+    async with (
+        inside(tmp_path, files, keeps_state=True) as one,
+        inside(tmp_path, files, keeps_state=True) as two,
+    ):
+        assert {await one.revision(), await two.revision()} == {"home-00001"}
+        made = await one.deploy("home", "async def handle() -> str:\n    raise ValueError('a bug')\n")
+        await one.house.releases.look()
+        assert set(one.house.releases.verdicts) == {"home"}
+
+        async def is_condemned() -> bool:
+            for _ in range(20):
+                await two.client.get("/home")
+            found = (await two.house.store.release("home")).state
+            assert found is not None
+            return str(found["state"]) == "rolled-back"
+
+        await so(is_condemned, within=90)
+        for each in (one, two):
+
+            async def follows(each: Inside = each) -> bool:
+                return each.house.publisher.shares(each.house.invoker.functions["home"]) == {
+                    "home-00001": 100
+                }
+
+            await so(follows, within=60)
+            assert {await each.revision() for _ in range(20)} == {"home-00001"}
+        history = await one.house.store.history("home")
+        (line,) = [each for each in history if each.what == "release rolled-back"]
+        assert line.numbers["calls"]["canary"] > 0
+        assert made.name in str(line.before)

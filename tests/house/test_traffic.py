@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bff.revisions.store.records import Entry
 from bff.signals import ConfigRejected
 from tests.conftest import write
 from tests.house.inside import Inside, inside
@@ -158,7 +159,7 @@ async def test_a_canary_page_reaches_the_canary_service_two_hops_away(tmp_path: 
         shop_routes = f"""\
 {LANES}
 services:
-  stock: {{url: "{stable_stock.address}", subsets: {{canary: {{url: "{canary_stock.address}"}}}}}}
+  stock: {{url: "{stable_stock.address}", timeout: 60s, subsets: {{canary: {{url: "{canary_stock.address}"}}}}}}
 routes:
 - {{path: /shop, function: shop}}
 """
@@ -168,7 +169,7 @@ routes:
         ) as served_shop:
             page_routes = f"""\
 services:
-  shop: {{url: "{served_shop.address}"}}
+  shop: {{url: "{served_shop.address}", timeout: 60s}}
 functions:
   page: {{lane: canary, traffic: {{sticky: {{header: x-user}}}}}}
 routes:
@@ -198,6 +199,7 @@ async def test_a_strangers_lane_is_not_read(tmp_path: Path) -> None:
 services:
   stock:
     url: "{stable_stock.address}"
+    timeout: 60s
     subsets: {{canary: {{url: "{canary_stock.address}", lanes: [beta]}}}}
 routes:
 - {{path: /shop, function: shop}}
@@ -253,10 +255,57 @@ async def test_a_bad_deploy_is_rolled_back_by_itself(tmp_path: Path) -> None:
         assert 20 <= sum(count for (status, _), count in failed.items() if status == 500) <= 60
         await served.house.releases.look()
         assert await calls(served, range(50)) == {(200, "home-00001"): 50}
-        history = await served.house.publisher.store.history("home")
-        (line,) = [each for each in history if each.what == "release rolled-back"]
+        line = await verdict(served)
         assert line.why.startswith("The canary is worse: errors 1 against 0, over ")
         assert line.numbers["errors"]["evidence"] > line.numbers["errors"]["needed"]
+
+
+async def verdict(served: Inside) -> Entry:
+    """The one line that tells of a release taken back by itself."""
+    history = await served.house.publisher.store.history("home")
+    (line,) = [each for each in history if each.what == "release rolled-back"]
+    return line
+
+
+BREAKS = "async def handle() -> dict:\n    return object()\n"
+SLOW = (
+    "import asyncio\nasync def handle() -> dict:\n    await asyncio.sleep(0.02)\n    return {'says': '2'}\n"
+)
+
+
+@pytest.mark.parametrize(("source", "told"), [(BREAKS, "errors"), (SLOW, "latency")])
+async def test_contract_breaks_and_slowness_condemn_a_deploy_too(
+    tmp_path: Path, source: str, told: str
+) -> None:
+    """What the function gives back is no answer, or comes a thousand times as late as the baseline's."""
+    async with inside(tmp_path, {"routes.yaml": RELEASE, "functions/home.py": says(1)}) as served:
+        await calls(served, range(1))
+        await served.deploy("home", source)
+        await calls(served, range(200))
+        await served.house.releases.look()
+        line = await verdict(served)
+        assert f"{told} " in line.why
+        assert line.numbers[told]["evidence"] > line.numbers[told]["needed"]
+        assert await calls(served, range(50)) == {(200, "home-00001"): 50}
+
+
+async def test_a_service_that_fails_for_both_condemns_no_deploy(tmp_path: Path) -> None:
+    """Nobody listens there: every call of both revisions fails, by the service's fault; the release goes on."""
+    services = 'services: {stock: {url: "http://127.0.0.1:9"}}\n'
+    pages = [CALLS.format(service="stock", path="stock", name=f"page {number}") for number in (1, 2)]
+    files = {"routes.yaml": services + RELEASE, "functions/home.py": pages[0]}
+    async with inside(tmp_path, files) as served:
+        await calls(served, range(1))
+        await served.deploy("home", pages[1])
+        seen = await calls(served, range(200))
+        assert {revision for _, revision in seen} == {"home-00001", "home-00002"}
+        assert {status for status, _ in seen} <= {502, 503}
+        await asyncio.sleep(0.05)  # the step's interval
+        await served.house.releases.look()
+        (line, *_) = await served.house.publisher.store.history("home")
+        assert (line.what, line.why[:27]) == ("release running", "The canary is not worse ove")
+        assert line.numbers["services"]["canary"] == line.numbers["services"]["baseline"] == 1
+        assert served.house.publisher.shares(served.house.invoker.functions["home"])["home-00002"] == 50
 
 
 async def test_a_good_deploy_has_everything_after_its_steps(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -25,7 +25,7 @@ from bff.revisions.revision import Revision
 from bff.revisions.routing import Routing, age
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.sqlite import SQLite
-from bff.revisions.store.store import Runner, Store
+from bff.revisions.store.store import Store
 from bff.revisions.traffic import Target, Traffic
 from bff.runtime.activator import Activator
 from bff.runtime.function import Function
@@ -72,13 +72,36 @@ class Gate(ModuleType):
             raise self.fail
 
 
+class AtOnce:
+    """In the place of every thread: what is done takes as many turns of the loop as ``pause`` does, before and after,
+    and no time of its own. What happens is then the story's alone to say, and it can be told again.
+    """
+
+    def __init__(self, pause: Callable[[], Awaitable[None]]) -> None:
+        self._pause = pause
+
+    async def run(self, call: Callable[[], Any], *, unheard: Any = None, of: object = None) -> Any:
+        await self._pause()
+        made = call()
+        try:
+            await self._pause()
+        except asyncio.CancelledError:
+            if unheard is not None:
+                unheard(made)
+            raise
+        return made
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
 class Runtime:
     """Functions of one folder behind an invoker, and every signal they gave."""
 
     def __init__(
-        self, root: Path, loader: Loader, *, clock: Clock, dev: bool = True, runner: Runner | None = None
+        self, root: Path, loader: Loader, *, clock: Clock, dev: bool = True, threads: AtOnce | None = None
     ) -> None:
-        """``runner`` is what store and shelf run on; threads of their own, if it is None."""
+        """``threads`` are what loader, reader and store run on; threads of their own, if it is None."""
         self.root = root
         self.clock = clock
         self.heard: list[Signal] = []
@@ -86,18 +109,15 @@ class Runtime:
         for kind in HEARD:
             self.signals.listen(kind, self.heard.append)
         stuck = Stuck(self.signals.emit)
-        self.loader_thread = LoaderThreads("bff-loader", clock=clock, stuck=stuck)
-        self.reader_thread = Threads("bff-reader", 1)
-        self.store_thread = Threads("bff-store", 1)
+        self.loader_thread: Any = threads or LoaderThreads("bff-loader", clock=clock, stuck=stuck)
+        self.reader_thread: Any = threads or Threads("bff-reader", 1)
+        self.store_thread: Any = threads or Threads("bff-store", 1)
         self.store = Store(
-            SQLite(None, wall=clock.wall),
-            thread=runner or self.store_thread,
-            clock=clock,
-            is_ephemeral=dev,
+            SQLite(None, wall=clock.wall), thread=self.store_thread, clock=clock, is_ephemeral=dev
         )
         self.publisher = Publisher(
             self.store,
-            shelf=Shelf(self.store, root=root, thread=runner or self.reader_thread),
+            shelf=Shelf(self.store, root=root, thread=self.reader_thread),
             clock=clock,
             signals=self.signals,
             dev=dev,
@@ -229,6 +249,16 @@ async def until(condition: Callable[[], Any], within: float = 60.0) -> Any:
     return value
 
 
+def nothing_is_to_be_done_before(clock: ManualClock, moment: float) -> bool:
+    """Whether the loop rests, and no timer rings before then: whoever waits would have to be woken by somebody. To
+    be asked on asyncio's own loop, once all has settled.
+    """
+    loop: Any = asyncio.get_running_loop()
+    by_the_real_clock = [each for each in loop._scheduled if not each.cancelled()]
+    next_one = clock._next()
+    return not loop._ready and not by_the_real_clock and (next_one is None or next_one >= moment)
+
+
 def loaded() -> list[str]:
     """What of functions is in sys.modules."""
     return sorted(name for name in sys.modules if name.startswith(PREFIX))
@@ -242,12 +272,12 @@ def tasks() -> set[asyncio.Task[Any]]:
 
 @asynccontextmanager
 async def running(
-    root: Path, *, clock: Clock | None = None, dev: bool = True, runner: Runner | None = None
+    root: Path, *, clock: Clock | None = None, dev: bool = True, threads: AtOnce | None = None
 ) -> AsyncIterator[Runtime]:
     """A runtime; once it is closed no task runs that did not run before, and nothing of it is loaded."""
     before = tasks()
     with Loader() as loader:
-        runtime = Runtime(root, loader, clock=clock or ManualClock(), dev=dev, runner=runner)
+        runtime = Runtime(root, loader, clock=clock or ManualClock(), dev=dev, threads=threads)
         try:
             yield runtime
         finally:

@@ -177,6 +177,18 @@ async def test_closing_in_every_state(activator: Activator, gate: Gate) -> None:
     await activator.close()
 
 
+async def test_a_start_that_ended_as_the_gateway_did_has_its_stop(activator: Activator, gate: Gate) -> None:
+    """In the very turn in which its warm-up was broken off: what was started never stays behind."""
+    waiter = asyncio.create_task(activator.warm())
+    await until(lambda: gate.seen)
+    gate.open.set()
+    await activator.close()
+    with pytest.raises(GatewayDraining):
+        await waiter
+    assert gate.seen == ["start", "started", "stop"]
+    assert (loaded(), tasks()) == ([], set())
+
+
 async def test_closing_does_not_wait_for_calls(activator: Activator, gate: Gate) -> None:
     """Whoever is inside has been given its time before; leaving later is harmless."""
     gate.open.set()

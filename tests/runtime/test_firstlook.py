@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bff.revisions.snapshot import Snapshot, take
-from bff.runtime.firstlook import FirstLook
+from bff.runtime.firstlook import FirstLook, Unwritten
 
 
 def text(root: Path, name: str, size: int) -> Snapshot:
@@ -43,3 +43,12 @@ def test_functions_are_settled_one_after_another() -> None:
     look.settle(["home"])
     look.settle(["page"])
     assert look.settled == {"home", "page"}
+
+
+def test_what_is_put_off_is_of_the_start_only() -> None:
+    """A function that is settled is published by who watches its folder."""
+    look = FirstLook()
+    look.put_off("home", None, "home-00001")
+    look.settle(["page"])
+    look.put_off("page", None, "page-00001")
+    assert look.unwritten == {"home": Unwritten(taken=None, latest="home-00001")}

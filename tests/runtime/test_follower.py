@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ async def test_a_damaged_archive_is_told_once_and_the_store_is_not_away(
     """Reading the sequence goes well, reading the archive does not: the log must not flap between the two."""
     one, two = pair
     await one.upload(says("two"))
-    with sqlite3.connect(tmp_path / "state.db") as database:
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
         (whole,) = database.execute("SELECT archive FROM archives WHERE name = 'home-00002'").fetchone()
         database.execute("UPDATE archives SET archive = x'00' WHERE name = 'home-00002'")
     said = heard(two, LoadFailed, StoreLost, StoreReturned, Unexpected)
@@ -139,7 +140,7 @@ async def test_a_damaged_archive_is_told_once_and_the_store_is_not_away(
     assert [type(each) for each in said] == [LoadFailed]
     assert "damaged archive of home-00002" in said[0].report
     assert two.shares() == {"home-00001": 100}
-    with sqlite3.connect(tmp_path / "state.db") as database:
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
         database.execute("UPDATE archives SET archive = ? WHERE name = 'home-00002'", (whole,))
     await passed(clock, LONGEST)
     await two.follows(home_00002=100)
@@ -182,6 +183,59 @@ async def test_what_cannot_be_published_is_tried_again(tmp_path: Path, clock: Ma
             await passed(clock, 1)
         assert [type(each) for each in said] == [StoreLost, StoreReturned]
         assert (await one.store.traffic("home")).latest == "home-00001"
+
+
+@pytest.mark.parametrize("change", ["files", "settings"])
+@pytest.mark.parametrize("is_called", [True, False], ids=["called", "not called"])
+async def test_what_is_new_at_the_start_waits_for_a_store_that_can_be_written(
+    tmp_path: Path, clock: ManualClock, change: str, *, is_called: bool
+) -> None:
+    """The older revision serves meanwhile, and what is published then is what was there at the start."""
+    async with gateways(tmp_path, "a", clock=clock, release=AT_ONCE) as (one,):
+        await one.deploy("old")
+    async with gateways(tmp_path, "a", clock=clock, release=AT_ONCE) as (one,):
+        one.runtime.write(home=says("new" if change == "files" else "old"))
+        if change == "settings":
+            one.function = one.runtime.function(timeout=7.0)
+        await one.follower.start()
+        said = heard(one, StoreLost, StoreReturned)
+        one.database.writes = 0
+        if is_called:
+            assert await one.runtime.body() == "old"
+        settling = asyncio.create_task(one.follower.settle())
+        while not said:
+            await passed(clock, 1)
+        assert (settling.done(), await one.runtime.body()) == (False, "old")
+        one.runtime.write(home=says("saved later"))
+        one.database.writes = None
+        while not settling.done():
+            await passed(clock, 1)
+        assert one.shares() == {"home-00002": 100}
+        assert await one.runtime.body() == ("new" if change == "files" else "old")
+        assert [type(each) for each in said] == [StoreLost, StoreReturned]
+        assert one.publisher.first_look.unwritten == {}
+
+
+async def test_what_waited_is_not_new_once_somebody_has_deployed(tmp_path: Path, clock: ManualClock) -> None:
+    """Whoever deploys while the gateway waits knows better than the folder that it was started with."""
+    async with gateways(tmp_path, "a", "b", clock=clock, release=AT_ONCE) as (one, _):
+        await one.deploy("old")
+    async with gateways(tmp_path, "a", "b", clock=clock, release=AT_ONCE) as (one, two):
+        one.runtime.write(home=says("new"))
+        for each in (one, two):
+            await each.follower.start()
+        said = heard(one, StoreLost)
+        one.database.writes = 0
+        settling = asyncio.create_task(one.follower.settle())
+        while not said:
+            await passed(clock, 1)
+        await two.upload(says("deployed"))
+        one.database.writes = None
+        while not settling.done():
+            await passed(clock, 1)
+        await one.follows(home_00002=100)
+        assert await one.runtime.body() == "deployed"
+        assert len(await one.store.versions("home")) == 2
 
 
 async def test_traffic_is_restored_where_the_folder_is_broken(tmp_path: Path, clock: ManualClock) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bff.errors import FunctionNotLoaded, GatewayDraining
+from bff.runtime.autoscaler import Policy
 from bff.runtime.function import Function
 from bff.runtime.lifecycle import State
 from bff.signals import Evicted, LoadFailed, RevisionReady, Signals, Unexpected, WarmedUp, WarmUpFailed
@@ -578,6 +579,40 @@ async def test_closing_while_the_snapshot_is_taken(runtime: Runtime, gate: Gate)
     release.set()
     await busy
     assert tasks() == set()
+
+
+# Scale in the gateway itself
+
+ONE_AT_MOST = {
+    "inline": "import gate\nasync def handle():\n    gate.see('in')\n    await gate.wait()\n",
+    "thread": "import gate\ndef handle():\n    gate.see('in')\n    gate.held.wait(60)\n",
+}
+
+
+@pytest.mark.parametrize("isolation", ONE_AT_MOST)
+async def test_more_instances_on_one_loop_are_never_made(
+    runtime: Runtime, gate: Gate, clock: ManualClock, isolation: str
+) -> None:
+    """They would add no capacity: none or one, whatever `scale` says and however many are inside; `min` means one."""
+    held = gate.held = threading.Event()  # type: ignore[attr-defined]
+    runtime.write(home=ONE_AT_MOST[isolation])
+    policy = Policy(min=2, initial=4, max=8, target=1, activation=3)
+    function = runtime.function(isolation=isolation, scale=policy, threads=4)
+    calls = [runtime.calling(seconds=100_000) for _ in range(20)]
+    await until(lambda: gate.seen)
+    for _ in range(10):
+        await clock.advance(2)
+        function.consider(clock.now())
+        assert (function.status()["instances"], len(runtime.of(WarmedUp))) == (1, 1)
+    gate.open.set()
+    held.set()
+    await asyncio.gather(*calls)
+    await clock.advance(10_000)
+    function.consider(clock.now())
+    assert (function.status()["state"], function.status()["instances"]) == ("idle", 1)
+    function.reconfigure(settings(isolation=isolation, scale=Policy(max=8), threads=4))
+    function.consider(clock.now())
+    assert (function.status()["state"], function.status()["instances"]) == ("cold", 0)
 
 
 # What operators see

@@ -12,6 +12,7 @@ from bff.runtime import hooks
 from bff.runtime.hooks import GRACE, Escaped, HookOverran
 from bff.sdk.handler import ContractBroken
 from bff.testing import ManualClock
+from bff.testing.clock import settle
 from tests.runtime.conftest import tasks
 
 pytestmark = pytest.mark.anyio
@@ -111,6 +112,54 @@ async def test_at_the_limit_it_is_cancelled(clock: ManualClock) -> None:
     with pytest.raises(HookOverran):
         await running
     assert seen == ["cleaned up"]
+
+
+async def test_one_that_ends_in_the_turn_in_which_time_runs_out_has_ended(clock: ManualClock) -> None:
+    """A machine that slept finds both due at once: what was done is not thrown away, nor told as a failure."""
+    done = asyncio.Event()
+
+    async def wait() -> str:
+        await done.wait()
+        return "well"
+
+    clock.call_at(clock.now() + 2, done.set)
+    running = asyncio.create_task(hooks.run(wait, clock=clock, until=clock.now() + 2))
+    await clock.leap(86_400)
+    assert await running == "well"
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_who_ends_well_after_it_was_given_up_is_heard_of(
+    clock: ManualClock, *, is_cancelled: bool
+) -> None:
+    """What it began is there, and somebody has to end it. Who fails has begun nothing."""
+    ended: list[str] = []
+
+    async def goes_on(what: str, *, fails: bool = False) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if fails:
+                raise
+        ended.append(what)
+
+    for what, fails in (("well", False), ("ill", True)):
+        running = asyncio.create_task(
+            hooks.run(
+                lambda what=what, fails=fails: goes_on(what, fails=fails),
+                clock=clock,
+                until=clock.now() + 2,
+                on_end=lambda what=what: ended.append(f"heard {what}"),
+            )
+        )
+        await settle()
+        if is_cancelled:
+            running.cancel()
+        else:
+            await clock.advance(2)
+        with pytest.raises(asyncio.CancelledError if is_cancelled else HookOverran):
+            await running
+    assert ended == ["well", "heard well"]
 
 
 async def test_one_that_swallows_its_cancellation_is_left_behind(clock: ManualClock) -> None:

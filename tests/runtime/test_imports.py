@@ -1,4 +1,7 @@
-"""What a function imports is measured as a tree, and nothing about the imports themselves is changed."""
+"""What a function imports is measured as a tree, and nothing about the imports themselves is changed.
+
+By a clock that the imported modules move: what a machine under load does meanwhile changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import importlib
 import importlib.util
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,6 +26,30 @@ from bff.revisions.revision import Revision
 from bff.runtime.imports import ImportWatch
 
 Packages = Callable[..., Path]
+
+
+class Hand(ModuleType):
+    """What slow modules import as ``hand`` to say how long they took. Each reading takes a millionth of a second."""
+
+    def __init__(self) -> None:
+        super().__init__("hand")
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        self.seconds += 1e-6
+        return self.seconds
+
+
+@pytest.fixture(autouse=True)
+def hand() -> Iterator[Hand]:
+    made = sys.modules["hand"] = Hand()
+    yield made
+    del sys.modules["hand"]
+
+
+def now() -> float:
+    hand: Any = sys.modules["hand"]
+    return hand.now()  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -49,7 +77,7 @@ def load(folder: Path, **functions: str) -> tuple[Imported, float]:
     for name, text in functions.items():
         (folder / "functions" / f"{name}.py").write_text(dedent(text), "utf-8")
     taken = snapshot.take(folder / "functions", "home")
-    with Loader() as loader, ImportWatch(time.monotonic, loader) as watch:
+    with Loader() as loader, ImportWatch(now, loader) as watch:
         loader.load(Revision("home-00001", "home", taken, 0.0))
     return watch.tree(), watch.compiling
 
@@ -59,7 +87,7 @@ def shape(module: Imported) -> object:
     return {child.name: shape(child) for child in module.children}
 
 
-SLOW = "import time\ntime.sleep(0.02)\n"
+SLOW = "import hand\nhand.seconds += 0.02\n"
 
 
 def test_the_tree_is_that_of_the_imports(tmp_path: Path, packages: Packages) -> None:
@@ -184,7 +212,7 @@ def test_what_fails_fails_as_it_would(tmp_path: Path, packages: Packages) -> Non
 def test_other_threads_import_unwatched(packages: Packages) -> None:
     """Only what the thread that warms imports is measured."""
     packages({"theirs.py": "", "ours.py": ""})
-    with Loader() as loader, ImportWatch(time.monotonic, loader) as watch:
+    with Loader() as loader, ImportWatch(now, loader) as watch:
         thread = threading.Thread(target=importlib.import_module, args=("theirs",))
         thread.start()
         thread.join()
@@ -197,7 +225,7 @@ def test_c_code_and_built_in_modules_are_measured_too(packages: Packages) -> Non
     """Some of them run as they are made rather than executed."""
     names = [name for name in ("_zoneinfo", "_xxtestfuzz", "_testcapi") if name not in sys.modules]
     found = [name for name in names if importlib.util.find_spec(name) is not None]
-    with Loader() as loader, ImportWatch(time.monotonic, loader) as watch:
+    with Loader() as loader, ImportWatch(now, loader) as watch:
         for name in found:
             importlib.import_module(name)
     assert [child.name for child in watch.tree().children] == found

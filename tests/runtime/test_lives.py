@@ -106,6 +106,10 @@ async def test_admission_loads_and_moves_nothing(runtime: Runtime, clock: Manual
         (version(2, "async def check(): return False, 'no stock'"), "check() said no: no stock"),
         (version(2, "def check(): return False"), "check() said no"),
         (version(2, "def check(): raise SystemExit"), "check() raised SystemExit"),
+        (
+            version(2, "def check(ctx, *, deep): 1/0"),
+            "is called without arguments, and needs ctx, deep: give",
+        ),
     ],
 )
 async def test_what_cannot_serve_is_not_admitted(runtime: Runtime, source: str, why: str | None) -> None:
@@ -137,10 +141,15 @@ async def test_a_check_that_hangs_is_refused(runtime: Runtime, gate: Gate, clock
 
 @pytest.mark.parametrize(
     "hook",
-    ["def check(what): 1/0", "from shutil import which as check", "check = 3", "def check(): return None"],
+    [
+        "from shutil import which as check",
+        "check = 3",
+        "def check(): return None",
+        "def check(n=1): return n",
+    ],
 )
 async def test_what_is_no_check_is_not_called(runtime: Runtime, hook: str) -> None:
-    """An imported name, one with arguments, no function; and saying nothing is a yes."""
+    """An imported name, no function; and saying nothing is a yes."""
     function = runtime.function()
     await function.admit(await published(runtime, version(1, hook)))
     assert set(function.lives) == {"home-dev-1"}

@@ -10,7 +10,6 @@ import asyncio
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from hypothesis import strategies as st
 from bff.errors import DeadlineExceeded, FunctionCrashed, FunctionNotLoaded, GatewayDraining
 from bff.measured import WarmUp
 from bff.revisions.revision import Revision
-from bff.runtime.autoscaler import Policy
+from bff.runtime.autoscaler import Metric, Policy
 from bff.runtime.function import Function
 from bff.runtime.maker import Maker
 from bff.runtime.making import Making
@@ -33,22 +32,13 @@ from bff.sdk.reply import Answer
 from bff.signals import Evicted, WarmedUp
 from bff.testing import ManualClock
 from bff.testing.clock import settle
-from tests.runtime.conftest import Runtime, running, until
+from tests.runtime.conftest import AtOnce, Runtime, nothing_is_to_be_done_before, running, until
 
 pytestmark = pytest.mark.anyio
 
 CONCURRENCY, MOST = 3, 2
 POLICY = Policy(max=MOST, initial=2, target=2, window=6, idle=3)
 HELLO = "async def handle(): return 'hello'\n"
-
-
-class AtOnce:
-    """In the place of the threads of loader and store: what is done takes no time of its own, so that a story can be
-    told again, and has instances in it from its first steps on.
-    """
-
-    async def run(self, call: Any, **_: Any) -> Any:
-        return call()
 
 
 class Fake:
@@ -189,7 +179,7 @@ STEPS = st.lists(
         [
             *("call", "call", "call", "let go", "let go", "leave", "settle", "crash", "retire"),
             *("let go and crash", "let go and retire", "let go and evict", "die young"),
-            *("evict", "consider", "dismiss", "save", "undo", "broken", "whole", "time", "turn"),
+            *("evict", "consider", "dismiss", "save", "undo", "broken", "whole", "time", "sleep", "turn"),
         ]
     ),
     max_size=40,
@@ -211,7 +201,7 @@ class Teller:
             root=runtime.root,
             dev=True,
             publisher=runtime.publisher,
-            workshop=replace(runtime.workshop, loader_thread=AtOnce(), reader_thread=AtOnce()),  # type: ignore[arg-type]
+            workshop=runtime.workshop,
             signals=runtime.signals,
             forkserver=usual._making._forkserver,
             making=InMemory,
@@ -267,8 +257,8 @@ class Teller:
             case "broken" | "whole":
                 story.fails = what == "broken"
                 self.has_failed |= story.fails
-            case "time":
-                await self.clock.advance(0.6)
+            case "time" | "sleep":  # the whole machine, for a day
+                await (self.clock.advance(0.6) if what == "time" else self.clock.leap(86_400))
             case "turn":
                 await settle()
 
@@ -342,7 +332,7 @@ async def told(steps: list[str], seed: int) -> int:
     """One sequence of steps, played to its end; how many instances were made before that."""
     clock, story = ManualClock(), Story(seed)
     with tempfile.TemporaryDirectory() as folder:
-        async with running(Path(folder) / "functions", clock=clock, runner=AtOnce()) as runtime:
+        async with running(Path(folder) / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             teller = Teller(runtime, clock, story)
             for step in steps:
                 await teller.take(step)
@@ -356,7 +346,7 @@ def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) ->
 
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             teller = Teller(
                 runtime, clock, story, Policy(max=4, target=2, utilization=100, window=6, idle=10)
             )
@@ -389,12 +379,83 @@ def test_instances_follow_the_load_from_none_to_many_and_back(tmp_path: Path) ->
     asyncio.run(tell())
 
 
+@pytest.mark.parametrize(("metric", "instances"), [(Metric.RPS, 4), (Metric.CONCURRENCY, 1)])
+def test_the_number_follows_what_the_metric_says(tmp_path: Path, metric: Metric, instances: int) -> None:
+    """Eight calls a second that take no time: four instances at two calls a second each, one at two at a time."""
+
+    async def tell() -> None:
+        clock, story = ManualClock(), Story(1)
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
+            policy = Policy(metric=metric, target=2, utilization=100, window=6, idle=60)
+            teller = Teller(runtime, clock, story, policy)
+            await answered(teller, instances=1)
+            for _ in range(8):
+                for _ in range(8):
+                    call = runtime.calling()
+                    await settle()
+                    for fake in story.made:
+                        fake.let_go()
+                    assert (await call).status == 200
+                await clock.advance(1)
+                teller.function.consider(clock.now())
+                await settle()
+            assert teller.function.status()["instances"] == instances
+
+    asyncio.run(tell())
+
+
+@pytest.mark.parametrize(("threshold", "instances"), [(200, 8), (1000, 2)])
+def test_a_burst_is_met_within_the_short_window(tmp_path: Path, threshold: float, instances: int) -> None:
+    """After a quiet minute the stable window hardly sees it; past the threshold the panic window decides."""
+
+    async def tell() -> None:
+        clock, story = ManualClock(), Story(1)
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
+            policy = Policy(target=1, utilization=100, panic_threshold_percentage=threshold)
+            teller = Teller(runtime, clock, story, policy)
+            teller.callers.append(runtime.calling(seconds=1000))
+            await until(lambda: any(fake.inside for fake in story.made))
+            await clock.advance(60)
+            teller.callers += [runtime.calling(seconds=1000) for _ in range(7)]
+            await clock.advance(6)
+            teller.function.consider(clock.now())
+            await settle()
+            assert len(story.made) == instances
+            while not all(caller.done() for caller in teller.callers):
+                for fake in story.made:
+                    fake.let_go()
+                await asyncio.sleep(0)
+
+    asyncio.run(tell())
+
+
+def test_who_waits_for_a_process_is_woken_and_does_not_look(tmp_path: Path) -> None:
+    """Neither a turn of the loop nor a timer is spent before somebody's deadline; the place that comes wakes them."""
+
+    async def tell() -> None:
+        clock, story = ManualClock(), Story(1)
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
+            teller = Teller(runtime, clock, story, Policy(max=1))
+            teller.callers += [runtime.calling(seconds=1000) for _ in range(50)]
+            await until(lambda: any(fake.inside for fake in story.made))
+            await settle()
+            assert teller.function.status()["waiting"] == 50 - CONCURRENCY
+            assert nothing_is_to_be_done_before(clock, clock.now() + 1000)
+            while not all(caller.done() for caller in teller.callers):
+                for fake in story.made:
+                    fake.let_go()
+                await asyncio.sleep(0)
+            assert {(await caller).status for caller in teller.callers} == {200}
+
+    asyncio.run(tell())
+
+
 def test_those_that_die_young_are_followed_later_and_later(tmp_path: Path) -> None:
     """``min`` instances, but no fork without end: at once, after 0.1 s, 0.2 s and so on, up to ten."""
 
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             teller = Teller(runtime, clock, story, Policy(min=1, max=1))
             await teller.function.keep_warm()
             born = []
@@ -425,7 +486,7 @@ def test_idle_ends_the_last_process_whatever_the_window_remembers(tmp_path: Path
 
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             policy = Policy(initial=4, activation=2, window=600, idle=10)
             teller = Teller(runtime, clock, story, policy)
             await answered(teller, instances=4)
@@ -445,7 +506,7 @@ def test_new_processes_are_bounded_by_the_room_there_is(tmp_path: Path) -> None:
     async def tell() -> None:
         clock, story = ManualClock(), Story(1)
         story.room = 2
-        async with running(tmp_path / "functions", clock=clock) as runtime:
+        async with running(tmp_path / "functions", clock=clock, threads=AtOnce(story.pause)) as runtime:
             teller = Teller(runtime, clock, story, Policy(target=1, utilization=100))
             teller.callers += [runtime.calling(seconds=1000) for _ in range(30)]
             await until(lambda: story.made)

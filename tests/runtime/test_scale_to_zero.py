@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from bff.testing import Client, ManualClock, blocking_client, client
 from tests.conftest import eventually, write
 
@@ -145,6 +147,35 @@ def test_an_instance_that_is_not_alive_is_replaced(tmp_path: Path) -> None:
         caller.advance(0.01)
         assert caller.get("/a").json() == {"calls": 1}
         assert log(tmp_path)[:3].count("start") == 2
+
+
+def test_who_finds_the_line_full_is_told_when_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 with Retry-After, at once and by name; those who stand in line are answered."""
+    monkeypatch.setattr("bff.runtime.crowd.LONGEST", 3)
+    source = """
+        import asyncio
+        from pathlib import Path
+        class Slow:
+            async def start(self):
+                while not Path(__file__).with_name("go").exists(): await asyncio.sleep(0.005)
+            async def handle(self): return "ok"
+        def new(): return Slow()
+    """
+    write(tmp_path, {"routes.yaml": "routes: [{path: /s, function: slow}]\n", "functions/slow.py": source})
+
+    async def story() -> None:
+        async with client(tmp_path / "routes.yaml") as slow:
+            calls = [asyncio.create_task(slow.get("/s")) for _ in range(4)]
+            (refused,), waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            answer = await refused
+            assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+            assert answer.headers["retry-after"] == "1"
+            (tmp_path / "functions/go").touch()
+            assert [(await each).status_code for each in waiting] == [200] * 3
+
+    asyncio.run(story())
 
 
 def test_concurrency_is_a_hard_limit(tmp_path: Path) -> None:

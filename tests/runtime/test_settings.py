@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bff.config import ScaleConfig
+from bff.config import Config, ScaleConfig
 from bff.runtime.autoscaler import MAX_SCALE_DOWN_RATE, MAX_SCALE_UP_RATE, Memory, Policy, Seen, decide
-from bff.runtime.settings import scaling_of
+from bff.runtime.settings import STOP_TIMEOUT, routes_by_function, scaling_of, settings_of
 
 KNATIVE = {
     # knative/serving, config/core/configmaps/autoscaler.yaml and the per-revision annotations' defaults
@@ -58,3 +58,25 @@ def test_a_function_that_takes_one_call_at_a_time_gets_an_instance_for_each() ->
     """Ten callers want more than ten instances, for each shall be busy seven tenths of the time."""
     seen = Seen(ready=10, stable=10.0, panic=10.0, in_flight=10, last_call=0.0)
     assert decide(seen, scaling_of(ScaleConfig(), 1), 0.0, Memory()).instances == 15
+
+
+def test_a_function_has_its_own_scale_or_the_defaults() -> None:
+    """So with `concurrency`: what a function says stands in the place of what all have; 0 is no limit."""
+    said = {
+        "defaults": {"scale": {"idle": "5m", "max": 3}, "concurrency": 7},
+        "functions": {"own": {"scale": {"min": 1, "window": "30s"}, "concurrency": 0}, "others": {}},
+        "routes": [{"path": f"/{name}", "function": name} for name in ("own", "others", "unsaid")],
+    }
+    config = Config.model_validate(said)
+    own, others, unsaid = (
+        settings_of(config, name, routes_by_function(config)) for name in ("own", "others", "unsaid")
+    )
+    assert (own.scale, own.concurrency) == (Policy(min=1, window=30.0), 0)
+    for each in (others, unsaid):
+        assert (each.scale, each.concurrency) == (Policy(idle=300.0, max=3, target=7.0), 7)
+
+
+def test_stop_has_the_shutdown_limit_of_a_lambda() -> None:
+    """Two seconds, for every function."""
+    config = Config.model_validate({"functions": {"home": {}}})
+    assert settings_of(config, "home", {}).stop_timeout == STOP_TIMEOUT == 2.0

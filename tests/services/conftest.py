@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from bff.sdk.invocation import Forwarding, Incoming, Invocation
 from bff.sdk.service import Service
 from bff.services.cache import Cache
 from bff.services.client import ServiceClient
+from bff.services.following import Surroundings
 from bff.services.transport import Transports
 from tests.services.discovery.conftest import nameserver, registry  # noqa: F401  (fixtures)
 
@@ -158,7 +160,7 @@ MakeClient = Callable[..., ServiceClient]
 @pytest.fixture
 async def client() -> AsyncIterator[MakeClient]:
     """``client(url, timeout="1s", …)``: a real client of a service at that address. Unless a test says
-    otherwise every call is one on the wire: ``coalesce`` is off.
+    otherwise every call is one on the wire: ``coalesce`` is off. Chance is the same in every run.
     """
     made: list[ServiceClient] = []
 
@@ -179,6 +181,7 @@ async def client() -> AsyncIterator[MakeClient]:
                 clock=clock or SystemClock(),
                 make_transport=Transports().make,
                 cache=store,
+                surroundings=Surroundings(random=Random(7)),
                 **options,
             )
         )

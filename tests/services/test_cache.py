@@ -277,11 +277,105 @@ def test_a_part_is_cut_from_what_is_kept_whole() -> None:
     assert play.get((b"range", b"bytes=0-0,2-2")).status == 200
 
 
-def test_parts_are_passed_on_and_never_kept() -> None:
-    play = Play(lambda _: (206, [cc("max-age=10"), (b"content-range", b"bytes 0-1/4")], b"bo"))
-    play.get((b"range", b"bytes=0-1"))
-    play.get((b"range", b"bytes=0-1"))
+def part(held: bytes, body: bytes, said: str = "max-age=10", *more: Pair) -> Origin:
+    return lambda _: (206, [cc(said), (b"content-range", held), *more], body)
+
+
+def wants(text: str) -> Pair:
+    return b"range", text.encode()
+
+
+def test_a_part_is_kept_for_what_lies_within_it() -> None:
+    """RFC 9111 §3.3, told apart by nothing but its bytes; the whole is another matter."""
+    play = Play(part(b"bytes 2-5/8", b"2345"))
+    play.get(wants("bytes=2-5"))
+    for wish, says, body in (
+        ("2-5", b"2-5", b"2345"),
+        ("3-4", b"3-4", b"34"),
+        ("4-", b"4-7", None),
+        ("-4", b"4-7", None),
+    ):
+        before, got = len(play.calls), play.get(wants(f"bytes={wish}"))
+        assert (len(play.calls) == before) is (body is not None), wish
+        if body is not None:
+            assert (got.status, got.body) == (206, body)
+            assert (b"content-range", b"bytes %b/8" % says) in got.fields
+            assert (b"content-length", b"%d" % len(body)) in got.fields
+            assert (b"age", b"0") in got.fields
+    for fields, method in (((), "GET"), ((wants("bytes=2-5"),), "HEAD"), ((wants("bytes=2-3,4-5"),), "GET")):
+        before = len(play.calls)
+        play.get(*fields, method=method)
+        assert len(play.calls) == before + 1
+
+
+def test_the_end_of_something_may_be_asked_for_by_its_length() -> None:
+    play = Play(part(b"bytes 4-9/10", b"456789"))
+    play.get(wants("bytes=4-"))
+    assert play.get(wants("bytes=-5")).body == b"56789"
+    assert play.get(wants("bytes=5-")).body == b"56789"
+    assert play.get(wants("bytes=8-20")).body == b"89"
+    assert len(play.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "body", "said", "asked"),
+    [
+        (b"bytes 0-1/*", b"bo", "max-age=10", "bytes=0-1"),
+        (b"bytes 0-1/4", b"boo", "max-age=10", "bytes=0-1"),
+        (b"bytes 1-0/4", b"", "max-age=10", "bytes=0-1"),
+        (b"bytes 3-4/4", b"bo", "max-age=10", "bytes=3-4"),
+        (b"lines 0-1/4", b"bo", "max-age=10", "lines=0-1"),
+        (b"bytes 0-1/4", b"bo", "private, max-age=10", "bytes=0-1"),
+        (b"bytes 0-1/4", b"bo", "max-age=0", "bytes=0-1"),
+        (b"bytes 0-1/4", b"bo", "public", "bytes=0-1"),
+        (b"bytes 0-1/4", b"bo", "max-age=10", ""),
+    ],
+)
+def test_a_part_that_is_not_clear_or_may_not_be_kept_is_not(
+    held: bytes, body: bytes, said: str, asked: str
+) -> None:
+    play = Play(part(held, body, said, (b"etag", b'"a"')))
+    for _ in range(2):
+        play.get(*([wants(asked)] if asked else []))
     assert len(play.calls) == 2
+    assert len(play.cache.store) == 0
+
+
+def test_a_part_is_gone_with_what_it_is_of() -> None:
+    """By time, by a newer whole that may not be kept itself, by a change, by a purge."""
+    ends: dict[str, Callable[[Play], object]] = {
+        "time": lambda play: play.wait(11),
+        "a newer whole": lambda play: play.get(),
+        "a change": lambda play: play.get(method="PUT"),
+        "a purge": lambda play: play.cache.purge_url(URL),
+    }
+    for name, end in ends.items():
+        play = Play(part(b"bytes 0-1/4", b"bo"))
+        play.get(wants("bytes=0-1"))
+        play.origin = counting(cc("no-store"))
+        end(play)
+        before = len(play.calls)
+        play.get(wants("bytes=0-1"))
+        assert len(play.calls) == before + 1, name
+
+
+def test_a_part_of_another_version_is_not_given() -> None:
+    """Nor one that a condition is about, nor to other selecting fields, nor to who wants it new."""
+    tag = ((b"etag", b'"a"'), (b"vary", b"foo"))
+    play = Play(part(b"bytes 0-1/4", b"bo", "max-age=10", *tag))
+    play.get(wants("bytes=0-1"))
+    assert play.get(wants("bytes=0-0"), (b"if-range", b'"a"')).body == b"b"
+    assert len(play.calls) == 1
+    others: tuple[Pair, ...] = (
+        (b"if-range", b'"b"'),
+        (b"if-none-match", b'"a"'),
+        (b"if-match", b'"b"'),
+        (b"foo", b"1"),
+        cc("no-cache"),
+    )
+    for number, field in enumerate(others, start=2):
+        play.get(wants("bytes=0-1"), field)
+        assert len(play.calls) == number, field
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH"])

@@ -58,7 +58,7 @@ async def test_retries_stay_active(upstream: MakeUpstream, service: MakeService)
     for _ in range(100):
         response = await users.get("/", check=False)
         answered += response.status_code == 200
-    assert 75 <= answered <= 97
+    assert 80 <= answered <= 95  # seven in eight, by a seed
 
 
 @pytest.mark.parametrize("kind", ["reset", "cut-body"])
@@ -109,7 +109,7 @@ async def test_a_front_end_developer_asks_by_header_and_only_in_dev(
     for name, is_met in (("users", is_dev), ("prices", False)):
         sender = ServiceClient(
             name,
-            ServiceConfig(url=there.url),
+            ServiceConfig(url=there.url, timeout=60),
             clock=SystemClock(),
             make_transport=Transports().make,
             surroundings=Surroundings(heeds_fault_header=is_dev),

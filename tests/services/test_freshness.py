@@ -87,6 +87,28 @@ def test_a_stated_lifetime_counts_where_the_answer_says_nothing() -> None:
     assert fresh_for(policy=stated, status=301) == 10
 
 
+def test_a_lifetime_is_guessed_where_routes_yaml_wants_it() -> None:
+    """§4.2.2: a tenth of the time since the last change, a day at most, and only where nothing is said."""
+    guessing = Policy(guesses=True)
+    changed = date(-1000, b"last-modified")
+    assert fresh_for(changed, date(), policy=guessing) == 100
+    assert fresh_for(date(-(10**8), b"last-modified"), date(), policy=guessing) == 86_400
+    assert fresh_for(changed, date(), policy=guessing, status=404) == 100
+    assert fresh_for(changed, date(), cc("public"), policy=guessing, status=599) == 100
+    assert fresh_for(changed, date(), policy=replace(guessing, ttl=7.0)) == 7
+    nothing = (
+        ((), 200),
+        ((date(),), 200),
+        ((date(50, b"last-modified"), date()), 200),
+        ((changed, date()), 599),
+        ((changed, date()), 302),
+        ((changed, date(), cc("max-age=0")), 200),
+        ((changed, date(), (b"expires", b"0")), 200),
+    )
+    for fields, status in nothing:
+        assert fresh_for(*fields, policy=guessing, status=status) == 0
+
+
 # §4.2.3: the age
 
 

@@ -137,10 +137,19 @@ def test_one_range_of_bytes_is_cut_out(asked: bytes, first: int, last: int) -> N
 
 @pytest.mark.parametrize(
     "asked",
-    [b"bytes=0-1,3-4", b"bytes=10-", b"bytes=5-4", b"bytes=-0", b"lines=0-1", b"bytes=a-b", b"bytes=-", b""],
+    [b"bytes=0-1,3-4", b"bytes=5-4", b"bytes=12-11", b"lines=0-1", b"bytes=a-b", b"bytes=-", b""],
 )
 def test_anything_else_gets_the_whole(asked: bytes) -> None:
     assert ranges.wanted([(b"range", asked)], [], 10, wall=WALL) is None
+
+
+@pytest.mark.parametrize("asked", [b"bytes=10-", b"bytes=10-11", b"bytes=-0"])
+def test_a_range_without_a_byte_cannot_be_met(asked: bytes) -> None:
+    """RFC 9110 §15.5.17; but of nothing there is the whole."""
+    part = ranges.wanted([(b"range", asked)], [], 10, wall=WALL)
+    assert part == ranges.Unmet(10)
+    assert part.content_range == b"bytes */10"
+    assert ranges.wanted([(b"range", asked)], [], 0, wall=WALL) is None
 
 
 @pytest.mark.parametrize(
@@ -150,14 +159,21 @@ def test_anything_else_gets_the_whole(asked: bytes) -> None:
 def test_a_range_of_another_version_is_not_given(condition: bytes, is_part: bool) -> None:
     """RFC 9110 §13.1.5."""
     asked = [(b"range", b"bytes=0-1"), (b"if-range", condition)]
-    part = ranges.wanted(asked, [(b"etag", b'"a"'), (b"last-modified", THEN)], 10, wall=WALL)
-    assert (part is not None) is is_part
+    answer = [(b"etag", b'"a"'), (b"last-modified", THEN), (b"date", LATER)]
+    assert (ranges.wanted(asked, answer, 10, wall=WALL) is not None) is is_part
+
+
+@pytest.mark.parametrize("made", [[], [(b"date", THEN)]])
+def test_a_change_in_the_second_of_the_answer_is_no_version(made: list[tuple[bytes, bytes]]) -> None:
+    """RFC 9110 §8.8.2.2: it may have changed again in the same second."""
+    asked = [(b"range", b"bytes=0-1"), (b"if-range", THEN)]
+    assert ranges.wanted(asked, [(b"last-modified", THEN), *made], 10, wall=WALL) is None
 
 
 @given(st.integers(0, 30), st.integers(0, 40), st.integers(0, 40))
 def test_a_range_lies_within_the_body(length: int, first: int, last: int) -> None:
     part = ranges.wanted([(b"range", b"bytes=%d-%d" % (first, last))], [], length, wall=WALL)
-    if part is not None:
+    if isinstance(part, ranges.Part):
         assert part.first == first
         assert first <= part.last < length
 

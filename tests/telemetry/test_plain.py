@@ -17,7 +17,7 @@ from bff.telemetry.plain import json_line, one_line
 UNSEEN = [
     *map(chr, range(0x20)),
     *map(chr, range(0x7F, 0xA0)),
-    *"\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff\U000e0041",
+    *"\u00ad\u0600\u061c\u06dd\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff\U000110bd\U000e0041",
 ]
 """Control characters, line separators, and what turns or hides text."""
 COLOURS = ("\x1b[2m", "\x1b[0m", "\x1b[36m", "\x1b[31m", "\x1b[33m")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import linecache
 import tracemalloc
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from bff.sdk.attempt import Attempt
 from bff.sdk.failures import ServiceUnreachable
 from bff.sdk.invocation import MAX_TRIES, CallRecord
 from bff.telemetry.causes import MOST_GROUPS, MOST_REVISIONS
-from bff.telemetry.failure import LONGEST, Frame, Witness
+from bff.telemetry.failure import AROUND, LONGEST, LONGEST_LINE, Frame, Witness
 from bff.telemetry.identity import Callers
 from bff.telemetry.recorder import Recorder
 from tests.telemetry.conftest import WITNESS, nobody
@@ -179,7 +180,7 @@ def test_failures_are_grouped_by_what_caused_them(
         (1, "", "users"),
         (1, "TypeError", ""),
     ]
-    assert (groups[0].request_id, groups[0].number, list(groups[0].revisions)) == (
+    assert (*groups[0].examples[-1], list(groups[0].revisions)) == (
         "again",
         7,
         ["home-00001", "home-00002"],
@@ -215,11 +216,38 @@ def test_a_failure_names_the_innermost_line_of_the_function_itself(ended: Ended)
     assert isinstance(failure.frame, Frame)
     assert (failure.frame.file, failure.frame.function) == ("functions/home.py", "failed")
     assert failure.place == f"functions/home.py:{failure.frame.line}"
+    assert failure.frame.excerpt[failure.frame.line - failure.frame.first].strip() == "raise cause"
+    assert len(failure.frame.excerpt) == 2 * AROUND + 1
     assert len(failure.cause) == LONGEST
     assert failure.cause.startswith("ValueError: long ")
     elsewhere = Witness(nobody).failure_of(ended(error=error, status=500))
     assert elsewhere is not None
     assert elsewhere.place == ""
+
+
+def test_the_lines_around_it_are_those_that_ran(ended: Ended) -> None:
+    """At the ends of a file there are fewer, long ones are cut, and a text that is nowhere is none."""
+    text = f"def handle(): raise ValueError('{'x' * 300}')\n\n"
+
+    def excerpt(own: dict[str, Any]) -> Frame:
+        try:
+            exec(compile(text, own["file"], "exec"), own)
+            own["handle"]()
+        except ValueError as error:
+            found = Witness(lambda _module, file: "functions/x.py" if file == own["file"] else None)
+            failure = found.failure_of(ended(error=error, status=500))
+        assert failure is not None
+        assert failure.frame is not None
+        return failure.frame
+
+    class Source:
+        def get_source(self, _name: str) -> str:
+            return text
+
+    shown = excerpt({"file": "functions@abc/x.py", "__name__": "x", "__loader__": Source()})
+    assert (shown.first, shown.line, len(shown.excerpt), len(shown.excerpt[0])) == (1, 1, 2, LONGEST_LINE)
+    linecache.cache.pop("functions@abc/x.py")
+    assert excerpt({"file": "functions@abc/x.py", "__name__": "x"}).excerpt == ()
 
 
 def test_a_service_that_fails_is_told_with_the_line_that_called_it(ended: Ended) -> None:

@@ -47,6 +47,25 @@ def page(browser: Browser) -> Iterator[Page]:
     assert errors == []
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core, as text: a page's own policy would not let it in otherwise."""
+    found = EXAMPLE / "node_modules" / "axe-core" / "axe.min.js"
+    assert found.exists(), "axe-core is not here: make web (npm ci in examples/web)"
+    return found.read_text("utf-8")
+
+
+def barriers(page: Page, axe: str) -> list[str]:
+    """What keeps people out of a page as it stands, by all of axe's rules for WCAG 2.2 AA and its best practices."""
+    page.evaluate(axe)
+    found = page.evaluate("async () => (await axe.run(document)).violations")
+    return [
+        f"{each['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for each in found
+        for node in each["nodes"]
+    ]
+
+
 def _note_foreign(url: str, errors: list[str]) -> None:
     if not url.startswith(("http://127.0.0.1:", "http://localhost:", "data:", "blob:")):
         errors.append(f"asked for {url}")

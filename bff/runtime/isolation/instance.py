@@ -217,17 +217,35 @@ class ProcessInstance:
 
         """
         self._tell_services()
-        self._calls += 1
-        if self._calls == self.limits.max_calls:
-            self._retire(f"it has had {self._calls} calls")
+        is_first = self._enter()
         began = self._clock.now()
-        is_first, self._callers = self._calls == 1, self._callers + 1
         question = self._exchange.question("call", remote.told(invocation))
         self._desk.inside[question.number] = invocation
         goes_on = False
         try:
-            reply = await question.reply
+            reply = await self._replied(question, invocation)
             goes_on = reply.head.get("goes_on", False)
+        finally:
+            self._callers -= 1
+            if not goes_on:
+                self._desk.leave(question.number)
+            self._end_if_stuck()
+            if is_first and self.on_first_call is not None:
+                self.on_first_call(invocation, self._clock.now() - began)
+        return whole.answered(reply, self._rest_of(question.number) if goes_on else None)
+
+    def _enter(self) -> bool:
+        """Count one more call; whether it is the first one."""
+        self._callers += 1
+        self._calls += 1
+        if self._calls == self.limits.max_calls:
+            self._retire(f"it has had {self._calls} calls")
+        return self._calls == 1
+
+    async def _replied(self, question: Question, invocation: Invocation) -> Reply:
+        """The process's answer to a call, or in words of ours why there is none."""
+        try:
+            return await question.reply
         except ChannelClosed:
             await self._has_ended.wait()
             if self._is_wanted:
@@ -243,14 +261,6 @@ class ProcessInstance:
             if task is None or task.cancelling():
                 raise
             raise FunctionFailed(self.function, "was cancelled by itself") from error
-        finally:
-            self._callers -= 1
-            if not goes_on:
-                self._desk.leave(question.number)
-            self._end_if_stuck()
-            if is_first and self.on_first_call is not None:
-                self.on_first_call(invocation, self._clock.now() - began)
-        return whole.answered(reply, self._rest_of(question.number) if goes_on else None)
 
     def _tell_services(self) -> None:
         services = list(self._workshop.senders())

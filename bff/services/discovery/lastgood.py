@@ -7,7 +7,7 @@ question is none.
 from __future__ import annotations
 
 import json
-import os
+import uuid
 from pathlib import Path
 
 from bff.services.resolver import Address
@@ -45,7 +45,8 @@ class LastGood:
             }
         )
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._file.with_suffix(f".{os.getpid()}.new")
+        # Of this writing alone: the places of a service with subsets write the same file, each in a thread of its own.
+        beside = self._file.with_suffix(f".{uuid.uuid4().hex}.new")
         try:
             beside.write_text(text, "utf-8")
             beside.replace(self._file)

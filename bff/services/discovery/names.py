@@ -6,10 +6,11 @@ dnspython asks (the extra ``bff-gateway[dns]``): the system's resolver tells no 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from bff.services.discovery import sockets
 from bff.services.resolver import Address, Found, NotResolved, Question
 
 SHORTEST = 1.0
@@ -38,11 +39,15 @@ def split_port(name: str) -> tuple[str, str]:
 
 
 class Names:
-    """Asks name servers: those of the system, or the one given as ``10.0.0.2`` or ``10.0.0.2:5353``."""
+    """Asks name servers: those of the system, or the one given as ``10.0.0.2`` or ``10.0.0.2:5353``.
+
+    Mutable state: ``_dual``, the hosts that had addresses of both families when they were last asked for.
+    """
 
     def __init__(self, server: str = "", *, timeout: float = TIMEOUT) -> None:
         self._resolver = _dnspython(server)
         self._timeout = timeout
+        self._dual: set[str] = set()
 
     async def ask(self, name: str, kind: str) -> tuple[list[Any], float]:
         """The records of one kind and their TTL in seconds; none where the name has none of that kind.
@@ -56,7 +61,12 @@ class Names:
 
         try:
             answer = await self._resolver.resolve(
-                name, kind, lifetime=self._timeout, search=True, raise_on_no_answer=False
+                name,
+                kind,
+                lifetime=self._timeout,
+                search=True,
+                raise_on_no_answer=False,
+                backend=sockets.backend(),
             )
         except (dns.exception.DNSException, OSError) as error:
             raise NotResolved(f"{kind} {name}: {type(error).__name__}") from error
@@ -64,20 +74,30 @@ class Names:
         return list(answer.rrset or ()), min(max(ttl, SHORTEST), LONGEST)
 
     async def addresses(self, host: str, port: int, *, weight: float = 1.0) -> tuple[list[Address], float]:
-        """The endpoints behind a host name. One family failing is no failure while the other has addresses."""
+        """The endpoints behind a host name. One family failing is no failure while the other has addresses: many a name
+        server never answers for AAAA. Where both had some it is, or a failed query would remove half of them.
+        """
         answers = await asyncio.gather(self.ask(host, "A"), self.ask(host, "AAAA"), return_exceptions=True)
         good = [each for each in answers if not isinstance(each, BaseException)]
+        if len(good) == 2:
+            has_both = all(records for records, _ in good)
+            self._dual = self._dual | {host} if has_both else self._dual - {host}
         found = [
             Address(host=str(record.address), port=port, weight=weight)
             for records, _ in good
             for record in records
         ]
-        if not found:
+        if not found or host in self._dual:
             for each in answers:
                 if isinstance(each, BaseException):
                     raise each
+        if not found:
             raise NotResolved(f"{host} has no address")
         return found, min(ttl for records, ttl in good if records)
+
+    def forget_all_but(self, hosts: Collection[str]) -> None:
+        """Targets come and go, and nothing of those that are gone is needed any more."""
+        self._dual.intersection_update(hosts)
 
 
 def _dnspython(server: str) -> Any:
@@ -127,12 +147,12 @@ class Services:
         chosen = preferred(records)
         if not chosen:
             raise NotResolved(f"SRV {self._name} names nobody")
+        hosts = [each.target.to_text(omit_final_dot=True) for each in chosen]
+        self._names.forget_all_but(hosts)
         targets = await asyncio.gather(
             *(
-                self._names.addresses(
-                    each.target.to_text(omit_final_dot=True), each.port, weight=float(each.weight) or 1.0
-                )
-                for each in chosen
+                self._names.addresses(host, each.port, weight=float(each.weight) or 1.0)
+                for host, each in zip(hosts, chosen, strict=True)
             ),
             return_exceptions=True,
         )

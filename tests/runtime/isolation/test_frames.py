@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,3 +66,16 @@ def test_a_body_beyond_the_limit_cannot_be_sent(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(frames, "MAX_BODY", 10)
     with pytest.raises(FrameTooLarge, match=r"a frame of \d+ \+ 11 bytes"):
         encoded("reply", {}, b"x" * 11)
+
+
+def test_nothing_that_crosses_is_a_pickle() -> None:
+    """Nor is anything of multiprocessing's used, which would make some. Said of every import of the room."""
+    found: set[str] = set()
+    for file in Path(frames.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                found.add(node.module.partition(".")[0])
+    assert {"json", "struct"} <= found
+    assert not found & {"pickle", "multiprocessing", "copyreg", "shelve", "concurrent"}

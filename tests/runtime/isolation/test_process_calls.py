@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from bff.errors import (
 from bff.sdk.failures import Problem
 from bff.sdk.handler import ContractBroken
 from bff.sdk.reply import BINARY, JSON, TEXT
+from bff.testing import ManualClock
 from tests.runtime.isolation.conftest import Yard, sent, until
 
 pytestmark = pytest.mark.anyio
@@ -400,12 +402,24 @@ async def test_what_is_printed_is_a_line_of_the_log(yard: Yard) -> None:
     assert told == {"printed": ("info", "stdout", "home"), "logged": ("warning", "shop", "home")}
 
 
-async def test_the_first_call_is_measured(yard: Yard) -> None:
-    """As a phase of its own, once."""
+async def test_the_first_call_is_measured(still_yard: Yard, clock: ManualClock, tmp_path: Path) -> None:
+    """As a phase of its own, once: from the asking to the answer."""
     heard: list[float] = []
-    instance = await yard.start("async def handle(): return 1")
+    instance = await still_yard.start(
+        f"""
+        import asyncio
+        from pathlib import Path
+        here = Path({str(tmp_path)!r})
+        async def handle():
+            (here / "began").touch()
+            while not (here / "go").exists(): await asyncio.sleep(0.005)
+        """
+    )
     instance.on_first_call = lambda _, seconds: heard.append(seconds)
-    await yard.call(instance)
-    await yard.call(instance)
-    assert len(heard) == 1
-    assert 0 < heard[0] < 1
+    calling = asyncio.create_task(still_yard.call(instance))
+    await until((tmp_path / "began").exists)
+    await clock.advance(3)
+    (tmp_path / "go").touch()
+    await calling
+    await still_yard.call(instance)
+    assert heard == [3.0]

@@ -37,6 +37,22 @@ async def test_a_warm_up_is_measured_by_phase(yard: Yard) -> None:
     assert (first.is_first_ever, second.is_first_ever) == (True, False)
 
 
+async def test_what_every_function_needs_is_there_before_the_fork(yard: Yard) -> None:
+    """The forkserver has imported it once; no process pays for it, the function's own packages it does."""
+    home = "import httpx, pydantic, structlog, starlette.responses, bff, wave\n" + HELLO
+    instance = await yard.start(home)
+    imported = [module.name for _, module in yard.warm_ups[0].imports.walk()]
+    assert imported[:2] == ["", "home"]
+    assert "wave" in imported
+    ours = ("httpx", "pydantic", "structlog", "starlette", "bff")
+    assert not [name for name in imported if name.partition(".")[0] in ours]
+    assert parent_of(instance.pid) == yard.forkserver.pid
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 async def test_nothing_of_the_function_is_imported_by_the_gateway(yard: Yard) -> None:
     """Its memory is the process's, all of it."""
     import sys

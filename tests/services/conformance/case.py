@@ -85,7 +85,9 @@ class Case:
 
 
 def asks(*fields: str, by: By, gives: str | None = "200", **more: object) -> Step:
-    """A request with these fields; ``gives`` is the origin's answer as ``200 | name: value | name: value``."""
+    """A request with these fields; ``gives`` is the origin's answer as ``200 | name: value | name: value``, after an
+    interim one where it is ``103+200``; chunked with a trailer where it says ``transfer-encoding: chunked``.
+    """
     answer = None if gives is None else tuple(part.strip() for part in gives.split(" | "))
     return Step(by=by, gives=answer, fields=fields, **more)  # type: ignore[arg-type]
 
@@ -123,3 +125,13 @@ def should(section: str, rule: str, *steps: Step, ways: Way = ALL, stated: bool 
 def may(section: str, rule: str, *steps: Step, ways: Way = ALL, stated: bool = False) -> Case:
     """What it may do, and this one does: else it would be of little use."""
     return Case(section=section, level=Level.MAY, rule=rule, steps=steps, ways=ways, stated=stated)
+
+
+def anew(section: str, rule: str, answer: str, *fields: str, ways: Way = ALL, stated: bool = False) -> Case:
+    """An answer to a request with these fields that must not serve another request."""
+    return must(section, rule, first(answer, *fields), asked(), ways=ways, stated=stated)
+
+
+def reused(section: str, rule: str, answer: str, *fields: str, ways: Way = ALL, stated: bool = False) -> Case:
+    """An answer to a request with these fields that serves the next one, too."""
+    return may(section, rule, first(answer, *fields), kept(), ways=ways, stated=stated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.services.conformance.case import (
@@ -9,13 +10,16 @@ from tests.services.conformance.case import (
     DOOR,
     By,
     Case,
+    Step,
     Way,
+    anew,
     asked,
     asks,
     first,
     kept,
     may,
     must,
+    reused,
     should,
     validated,
 )
@@ -37,6 +41,11 @@ def _never_stale(said: str) -> Case:
         asks("cache-control: max-stale=9999", by=By.ORIGIN, gives="503", status=503),
         stated=True,
     )
+
+
+def _wants(section: str, rule: str, stored: str, said: str, then: Callable[..., Step]) -> Case:
+    """What the second request says of the cache, and who answers it then: :func:`asked` or :func:`kept`."""
+    return should(section, rule, first(stored), then(f"cache-control: {said}"))
 
 
 def _unsafe(method: str) -> tuple[Case, ...]:
@@ -98,17 +107,15 @@ CASES: tuple[Case, ...] = (
         asked(gives=HOUR, refreshes=True),
         kept(body=2),
     ),
-    must(
+    anew(
         "5861 3",
         "not for longer than it says",
-        first("200 | cache-control: max-age=60, stale-while-revalidate=60 | age: 600"),
-        asked(),
+        "200 | cache-control: max-age=60, stale-while-revalidate=60 | age: 600",
     ),
-    must(
+    anew(
         "5861 3",
         "not where the answer must be validated",
-        first("200 | cache-control: max-age=60, must-revalidate, stale-while-revalidate=9999 | age: 600"),
-        asked(),
+        "200 | cache-control: max-age=60, must-revalidate, stale-while-revalidate=9999 | age: 600",
     ),
     # §4.4
     *(case for method in ("POST", "PUT", "DELETE", "PATCH") for case in _unsafe(method)),
@@ -120,6 +127,23 @@ CASES: tuple[Case, ...] = (
         asked(),
         ways=Way.PASSING,
     ),
+    *(
+        must(
+            "4.4",
+            f"what its {field} points to is dropped as well",
+            first(HOUR, query="a=1"),
+            asked(method="POST", gives=f"201 | {field}: ?a=1#part", status=201),
+            asked(query="a=1"),
+        )
+        for field in ("location", "content-location")
+    ),
+    may(
+        "4.4",
+        "not where it failed",
+        first(HOUR, query="a=1"),
+        asked(method="POST", gives="409 | location: ?a=1", status=409),
+        kept(query="a=1", body=1),
+    ),
     must("4.4", "a safe one drops nothing", first(HOUR), asked(method="OPTIONS"), kept(body=1), ways=ASKING),
     # §5.2.1: what requests say
     must(
@@ -130,21 +154,9 @@ CASES: tuple[Case, ...] = (
         ways=ASKING,
     ),
     must("5.2.1.4", "or anew", first(HOUR), asked("cache-control: no-cache")),
-    should(
-        "5.2.1.1",
-        "max-age wants nothing older",
-        first(f"{HOUR} | age: 100"),
-        asked("cache-control: max-age=50"),
-    ),
-    should(
-        "5.2.1.1", "what is younger will do", first(f"{HOUR} | age: 100"), kept("cache-control: max-age=1000")
-    ),
-    should(
-        "5.2.1.1",
-        "max-age wants it new although it is fresh",
-        first(f"{HOUR} | age: 1"),
-        asked("cache-control: max-age=0"),
-    ),
+    _wants("5.2.1.1", "max-age wants nothing older", f"{HOUR} | age: 100", "max-age=50", asked),
+    _wants("5.2.1.1", "what is younger will do", f"{HOUR} | age: 100", "max-age=1000", kept),
+    _wants("5.2.1.1", "max-age wants it new although it is fresh", f"{HOUR} | age: 1", "max-age=0", asked),
     may("5.2.1.2", "max-stale takes what is stale", first(OLD), kept("cache-control: max-stale")),
     may(
         "5.2.1.2",
@@ -153,40 +165,45 @@ CASES: tuple[Case, ...] = (
         kept("cache-control: max-stale=9999"),
         asked("cache-control: max-stale=60"),
     ),
-    should(
+    _wants(
         "5.2.1.3",
         "min-fresh wants it fresh for a while",
-        first("200 | cache-control: max-age=60"),
-        asked("cache-control: min-fresh=600"),
+        "200 | cache-control: max-age=60",
+        "min-fresh=600",
+        asked,
     ),
-    should("5.2.1.3", "which it may be", first(HOUR), kept("cache-control: min-fresh=600")),
-    must("5.2.1.5", "no-store stores nothing", first(HOUR, "cache-control: no-store"), asked()),
+    _wants("5.2.1.3", "which it may be", HOUR, "min-fresh=600", kept),
     should(
-        "5.2.1.7", "only-if-cached takes what is kept", first(HOUR), kept("cache-control: only-if-cached")
+        "5.2.1.7",
+        "or is told 504 where it is stale",
+        first(OLD),
+        asks("cache-control: only-if-cached", by=By.NOBODY, status=504),
     ),
+    may(
+        "5.2.1.7",
+        "which may be what it takes",
+        first(OLD),
+        kept("cache-control: only-if-cached, max-stale"),
+    ),
+    anew("5.2.1.5", "no-store stores nothing", HOUR, "cache-control: no-store"),
+    _wants("5.2.1.7", "only-if-cached takes what is kept", HOUR, "only-if-cached", kept),
     should("5.2.1.7", "or is told 504", asks("cache-control: only-if-cached", by=By.NOBODY, status=504)),
     # §5.2.2: what answers say
     must(
         "5.2.2.4",
         "no-cache wants validation each time",
-        first(f"{TAGGED.replace('3600', '3600, no-cache')}"),
+        first(TAGGED.replace("3600", "3600, no-cache")),
         validated(),
         validated(),
         ways=ASKING,
     ),
-    must(
-        "5.2.2.4",
-        "no-cache is read without case",
-        first("200 | cache-control: max-age=60, No-CaChE"),
-        asked(),
-    ),
-    must(
+    anew("5.2.2.4", "no-cache is read without case", "200 | cache-control: max-age=60, No-CaChE"),
+    anew(
         "5.2.2.4",
         "no-cache wins over a lifetime",
-        first("200 | cache-control: no-cache, max-age=60 | expires: {now+600}"),
-        asked(),
+        "200 | cache-control: no-cache, max-age=60 | expires: {now+600}",
     ),
-    may("5.2.2.2", "must-revalidate may be used fresh", first(f"{HOUR}, must-revalidate"), kept()),
+    reused("5.2.2.2", "must-revalidate may be used fresh", f"{HOUR}, must-revalidate"),
     must(
         "5.2.2.2",
         "must-revalidate is a failure's answer once it is stale",
@@ -207,30 +224,28 @@ CASES: tuple[Case, ...] = (
         first('200 | cache-control: max-age=60, private="x-a"'),
         kept(),
     ),
-    must(
-        "5.2.2.7",
-        "private with an empty name is private",
-        first('200 | cache-control: max-age=60, private=""'),
-        asked(),
+    anew("5.2.2.7", "private with an empty name is private", '200 | cache-control: max-age=60, private=""'),
+    anew(
+        "5.2", "a quoted string that never ends may hide anything", '200 | cache-control: max-age=60, x="no'
     ),
-    must(
-        "5.2",
-        "a quoted string that never ends may hide anything",
-        first('200 | cache-control: max-age=60, x="no'),
-        asked(),
-    ),
-    must(
+    anew(
         "5.2",
         "directives in several lines are one",
-        first("200 | cache-control: max-age=60 | cache-control: no-store"),
-        asked(),
+        "200 | cache-control: max-age=60 | cache-control: no-store",
     ),
-    must(
+    anew(
         "5.2.3",
         "immutable changes nothing once it is stale",
-        first("200 | cache-control: max-age=60, immutable | age: 600"),
-        asked(),
+        "200 | cache-control: max-age=60, immutable | age: 600",
     ),
+    should(
+        "8246 2",
+        "immutable is not asked about while it is fresh",
+        first(f"{HOUR}, immutable | age: 10"),
+        kept("cache-control: max-age=0"),
+        asked("cache-control: no-cache"),
+    ),
+    may("5.4", "Pragma of a request is nothing any more", first(HOUR), kept("pragma: no-cache")),
     must("5.4", "Pragma of an answer is nothing", first(f"{HOUR} | pragma: no-cache"), kept()),
     # RFC 9211
     must(
@@ -269,7 +284,7 @@ CASES: tuple[Case, ...] = (
         first(f'{OLD} | etag: "a"'),
         validated(
             gives="304 | cache-control: max-age=60",
-            has={"cache-status": r"bff; fwd=stale; fwd-status=304; ttl=(59|60)"},
+            has={"cache-status": r"bff; fwd=stale; fwd-status=304; ttl=(60|[1-5][0-9])"},
         ),
         ways=Way.PASSING,
     ),
@@ -277,7 +292,7 @@ CASES: tuple[Case, ...] = (
         "9211 2.3",
         "so does what stood in",
         first(GRACE),
-        asks(gives="503", has={"cache-status": r"bff; fwd=stale; fwd-status=503; ttl=-5[34][0-9]"}, **FAILS),
+        asks(gives="503", has={"cache-status": r"bff; fwd=stale; fwd-status=503; ttl=-5[4-9][0-9]"}, **FAILS),
         ways=Way.PASSING,
     ),
     must(

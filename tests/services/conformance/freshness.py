@@ -6,22 +6,23 @@ from tests.services.conformance.case import (
     ASKING,
     DOOR,
     Case,
-    asked,
+    anew,
     first,
     kept,
     may,
     must,
+    reused,
     should,
     validated,
 )
 
 
 def _lives(section: str, rule: str, fields: str) -> Case:
-    return may(section, rule, first(f"200 | {fields}"), kept())
+    return reused(section, rule, f"200 | {fields}")
 
 
 def _is_stale(section: str, rule: str, fields: str) -> Case:
-    return must(section, rule, first(f"200 | {fields}"), asked())
+    return anew(section, rule, f"200 | {fields}")
 
 
 def _is_no_date(text: str) -> Case:
@@ -49,6 +50,10 @@ CASES: tuple[Case, ...] = (
         "4.2.1", "two lifetimes that differ are the strict way", "cache-control: max-age=60, max-age=0"
     ),
     _is_stale("4.2.1", "in two lines too", "cache-control: max-age=60 | cache-control: max-age=0"),
+    _is_stale("4.2.1", "a lifetime without a number is none", "cache-control: max-age"),
+    _is_stale("4.2.1", "nor is an empty one", "cache-control: max-age= | expires: {now+600}"),
+    _lives("4.2.1", "empty members are nothing", "cache-control: , public ,, max-age=60,"),
+    _is_stale("4.2.1", "s-maxage that is no number is none", "cache-control: max-age=60, s-maxage=soon"),
     _is_stale("4.2.1", "s-maxage wins, shorter", "cache-control: max-age=60, s-maxage=0"),
     _is_stale(
         "4.2.1", "s-maxage wins, in another line", "cache-control: s-maxage=0 | cache-control: max-age=60"
@@ -61,13 +66,7 @@ CASES: tuple[Case, ...] = (
     ),
     # §4.2.3, §5.1
     _is_stale("4.2.3", "what came too old is stale", "cache-control: max-age=60 | age: 61"),
-    must(
-        "4.2.3",
-        "Date tells the age too",
-        first("200 | cache-control: max-age=60 | date: {now-600}"),
-        asked(),
-        ways=ASKING,
-    ),
+    anew("4.2.3", "Date tells the age too", "200 | cache-control: max-age=60 | date: {now-600}", ways=ASKING),
     _is_stale("4.2.3", "Age counts beside Expires", "expires: {now+60} | age: 600"),
     _lives("4.2.3", "a clock that is ahead makes nothing old", "cache-control: max-age=60 | date: {now+600}"),
     _lives("5.1", "Age that is no number counts for nothing", "cache-control: max-age=60 | age: old"),
@@ -81,7 +80,7 @@ CASES: tuple[Case, ...] = (
         "5.1",
         "a kept answer has an Age",
         first("200 | cache-control: max-age=60"),
-        kept(has={"age": r"[0-9]"}),
+        kept(has={"age": r"[0-9]+"}),
     ),
     must(
         "5.1",
@@ -100,7 +99,7 @@ CASES: tuple[Case, ...] = (
         "5.1",
         "what was validated just now is not old",
         first('200 | cache-control: max-age=60 | age: 100 | etag: "a"'),
-        validated(gives='304 | etag: "a" | cache-control: max-age=60', has={"age": "[0-9]"}),
+        validated(gives='304 | etag: "a" | cache-control: max-age=60', has={"age": "[0-9]{1,2}"}),
         ways=ASKING,
     ),
     must(
@@ -119,6 +118,8 @@ CASES: tuple[Case, ...] = (
     # §5.3
     _lives("5.3", "Expires to come is a lifetime", "expires: {now+600}"),
     _lives("5.3", "a date without Date is counted from now", "expires: {now+600} | date: nonsense"),
+    _is_stale("5.3", "of two that differ none counts", "expires: {now+600} | expires: {now+700}"),
+    _lives("5.3", "said twice it is the same", "expires: {now+600} | expires: {now+600}"),
     _is_stale("5.3", "Expires in the past is stale", "expires: {now-600}"),
     _is_stale("5.3", "Expires of this moment is stale", "expires: {now} | date: {now}"),
     _is_stale(
@@ -169,6 +170,15 @@ CASES: tuple[Case, ...] = (
     ),
     _lives("9213 2.1", "one that is empty is no field", "cdn-cache-control: | cache-control: max-age=60"),
     _is_stale("9213 2.1", "a member of another type is not there", 'cdn-cache-control: max-age="60"'),
+    _is_stale("9213 2.1", "a number with a point is of another type", "cdn-cache-control: max-age=60.0"),
+    _is_stale("9213 2.1", "the last of a key counts", "cdn-cache-control: max-age=60, max-age=0"),
+    _lives("9213 2.1", "in several lines it is one", "cdn-cache-control: x | cdn-cache-control: max-age=60"),
+    _lives("9213 2.1", "parameters count for nothing", "cdn-cache-control: max-age=60;x=1, private=?0"),
+    _lives(
+        "9213 2.1",
+        "a comma that nothing follows breaks it",
+        "cdn-cache-control: no-store, | cache-control: max-age=60",
+    ),
     _is_stale("9213 2.1", "its keys have case", "cdn-cache-control: MaX-aGe=60"),
     may(
         "9213 2.2",

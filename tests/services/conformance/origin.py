@@ -64,8 +64,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = str(len(place.heard)).encode()
-        is_bare = self.command == "HEAD" or place.next[0].startswith(_BODILESS)
-        said = self._head(place, body) + (b"" if is_bare else body)
+        is_bare = self.command == "HEAD" or place.next[0].rpartition("+")[2].startswith(_BODILESS)
+        head = self._head(place, body)
+        if b"\r\ntransfer-encoding: chunked\r\n" in head:
+            body = b"%x\r\n%b\r\n0\r\nx-trailer: 1\r\n\r\n" % (len(body), body)
+        said = head + (b"" if is_bare else body)
         self.close_connection = place.is_cut
         place.next = place.then or place.next  # before it is heard: the test says then what comes next
         self.wfile.write(said)
@@ -75,11 +78,13 @@ class _Handler(BaseHTTPRequestHandler):
         status, *fields = place.next
         names = {each.partition(":")[0] for each in fields}
         lines = [dated(each, self.origin.now) for each in fields]
+        early, _, status = status.rpartition("+")
+        before = f"HTTP/1.1 {early} First\r\nlink: </early>\r\nx-early: 1\r\n\r\n" if early else ""
         if "date" not in names:
             lines.append(f"date: {formatdate(usegmt=True)}")
-        if not status.startswith(_BODILESS) and "content-length" not in names:
+        if not status.startswith(_BODILESS) and names.isdisjoint({"content-length", "transfer-encoding"}):
             lines.append(f"content-length: {len(body) + place.is_cut}")
-        return "\r\n".join((f"HTTP/1.1 {status} As told", *lines, "", "")).encode("latin-1")
+        return "\r\n".join((f"{before}HTTP/1.1 {status} As told", *lines, "", "")).encode("latin-1")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):

@@ -205,7 +205,7 @@ def assert_body(step: Step, heard: Heard, place: Place, seen: str) -> str:
 
 
 def test_every_section_of_a_shared_cache_has_cases() -> None:
-    """What RFC 9111 says to shared caches, section by section; 3.4 is left out: parts are never combined here."""
+    """What RFC 9111 says to shared caches, section by section; 3.4 is left out: parts are never put together here."""
     sections = {case.section for case in CASES}
     assert sections >= {
         *("2", "3", "3.1", "3.2", "3.3", "3.5"),

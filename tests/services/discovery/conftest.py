@@ -27,12 +27,14 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 class NameServer(asyncio.DatagramProtocol):
     """A name server for UDP and TCP. ``zone`` maps (name, type) to a TTL and records; ``mood`` is how it answers:
-    ``good``, ``refuse``, ``silent``, ``truncate`` (over UDP), or ``garbage``.
+    ``good``, ``refuse``, ``silent``, ``truncate`` (over UDP), or ``garbage``. ``refused`` are types of records that it
+    does not answer for.
     """
 
     def __init__(self) -> None:
         self.zone: dict[tuple[str, str], tuple[int, list[str]]] = {}
         self.mood = "good"
+        self.refused: set[str] = set()
         self.asked: list[tuple[str, str, str]] = []
         self.port = 0
 
@@ -69,7 +71,7 @@ class NameServer(asyncio.DatagramProtocol):
         if self.mood == "garbage":
             return b"\x00" * 11
         response = dns.message.make_response(query)
-        if self.mood == "refuse":
+        if self.mood == "refuse" or kind in self.refused:
             response.set_rcode(dns.rcode.SERVFAIL)
         elif self.mood == "truncate" and way == "udp":
             response.flags |= dns.flags.TC

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bff.config import ServiceConfig
 from bff.services.discovery.follower import LONGEST_RETRY, Failure, Follower, in_order, retry_in
 from bff.services.discovery.lastgood import LastGood
+from bff.services.following import identity_of
 from bff.services.resolver import OWN, Address, Found, NotResolved, find, kinds
 from bff.testing.clock import ManualClock, settle
 
@@ -67,19 +70,26 @@ class Following:
         )
 
     async def __aenter__(self) -> Following:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         self.task = asyncio.ensure_future(self.follower.run())
         await self.turn()
         return self
 
     async def turn(self, seconds: float = 0.0) -> None:
         """Let time pass, and threads finish."""
-        for _ in range(8):
-            await settle()
-            await asyncio.sleep(0.002)
+        await self._rest()
         await self.clock.advance(seconds)
-        for _ in range(8):
+        await self._rest()
+
+    @staticmethod
+    async def _rest() -> None:
+        """There is one thread, so what was given to it before this has been done after it: reading, making a resolver,
+        writing.
+        """
+        for _ in range(4):
             await settle()
-            await asyncio.sleep(0.002)
+            await asyncio.to_thread(int)
+        await settle()
 
     async def __aexit__(self, *_: object) -> None:
         self.task.cancel()
@@ -198,6 +208,47 @@ def test_what_is_kept_is_what_is_read(
     kept = LastGood(tmp_path_factory.getbasetemp(), "kept", "q")
     kept.write(tuple(addresses))
     assert kept.read() == tuple(addresses)
+
+
+def test_several_may_keep_a_list_at_the_same_time(tmp_path: Path) -> None:
+    """Every place of a service with subsets follows by itself, and all of them hear of news at once."""
+    kept = [LastGood(tmp_path, "users", "q") for _ in range(4)]
+
+    def write(number: int) -> None:
+        kept[number % 4].write(at(*"abcdefgh"))
+        assert kept[number % 4].read() == at(*"abcdefgh")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(200)))
+    assert [each.name for each in tmp_path.iterdir()] == ["users.json"]
+
+
+CONSUL = {
+    "type": "consul",
+    "name": "users",
+    "server": "http://c:8500",
+    "options": {"tag": "blue", "token": "a"},
+}
+
+
+def identity(url: str = "http://users:81", **changed: Any) -> str:
+    return identity_of(ServiceConfig.model_validate({"url": url, "discovery": {**CONSUL, **changed}}))
+
+
+def test_a_list_is_for_the_question_it_answered() -> None:
+    """Another tag, server, name or port is another question; another token is not, and none can be read from it."""
+    known = identity()
+    others = [
+        identity("http://users:82"),
+        identity(type="nacos"),
+        identity(name="other"),
+        identity(server="http://d:8500"),
+        identity(options={"tag": "green", "token": "a"}),
+        identity(options={"tag": "blue", "datacenter": "2", "token": "a"}),
+    ]
+    assert len({known, *others}) == 7
+    assert identity(options={"token": "b", "tag": "blue"}) == known
+    assert "blue" not in known
 
 
 async def test_a_disk_that_is_full_costs_the_memory_of_it_only(tmp_path: Path) -> None:

@@ -41,6 +41,47 @@ async def test_a_name_of_one_family_is_whole(nameserver: Any, question: Ask) -> 
     assert await hosts(names.addresses(question("users.internal", nameserver.server))) == ["10.0.0.1:80"]
 
 
+@pytest.mark.parametrize("kind", ["A", "AAAA"])
+async def test_a_family_that_is_not_answered_for_removes_nothing(
+    nameserver: Any, question: Ask, kind: str
+) -> None:
+    """From the beginning the other one is all there is; once both were known, half an answer is none. What the name
+    server says has no addresses is gone.
+    """
+    nameserver.zone["users.internal", "A"] = (30, ["10.0.0.1"])
+    nameserver.zone["users.internal", "AAAA"] = (30, ["fd00::1"])
+    resolver = names.addresses(question("users.internal", nameserver.server))
+    both = {"A": "10.0.0.1:80", "AAAA": "[fd00::1]:80"}
+    other = both["AAAA" if kind == "A" else "A"]
+    nameserver.refused = {kind}
+    assert await hosts(resolver) == [other]
+    nameserver.refused = set()
+    assert await hosts(resolver) == sorted(both.values())
+    nameserver.refused = {kind}
+    with pytest.raises(NotResolved, match=rf"^{kind} users\.internal"):
+        await resolver.resolve()
+    nameserver.refused = set()
+    nameserver.zone["users.internal", kind] = (30, [])
+    assert await hosts(resolver) == [other]
+    nameserver.refused = {kind}
+    assert await hosts(resolver) == [other]
+
+
+async def test_targets_that_are_gone_are_forgotten(nameserver: Any, question: Ask) -> None:
+    """Those of services whose pods come and go by the hour; who stays keeps both of its families."""
+    resolver: Any = names.services(question("_http._tcp.users.internal", nameserver.server))
+    for pod in ("a", "b"):
+        nameserver.zone[f"{pod}.internal", "A"] = (5, ["10.0.0.1"])
+        nameserver.zone[f"{pod}.internal", "AAAA"] = (5, ["fd00::1"])
+    for said in (["1 1 80 a.internal.", "1 1 80 b.internal."], ["1 1 80 b.internal."]):
+        nameserver.zone["_http._tcp.users.internal", "SRV"] = (5, said)
+        await resolver.resolve()
+    assert resolver._names._dual == {"b.internal"}
+    nameserver.refused = {"AAAA"}
+    with pytest.raises(NotResolved, match=r"AAAA b\.internal"):
+        await resolver.resolve()
+
+
 @pytest.mark.parametrize(("ttl", "held"), [(0, 1.0), (1, 1.0), (60, 60.0), (604_800, 3600.0)])
 async def test_the_ttl_is_kept_within_reason(nameserver: Any, question: Ask, ttl: int, held: float) -> None:
     """Not asked for with every call, and not forgotten for a week."""

@@ -1,0 +1,42 @@
+"""Templates, compiled when first used and kept. jinja2 is imported with the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bff.console import phrases
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+class Renderer:
+    """``shared`` is what every template may name. Immutable but for what is compiled."""
+
+    def __init__(self, shared: Mapping[str, Any]) -> None:
+        self._shared = shared
+
+    def render(self, template: str, facts: Mapping[str, Any]) -> str:
+        """The text of a template; a name that is not among the facts is an error."""
+        return self.environment.get_template(template).render(facts)
+
+    @cached_property
+    def environment(self) -> Environment:
+        """Autoescape is on for everything; templates do not change while the process lives."""
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        made = Environment(
+            loader=PackageLoader("bff.console", "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            cache_size=-1,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        made.globals.update(self._shared)
+        made.filters.update(phrases.FILTERS)
+        made.globals["parts"] = made.get_template("parts.html").module
+        return made
