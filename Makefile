@@ -7,7 +7,7 @@ JOBS ?= auto
 # The interpreter is started hundreds of times: compiling everything anew each time would be half of the work.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test soak web check faults fix bench lock clean
+.PHONY: run test soak web pictures check faults fix bench lock clean
 
 # --no-build-isolation: the build backend comes from the lock too.
 $(VENV)/installed: requirements.lock pyproject.toml
@@ -24,6 +24,9 @@ web: examples/web/node_modules/.installed
 examples/web/node_modules/.installed: examples/web/package-lock.json
 	cd examples/web && npm ci --silent
 	@touch $@
+
+pictures: $(VENV)/installed  ## the console as docs/images shows it
+	$(BIN)/python -m tests.web.pictures
 
 test: $(VENV)/installed web
 	$(BIN)/python -m pytest -n $(JOBS)
