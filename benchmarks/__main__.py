@@ -12,6 +12,7 @@ from benchmarks import (
     budget,
     cache,
     cold,
+    console,
     crowd,
     cycles,
     door,
@@ -57,6 +58,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Outcome]] = {
     "cycles": cycles.measure,
     "overhead": overhead.measure,
     "observing": observing.measure,
+    "console": console.measure,
     "resilience": resilience.measure,
     "offline": offline.measure,
 }

@@ -113,6 +113,7 @@ class House:
         self.backends.configure(config)
         self._roster.configure(config)
         self._housekeeping = self._keep_house()
+        self.releases = self._housekeeping.releases
 
     @property
     def _folder(self) -> Path:

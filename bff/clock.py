@@ -25,18 +25,24 @@ class Timer(Protocol):
         """Forget the call; harmless when it has happened already."""
 
 
-class Alarm:
-    """What rings at an instant, unless it is cancelled before. ``company`` is those that ring together, itself among
-    them until then; a clock sets it.
+class Ringing:
+    """What rings at an instant, unless it is taken out of its ``company`` before: those that ring together, itself
+    among them until then; a clock sets it.
     """
 
     __slots__ = ("company",)
 
-    company: dict[Alarm, None]
+    company: dict[Ringing, None]
 
     def ring(self) -> None:
         """Its time has come."""
         raise NotImplementedError
+
+
+class Alarm(Ringing):
+    """One that can be told to be quiet."""
+
+    __slots__ = ()
 
     def cancel(self) -> None:
         """See :class:`Timer`."""
@@ -71,7 +77,7 @@ class Clock(Protocol):
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Timer:
         """Call back on the running loop once ``now()`` has reached ``when``."""
 
-    def set(self, alarm: Alarm, when: float) -> None:
+    def set(self, alarm: Ringing, when: float) -> None:
         """Have it ring on the running loop once ``now()`` has reached ``when``."""
 
     async def sleep(self, seconds: float) -> None:
@@ -92,7 +98,7 @@ class SystemClock:
         self.set(alarm, when)
         return alarm
 
-    def set(self, alarm: Alarm, when: float) -> None:
+    def set(self, alarm: Ringing, when: float) -> None:
         timers, loop = self._timers, get_running_loop()
         if timers is None or timers.loop is not loop:
             timers = self._timers = _Timers(loop)
@@ -127,13 +133,13 @@ class _Timers:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.by_tick: dict[int, dict[Alarm, None]] = {}
+        self.by_tick: dict[int, dict[Ringing, None]] = {}
         self._ticks: list[int] = []
         self._many = _FEW
         self._armed: float = math.inf
         self._handle: asyncio.TimerHandle | None = None
 
-    def begin(self, tick: int) -> dict[Alarm, None]:
+    def begin(self, tick: int) -> dict[Ringing, None]:
         """The company of a tick that has none yet."""
         if len(self.by_tick) >= self._many:
             self._throw_out_empty_ones()
@@ -173,7 +179,7 @@ class _Timers:
         if self._ticks and self._ticks[0] < self._armed:
             self._arm(self._ticks[0])
 
-    def _ring_one(self, alarm: Alarm) -> None:
+    def _ring_one(self, alarm: Ringing) -> None:
         try:
             alarm.ring()
         except Exception as error:

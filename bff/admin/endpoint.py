@@ -33,6 +33,8 @@ Scoped = MutableMapping[str, Any]
 MOST_UPLOADS = 4
 
 _NO_STORE = (b"cache-control", b"no-store")
+_NO_PAGE = "The console has no such page."
+_NO_OPERATION = "The admin listener has no such page; /openapi.json lists those it has."
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
@@ -106,7 +108,7 @@ class Admin:
         try:
             operation, params = router.match(scope["method"], path, raw_path)
         except NotFound:
-            raise NotFound("The admin listener has no such page; /openapi.json lists those it has.") from None
+            raise NotFound(_NO_PAGE if is_page else _NO_OPERATION) from None
         except MethodNotAllowed:
             if scope["method"] != "OPTIONS":
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bff.admin.operation import Asked, Operation, Query, Reply, shown
 from bff.admin.serviceshapes import (
@@ -26,6 +26,8 @@ from bff.telemetry.servicepulse import ServicePulse, service_pulses_of
 
 WINDOW = Query(name="window", says="Seconds to look back; 60 if absent.", kind=int, bounds=(1, 300))
 USUAL_WINDOW = 60
+MANY = 0.5
+"""Share of failed calls from which on a service is not well, whatever its breakers say."""
 
 _RANK = {"down": 0, "degraded": 1, "ok": 2, "idle": 3}
 
@@ -100,7 +102,10 @@ def service(
     shown_places = [_place(place) for place in places]
     return ServiceShape(
         name=name,
-        state=state_of(endpoint.state for place in shown_places for endpoint in place.endpoints),
+        state=state_of(
+            [endpoint.state for place in shown_places for endpoint in place.endpoints],
+            errors=0.0 if pulse is None else pulse.errors / pulse.calls,
+        ),
         discovery=None if config.discovery is None else config.discovery.type,
         timeout_ms=round(config.timeout * 1000, 3),
         attempts=config.retries.attempts,
@@ -112,15 +117,14 @@ def service(
     )
 
 
-def state_of(breakers: Iterable[str]) -> str:
-    """A service's state in one word, from those of its endpoints' breakers."""
-    states = list(breakers)
-    if not states:
+def state_of(breakers: Sequence[str], *, errors: float) -> str:
+    """A service's state in one word, from those of its endpoints' breakers and the share of its calls that failed."""
+    if not breakers:
         return "idle"
-    out = sum(state == State.OPEN for state in states)
-    if out == len(states):
+    if all(state == State.OPEN for state in breakers):
         return "down"
-    return "degraded" if any(state != State.CLOSED for state in states) else "ok"
+    is_well = all(state == State.CLOSED for state in breakers) and errors < MANY
+    return "ok" if is_well else "degraded"
 
 
 def _place(place: PlaceStanding) -> PlaceShape:
@@ -166,8 +170,12 @@ def _calls(pulse: ServicePulse) -> CallsShape:
         resent=pulse.resent,
         cached=pulse.cached,
         shared=pulse.shared,
-        p50_ms=round(pulse.p50 * 1000, 3),
-        p99_ms=round(pulse.p99 * 1000, 3),
-        max_ms=round(pulse.longest * 1000, 3),
+        p50_ms=_ms(pulse.p50),
+        p99_ms=_ms(pulse.p99),
+        max_ms=_ms(pulse.longest),
         functions=list(pulse.functions),
     )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)

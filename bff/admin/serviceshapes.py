@@ -53,9 +53,11 @@ class CallsShape(Shape):
     resent: int = Field(description="Sendings beyond the first of each call: retries and hedges.")
     cached: int = Field(description="Answered from what is kept.")
     shared: int = Field(description="Answered by the flight of another call.")
-    p50_ms: float = Field(description="Of calls that went over the network.")
-    p99_ms: float
-    max_ms: float
+    p50_ms: float | None = Field(
+        description="Of those that were neither kept nor shared; null where there were none."
+    )
+    p99_ms: float | None
+    max_ms: float | None
     functions: list[str] = Field(description="Who called.")
 
 
@@ -65,7 +67,8 @@ class ServiceShape(Shape):
     name: str
     state: str = Field(
         description=(
-            "idle before its first call; then ok, degraded (an endpoint is left alone), or down (all of them are)."
+            "idle before its first call; then ok, degraded (an endpoint is left alone, or half of the calls failed "
+            "lately), or down (all endpoints are left alone)."
         )
     )
     discovery: str | None = Field(description="What finds its endpoints; null where routes.yaml says them.")

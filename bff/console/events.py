@@ -41,6 +41,7 @@ class Deliveries:
                 title="Events",
                 facts=self._list,
                 nav="Events",
+                heads="Offline",
                 key="v",
                 query=(
                     Query(name="filter", says="A type, a source, an id or a key."),

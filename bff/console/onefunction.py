@@ -91,7 +91,7 @@ class OneFunction:
         }
 
     def _instances(self, name: str) -> dict[str, Any]:
-        seen = list(self._house.closeups(name))
+        seen = [each for each in self._house.closeups(name) if each.states or not each.retired]
         warmed = [each for each in seen if each.warm_up is not None]
         return {
             "closeups": seen,

@@ -63,13 +63,19 @@ class Overview:
 
 def _standing(standings: list[dict[str, Any]]) -> dict[str, Any]:
     conditions = [condition(each) for each in standings]
+    warm = [each for each in standings if each["instances"]]
     return {
         "functions": len(standings),
-        "warm": [each for each in standings if each["instances"]][:MOST_ROWS],
-        "warm_count": sum(each["instances"] > 0 for each in standings),
+        "warm": sorted(warm, key=_recency, reverse=True)[:MOST_ROWS],
+        "warm_count": len(warm),
         "instances": sum(each["instances"] for each in standings),
         "failing": [each for each in standings if each["failure"]][:5],
         "failing_count": conditions.count("failing"),
         "in_flight": sum(each["in_flight"] for each in standings),
         "waiting": sum(each["waiting"] for each in standings),
     }
+
+
+def _recency(standing: dict[str, Any]) -> tuple[int, str]:
+    """Who is at it first, then who was last."""
+    return standing["in_flight"], standing["last_used"] or ""

@@ -16,7 +16,7 @@ Telling = Callable[[Asked], Awaitable[Facts]]
 class Page:
     """``name`` is also its template's and that of the folder of its parts. ``facts`` raises BffErrors, which become
     error pages. ``nav`` is its word in the navigation, "" for none; ``under`` the name of the page in the navigation that
-    it belongs to, and ``key`` what opens it after ``g``. ``parts`` are live.
+    it belongs to, ``key`` what opens it after ``g``, and ``heads`` a word above it and those that follow. ``parts`` are live.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Page:
     facts: Telling
     nav: str = ""
     key: str = ""
+    heads: str = ""
     under: str = ""
     query: tuple[Query, ...] = ()
     parts: tuple[str, ...] = ()

@@ -11,6 +11,8 @@ from typing import Any
 from bff.console.example import Schema, example_of, resolved, type_of
 
 READING = ("GET", "HEAD")
+KINDS = ("application/json", "application/x-www-form-urlencoded", "text/plain")
+"""Media types of bodies that can be typed, the one that is offered first at the front."""
 FAULTS = ("delay:2s", "abort:503", "reset", "cut-body", "slow-body")
 """What a caller may ask to go wrong with a service in dev: see docs/routes-yaml.md."""
 _WILDCARD = re.compile(r"\{(\w+):\w+\}")
@@ -57,6 +59,11 @@ class RouteForm:
         return f"{self.method} {self.path}"
 
     @property
+    def has_files(self) -> bool:
+        """Whether its body can only be sent from elsewhere."""
+        return self.kind.startswith("multipart/")
+
+    @property
     def reads(self) -> bool:
         """Whether it may be tried without a token that may write."""
         return self.method in READING
@@ -72,15 +79,16 @@ def forms_of(document: Mapping[str, Any]) -> list[RouteForm]:
     ]
 
 
-def wanted_of(forms: list[RouteForm], name: str) -> RouteForm | None:
-    """The one of this name (a wildcard may say that it is one), or the first."""
+def wanted_of(forms: list[RouteForm], name: str, owner: str = "") -> RouteForm | None:
+    """The one of this name (a wildcard may say that it is one), the first of this owner's, or the first of all."""
     plain = _WILDCARD.sub(r"{\1}", name)
-    return next((each for each in forms if each.name == plain), forms[0] if forms else None)
+    order = sorted(forms, key=lambda each: (each.name != plain, each.owner != owner))
+    return order[0] if order else None
 
 
 def _form(method: str, path: str, said: Mapping[str, Any], schemas: Mapping[str, Schema]) -> RouteForm:
     content = said.get("requestBody", {}).get("content", {})
-    kind = "application/json" if "application/json" in content else next(iter(content), "")
+    kind = next((each for each in (*KINDS, *content) if each in content), "")
     return RouteForm(
         method=method,
         path=path,

@@ -40,7 +40,7 @@ class Housekeeping:
             functions=functions, clock=clock, signals=signals, max_warm=config().gateway.max_warm
         )
         self._follower = Follower(publisher, functions=functions, clock=clock, signals=signals)
-        self._releases = Releases(
+        self.releases = Releases(
             StoreLedger(mover, gateway=holder, functions=functions),
             holder=holder,
             config=lambda function: config().function(function).release,
@@ -68,9 +68,9 @@ class Housekeeping:
 
     def verdict(self, function: str) -> Verdict | None:
         """The last one on a release that goes on; None without one, and where another gateway judges."""
-        return self._releases.verdicts.get(function)
+        return self.releases.verdicts.get(function)
 
     def keep_up(self) -> None:
         """Publish the folder, follow the store and move releases on from now on."""
         self._later(self._follower.run())
-        self._later(self._releases.run())
+        self._later(self.releases.run())

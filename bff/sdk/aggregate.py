@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from bff.errors import BffError
+from bff.sdk.begun import Begun
 from bff.sdk.call import Call
 from bff.sdk.failures import ServiceError, ServiceTimedOut
 from bff.sdk.invocation import Invocation, current
@@ -76,7 +77,8 @@ async def gather(*parts: Awaitable[Any]) -> tuple[Any, ...]:
     team = _Team()
     try:
         team.start(parts)
-        await team.ended()
+        if team.is_at_work:
+            await team.ended()
         return team.results()
     finally:
         team.forget()  # a failure must not hold the frame that holds the failure
@@ -95,10 +97,11 @@ class _Team:
     failure during a cancellation hides the cancellation.
     """
 
-    __slots__ = ("_failures", "_loop", "_members", "_running", "_waiting")
+    __slots__ = ("_context", "_failures", "_loop", "_members", "_running", "_waiting")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._context = copy_context()
         self._members: list[Any] = []
         self._running = 0
         self._failures: list[BaseException] = []
@@ -106,24 +109,37 @@ class _Team:
 
     def start(self, parts: Sequence[Awaitable[Any]]) -> None:
         """Begin with each, in order, until one has failed at once."""
-        starter = asyncio.current_task()
         for at, part in enumerate(parts):
             if self._failures:
                 _discard(parts[at:])
                 return
             self._running += 1
+            begun = part.begin() if isinstance(part, Call) else None
             run = part.run if isinstance(part, _LIGHT) else None
-            if run is not None:
+            if begun is not None:
+                begun.told = self._told
+                self._members.append(begun)
+            elif run is not None:
                 member = RunningPart(run(), self._part_ended, self._loop)
                 self._members.append(member)
-                try:  # noqa: SIM105 - every page comes by here
-                    member.start(starter)
-                except _EXITS:
-                    pass  # it is the member's failure now, and raised once the others have ended
+                _start(member)
             else:
                 task = self._loop.create_task(_run(part))
                 self._members.append(task)
                 task.add_done_callback(self._task_ended)
+
+    def _told(self, begun: Begun) -> None:
+        """A call has ended, or cannot go on without a coroutine."""
+        if begun.has_ended:
+            self._one_ended(None)
+        else:
+            self._carry_on(begun)
+
+    def _carry_on(self, begun: Begun) -> RunningPart[Any]:
+        part = RunningPart(begun.rest(), self._part_ended, self._loop, self._context.copy())
+        self._members[self._members.index(begun)] = part
+        _start(part)
+        return part
 
     def _task_ended(self, task: asyncio.Task[Any]) -> None:
         self._one_ended(None if task.cancelled() else task.exception())
@@ -140,14 +156,18 @@ class _Team:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether there is anything to wait for, or to end."""
+        return self._running > 0
+
     async def ended(self) -> None:
         """Return once all have ended; after a failure, or when cancelled, with the others cancelled."""
         cancelled: asyncio.CancelledError | None = None
         if self._running and not self._failures:
             cancelled = await self._next_news()
         if self._running:
-            for member in self._members:
-                member.cancel()
+            self._cancel()
         while self._running:
             cancelled = await self._next_news() or cancelled
         if cancelled is not None and not (self._failures and isinstance(self._failures[0], _EXITS)):
@@ -155,6 +175,13 @@ class _Team:
                 raise cancelled
             finally:
                 del cancelled
+
+    def _cancel(self) -> None:
+        for member in tuple(self._members):
+            if hasattr(member, "cancel"):
+                member.cancel()
+            elif not member.has_ended:
+                self._carry_on(member).cancel()
 
     async def _next_news(self) -> asyncio.CancelledError | None:
         """Wait for a failure or the last end, or give the cancellation that came first."""
@@ -186,6 +213,13 @@ class _Team:
         """Let go of parts and failures."""
         self._members.clear()
         self._failures.clear()
+
+
+def _start(part: RunningPart[Any]) -> None:
+    try:  # noqa: SIM105 - every page comes by here
+        part.start(asyncio.current_task())
+    except _EXITS:
+        pass  # it is the part's failure now, and raised once the others have ended
 
 
 async def _run(part: Awaitable[T]) -> T:

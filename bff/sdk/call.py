@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar
 
+from bff.sdk.begun import Begins, Begun, wait_for
 from bff.sdk.failures import ServiceAnswered, ServiceBodyInvalid
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Sender(Protocol):
     """Sends requests to one service on behalf of an invocation."""
 
     name: str
+
+    @property
+    def fast_path(self) -> Begins | None:
+        """Begins the simplest of them at once; None where nothing does."""
 
     async def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
@@ -137,7 +142,22 @@ class Call(Generic[T]):
         return self._invocation
 
     def __await__(self) -> Generator[Any, None, T]:
-        return self.run().__await__()
+        begun = self.begin()
+        return self.run().__await__() if begun is None else wait_for(begun)
+
+    @property
+    def reads(self) -> bool:
+        """Whether the body is validated, by code that may be the function's."""
+        return self._into is not None
+
+    def begin(self) -> Begun | None:
+        """Send it at once, if that needs no coroutine; else None, and it has not been started."""
+        fast_path = self._sender.fast_path
+        if fast_path is None or self._options or self._started:
+            return None
+        begun = fast_path.begin(self, self._invocation, self._method, self._path)
+        self._started = begun is not None
+        return begun
 
     def stale(self, within: float = EVER) -> Call[T]:
         """Another call, for what the cache has of this one: nobody is asked, so it costs no time.
@@ -172,7 +192,15 @@ class Call(Generic[T]):
         if self._started:
             raise RuntimeError(f"{self!r} was started before: a service call is single-use; make a new one.")
         self._started = True
-        response = await self._sender.send(self._invocation, self._method, self._path, self._options)
+        return self.taken(await self._sender.send(self._invocation, self._method, self._path, self._options))
+
+    def taken(self, response: httpx.Response) -> T:
+        """What was asked for, from the answer.
+
+        Raises:
+            ServiceError: it is not.
+
+        """
         status = response.status_code
         if status in self._errors:
             meant: T = self._override(self._errors[status])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable, Coroutine
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -46,11 +46,13 @@ class RunningPart(Generic[T]):
         coroutine: Coroutine[Any, Any, T],
         ended: Callable[[RunningPart[T]], object],
         loop: asyncio.AbstractEventLoop,
+        context: Context | None = None,
     ) -> None:
+        """``ended`` is told once; ``context`` is its own from now on, a copy of the present one unless given."""
         self._coroutine = coroutine
         self._ended = ended
         self._loop = loop
-        self._context = copy_context()
+        self._context = context or copy_context()
         self._fut_waiter: Any = None
         self.error: BaseException | None = None
         self._thrown: BaseException | None = None
@@ -58,7 +60,10 @@ class RunningPart(Generic[T]):
         self._is_done = self._must_cancel = False
 
     def start(self, starter: Any) -> None:
-        """Take the first step now. ``starter`` is the task that runs at present."""
+        """Take the first step now. ``starter`` is the task that runs at present, None in a callback of the loop."""
+        if starter is None:
+            self._context.run(self._step)
+            return
         _leave_task(self._loop, starter)
         try:
             self._context.run(self._step)

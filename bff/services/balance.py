@@ -108,6 +108,11 @@ class Balancer:
         self._random = random
         self._turns = RoundRobin()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a choice that nobody follows changes nothing."""
+        return self._policy.algorithm is not Algorithm.ROUND_ROBIN
+
     def choose(self, candidates: Sequence[C], now: float) -> C:
         """One of them; there must be one."""
         if self._policy.algorithm is Algorithm.ROUND_ROBIN:

@@ -77,7 +77,8 @@ class CalmWire:
         self.bulkhead = Bulkhead(policies.bulkhead.most)
         self._hedging = None if policies.hedge is None else Hedging(policies.hedge, self.budget, clock)
         self._per_try = policies.retry.per_try_timeout
-        self._ends_attempts = self._hedging is not None or bool(self._per_try)
+        self.ends_attempts = self._hedging is not None or bool(self._per_try)
+        """Whether an attempt may be ended while its call goes on."""
 
     async def exchange(
         self, method: str, path: str, headers: Mapping[str, str], options: SendOptions, record: CallRecord
@@ -89,15 +90,19 @@ class CalmWire:
             ServiceOverloaded: too many calls of this service are under way already.
 
         """
-        if self._ends_attempts:
+        if self.ends_attempts:
             record.flight = None  # what an attempt leaves half-read when it is ended is nobody's to carry on
-        if not self.bulkhead.enter():
+        underway = record.underway
+        if underway is None and not self.bulkhead.enter():
             record.flag("UO")
             raise ServiceOverloaded(self._service, self.bulkhead.most)
         try:
-            now = self._clock.now()
-            self.budget.deposit(now)
-            member = self._choose(now, (), record)
+            if underway is None:
+                now = self._clock.now()
+                self.budget.deposit(now)
+                member = self._choose(now, (), record)
+            else:
+                member = underway.member
             given: ServiceResponse | ServiceError
             try:
                 if self._hedging is None:
@@ -189,9 +194,13 @@ class CalmWire:
         record: CallRecord,
     ) -> ServiceResponse:
         """Send it to one endpoint, and tell the endpoints how that went."""
-        now, breaker = self._clock.now(), member.breaker
-        epoch = breaker.enter(now)
-        member.active += 1
+        breaker, underway = member.breaker, record.underway
+        if underway is None:
+            now = self._clock.now()
+            epoch = breaker.enter(now)
+            member.active += 1
+        else:
+            now, epoch = record.started, underway.epoch
         span = headers.get("traceparent", "")[_SPAN]
         try:
             sent = {**headers, self._timeout_header: str(self._milliseconds(record, now))}

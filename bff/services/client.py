@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
@@ -21,7 +21,7 @@ from bff.services.composed import SILENT
 from bff.services.faultheader import asked_by
 from bff.services.fields import READING
 from bff.services.following import Following, Surroundings
-from bff.services.paths import climbs
+from bff.services.paths import climbs, is_plain
 from bff.services.selection import EVERYTHING, Selection
 from bff.services.stored import space_of
 from bff.services.varying import told_by
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bff.services.cache import Cache
     from bff.services.composed import Parts
     from bff.services.endpoints import Member
+    from bff.services.fastpath import FastPath, Underway
     from bff.services.passing import Exchange, Onward
     from bff.services.resolver import Address
     from bff.services.response import ServiceResponse
@@ -44,16 +45,16 @@ MAX_ANSWER = 32 * 1024 * 1024
 """Bytes an upstream's body may have, decoded, before the call is given up."""
 
 _OF_THE_MESSAGE = HOP_BY_HOP | {"content-length"}
-# Segments without dots or escapes: most paths.
-_NOTHING_SPECIAL = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
 _BODIES = frozenset({"content", "data", "files", "json"})
 NOTHING: Mapping[str, str] = {}
+NO_OPTIONS: SendOptions = {}
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f#\ud800-\udfff]")
 
 
 class ServiceClient:
     """Sends requests to one service for any invocation. Mutable state: ``_wire``, ``_sharing``, ``_ways`` and the
-    ``_transport`` below them, made with the first call; ``_following``, what looks for endpoints; ``passing``, how
+    ``_transport`` below them, made with the first call, and the ``fast_path`` past them, if there is one;
+    ``_following``, what looks for endpoints; ``passing``, how
     many exchanges pass through now.
     """
 
@@ -85,6 +86,7 @@ class ServiceClient:
         self.space = space_of(name, self._own, selection.subset)
         self._following: Following | None = None
         self._wire: Wire | None = None
+        self.fast_path: FastPath | None = None
         self._sharing: Sharing | None = None
         self._part_of: Callable[..., Parts]
         self._ways: Ways | None = None
@@ -95,9 +97,9 @@ class ServiceClient:
         """Itself: this service is in one place only."""
         return self
 
-    async def send(
+    def send(
         self, invocation: Invocation, method: str, path: str, options: SendOptions
-    ) -> httpx.Response:
+    ) -> Coroutine[Any, Any, ServiceResponse]:
         """The whole answer, whatever its status.
 
         Raises:
@@ -113,10 +115,30 @@ class ServiceClient:
         allowed = min(self._timeout, remaining)
         if options and (asked := options.get("timeout")) is not None:
             allowed = min(allowed, asked)
-        if not _NOTHING_SPECIAL.fullmatch(path):
+        if not is_plain(path):
             self._check_path(path)
         record = invocation.open_call(self.name, method, path, now)
         record.until = now + allowed
+        return self._sent(invocation, method, path, options, record)
+
+    def go_on(
+        self, invocation: Invocation, method: str, path: str, underway: Underway
+    ) -> Coroutine[Any, Any, ServiceResponse]:
+        """The answer to a call that the fast path has begun, and does not end.
+
+        Raises:
+            ServiceError: none came, not in time, or it broke off.
+
+        """
+        record = underway.record
+        record.underway = underway
+        return self._sent(invocation, method, path, NO_OPTIONS, record)
+
+    async def _sent(
+        self, invocation: Invocation, method: str, path: str, options: SendOptions, record: CallRecord
+    ) -> ServiceResponse:
+        """The answer, within the record's time; how that went is written into it."""
+        allowed = record.until - record.started
         try:
             with Expiry(self._clock, record.until):
                 wire = self._wire or await self._connected()
@@ -129,8 +151,7 @@ class ServiceClient:
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
-        if invocation.method in READING and not (response.is_silent and invocation.parts is SILENT):
-            self._note_part(invocation, response, record, options)
+        self.note(invocation, response, record, options)
         response.took(record.ended - record.started)
         if response.status_code in (401, 403):
             response.relayed = self.relays_credentials(invocation)
@@ -146,13 +167,19 @@ class ServiceClient:
         record: CallRecord,
     ) -> Awaitable[ServiceResponse]:
         """By the cache, by a flight of somebody else's, or over the wire."""
+        sharing, underway = self._sharing, record.underway
+        if underway is not None:
+            sent = underway.headers
+            if sharing is None:
+                return wire.exchange(method, path, sent, options, record)
+            question = sharing.question(wire, method, path, lambda: sent, NOTHING, options, record)
+            return sharing.answer(question, invocation, record)
         caller = forward.derived(invocation, options.get("headers") or NOTHING, self.request_rules)
         if not _OF_THE_MESSAGE.isdisjoint(caller):
             names = ", ".join(sorted(_OF_THE_MESSAGE & caller.keys()))
             raise BadServiceCall(self.name, f"{names} is for the client itself to set")
         record.fault = self.fault_asked(invocation)
         write = partial(forward.fields, invocation, caller, self._own)
-        sharing = self._sharing
         if sharing is None:
             if "stale" in options:
                 raise NothingKept(self.name)
@@ -167,10 +194,16 @@ class ServiceClient:
             return sharing.answer(question, invocation, record)
         return sharing.send(question, invocation)
 
-    def _note_part(
-        self, invocation: Invocation, response: ServiceResponse, record: CallRecord, options: SendOptions
+    def note(
+        self,
+        invocation: Invocation,
+        response: ServiceResponse,
+        record: CallRecord,
+        options: SendOptions = NO_OPTIONS,
     ) -> None:
-        """What this answer says of caching, for the page that is made of it."""
+        """Keep what this answer says of caching for the page that is made of it, if one is."""
+        if invocation.method not in READING or (response.is_silent and invocation.parts is SILENT):
+            return
         part, before = self._part_of(response, record.started, self._clock), invocation.parts
         if part.vary:
             given = options.get("headers") or NOTHING
@@ -217,6 +250,7 @@ class ServiceClient:
         return self._wire
 
     def _lay(self, found: Sequence[Address]) -> None:
+        from bff.services.fastpath import fast_path_of
         from bff.services.replies import part_of
         from bff.services.sharing import Sharing
         from bff.services.ways import ways_of
@@ -244,6 +278,9 @@ class ServiceClient:
         if self._following is not None:
             self._following.lead(lambda addresses: ways.endpoints.update(self._selection.of(addresses)))
         self._wire, self._ways = ways.wire, ways
+        self.fast_path = fast_path_of(
+            self, ways, self._sharing, self._around, clock=self._clock, max_answer=self._max_answer
+        )
 
     def _below(self) -> httpx.AsyncBaseTransport:
         if self._transport is None:

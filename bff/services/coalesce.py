@@ -22,15 +22,16 @@ _TURNS_TO_END = 100
 
 
 class Flight(Generic[T]):
-    """One exchange on its way. Mutable state: ``_waiters``; ``_part`` once it is carried on; in the end
+    """One exchange on its way, for who wants what its ``key`` says. Mutable state: ``_waiters``; ``_part`` once it is carried on; in the end
     ``outcome`` or ``failure``; ``rest``, what the wire left of it for whoever carries it on.
     """
 
-    __slots__ = ("_part", "_waiters", "failure", "has_landed", "is_abandoned", "outcome", "rest")
+    __slots__ = ("_part", "_waiters", "failure", "has_landed", "is_abandoned", "key", "outcome", "rest")
 
     outcome: T
 
-    def __init__(self) -> None:
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
         self._waiters: list[asyncio.Future[None]] = []
         self._part: RunningPart[None] | None = None
         self.failure: BaseException | None = None
@@ -131,24 +132,23 @@ class Flights(Generic[T]):
         """A new flight for this key; whoever begins one runs it, and says how it ended: it :meth:`landed`, or
         :meth:`failed`.
         """
-        flight: Flight[T] = Flight()
+        flight: Flight[T] = Flight(key)
         self._by_key[key] = flight
         return flight
 
-    def begin_sealed(self) -> Flight[T]:
+    def begin_sealed(self, key: Hashable) -> Flight[T]:
         """A new flight that nobody finds here; it is for who knows of it."""
-        flight: Flight[T] = Flight()
+        flight: Flight[T] = Flight(key)
         self._sealed.add(flight)
         return flight
 
-    def landed(self, key: Hashable, flight: Flight[T], outcome: T) -> None:
+    def landed(self, flight: Flight[T], outcome: T) -> None:
         """Who runs it has its outcome, which is told to all who have joined."""
-        self._end(key, flight)
+        self._end(flight)
         flight.land(outcome)
 
     def failed(
         self,
-        key: Hashable,
         flight: Flight[T],
         failure: BaseException,
         carry_on: Callable[[], Coroutine[Any, Any, T]],
@@ -157,9 +157,9 @@ class Flights(Generic[T]):
         instead.
         """
         if isinstance(failure, asyncio.CancelledError) and flight.is_wanted:
-            flight.carry_on(carry_on(), lambda _: self._end(key, flight))
+            flight.carry_on(carry_on(), lambda _: self._end(flight))
         else:
-            self._end(key, flight)
+            self._end(flight)
             flight.crash(failure)
 
     def seal(self) -> None:
@@ -167,10 +167,10 @@ class Flights(Generic[T]):
         self._sealed.update(self._by_key.values())
         self._by_key.clear()
 
-    def _end(self, key: Hashable, flight: Flight[T]) -> None:
+    def _end(self, flight: Flight[T]) -> None:
         """It is no longer there to be joined."""
-        if self._by_key.get(key) is flight:
-            del self._by_key[key]
+        if self._by_key.get(flight.key) is flight:
+            del self._by_key[flight.key]
         else:
             self._sealed.discard(flight)
 

@@ -47,9 +47,10 @@ class Composer:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         base = httpx.URL(self._url)
-        self._prefix = base.raw_path.decode("ascii").rstrip("/")
+        self._base = base
+        self.prefix = base.raw_path.decode("ascii").rstrip("/")
         self._fixed = {"host": base.netloc.decode("ascii"), **DEFAULTS}
-        self._end = self._end_without({})
+        self._end = self.end_without({})
 
     def compose(self, method: str, path: str, headers: Mapping[str, str], options: SendOptions) -> Outgoing:
         """The request. ``headers`` have lower-case names.
@@ -74,7 +75,7 @@ class Composer:
                 described += f"content-length: {len(body)}\r\n"
         if not http1.is_token(method):
             raise httpx.LocalProtocolError("the method is not a token")
-        own = self._end if _OWN.isdisjoint(headers) else self._end_without(headers)
+        own = self._end if _OWN.isdisjoint(headers) else self.end_without(headers)
         try:
             lines = http1.text_lines(headers)
         except http1.NotHttp as error:
@@ -87,7 +88,8 @@ class Composer:
             is_replayable=method in _replayable(options),
         )
 
-    def _end_without(self, headers: Mapping[str, str]) -> str:
+    def end_without(self, headers: Mapping[str, str]) -> str:
+        """The rest of the request line, and the fields that every call has unless it says something else."""
         kept = {name: value for name, value in self._fixed.items() if name not in headers}
         return f" HTTP/1.1\r\n{http1.text_lines(kept)}"
 
@@ -104,7 +106,7 @@ class Composer:
         if len(path) > MAX_TARGET:
             raise httpx.InvalidURL("URL too long")
         if _PLAIN.fullmatch(path):
-            return self._prefix + path
+            return self.prefix + path
         return httpx.URL(self._url + path).raw_path.decode("ascii")
 
     def request(
@@ -118,6 +120,12 @@ class Composer:
             headers=httpx.Headers({**DEFAULTS, **headers}, encoding="latin-1"),
             **{name: options.get(name) for name in ("params", *sorted(_BODIES))},  # type: ignore[arg-type]
         )
+
+    def request_of(self, head: bytes) -> httpx.Request:
+        """A request without a body, from its head."""
+        method, target, _ = head.split(b" ", 2)
+        url = self._base.copy_with(raw_path=target)
+        return httpx.Request(method.decode("ascii"), url, headers=http1.fields_of(head))
 
 
 def plain_body(options: SendOptions) -> tuple[bytes, str | None] | None:

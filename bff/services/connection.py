@@ -16,6 +16,7 @@ from bff.services import http1
 from bff.services.body import Body
 from bff.services.draining import Draining
 from bff.services.duplex import Duplex
+from bff.services.heads import Found, Heads
 
 MAX_HEAD = 64 * 1024
 """Bytes an answer's head may have, with interim answers before it (Envoy's ``max_request_headers_kb`` is 60)."""
@@ -30,20 +31,19 @@ class TooLarge(httpx.RemoteProtocolError):
 
 
 class Answer:
-    """What came: status, the head as it came, and the whole body or, if it was not wanted whole, a stream.
-
-    ``is_encoded`` says that there is a Content-Encoding. ``duplex`` is the bare connection after a 101, whose
+    """What came: status, the head as it came and what was ``found`` in it, and the whole body or, if it was not wanted
+    whole, a stream. ``duplex`` is the bare connection after a 101, whose
     end belongs to whoever asked.
     """
 
-    __slots__ = ("body", "duplex", "head", "is_encoded", "status", "stream")
+    __slots__ = ("body", "duplex", "found", "head", "status", "stream")
 
-    def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None, is_encoded: bool) -> None:
+    def __init__(self, status: int, head: bytes, body: bytes, stream: Body | None, found: Found) -> None:
         self.status = status
         self.head = head
         self.body = body
         self.stream = stream
-        self.is_encoded = is_encoded
+        self.found = found
         self.duplex: Duplex | None = None
 
 
@@ -57,8 +57,23 @@ class Watcher(Protocol):
         """One came, which is no answer yet."""
 
 
+class Taker(Protocol):
+    """Who is given the answer: a future, or who is like one."""
+
+    def done(self) -> bool:
+        """Whether it is not wanted any more."""
+
+    def set_result(self, answer: Answer, /) -> None:
+        """Here it is."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """There is none."""
+
+
 class Home(Protocol):
-    """Where connections belong."""
+    """Where connections belong. ``heads`` are those that it has seen."""
+
+    heads: Heads
 
     def freed(self, connection: Connection) -> None:
         """Its answer is whole, and it may be used again."""
@@ -78,12 +93,12 @@ class Connection(Draining):
     __slots__ = (
         "_answer",
         "_body",
+        "_found",
         "_head",
         "_home",
         "_interim",
         "_is_closed",
         "_is_complete",
-        "_is_encoded",
         "_is_head",
         "_is_sending",
         "_is_spoilt",
@@ -107,9 +122,9 @@ class Connection(Draining):
         self._home = home
         self._transport: Any = None
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: Taker | None = None
         self._body: Body | None = None
-        self._is_closed = self._is_tunnel = False
+        self._is_closed = self._is_tunnel = self._is_sending = False
         self.watcher: Watcher | None = None
         self.served = 0
         self.idle_since = 0.0
@@ -128,16 +143,20 @@ class Connection(Draining):
 
         ``limit`` is the most bytes a whole body may have.
         """
-        answer = self._answer = self._loop.create_future()
-        self._is_head, self._is_sending, self._limit = is_head, more, limit
-        self._body = None if whole else Body(self)
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._is_sending, self._body = more, None if whole else Body(self)
+        self.ask_for(answer, data, is_head=is_head, limit=limit)
+        return answer
+
+    def ask_for(self, taker: Taker, data: bytes, *, is_head: bool, limit: int) -> None:
+        """Send a request; the taker is given its answer, in the very turn in which it is whole."""
+        self._answer, self._is_head, self._limit, self.watcher = taker, is_head, limit, None
         self._head = b""
         self._raw: list[bytes] = []
         self._interim = self._size = self._status = self._raw_size = 0
         self._parts: list[bytes] = []
-        self._is_complete = self._is_spoilt = self._is_encoded = self.has_heard = False
+        self._is_complete = self._is_spoilt = self.has_heard = False
         self._transport.write(data)
-        return answer
 
     async def send(self, data: bytes) -> None:
         """More of the request; returns when the socket takes yet more."""
@@ -150,12 +169,17 @@ class Connection(Draining):
         """The request is complete."""
         self._is_sending = False
 
+    def future(self) -> asyncio.Future[Answer]:
+        """One of its loop, for an answer that has come already."""
+        return self._loop.create_future()
+
     def still_asked(self, cancelled: object) -> asyncio.Future[Answer] | None:
         """Another future for an answer whose first one was cancelled; None if it is no longer to come."""
         if self._answer is None or self._answer is not cancelled:
             return None
-        self._answer = self._loop.create_future()
-        return self._answer
+        another: asyncio.Future[Answer] = self._loop.create_future()
+        self._answer = another
+        return another
 
     def give_up(self, wanted: object) -> None:
         """Close it, if this answer or body is still what it is about, or this answer was not taken any more."""
@@ -251,7 +275,8 @@ class Connection(Draining):
             self._hear_interim(status, raw[begin:end])
             return
         head = raw[begin:end]
-        self._is_encoded = http1.check(head)
+        heads = self._home.heads
+        self._found = heads.known.get(head) or heads.read(head)
         self._status, self._head, self._raw = status, head, []
         if self._is_head:
             # llhttp cannot be told that this answer has no body, so it is asked no further.
@@ -306,7 +331,7 @@ class Connection(Draining):
             self._home.freed(self)
         if answer is not None and not answer.done():
             whole = parts[0] if len(parts) == 1 else b"".join(parts)
-            answer.set_result(Answer(self._status, self._head, whole, body, self._is_encoded))
+            answer.set_result(Answer(self._status, self._head, whole, body, self._found))
 
     def _switch(self, rest: bytes) -> None:
         """From here on it is not HTTP."""
@@ -315,14 +340,14 @@ class Connection(Draining):
             self.abort()
             return
         self._home.switched(self)
-        told = Answer(self._status, self._head, b"", None, False)
+        told = Answer(self._status, self._head, b"", None, Found(is_encoded=False, is_silent=False))
         told.duplex = Duplex(self._transport, rest, lambda _: self._close())
         answer.set_result(told)
 
     def _tell(self, body: Body) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
-            answer.set_result(Answer(self._status, self._head, b"", body, self._is_encoded))
+            answer.set_result(Answer(self._status, self._head, b"", body, self._found))
 
     def _fail(self, error: Exception) -> None:
         answer, body = self._answer, self._body

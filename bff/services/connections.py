@@ -17,6 +17,7 @@ import httpx
 from bff.clock import Clock, Timer
 from bff.services import upload
 from bff.services.connection import Answer, Connection, Home, Watcher
+from bff.services.heads import Heads
 from bff.services.quota import Quota
 from bff.services.upload import Upload
 
@@ -94,6 +95,10 @@ class Outgoing:
         return Upload(parts=parts, length=self.length, pace=self.pace, silence=self.silence)
 
 
+Asked = tuple[Connection, "asyncio.Future[Answer]"]
+"""A connection, and the answer that is to come on it."""
+
+
 class Opens(Protocol):
     """Makes connections to ``endpoint``; see :class:`bff.services.dialing.Dialer`."""
 
@@ -123,9 +128,11 @@ class Connections:
         self._waiting: deque[asyncio.Future[Connection]] = deque()
         self._sweep: Timer | None = None
         self._is_closed = False
+        self.heads = Heads()
 
-    async def request(self, outgoing: Outgoing) -> Answer:
-        """Send it and give its answer: whole, or with its head if a stream is wanted.
+    async def request(self, outgoing: Outgoing, asked: Asked | None = None) -> Answer:
+        """Send it and give its answer: whole, or with its head if a stream is wanted. ``asked`` is where and what, if
+        it has been sent once already.
 
         Up to the first wait everything happens at once: where a connection is idle, the request is written
         before this gives way.
@@ -135,18 +142,23 @@ class Connections:
 
         """
         while True:
-            connection = self._take(is_fresh=outgoing.attempts > 0) or await self._in_line(outgoing.wait)
-            outgoing.attempts += 1
-            outgoing.sent = self._clock.now()
+            if asked is None:
+                is_fresh = outgoing.attempts > 0
+                connection = (None if is_fresh else self.take()) or await self._in_line(outgoing.wait)
+                outgoing.attempts += 1
+                outgoing.sent = self._clock.now()
+                asked = connection, self._ask(connection, outgoing)
+            (connection, answer), asked = asked, None
             try:
-                return await self._exchange(connection, outgoing)
+                return await self._exchange(connection, answer, outgoing)
             except (httpx.NetworkError, httpx.RemoteProtocolError):
                 # RFC 9112 §9.3.1: it had been used before and said nothing now, so it died while it was idle.
                 died_idle = connection.served > 0 and not connection.has_heard
                 if not (died_idle and outgoing.is_replayable and outgoing.attempts < MAX_ATTEMPTS):
                     raise
 
-    async def _exchange(self, connection: Connection, outgoing: Outgoing) -> Answer:
+    @staticmethod
+    def _ask(connection: Connection, outgoing: Outgoing) -> asyncio.Future[Answer]:
         asked = connection.ask(
             outgoing.head + outgoing.body if outgoing.body else outgoing.head,
             is_head=outgoing.is_head,
@@ -155,6 +167,10 @@ class Connections:
             more=outgoing.parts is not None,
         )
         connection.watcher = outgoing.watcher
+        return asked
+
+    @staticmethod
+    async def _exchange(connection: Connection, asked: asyncio.Future[Answer], outgoing: Outgoing) -> Answer:
         if outgoing.parts is not None:
             return await upload.exchange(connection, asked, outgoing.upload(outgoing.parts))
         try:
@@ -169,17 +185,27 @@ class Connections:
 
     # Which connection.
 
-    def _take(self, *, is_fresh: bool) -> Connection | None:
-        """The idle connection used last; none, if a fresh one is wanted."""
-        if is_fresh or self._waiting:
-            return None
-        oldest = self._clock.now() - self._limits.keep_alive
-        while self._idle:
-            connection = self._idle.pop()
+    def take(self) -> Connection | None:
+        """The idle connection used last, which whoever takes it asks something at once; none, where others wait."""
+        return self._idle.pop() if self.has_idle(self._clock.now()) else None
+
+    def pop_idle(self) -> Connection:
+        """The same at once, for who knows that this :meth:`has_idle`."""
+        return self._idle.pop()
+
+    def has_idle(self, now: float) -> bool:
+        """Whether there is one to take. What is too old by now, or closed, goes."""
+        if self._waiting:
+            return False
+        oldest = now - self._limits.keep_alive
+        idle = self._idle
+        while idle:
+            connection = idle[-1]
             if connection.is_open and connection.idle_since > oldest:
-                return connection
+                return True
+            idle.pop()
             connection.close()
-        return None
+        return False
 
     async def _in_line(self, wait: float | None) -> Connection:
         try:

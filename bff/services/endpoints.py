@@ -145,6 +145,19 @@ class EndpointSet:
             raise NoHealthyEndpoint(self._service, self._wait(now))
         return usable[0] if len(usable) == 1 else self._balancer.choose(usable, now)
 
+    def undisturbed(self, now: float) -> Member | None:
+        """Where the next attempt goes, while nothing has to be known of its outcome if that is good; None otherwise,
+        and nothing has been done.
+        """
+        usable = self._usable
+        if self._out or not usable:
+            return None
+        if len(usable) > 1:
+            member = self._balancer.choose(usable, now) if self._balancer.is_free else None
+        else:
+            member = usable[0]
+        return member if member is not None and member.breaker.is_spotless else None
+
     def _beside_those_out(self, now: float, tried: Collection[Member]) -> Sequence[Member]:
         for member in self._out:
             if member.breaker.admits(now) and member not in tried:

@@ -159,6 +159,11 @@ def fields_of(head: bytes) -> Fields:
     return fields
 
 
+def texts_of(head: bytes) -> dict[str, str]:
+    """The fields of a head that was written here, in latin-1; each of them stands once."""
+    return {name.decode("ascii"): value.decode("latin-1") for name, value in fields_of(head)}
+
+
 def reason_of(head: bytes) -> bytes:
     """The reason phrase of an answer's status line."""
     parts = head.partition(b"\r\n")[0].split(b" ", 2)

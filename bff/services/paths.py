@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote_to_bytes
 
 _DOTS = frozenset({b".", b".."})
+_PLAIN = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
+
+is_plain = _PLAIN.fullmatch
+"""Whether its segments have neither dots nor escapes, as most have none: it stays where it is, and is written as it is."""
 
 
 def climbs(path: bytes) -> bool:

@@ -10,6 +10,7 @@ import httpx
 
 from bff.sdk.call import SendOptions
 from bff.sdk.invocation import CallRecord
+from bff.services import http1
 from bff.services.response import ServiceResponse
 
 
@@ -148,15 +149,21 @@ class Question:
 class Landed:
     """What an exchange brought: a response, what its request was sent with, and how the store took part.
 
-    ``varies_by`` is read from its head when somebody asks first, however many share it: the names of the request
-    fields it varies by, or None where it is for one caller only. Mutable: that.
+    ``sent`` may be given as the head that the fields are in. ``varies_by`` is read from the answer's head when somebody
+    asks first, however many share it: the names of the request fields it varies by, or None where it is for one caller
+    only. Mutable: that.
     """
 
-    __slots__ = ("cached", "is_read", "response", "sent", "varies_by")
+    __slots__ = ("_sent", "cached", "is_read", "response", "varies_by")
 
-    def __init__(self, response: ServiceResponse, sent: Mapping[str, str], cached: str = "") -> None:
+    def __init__(self, response: ServiceResponse, sent: Mapping[str, str] | bytes, cached: str = "") -> None:
         self.response = response
-        self.sent = sent
+        self._sent = sent
         self.cached = cached
         self.is_read = False
         self.varies_by: Sequence[bytes] | None = None
+
+    @property
+    def sent(self) -> Mapping[str, str]:
+        """The fields of its request."""
+        return http1.texts_of(self._sent) if isinstance(self._sent, bytes) else self._sent

@@ -17,10 +17,10 @@ from bff.services.composed import SILENT, Parts
 from bff.services.composed import part_of as part_of_answer
 from bff.services.fields import Pair
 from bff.services.freshness import Received
+from bff.services.heads import says_nothing
 from bff.services.response import ServiceResponse
 
 _REGISTERED = frozenset(HTTPStatus)
-_USUAL_VARY = b"\nvary: accept-encoding\r\n"
 _OF_THE_CODING = frozenset({b"content-encoding", b"content-length"})
 Ask = Callable[[], httpx.Request]
 
@@ -35,7 +35,7 @@ def fields_of(response: ServiceResponse) -> list[Pair]:
 def part_of(response: ServiceResponse, asked: float, clock: Clock) -> Parts:
     """What it says of caching. Most say nothing, which is seen without reading a field."""
     if response.is_silent is None:
-        response.is_silent = bool(response.head) and _says_nothing(response.head.lower())
+        response.is_silent = bool(response.head) and says_nothing(response.head)
     if response.is_silent:
         return SILENT
     received = Received(
@@ -46,12 +46,6 @@ def part_of(response: ServiceResponse, asked: float, clock: Clock) -> Parts:
         wall=clock.wall(),
     )
     return part_of_answer(received)
-
-
-def _says_nothing(head: bytes) -> bool:
-    if b"\ncache-control:" in head or b"\nexpires:" in head or b"\nset-cookie:" in head:
-        return False
-    return b"\nvary:" not in head or b"\nvary:" not in head.replace(_USUAL_VARY, b"\n")
 
 
 def whole_of(response: ServiceResponse) -> Whole:

@@ -55,6 +55,8 @@ class Sharing:
         self._keeping = Keeping.of(name, config, cache=cache, clock=clock, space=space)
         self._flights: Flights[Landed] = Flights()
         self._unshared: dict[Hashable, None] = {}
+        self.is_plain = self._coalesces and self._keeping is None
+        """Whether a GET that nobody else asks for goes to the service as it is."""
         self.question = partial(Question, config.url.rstrip("/"))
         """Makes a call as it is passed on here; see :class:`Question`."""
 
@@ -82,6 +84,9 @@ class Sharing:
             ServiceError: none came.
 
         """
+        underway = record.underway
+        if underway is not None:
+            return await self._led(underway.flight, question, record)
         if question.caller and self._own:  # what routes.yaml itself sends is the same for everybody
             question.leave_out(self._own)
         key = question.flight_key()
@@ -99,20 +104,43 @@ class Sharing:
             response = await self._followed(flight, key, question, invocation, record)
             if response is not None:
                 return response
-        flight = record.flight = self._begun(key)
+        flight = self._begun(key)
         memo.remember(invocation, self._name, key, flight)
+        return await self._led(flight, question, record)
+
+    async def _led(self, flight: Flight[Landed], question: Question, record: CallRecord) -> ServiceResponse:
+        """By a flight of our own."""
+        record.flight = flight
         try:
             landed = await self._fetch(question)
         except BaseException as failure:
-            self._flights.failed(key, flight, failure, partial(self._carried_on, flight, question))
+            self._flights.failed(flight, failure, partial(self._carried_on, flight, question))
             raise
         finally:
             record.flight = None
-        self._flights.landed(key, flight, landed)
-        if key in self._unshared:
-            self._reconsider(key, landed)
+        self.landed(flight, landed)
         record.cached = landed.cached
         return landed.response
+
+    def lead(self, invocation: Invocation, method: str, path: str) -> Flight[Landed] | None:
+        """A flight for a plain call, whose caller sees that it lands, or goes on by :meth:`answer`; None where it is
+        answered otherwise, or known not to be for others.
+        """
+        key = method, path
+        known = invocation.memo
+        if key in self._unshared or self._flights.find(key) is not None:
+            return None
+        if known is not None and (self._name, key) in known:
+            return None
+        flight = self._flights.begin(key)
+        memo.remember(invocation, self._name, key, flight)
+        return flight
+
+    def landed(self, flight: Flight[Landed], landed: Landed) -> None:
+        """Its answer is there, for all who have joined."""
+        self._flights.landed(flight, landed)
+        if flight.key in self._unshared:
+            self._reconsider(flight.key, landed)
 
     def _recalled(self, key: Hashable, question: Question, invocation: Invocation) -> Flight[Landed] | None:
         """What this page has asked before, unless it wants news."""
@@ -134,7 +162,7 @@ class Sharing:
 
     def _begun(self, key: Hashable) -> Flight[Landed]:
         """A flight of our own; what is known to be for one caller only the same page may join (RFC 9111 §6)."""
-        return self._flights.begin_sealed() if key in self._unshared else self._flights.begin(key)
+        return self._flights.begin_sealed(key) if key in self._unshared else self._flights.begin(key)
 
     def _reconsider(self, key: Hashable, landed: Landed) -> None:
         """It may be for everybody now."""

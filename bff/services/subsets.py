@@ -23,6 +23,7 @@ from bff.services.selection import EVERYTHING, Selection
 if TYPE_CHECKING:
     import httpx
 
+    from bff.sdk.begun import Begins
     from bff.services.endpoints import Member
 
 _OF_THE_URL: Mapping[str, Any] = {"subsets": {}, "endpoints": (), "discovery": None}
@@ -33,6 +34,8 @@ Make = Callable[[str, ServiceConfig, Selection], ServiceClient]
 
 class Subsets:
     """Has the face of :class:`ServiceClient`. Never changes."""
+
+    fast_path: Begins | None = None  # which place's it would be is not known before the call
 
     __slots__ = (
         "_bounds",

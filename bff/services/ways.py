@@ -27,7 +27,7 @@ from bff.services.policies import policies
 from bff.services.resolver import Address
 from bff.services.selection import EVERYTHING, Selection
 from bff.services.transport import wire_of
-from bff.services.wire import EndpointWire, Wire
+from bff.services.wire import EndpointWire
 
 MakeWire = Callable[[Address | None], EndpointWire]
 
@@ -38,7 +38,7 @@ class Ways:
     discovery may change; the ``budget`` and the ``places`` that all of them share.
     """
 
-    wire: Wire
+    wire: CalmWire
     way: Way
     endpoints: EndpointSet
     budget: RetryBudget

@@ -60,7 +60,7 @@ class OwnWire:
     def __init__(self, service: str, url: str, connections: Connections, *, max_answer: int) -> None:
         self._service = service
         self._composer = Composer(url)
-        self._connections = connections
+        self.connections = connections
         self._max_answer = max_answer
         self.way: Way = OwnWay(service, httpx.URL(url.rstrip("/")), connections)
 
@@ -70,11 +70,16 @@ class OwnWire:
         """See :class:`Wire`."""
         outgoing: Outgoing | None = None
         try:
-            outgoing = self._composer.compose(method, path, headers, options)
-            outgoing.limit, outgoing.flight = self._max_answer, record.flight
-            answer = await self._connections.request(outgoing)
+            if record.underway is None:
+                outgoing = self._composer.compose(method, path, headers, options)
+                outgoing.limit, outgoing.flight = self._max_answer, record.flight
+                answer = await self.connections.request(outgoing)
+            else:
+                underway, record.underway = record.underway, None
+                outgoing = underway.outgoing
+                answer = await self.connections.request(outgoing, (underway.connection, underway.answer))
             record.bytes_in = len(answer.body)
-            body = self._plain(answer) if answer.is_encoded else answer.body
+            body = self.plain(answer) if answer.found.is_encoded else answer.body
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise translated(error, self._service) from error
         except asyncio.CancelledError:
@@ -84,7 +89,7 @@ class OwnWire:
             raise
         finally:
             if outgoing is not None:
-                record.endpoint = self._connections.endpoint
+                record.endpoint = self.connections.endpoint
                 record.attempts += outgoing.attempts
                 record.sent = outgoing.sent
         return ServiceResponse.of(
@@ -101,7 +106,7 @@ class OwnWire:
         """What is left of an exchange whose caller is gone, for others who want its answer."""
         try:
             answer = await asked
-            body = self._plain(answer) if answer.is_encoded else answer.body
+            body = self.plain(answer) if answer.found.is_encoded else answer.body
         except asyncio.CancelledError:
             connection.give_up(asked)
             raise
@@ -109,7 +114,13 @@ class OwnWire:
             raise translated(error, self._service) from error
         return ServiceResponse.of(answer.status, answer.head, body, service=self._service, ask=ask)
 
-    def _plain(self, answer: Answer) -> bytes:
+    def plain(self, answer: Answer) -> bytes:
+        """Its body, decoded.
+
+        Raises:
+            ServiceBodyInvalid: that is not possible, or too large.
+
+        """
         coding = http1.value_of(answer.head, b"content-encoding")
         if coding is None:
             return answer.body
@@ -119,4 +130,4 @@ class OwnWire:
 
     async def aclose(self) -> None:
         """Close its connections."""
-        await self._connections.aclose()
+        await self.connections.aclose()

@@ -14,8 +14,8 @@ from bff.telemetry.pulse import MOST_ENTRIES, quantile
 class ServicePulse:
     """One service over the last ``window`` seconds. ``calls`` are those that functions made; of them ``errors`` got no
     answer or one of 500 and more, ``cached`` were answered from what is kept and ``shared`` by another's flight.
-    ``resent`` counts sendings beyond the first of each call: retries and hedges. Times are seconds, of calls that
-    went over the network.
+    ``resent`` counts sendings beyond the first of each call: retries and hedges. Times are seconds, of the others, failed
+    ones among them; None where there were none.
     """
 
     service: str
@@ -26,9 +26,9 @@ class ServicePulse:
     resent: int
     cached: int
     shared: int
-    p50: float
-    p99: float
-    longest: float
+    p50: float | None
+    p99: float | None
+    longest: float | None
     functions: tuple[str, ...]
 
 
@@ -50,7 +50,7 @@ def service_pulses_of(entries: Iterable[Entry], now: float, window: float) -> di
 
 def _pulse(service: str, made: list[tuple[str, CallRecord]], window: float) -> ServicePulse:
     calls = [call for _, call in made]
-    times = sorted(_times(calls)) or [0.0]
+    times = sorted(_times(calls))
     return ServicePulse(
         service=service,
         window=window,
@@ -60,9 +60,9 @@ def _pulse(service: str, made: list[tuple[str, CallRecord]], window: float) -> S
         resent=sum(max(0, call.attempts - 1) for call in calls),
         cached=sum(bool(call.cached) for call in calls),
         shared=sum(call.coalesced for call in calls),
-        p50=quantile(times, 0.5),
-        p99=quantile(times, 0.99),
-        longest=times[-1],
+        p50=quantile(times, 0.5) if times else None,
+        p99=quantile(times, 0.99) if times else None,
+        longest=times[-1] if times else None,
         functions=tuple(sorted({whose for whose, _ in made})),
     )
 
@@ -76,5 +76,5 @@ def is_failed(call: CallRecord) -> bool:
 
 def _times(calls: Iterable[CallRecord]) -> Iterator[float]:
     for call in calls:
-        if call.attempts and call.ended is not None:
+        if not call.cached and not call.coalesced and call.ended is not None:
             yield call.ended - call.started

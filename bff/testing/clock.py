@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Final
 
-from bff.clock import Alarm, Calling, Timer
+from bff.clock import Calling, Ringing, Timer
 
 TURNS: Final = 50
 """Turns of the loop that tasks get between two timers to do what the first one woke them for."""
@@ -19,7 +19,7 @@ class ManualTimer:
 
     __slots__ = ("_alarm", "_company")
 
-    def __init__(self, alarm: Alarm) -> None:
+    def __init__(self, alarm: Ringing) -> None:
         self._alarm = alarm
         self._company = alarm.company = {alarm: None}
 
@@ -65,7 +65,7 @@ class ManualClock:
         self.set(alarm, when)
         return alarm
 
-    def set(self, alarm: Alarm, when: float) -> None:
+    def set(self, alarm: Ringing, when: float) -> None:
         """Let it ring then; in the loop's next turn if that has been already."""
         timer = ManualTimer(alarm)
         if when <= self._now:

@@ -58,16 +58,17 @@ async def test_without_a_recorder_they_stand_there_without_calls(anyio_backend: 
 
 
 @pytest.mark.parametrize(
-    ("breakers", "state"),
+    ("breakers", "errors", "state"),
     [
-        ([], "idle"),
-        (["closed"], "ok"),
-        (["closed", "open"], "degraded"),
-        (["closed", "half-open"], "degraded"),
-        (["half-open"], "degraded"),
-        (["open", "open"], "down"),
+        ([], 1.0, "idle"),
+        (["closed"], 0.49, "ok"),
+        (["closed"], 0.5, "degraded"),
+        (["closed", "open"], 0.0, "degraded"),
+        (["closed", "half-open"], 0.0, "degraded"),
+        (["half-open"], 0.0, "degraded"),
+        (["open", "open"], 0.0, "down"),
     ],
 )
-async def test_its_state_is_that_of_its_endpoints(breakers: list[str], state: str) -> None:
-    """In one word."""
-    assert state_of(breakers) == state
+async def test_its_state_is_that_of_its_endpoints(breakers: list[str], errors: float, state: str) -> None:
+    """In one word; one that answers nothing as it should is not well although its breakers have not noticed."""
+    assert state_of(breakers, errors=errors) == state

@@ -159,6 +159,9 @@ def test_a_body_is_begun_and_a_form_says_what_callers_show() -> None:
     )
     assert form.body == '{\n  "count": 2\n}'
     assert forms_of(document(requestBody={"content": {"text/plain": {}}}))[1].body == ""
+    form = forms_of(document(requestBody={"content": {"multipart/form-data": {}, "text/plain": {}}}))[1]
+    assert (form.kind, form.has_files) == ("text/plain", False)
+    assert forms_of(document(requestBody={"content": {"multipart/form-data": {}}}))[1].has_files
     assert forms_of(document())[0].body is None
 
 
@@ -171,5 +174,8 @@ def test_a_route_is_found_by_its_template() -> None:
         found = wanted_of(forms, name)
         assert found is not None
         assert found.path == path
+    owned = wanted_of(forms, "", "orders")
+    assert owned is not None
+    assert owned.path == "/api/orders"
     assert wanted_of([], "GET /") is None
     assert forms_of({}) == []

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bff.clock import Alarm, Deadline, Expiry, SystemClock, cpu_of_this_thread
+from bff.clock import Deadline, Expiry, Ringing, SystemClock, cpu_of_this_thread
 from bff.testing.clock import ManualClock, settle
 
 pytestmark = pytest.mark.anyio
@@ -86,7 +86,7 @@ class Bell:
     """A clock whose timers all ring in one turn of the loop, when told to."""
 
     def __init__(self) -> None:
-        self.waiting: list[Alarm] = []
+        self.waiting: list[Ringing] = []
 
     def now(self) -> float:
         return 0.0
@@ -97,7 +97,7 @@ class Bell:
     def call_at(self, when: float, callback: Any, *args: Any) -> Any:
         raise AssertionError
 
-    def set(self, alarm: Alarm, when: float) -> None:
+    def set(self, alarm: Ringing, when: float) -> None:
         self.waiting.append(alarm)
         alarm.company = {}
 

@@ -159,7 +159,7 @@ async def test_a_canary_page_reaches_the_canary_service_two_hops_away(tmp_path: 
         shop_routes = f"""\
 {LANES}
 services:
-  stock: {{url: "{stable_stock.address}", subsets: {{canary: {{url: "{canary_stock.address}"}}}}}}
+  stock: {{url: "{stable_stock.address}", timeout: 60s, subsets: {{canary: {{url: "{canary_stock.address}"}}}}}}
 routes:
 - {{path: /shop, function: shop}}
 """
@@ -169,7 +169,7 @@ routes:
         ) as served_shop:
             page_routes = f"""\
 services:
-  shop: {{url: "{served_shop.address}"}}
+  shop: {{url: "{served_shop.address}", timeout: 60s}}
 functions:
   page: {{lane: canary, traffic: {{sticky: {{header: x-user}}}}}}
 routes:
@@ -199,6 +199,7 @@ async def test_a_strangers_lane_is_not_read(tmp_path: Path) -> None:
 services:
   stock:
     url: "{stable_stock.address}"
+    timeout: 60s
     subsets: {{canary: {{url: "{canary_stock.address}", lanes: [beta]}}}}
 routes:
 - {{path: /shop, function: shop}}

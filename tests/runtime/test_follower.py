@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ async def test_a_damaged_archive_is_told_once_and_the_store_is_not_away(
     """Reading the sequence goes well, reading the archive does not: the log must not flap between the two."""
     one, two = pair
     await one.upload(says("two"))
-    with sqlite3.connect(tmp_path / "state.db") as database:
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
         (whole,) = database.execute("SELECT archive FROM archives WHERE name = 'home-00002'").fetchone()
         database.execute("UPDATE archives SET archive = x'00' WHERE name = 'home-00002'")
     said = heard(two, LoadFailed, StoreLost, StoreReturned, Unexpected)
@@ -139,7 +140,7 @@ async def test_a_damaged_archive_is_told_once_and_the_store_is_not_away(
     assert [type(each) for each in said] == [LoadFailed]
     assert "damaged archive of home-00002" in said[0].report
     assert two.shares() == {"home-00001": 100}
-    with sqlite3.connect(tmp_path / "state.db") as database:
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
         database.execute("UPDATE archives SET archive = ? WHERE name = 'home-00002'", (whole,))
     await passed(clock, LONGEST)
     await two.follows(home_00002=100)

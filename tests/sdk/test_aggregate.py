@@ -65,6 +65,7 @@ class Answering:
 
     def __init__(self, name: str, failure: Exception | None = None) -> None:
         self.name = name
+        self.fast_path = None
         self.sent = 0
         self._failure = failure
 

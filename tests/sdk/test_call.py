@@ -67,6 +67,7 @@ class Scripted:
         self, status: int = 200, body: bytes = b"{}", *, relays: bool = False, **headers: str
     ) -> None:
         self.name = "users"
+        self.fast_path = None
         self.asked: list[tuple[str, str, SendOptions]] = []
         self._relays = relays
         self._answer = lambda: httpx.Response(

@@ -40,9 +40,9 @@ async def led(flights: Flights[str], flight: Flight[str], exchange: Exchange) ->
     try:
         outcome = await exchange.run()
     except BaseException as failure:
-        flights.failed("key", flight, failure, exchange.run)
+        flights.failed(flight, failure, exchange.run)
         raise
-    flights.landed("key", flight, outcome)
+    flights.landed(flight, outcome)
     return outcome
 
 

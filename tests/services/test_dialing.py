@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bff.clock import SystemClock
 from bff.services import dialing
 from bff.services.dialing import Dialer, Endpoint, endpoint_of, interleaved, is_address
+from bff.services.heads import Heads
 from bff.services.racing import first_of
 from bff.testing.clock import ManualClock, settle
 
@@ -164,6 +165,8 @@ async def test_a_cancelled_race_leaves_nothing_running() -> None:
 
 class Nowhere:
     """A pool that takes no connection."""
+
+    heads = Heads()
 
     def freed(self, _: Any) -> None:
         raise AssertionError

@@ -109,7 +109,7 @@ async def test_a_front_end_developer_asks_by_header_and_only_in_dev(
     for name, is_met in (("users", is_dev), ("prices", False)):
         sender = ServiceClient(
             name,
-            ServiceConfig(url=there.url),
+            ServiceConfig(url=there.url, timeout=60),
             clock=SystemClock(),
             make_transport=Transports().make,
             surroundings=Surroundings(heeds_fault_header=is_dev),

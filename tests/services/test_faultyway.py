@@ -109,6 +109,7 @@ async def test_a_service_with_faults_has_them_in_what_passes_through(upstream: M
     there, clock = await upstream(), SystemClock()
     section = {
         "url": there.url,
+        "timeout": "60s",
         "faults": [{"type": "abort", "status": 418, "match": {"x-rehearsal": "yes"}}],
     }
     client = ServiceClient(

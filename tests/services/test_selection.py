@@ -58,7 +58,7 @@ def where(url: str) -> str:
 
 def pool_of(config: Mapping[str, Any], **given: Any) -> ServicePool:
     made = ServicePool(clock=SystemClock(), **given)
-    made.configure({"users": ServiceConfig.model_validate(config)})
+    made.configure({"users": ServiceConfig.model_validate({"timeout": "60s", **config})})
     return made
 
 

@@ -179,7 +179,7 @@ async def test_a_call_that_everybody_left_is_cancelled(shop: Open) -> None:
     await asyncio.sleep(0)
     member = open_shop.client._wire._endpoints.members[0]  # type: ignore[union-attr]
     assert member.active == 0
-    assert "0 busy" in repr(member.wire._connections)
+    assert "0 busy" in repr(member.wire.connections)
     open_shop.origin.gate.set()
     assert await open_shop.number() == 2
 
@@ -201,7 +201,7 @@ async def test_who_waits_has_his_answer_though_who_asked_is_gone(shop: Open, cal
     assert min(told) > 3000
     member = open_shop.client._wire._endpoints.members[0]  # type: ignore[union-attr]
     assert member.active == 0
-    assert "0 busy" in repr(member.wire._connections)
+    assert "0 busy" in repr(member.wire.connections)
 
 
 async def test_what_is_spoilt_on_purpose_is_for_who_asked_for_it(

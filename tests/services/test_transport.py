@@ -15,6 +15,7 @@ import pytest
 from bff.services import Transport
 from bff.services.connection import Connection
 from bff.services.connections import Limits
+from bff.services.heads import Heads
 from bff.testing.clock import ManualClock, settle
 
 pytestmark = pytest.mark.anyio
@@ -169,6 +170,7 @@ class Shelf:
 
     def __init__(self, socket: Socket) -> None:
         self.back: list[bool] = []
+        self.heads = Heads()
         self._socket = socket
 
     def freed(self, _: Any) -> None:
@@ -265,7 +267,7 @@ async def test_an_upload_is_made_no_faster_than_it_is_taken(client: httpx.AsyncC
         writer.write(OK)
 
     async with raw_server(serve, limit=2**16) as url:
-        running = asyncio.ensure_future(client.post(url, content=source()))
+        running = asyncio.ensure_future(client.post(url, content=source(), timeout=60))
         before = -1
         while made != before or not made:
             before = made

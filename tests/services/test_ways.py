@@ -72,7 +72,12 @@ async def test_tls_proves_the_urls_host_and_not_the_address(
     good = await upstream(ssl=self_signed)
     for host, answers in (("localhost", True), ("users.internal", False)):
         config = ServiceConfig.model_validate(
-            {"url": f"https://{host}", "endpoints": [where(good.url)], "retries": {"attempts": 0}}
+            {
+                "url": f"https://{host}",
+                "timeout": "60s",
+                "endpoints": [where(good.url)],
+                "retries": {"attempts": 0},
+            }
         )
         context = ssl.create_default_context(cafile=str(certificate))
         users = ServiceClient(
@@ -131,6 +136,7 @@ async def test_calls_follow_what_the_name_server_says(
     config = ServiceConfig.model_validate(
         {
             "url": "http://users.internal",
+            "timeout": "60s",
             "discovery": {"type": "srv", "name": "_http._tcp.users.internal", "server": server.server},
         }
     )
@@ -204,6 +210,7 @@ async def test_a_registry_that_is_away_from_the_beginning_fails_calls_at_once(
     config = ServiceConfig.model_validate(
         {
             "url": "http://users",
+            "timeout": "60s",
             "discovery": {"type": "consul", "name": "users", "server": "http://127.0.0.1:9"},
         }
     )
@@ -224,7 +231,7 @@ async def test_an_unknown_kind_of_discovery_is_told_with_those_there_are(
 ) -> None:
     """Nobody can know at load time what will be installed when it is first needed; the log says it."""
     config = ServiceConfig.model_validate(
-        {"url": "http://users", "discovery": {"type": "zookeeper", "name": "users"}}
+        {"url": "http://users", "timeout": "60s", "discovery": {"type": "zookeeper", "name": "users"}}
     )
     told: list[Any] = []
     services = ServicePool(clock=SystemClock(), surroundings=Surroundings(emit=told.append))

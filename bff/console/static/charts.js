@@ -35,8 +35,9 @@ function optionsOf(element, said) {
   return {
     width: element.clientWidth,
     height: said.height ?? 168,
-    padding: [8, 4, 0, 0],
+    padding: [8, 18, 0, 0],
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
+    hooks: { setCursor: [(plot) => plot.cursor.left < 0 && newest(plot)] },
     legend: { markers: { width: 0, fill: (plot, at) => plot.series[at].stroke() } },
     scales: { y: { range: (_, least, most) => [0, Math.max(most * 1.15, said.least ?? 1)] } },
     axes: [{ ...axis, grid: { show: false }, space: 80, size: 28, values: (_, times) => times.map(clock) }, { ...axis, size: 52, space: 32, values: units }],
@@ -55,6 +56,9 @@ function optionsOf(element, said) {
   };
 }
 
+// Where nobody points, the legend tells the last second.
+const newest = (plot) => plot.setLegend({ idx: plot.data[0].length - 1 }, false);
+
 async function draw(element) {
   const said = JSON.parse(element.dataset.chart);
   const points = pointsFor(element.id);
@@ -62,6 +66,7 @@ async function draw(element) {
   drawn.get(element)?.destroy();
   const plot = new UPlot(optionsOf(element, said), points ?? [[], ...said.series.map(() => [])], element);
   drawn.set(element, plot);
+  newest(plot);
 }
 
 function pointsFor(id) {
@@ -86,6 +91,7 @@ export function dress(root) {
   for (const carrier of root.querySelectorAll("[data-points]")) {
     const plot = drawn.get(document.getElementById(carrier.dataset.for));
     plot?.setData(JSON.parse(carrier.dataset.points));
+    if (plot && plot.cursor.left < 0) newest(plot);
   }
 }
 

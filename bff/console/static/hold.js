@@ -16,6 +16,7 @@ function release(list) {
 const known = new WeakSet();
 
 export function dress(root) {
+  root.querySelector("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   for (const list of root.querySelectorAll("[data-holds]")) {
     if (known.has(list)) continue;
     known.add(list);

@@ -31,7 +31,7 @@ class Mover {
   }
 
   nameOf(target) {
-    return target.revisionName ?? `latest, ${this.told.latest}`;
+    return target.revisionName ?? this.told.latest;
   }
 
   get isChanged() {
@@ -125,8 +125,9 @@ class Mover {
     input.setAttribute("aria-label", `Percent of the calls for ${this.nameOf(target)}`);
     input.onchange = () => this.type(at, input.valueAsNumber);
     const name = make("span", { className: "name mono", title: this.nameOf(target) }, this.nameOf(target));
-    const tag = target.tag ? make("span", { className: "tag" }, target.tag) : "";
-    return make("li", {}, make("i", { className: `share-${at % 4}` }), name, tag, make("label", {}, input, "%"));
+    const tags = [target.revisionName ? "" : "follows the latest", target.tag ?? ""].filter(Boolean);
+    const marks = tags.map((word) => make("span", { className: "tag" }, word));
+    return make("li", {}, make("i", { className: `share-${at % 4}` }), name, ...marks, make("label", {}, input, "%"));
   }
 
   ends() {

@@ -143,6 +143,7 @@ class RemoteSender:
 
     def __init__(self, name: str, exchange: Exchange) -> None:
         self.name = name
+        self.fast_path = None
         self._exchange = exchange
 
     async def send(

@@ -48,6 +48,7 @@ class Silent:
     """A sender whose service never answers, but that knows how the waiting ended."""
 
     name = "users"
+    fast_path = None
 
     def __init__(self) -> None:
         self.began, self.ended = asyncio.Event(), asyncio.Event()

@@ -284,7 +284,7 @@ CASES: tuple[Case, ...] = (
         first(f'{OLD} | etag: "a"'),
         validated(
             gives="304 | cache-control: max-age=60",
-            has={"cache-status": r"bff; fwd=stale; fwd-status=304; ttl=(59|60)"},
+            has={"cache-status": r"bff; fwd=stale; fwd-status=304; ttl=(60|[1-5][0-9])"},
         ),
         ways=Way.PASSING,
     ),
@@ -292,7 +292,7 @@ CASES: tuple[Case, ...] = (
         "9211 2.3",
         "so does what stood in",
         first(GRACE),
-        asks(gives="503", has={"cache-status": r"bff; fwd=stale; fwd-status=503; ttl=-5[34][0-9]"}, **FAILS),
+        asks(gives="503", has={"cache-status": r"bff; fwd=stale; fwd-status=503; ttl=-5[4-9][0-9]"}, **FAILS),
         ways=Way.PASSING,
     ),
     must(

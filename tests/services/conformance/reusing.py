@@ -321,7 +321,7 @@ CASES: tuple[Case, ...] = (
         "3.3",
         "a part of what is kept in part",
         first("206 | cache-control: max-age=3600 | content-range: bytes 4-4/9", "range: bytes=4-4"),
-        kept("range: bytes=4-4", status=206, has={"content-range": "bytes 4-4/9", "age": "[0-9]"}),
+        kept("range: bytes=4-4", status=206, has={"content-range": "bytes 4-4/9", "age": "[0-9]+"}),
         asked("range: bytes=3-4"),
         asked(),
         ways=ASKING,

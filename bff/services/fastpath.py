@@ -1,0 +1,355 @@
+"""The fast path of one service: a plain GET for which all is well is written at once, and nothing of it runs until its
+answer is there.
+
+All is well: there is an endpoint with a closed breaker and an idle connection, a place, and time. What the layers
+would do for such a call is little and known before, so it is done here, in one go, out of parts made when the layers were
+laid. Whatever departs from it (another status, a failure, the deadline, a cancellation) is theirs: they go on from
+the request that is under way, as if they had sent it (:class:`Underway`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from bff.clock import Clock, Ringing
+from bff.sdk.begun import Begun
+from bff.sdk.call import Call
+from bff.sdk.invocation import NO_FORWARDING, TIMER_ERROR, CallRecord, Invocation
+from bff.services import http1
+from bff.services.budget import RetryBudget
+from bff.services.bulkhead import Bulkhead
+from bff.services.composing import Composer
+from bff.services.connection import Answer, Connection
+from bff.services.connections import Outgoing
+from bff.services.endpoints import EndpointSet, Member
+from bff.services.paths import is_plain
+from bff.services.question import Landed
+from bff.services.response import ServiceResponse
+from bff.services.wire import OwnWire
+from bff.trace import new_span_id
+from bff.trace.propagators import FIELDS as OF_TRACES
+
+if TYPE_CHECKING:
+    from bff.services.client import ServiceClient
+    from bff.services.coalesce import Flight
+    from bff.services.following import Surroundings
+    from bff.services.sharing import Sharing
+    from bff.services.ways import Ways
+
+METHODS = frozenset({"GET", "HEAD"})
+OF_THE_CALL = OF_TRACES | {"x-request-id", "x-forwarded-for"}
+"""Fields that say who asks: a service for which routes.yaml sets one itself has no fast path."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Underway:
+    """A request that was sent already, as the layers find it: where, under which ``epoch`` of the breaker, with which
+    ``headers``, and the ``answer`` to come; the ``flight`` that it is, if others may join. Its place is taken, and its endpoint counts it.
+    """
+
+    record: CallRecord
+    allowed: float
+    headers: Mapping[str, str]
+    member: Member
+    epoch: int
+    outgoing: Outgoing
+    connection: Connection
+    answer: asyncio.Future[Answer]
+    flight: Flight[Landed] | None
+
+
+class FastPath:
+    """Of one service. Immutable; what changes is its layers'."""
+
+    def __init__(
+        self,
+        client: ServiceClient,
+        *,
+        own: Mapping[str, str],
+        sharing: Sharing | None,
+        endpoints: EndpointSet,
+        places: Bulkhead,
+        budget: RetryBudget,
+        composer: Composer,
+        clock: Clock,
+        timeout_header: str,
+        max_answer: int,
+    ) -> None:
+        self.client = client
+        self.clock = clock
+        self.sharing = sharing
+        self._endpoints = endpoints
+        self._places = places
+        self.max_answer = max_answer
+        self._budget = budget
+        self._composer = composer
+        self._timeout = client.config.timeout
+        self._prefix, self._end = composer.prefix, composer.end_without(own)
+        self._own = http1.text_lines(own)
+        self._milliseconds = f"{timeout_header}: "
+
+    def begin(self, call: Call[Any], invocation: Invocation, method: str, path: str) -> FastCall | None:
+        """See :class:`bff.sdk.begun.Begins`."""
+        clock = self.clock
+        now = clock.now()
+        allowed = invocation.deadline.of_calls - now
+        if allowed < TIMER_ERROR or method not in METHODS or not is_plain(path):
+            return None
+        known = invocation.introduction
+        who = introduction(invocation) if known is None else known
+        member = self._endpoints.undisturbed(now)
+        if not who or member is None or self._places.inside >= self._places.most:
+            return None
+        wire, sharing, flight = member.wire, self.sharing, None
+        if type(wire) is not OwnWire or not wire.connections.has_idle(now):
+            return None
+        if sharing is not None and (flight := sharing.lead(invocation, method, path)) is None:
+            return None
+        # From here on it counts, and is sent.
+        name, timeout = self.client.name, self._timeout
+        if allowed > timeout:
+            allowed = timeout
+        record = invocation.open_call(name, method, path, now)
+        record.until = now + allowed
+        self._places.inside += 1
+        self._budget.deposit(now)
+        member.active += 1
+        span = record.span_id = new_span_id()
+        head = (
+            f"{method} {self._prefix}{path}{self._end}{who[0]}{span}{who[1]}{self._own}"
+            f"{self._milliseconds}{int(1000 * allowed)}\r\n\r\n"  # at least TIMER_ERROR
+        ).encode("latin-1")
+        return FastCall(self, call, invocation, record, member, wire, head, flight)
+
+    def ended(self, member: Member) -> None:
+        """One has its answer."""
+        self._places.inside -= 1
+        self._endpoints.left(member)
+
+    def request(self, head: bytes) -> httpx.Request:
+        """What was sent, as httpx has it."""
+        return self._composer.request_of(head)
+
+
+NOBODY_TOLD: Callable[[Begun], object] = lambda _: None  # noqa: E731
+
+
+class FastCall(Ringing):
+    """See :class:`bff.sdk.begun.Begun`; it is also what its connection gives the answer to, and what rings when its
+    time is over.
+
+    Mutable state: ``told``, ``has_ended``, ``_value`` then; ``_answer``, where the layers find theirs.
+    """
+
+    __slots__ = (
+        "_answer", "_call", "_connection", "_context", "_epoch", "_flight", "_head", "_invocation", "_member",
+        "_path", "_record", "_value", "_wire", "has_ended", "told",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        path: FastPath,
+        call: Call[Any],
+        invocation: Invocation,
+        record: CallRecord,
+        member: Member,
+        wire: OwnWire,
+        head: bytes,
+        flight: Flight[Landed] | None,
+    ) -> None:
+        self._path = path
+        self._call = call
+        self._invocation = invocation
+        self._record = record
+        self._member = member
+        self._wire = wire
+        self._epoch = member.breaker.epoch
+        self._head = head
+        self._flight = flight
+        self._context: Context | None = copy_context() if call.reads else None
+        self._answer: asyncio.Future[Answer] | None = None
+        self.has_ended = False
+        self.told = NOBODY_TOLD
+        self._connection = connection = wire.connections.pop_idle()
+        connection.ask_for(self, head, is_head=record.method == "HEAD", limit=path.max_answer)
+        path.clock.set(self, record.until)
+
+    def result(self) -> Any:
+        """See :class:`bff.sdk.begun.Begun`."""
+        return self._value
+
+    # What the connection tells.
+
+    def done(self) -> bool:
+        """See :class:`bff.services.connection.Taker`."""
+        return False
+
+    def set_result(self, answer: Answer) -> None:
+        """The answer is whole: end with it, or leave it to the layers."""
+        if not 200 <= answer.status < 300 or not self._member.breaker.is_spotless:
+            self._depart(answer)
+            return
+        try:
+            self._end(answer)
+        except (
+            BaseException
+        ):  # the layers, and then the call, fail in the same way, where somebody hears of it
+            self._depart(answer)
+            return
+        self.told(self)
+
+    def set_exception(self, error: Exception) -> None:
+        """There is no answer."""
+        future = self._connection.future()
+        future.set_exception(error)
+        self._leave(future)
+
+    def ring(self) -> None:
+        """Its time is over, which the layers will find, too."""
+        self._leave(self._connection.still_asked(self))
+
+    # How it ends.
+
+    def _end(self, answer: Answer) -> None:
+        """As it mostly does. Until it is clear that nothing is wrong, nothing is changed."""
+        path, record, body, found = self._path, self._record, answer.body, answer.found
+        size = len(body)
+        if found.is_encoded:
+            body = self._wire.plain(answer)
+        response = ServiceResponse.of(
+            answer.status, answer.head, body, service=record.service, ask=partial(path.request, self._head)
+        )
+        response.is_silent = found.is_silent
+        ended = path.clock.now()
+        response.took(ended - record.started)
+        context = self._context
+        self._value = (
+            self._call.taken(response) if context is None else context.run(self._call.taken, response)
+        )
+        path.client.note(self._invocation, response, record)
+        self.company.pop(self, None)
+        record.status, record.ended, record.bytes_in = answer.status, ended, size
+        record.attempts, record.sent, record.endpoint = (
+            1,
+            record.started,
+            self._wire.connections.endpoint,
+        )
+        self.has_ended = True
+        flight, self._flight = self._flight, None
+        if flight is not None and path.sharing is not None:
+            path.sharing.landed(flight, Landed(response, self._head))
+        path.ended(self._member)
+
+    def _depart(self, answer: Answer) -> None:
+        future = self._connection.future()
+        future.set_result(answer)
+        self._leave(future)
+
+    def _leave(self, answer: asyncio.Future[Answer] | None) -> None:
+        self.company.pop(self, None)
+        self._answer = answer
+        self.told(self)
+
+    def rest(self) -> Coroutine[Any, Any, Any]:
+        """See :class:`bff.sdk.begun.Begun`."""
+        self.company.pop(self, None)
+        answer = self._answer or self._connection.still_asked(self)
+        assert answer is not None
+        record = self._record
+        outgoing = Outgoing(self._head, is_head=record.method == "HEAD", is_replayable=True)
+        outgoing.limit, outgoing.attempts, outgoing.sent = self._path.max_answer, 1, record.started
+        outgoing.flight = self._flight
+        underway = Underway(
+            record=record,
+            allowed=record.until - record.started,
+            headers=http1.texts_of(self._head),
+            member=self._member,
+            epoch=self._epoch,
+            outgoing=outgoing,
+            connection=self._connection,
+            answer=answer,
+            flight=self._flight,
+        )
+        return self._gone_on(underway)
+
+    async def _gone_on(self, underway: Underway) -> Any:
+        record, client = self._record, self._path.client
+        return self._call.taken(await client.go_on(self._invocation, record.method, record.path, underway))
+
+    def __repr__(self) -> str:
+        state = "ended" if self.has_ended else "under way" if self._answer is None else "left to the layers"
+        return f"<FastCall {self._record.method} {self._record.path} to {self._record.service}: {state}>"
+
+
+def fast_path_of(
+    client: ServiceClient,
+    ways: Ways,
+    sharing: Sharing | None,
+    around: Surroundings,
+    *,
+    clock: Clock,
+    max_answer: int,
+) -> FastPath | None:
+    """The fast path of a service; None where a layer has something to do for every call, or its calls are not ours to
+    write.
+    """
+    config, own = client.config, client.own_headers
+    if sharing is not None and not sharing.is_plain:
+        return None
+    if (
+        config.faults
+        or around.heeds_fault_header
+        or client.request_rules is not None
+        or ways.wire.ends_attempts
+    ):
+        return None
+    if not OF_THE_CALL.isdisjoint(own) or around.timeout_header in own:
+        return None
+    try:
+        return FastPath(
+            client,
+            own=own,
+            sharing=sharing,
+            endpoints=ways.endpoints,
+            places=ways.places,
+            budget=ways.budget,
+            composer=Composer(config.url),
+            clock=clock,
+            timeout_header=around.timeout_header,
+            max_answer=max_answer,
+        )
+    except http1.NotHttp:  # which every call will be told
+        return None
+
+
+def introduction(invocation: Invocation) -> tuple[str, str] | tuple[()]:
+    """The lines that say who asks, in all plain calls of an invocation: before and after the span id; none, where its
+    calls carry more than that. It is written into the invocation.
+    """
+    incoming, trace = invocation.incoming, invocation.trace
+    said: tuple[str, str] | tuple[()] = ()
+    if (
+        (incoming is None or incoming.forwarding == NO_FORWARDING)
+        and not invocation.lane
+        and not trace.writes
+    ):
+        fields = {"x-request-id": invocation.request_id}
+        if invocation.client:
+            fields["x-forwarded-for"] = invocation.client
+        if trace.state:
+            fields["tracestate"] = trace.state
+        try:
+            lines = http1.text_lines(fields)
+        except http1.NotHttp:
+            pass
+        else:
+            said = f"{lines}traceparent: 00-{trace.trace_id}-", f"-{trace.flags:02x}\r\n"
+    invocation.introduction = said
+    return said

@@ -1,0 +1,342 @@
+"""A call on the fast path is what it would be through all layers: the same answer or failure, the same record, the same
+request on the wire, and it leaves the same behind. Each story is told twice, once without the fast path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bff.sdk.aggregate import gather, optional
+from bff.sdk.call import Adapters
+from bff.sdk.failures import ServiceError
+from bff.sdk.invocation import Invocation
+from bff.sdk.service import Service
+from bff.services.client import ServiceClient
+from tests.services.conftest import MakeClient, Talk, Upstream
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+
+MakeUpstream = Callable[..., Awaitable[Upstream]]
+MakeInvocation = Callable[..., Invocation]
+Answer = Callable[[Talk], Awaitable[None]]
+DIFFERS = ("traceparent", "x-envoy-expected-rq-timeout-ms", "host")
+
+
+def says(raw: bytes, *, closes: bool = False) -> Answer:
+    async def answer(talk: Talk) -> None:
+        await talk.say(raw)
+        if closes:
+            talk.close()
+
+    return answer
+
+
+async def hangs(talk: Talk) -> None:
+    await talk.hang()
+
+
+def ok(body: bytes = b'{"id": 7}', fields: bytes = b"", status: int = 200) -> bytes:
+    return b"HTTP/1.1 %d Because\r\ncontent-length: %d\r\n%b\r\n%b" % (status, len(body), fields, body)
+
+
+SQUEEZED = gzip.compress(b'{"id": 7}')
+STORIES: dict[str, list[Answer]] = {
+    "200": [says(ok())],
+    "204": [says(b"HTTP/1.1 204 Nothing\r\n\r\n")],
+    "in chunks": [says(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{}\n\r\n0\r\n\r\n")],
+    "after an interim answer": [says(b"HTTP/1.1 103 Early\r\nlink: </a>\r\n\r\n" + ok())],
+    "compressed": [says(ok(SQUEEZED, b"content-encoding: gzip\r\n"))],
+    "compressed, they say": [says(ok(b"no", b"content-encoding: gzip\r\n"))],
+    "compressed twice": [says(ok(SQUEEZED, b"content-encoding: gzip, gzip\r\n"))],
+    "cached for a minute": [says(ok(fields=b"cache-control: max-age=60, private\r\nvary: cookie\r\n"))],
+    "no JSON": [says(ok(b"<html>"))],
+    "302": [says(ok(status=302, fields=b"location: /else\r\n"))],
+    "404": [says(ok(status=404))],
+    "429": [says(ok(status=429, fields=b"retry-after: 0\r\n")), says(ok())],
+    "500": [says(ok(status=500))],
+    "503, then 200": [says(ok(status=503)), says(ok())],
+    "503 for ever": [says(ok(status=503))] * 5,
+    "closed in the head": [says(b"HTTP/1.1 200", closes=True), says(ok())],
+    "closed in the body": [says(ok()[:-2], closes=True), says(ok())],
+    "died while it was idle": [says(b"", closes=True), says(ok())],
+    "closes": [says(ok(fields=b"connection: close\r\n"))],
+    "more than was asked for": [says(ok() + ok())],
+    "no HTTP": [says(b"220 mail.example.com ESMTP\r\n\r\n")],
+    "two readings": [says(b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n")],
+    "too large": [says(ok(b"x" * 70_000))],
+}
+
+
+@dataclass
+class Told:
+    """What came of a call, and what it left behind."""
+
+    gave: Any = None
+    failed: Any = None
+    record: dict[str, Any] = field(default_factory=dict)
+    asked: list[Any] = field(default_factory=list)
+    left: Any = None
+    parts: Any = None
+
+
+class Desk:
+    """A service and its caller, with a connection at hand."""
+
+    def __init__(self, client: ServiceClient, upstream: Upstream, new: MakeInvocation) -> None:
+        self.client, self.upstream, self._new = client, upstream, new
+        self.script: list[Answer] = []
+        self.visit = new()
+
+    async def ready(self, *, is_fast: bool) -> None:
+        await self.page().get("/warm")
+        assert self.client.fast_path is not None
+        if not is_fast:
+            self.client.fast_path = None
+        self.upstream.requests.clear()
+
+    def page(self, **told: Any) -> Service:
+        self.visit = self._new(**told)
+        return Service(self.client, self.visit, Adapters())
+
+    def told(self, gave: Any = None, failed: BaseException | None = None) -> Told:
+        wire: Any = self.client._wire
+        member = self.client.members[0]
+        calls = list(self.visit.calls or ())
+        tries = [[(each.status, each.error) for each in call.tries or ()] for call in calls]
+        record = {
+            name: [getattr(each, name) for each in calls]
+            for name in (
+                *("service", "method", "path", "status", "error", "attempts", "bytes_in", "cached"),
+                *("coalesced", "flags", "endpoint"),
+            )
+        }
+        asked = [
+            (
+                each.method,
+                each.target,
+                sorted(pair for pair in each.headers.items() if pair[0] not in DIFFERS),
+            )
+            for each in self.upstream.requests
+        ]
+        spans = [each.headers["traceparent"][36:52] for each in self.upstream.requests]
+        assert all(each.ended is not None and each.until > each.started for each in calls)
+        return Told(
+            gave=gave,
+            failed=failed and (type(failed), str(failed)),
+            record={**record, "tries": tries, "last span": [each.span_id in spans for each in calls]},
+            asked=asked,
+            left=(
+                *(member.active, wire.bulkhead.inside),
+                *(repr(member.breaker), repr(member.wire.connections).partition(",")[0]),  # type: ignore[attr-defined]
+                len(self.client._sharing._flights) if self.client._sharing else 0,
+            ),
+            parts=_parts(self.visit),
+        )
+
+
+@pytest.fixture
+async def desk(upstream: MakeUpstream, client: MakeClient, invocation: MakeInvocation) -> Any:
+    async def make(*, is_fast: bool, **config: Any) -> Desk:
+        async def behave(talk: Talk) -> None:
+            if talk.request.target == "/warm" or not made.script:
+                await talk.answer()
+            else:
+                await made.script.pop(0)(talk)
+
+        there = await upstream(behave)
+        made = Desk(client(there.url, max_answer=65_536, **config), there, invocation)
+        await made.ready(is_fast=is_fast)
+        return made
+
+    return make
+
+
+async def called(desk: Desk, **asked: Any) -> Told:
+    """One call by itself."""
+    try:
+        got = await desk.page().request("GET", "/users/7?full=yes", **asked)
+    except ServiceError as failure:
+        return desk.told(failed=failure)
+    return desk.told(_shown(got))
+
+
+async def gathered(desk: Desk, **asked: Any) -> Told:
+    """The same beside another."""
+    page = desk.page()
+    try:
+        got, _ = await gather(page.request("GET", "/users/7?full=yes", **asked), optional(page.get("/warm")))
+    except ServiceError as failure:
+        told = desk.told(failed=failure)
+    else:
+        told = desk.told(_shown(got))
+    told.asked.sort()
+    return told
+
+
+def _parts(visit: Invocation) -> Any:
+    """What its answers say of caching, but for the very second."""
+    said = visit.parts
+    return said and (said.max_age is None, said.private, said.no_store, said.vary)
+
+
+def _shown(got: Any) -> Any:
+    if not hasattr(got, "status_code"):
+        return got
+    request = got.request
+    fields = sorted((k, v) for k, v in request.headers.items() if k not in DIFFERS)
+    return (
+        got.status_code,
+        got.content,
+        sorted(got.headers.items()),
+        request.method,
+        request.url.raw_path,
+        fields,
+    )
+
+
+CALLERS = {"alone": called, "beside another": gathered}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "shared": {"coalesce": True},
+    "retried": {"retries": {"attempts": 2}, "headers": {"x-team": "blue"}},
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_every_story_ends_as_it_would_without(desk: Any, config: str, caller: str) -> None:
+    """Whatever a service answers, or does not."""
+    both = [await desk(is_fast=is_fast, **CONFIGS[config]) for is_fast in (True, False)]
+    for story, script in STORIES.items():
+        for asked in ({}, {"check": False}, {"into": dict[str, int]}, {"errors": {404: None}}):
+            told = []
+            for each in both:
+                each.script = list(script)
+                each.upstream.requests.clear()
+                told.append(await CALLERS[caller](each, **asked))
+                await each.page().get("/warm")  # whatever became of its connection, there is one again
+            ports = [each.upstream.url.rpartition(":")[2] for each in both]
+            assert str(told[0]).replace(ports[0], "PORT") == str(told[1]).replace(ports[1], "PORT"), story
+
+
+async def test_time_that_runs_out_is_the_services(desk: Any) -> None:
+    """At the call's own limit; the connection is closed, and the endpoint's breaker has counted it."""
+    told = []
+    for is_fast in (True, False):
+        each = await desk(is_fast=is_fast, timeout="60ms", retries={"attempts": 0})
+        each.script = [hangs]
+        told.append(await called(each))
+        assert "1 failures in a row" in told[-1].left[2]
+    ports = told[0].record["endpoint"][0], told[1].record["endpoint"][0]
+    assert str(told[0]).replace(ports[0], "THERE") == str(told[1]).replace(ports[1], "THERE")
+    assert told[0].record["error"] == ["service-timed-out"]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_who_is_cancelled_leaves_nothing(
+    desk: Any, caller: str, is_fast: bool, is_shared: bool
+) -> None:
+    """The connection is closed, places are free, and the record says what happened."""
+    each = await desk(is_fast=is_fast, coalesce=is_shared)
+    each.script, each.upstream.asked = [hangs], asyncio.Event()
+    calling = asyncio.ensure_future(CALLERS[caller](each))
+    await each.upstream.asked.wait()
+    calling.cancel()
+    await asyncio.wait({calling})
+    assert calling.cancelled()
+    told = each.told()
+    assert (told.record["status"][0], told.record["error"][0]) == (None, "cancelled")
+    assert told.left[:2] == (0, 0)
+    assert "0 busy" in told.left[3]
+    assert told.left[4] == 0
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+async def test_a_part_that_fails_ends_the_others(desk: Any, is_fast: bool) -> None:
+    """Whose calls are on their way."""
+    each = await desk(is_fast=is_fast)
+    page = each.page()
+    await gather(page.get("/warm"), page.get("/warm"))  # two connections
+    page = each.page()
+    each.script = [hangs, says(ok(status=404))]
+    with pytest.raises(ServiceError):
+        await gather(page.get("/slow"), page.get("/missing"))
+    told = each.told()
+    assert sorted(map(str, told.record["error"])) == ["None", "cancelled"]
+    assert told.left[:2] == (0, 0)
+    assert "0 busy" in told.left[3]
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+async def test_who_joins_a_flight_has_its_answer_though_its_leader_is_gone(desk: Any, is_fast: bool) -> None:
+    """The exchange that the leader has begun is carried on: the service hears of one request."""
+    each = await desk(is_fast=is_fast, coalesce=True)
+    gate, each.upstream.asked = asyncio.Event(), asyncio.Event()
+
+    async def waits(talk: Talk) -> None:
+        await gate.wait()
+        await talk.answer(body=b'"both"')
+
+    each.script = [waits]
+    leader = asyncio.ensure_future(
+        each.page().get("/shared").run() if not is_fast else _awaited(each, "/shared")
+    )
+    await each.upstream.asked.wait()
+    follower = asyncio.ensure_future(_awaited(each, "/shared"))
+    await asyncio.sleep(0)
+    leader.cancel()
+    await asyncio.wait({leader})
+    gate.set()
+    assert (await follower).json() == "both"
+    assert len(each.upstream.requests) == 1
+
+
+async def _awaited(desk: Desk, path: str) -> Any:
+    return await desk.page().get(path)
+
+
+async def test_it_is_the_fast_path_that_is_tested(desk: Any) -> None:
+    """A plain call takes it; one whose caller's fields travel along, or that has a body, does not."""
+    each = await desk(is_fast=True)
+    begun = each.page().get("/users/7").begin()
+    assert begun is not None
+    assert await _ended(begun)
+    forwarding = {"headers": ["accept-language"], "cookies": []}
+    visit = each.page(headers=[("accept-language", "en")], forwarding=forwarding)
+    assert visit.get("/users/7").begin() is None
+    assert each.page().post("/users", json={}).begin() is None
+    assert each.page().get("/users/7", timeout=1).begin() is None
+    assert each.page().get("/users/../7").begin() is None
+
+
+async def _ended(begun: Any) -> bool:
+    ended = asyncio.Event()
+    begun.told = lambda _: ended.set()
+    await ended.wait()
+    return bool(begun.has_ended)
+
+
+async def test_a_reader_of_the_functions_own_runs_in_its_context(desk: Any) -> None:
+    """Validators see the context variables of the page they read for."""
+    from contextvars import ContextVar
+    from typing import Annotated
+
+    from pydantic import AfterValidator
+
+    whose: ContextVar[str] = ContextVar("whose", default="nobody's")
+    seen: list[str] = []
+    each = await desk(is_fast=True)
+    whose.set("mine")
+    reads = Annotated[dict[str, Any], AfterValidator(lambda value: seen.append(whose.get()) or value)]
+    call = each.page().get("/users/7", into=reads)
+    assert await call == {}
+    assert (await gather(each.page().get("/users/7", into=reads)))[0] == {}
+    assert seen == ["mine", "mine"]
