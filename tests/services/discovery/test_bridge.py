@@ -254,6 +254,8 @@ async def test_a_registry_that_is_away_is_asked_until_it_is_back(mood: str, sinc
     assert "enter" in await kept.after(20.0)
     assert kept.fake.is_entered
     assert isinstance(kept.told[-1], Registered)
+    kept.fake.is_entered = False  # what was forgotten after that is no long trouble again
+    assert (await kept.after(6.0))[:2] == ["renew", "enter"]
     await kept.registrar.aclose()
 
 
