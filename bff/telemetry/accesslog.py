@@ -126,21 +126,22 @@ def _kind_of(invocation: Invocation) -> dict[str, Any]:
 
 
 def _call(call: CallRecord) -> dict[str, Any]:
-    took = 0.0 if call.ended is None else call.ended - call.started
+    started, attempts = call.started, call.attempts
+    took = 0.0 if call.ended is None else call.ended - started
     shown: dict[str, Any] = {
         "service": call.service,
         "status": call.status,
         "ms": ms(took),
-        "attempts": call.attempts,
+        "attempts": attempts,
         "bytes": call.bytes_in,
     }
     if call.endpoint:
         shown["endpoint"] = call.endpoint
     if call.sent is not None:
-        shown["waited_ms"] = ms(call.sent - call.started)
+        shown["waited_ms"] = 0.0 if call.sent == started else ms(call.sent - started)
     if call.error:
         shown["error"] = call.error
-    if how := call.how():
+    if (attempts != 1 or call.cached or call.coalesced) and (how := call.how()):
         shown["how"] = how
     if call.flags:
         shown["flags"] = call.flags
