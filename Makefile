@@ -7,7 +7,7 @@ JOBS ?= auto
 # The interpreter is started hundreds of times: compiling everything anew each time would be half of the work.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test soak web check faults fix bench lock clean
+.PHONY: run test soak web pictures check faults fix bench lock clean
 
 # --no-build-isolation: the build backend comes from the lock too.
 $(VENV)/installed: requirements.lock pyproject.toml
@@ -25,13 +25,16 @@ examples/web/node_modules/.installed: examples/web/package-lock.json
 	cd examples/web && npm ci --silent
 	@touch $@
 
+pictures: $(VENV)/installed  ## the console as docs/images shows it
+	$(BIN)/python -m tests.web.pictures
+
 test: $(VENV)/installed web
 	$(BIN)/python -m pytest -n $(JOBS)
 
 soak: $(VENV)/installed  ## the long versions of tests that `make test` only samples
 	BFF_SOAK=1 $(BIN)/python -m pytest tests/house/test_under_fire.py tests/house/test_crowd.py tests/house/test_offline_faults.py tests/export/test_fuzz.py \
 		tests/revisions/test_eviction.py
-	BFF_FUZZ=2000 BFF_SEED=$$(date +%s) $(BIN)/python -m pytest tests/services/test_differential.py --timeout 3600
+	BFF_FUZZ=2000 BFF_SEED=$$(date +%s) $(BIN)/python -m pytest tests/services/test_differential.py tests/gateway/test_passthrough_fuzz.py --timeout 3600
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

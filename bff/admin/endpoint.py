@@ -129,7 +129,7 @@ class Admin:
         self, operation: Operation, params: Mapping[str, str], scope: Scoped, receive: Receive
     ) -> Reply:
         """A write, and what the audit log says of it, whatever became of it."""
-        peer = peer_of(scope)
+        peer = (scope.get("client") or ("",))[0]
         target, detail = "/".join(params.values()), dict[str, Any]()
         try:
             who = await self._gate.admit(scope["headers"], Scope.WRITE)
@@ -186,7 +186,6 @@ class Admin:
             expected=expected_of(operation, fields),
             body=await self._body(operation, fields, receive),
             accept=",".join(value.decode("latin-1") for name, value in fields if name == b"accept"),
-            peer=peer_of(scope),
             heard=next((value.decode("latin-1") for name, value in fields if name == b"last-event-id"), ""),
             gone=lambda: _gone(receive),
         )
@@ -201,11 +200,6 @@ class Admin:
             return await body_of(operation, fields, receive, self._clock)
         finally:
             self._uploads -= 1
-
-
-def peer_of(scope: Scoped) -> str:
-    """The address it came from."""
-    return str((scope.get("client") or ("",))[0])
 
 
 async def _gone(receive: Receive) -> None:

@@ -58,6 +58,7 @@ class Row:
     width: int
     start_ms: float
     ms: float
+    service: str = ""
     detail: str = ""
     status: int | None = None
     tags: tuple[str, ...] = ()
@@ -162,6 +163,7 @@ def _rows(spans: Sequence[Told], scale: Scale) -> Iterator[Row]:
             width=width,
             start_ms=span["start_ms"],
             ms=span["ms"],
+            service=str(facts.get("service") or ""),
             detail=str(facts.get("path") or facts.get("endpoint") or ""),
             status=facts.get("status"),
             tags=tuple(_tags(span, spans)),

@@ -53,6 +53,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_READ = frozenset({b"host", b"x-request-id", b"origin", *trace.RAW_FIELDS})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
 
 
@@ -143,23 +144,29 @@ class Gateway:
 
     def _read_head(self, scope: Scope, table: Table) -> tuple[Invocation, bytes | None, bytes | None]:
         request_id = traceparent = origin = host = None
-        headers = scope["headers"]
+        may_tell, headers = False, scope["headers"]
         for name, value in headers:
-            if name == b"x-request-id":
+            if name not in _READ:
+                continue
+            if name == b"host":
+                host = value if host is None else TWO
+            elif name == b"x-request-id":
                 request_id = value
             elif name == b"traceparent":
                 # Two of them are none (W3C Trace Context §3.2.1): the trace restarts.
                 traceparent = value if traceparent is None else b""
-            elif name == b"host":
-                host = value if host is None else TWO
             elif name == b"origin":
                 origin = value
+            else:
+                may_tell = True
         if request_id is not None and _REQUEST_ID.fullmatch(request_id):
             known = request_id.decode()
         else:
             known = next(self._ids)
         clock = self._clock
         invocation = Invocation(known, scope["method"], clock, clock.now(), traceparent, self.origin)
+        if traceparent is None and not may_tell:
+            invocation.may_tell_of_a_trace = False
         peer = scope.get("client")
         if peer:
             proxies = table.proxies

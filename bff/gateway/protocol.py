@@ -109,7 +109,8 @@ class LimitedProtocol(TimedProtocol):
     def _feed(self, data: bytes) -> None:
         """Let the parser read; what it finds comes back through the ``on_`` methods."""
         self._resting_since = None
-        self._is_padded = self._in_head or b" \r\n" in data or b"\t\r\n" in data
+        # Not `in`, which raises and drops an error before it looks for bytes.
+        self._is_padded = self._in_head or data.find(b" \r\n") >= 0 or data.find(b"\t\r\n") >= 0
         try:
             while data:
                 try:

@@ -322,8 +322,11 @@ def _tag(name: str) -> str:
 
 
 def _names_nobody(key: Key, stored: Stored) -> bool:
-    """Whether an answer can be fetched again without its caller: nothing that tells who asked made it."""
-    return key.is_anonymous and TELLING.isdisjoint(name.partition(b":")[0] for name, _ in stored.vary)
+    """Whether an answer can be fetched again without its caller: nothing that tells who asked made it. What its request
+    did not have did not tell.
+    """
+    told = (name.partition(b":")[0] for name, value in stored.vary if value is not None)
+    return key.is_anonymous and TELLING.isdisjoint(told)
 
 
 def _is_news(status: int) -> bool:

@@ -11,34 +11,48 @@ from typing import Any
 
 import orjson
 
-from bff.config.names import METHODS
 from bff.errors import Fault
+from bff.sdk.caller import NOBODY
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.telemetry.identity import Callers
+from bff.telemetry.labelsets import LabelSet, LabelSets
 from bff.telemetry.lines import Lines, begun, ms
 from bff.telemetry.plain import json_line
+from bff.telemetry.verbosity import LEVELS
 from bff.telemetry.verdict import OK, verdict_of
-
-MOST_KNOWN = 10_000
-"""Beginnings that are remembered."""
-_USUAL = frozenset(METHODS)
-
-Kind = tuple[str, str, int, str, str]
 
 
 class AccessLog:
-    """Mutable state: ``_known``, the beginning of a line by what it is of."""
+    """Mutable state: ``_tells_all``, whether nothing is asked of a line of a request that went well: every one is
+    written, and as JSON.
+    """
 
-    def __init__(self, lines: Lines, callers: Callers) -> None:
+    def __init__(self, lines: Lines, callers: Callers, labelsets: LabelSets | None = None) -> None:
         self._lines = lines
         self._callers = callers
-        self._known: dict[Kind, bytes] = {}
+        self._labelsets = labelsets or LabelSets()
+        self._obey()
+        lines.wanted.on_change(self._obey)
+
+    def _obey(self) -> None:
+        said = self._lines.wanted.said()
+        self._tells_all = all(
+            (
+                *(not self._lines.is_pretty, LEVELS[said.level] <= LEVELS["info"]),
+                *(said.sample >= 1.0, not said.functions),
+            )
+        )
 
     def __call__(self, invocation: Invocation) -> None:
-        is_good = invocation.error is None and not invocation.missing and invocation.status < 500
-        if not is_good:
+        if invocation.error is not None or invocation.missing or invocation.status >= 500:
             self._told(invocation)
-            return
+        elif self._tells_all and invocation.function:
+            self._tell("info", invocation)
+        else:
+            self._ask(invocation)
+
+    def _ask(self, invocation: Invocation) -> None:
+        """Tell of one that went well, if that is wanted."""
         # Probes come every few seconds, and a healthy one tells nothing.
         level = "info" if invocation.function or invocation.calls else "debug"
         wanted, trace_id = self._lines.wanted, invocation.trace.trace_id
@@ -48,43 +62,41 @@ class AccessLog:
             return
         if self._lines.is_pretty:
             self._lines.write(level, "request", {**_kind_of(invocation), **self._rest(invocation, trace_id)})
-            return
-        route, method, function = invocation.route, invocation.method, invocation.function
-        kind = (route, method, invocation.status, function, invocation.revision)
-        rest = self._rest(invocation, trace_id)
+        else:
+            self._tell(level, invocation)
+
+    def _tell(self, level: str, invocation: Invocation) -> None:
+        """One line of JSON; its fields are made here, and not by the sink, which would look into each."""
+        labels: LabelSet = invocation.labels or self._labelsets.of(invocation)
+        rest = self._rest(invocation, (invocation.known_trace or invocation.trace).trace_id)
         try:
-            first = self._known.get(kind) or self._first(kind, invocation)
-            line = first + json_line(orjson.dumps(rest, option=orjson.OPT_APPEND_NEWLINE)[1:])
+            line = orjson.dumps(rest, None, orjson.OPT_APPEND_NEWLINE)
         except orjson.JSONEncodeError:  # half a surrogate pair in an event's id, say
             self._lines.write(level, "request", {**_kind_of(invocation), **rest})
-        else:
-            self._lines.put(begun(level) + line)
-
-    def _first(self, kind: Kind, invocation: Invocation) -> bytes:
-        made = json_line(b'"request",' + orjson.dumps(_kind_of(invocation))[1:-1] + b",")
-        if invocation.method in _USUAL:  # else anybody could make up methods, and beginnings with them
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[kind] = made
-        return made
+            return
+        if not line.isascii() or 0x7F in line:  # it asks the same, but is a call
+            line = json_line(line)
+        beginning = (labels.beginning or _begin(labels)) if level == "info" else _beginning(level, labels)
+        self._lines.put_here(self._lines.stamp() + beginning + line[1:])
 
     def _rest(self, invocation: Invocation, trace_id: str) -> dict[str, Any]:
         """What one request adds. None of it is a text of the caller's or a secret: ids are checked, addresses parsed."""
-        phases = {"handler": ms(invocation.handler_seconds)}
-        if invocation.phases is not None:
-            phases = {name: ms(seconds) for name, seconds in invocation.phases.items()} | phases
+        # The milliseconds as `ms` gives them.
         rest = {
-            "ms": ms(invocation.ended - invocation.started),
-            "phases": phases,
+            "ms": int((invocation.ended - invocation.started) * 1e6 + 0.5) / 1000,
+            "phases": {"handler": int(invocation.handler_seconds * 1e6 + 0.5) / 1000},
             "complete": not invocation.missing,
             "outcome": OK,
             "request_id": invocation.request_id,
             "trace_id": trace_id,
             "client": invocation.client,
         }
-        if invocation.caller.scheme:
+        if invocation.phases is not None:
+            phases = {name: ms(seconds) for name, seconds in invocation.phases.items()}
+            rest["phases"] = phases | rest["phases"]  # type: ignore[operator]
+        if invocation.caller is not NOBODY and invocation.caller.scheme:
             rest["caller"] = self._callers.hashed(invocation.caller)
-        if self._lines.wanted.sample < 1.0:
+        if not self._tells_all and self._lines.wanted.sample < 1.0:
             rest["sampled"] = self._lines.wanted.sample
         if invocation.calls:
             rest["services"] = [_call(call) for call in invocation.calls]
@@ -115,33 +127,42 @@ class AccessLog:
         self._lines.write(level, "request", {**_kind_of(invocation), **rest}, is_ours=True)
 
 
-def _kind_of(invocation: Invocation) -> dict[str, Any]:
+def _begin(labels: LabelSet) -> bytes:
+    made = labels.beginning = _beginning("info", labels)
+    return made
+
+
+def _beginning(level: str, labels: LabelSet) -> bytes:
+    """How lines of such requests begin, behind their time."""
+    return begun(level) + json_line(b'"request",' + orjson.dumps(_kind_of(labels))[1:-1] + b",")
+
+
+def _kind_of(of: Invocation | LabelSet) -> dict[str, Any]:
     return {
-        "method": invocation.method,
-        "route": invocation.route,
-        "status": invocation.status,
-        "function": invocation.function,
-        "revision": invocation.revision,
+        "method": of.method,
+        "route": of.route,
+        "status": of.status,
+        "function": of.function,
+        "revision": of.revision,
     }
 
 
 def _call(call: CallRecord) -> dict[str, Any]:
-    started, attempts = call.started, call.attempts
-    took = 0.0 if call.ended is None else call.ended - started
+    started, ended, sent, endpoint = call.started, call.ended, call.sent, call.endpoint
     shown: dict[str, Any] = {
         "service": call.service,
         "status": call.status,
-        "ms": ms(took),
-        "attempts": attempts,
+        "ms": 0.0 if ended is None else int((ended - started) * 1e6 + 0.5) / 1000,
+        "attempts": call.attempts,
         "bytes": call.bytes_in,
     }
-    if call.endpoint:
-        shown["endpoint"] = call.endpoint
-    if call.sent is not None:
-        shown["waited_ms"] = 0.0 if call.sent == started else ms(call.sent - started)
+    if endpoint:
+        shown["endpoint"] = endpoint
+    if sent is not None:
+        shown["waited_ms"] = int((sent - started) * 1e6 + 0.5) / 1000
     if call.error:
         shown["error"] = call.error
-    if (attempts != 1 or call.cached or call.coalesced) and (how := call.how()):
+    if (call.attempts != 1 or call.cached or call.coalesced) and (how := call.how()):
         shown["how"] = how
     if call.flags:
         shown["flags"] = call.flags

@@ -41,12 +41,14 @@ class CallMetrics:
             self._drops = self.calls.drops
         count, durations, attempts = self._known.get(key) or self._found(key)
         count.value += 1
-        durations.observe((call.ended or call.started) - call.started)
+        started = call.started
+        durations.observe((call.ended or started) - started)
+        sent = call.attempts
         if call.tries is not None:
             self._tried(invocation, call, call.tries)
-        elif call.attempts:
+        elif sent:
             attempts = attempts or self._first_sent(key)
-            attempts.value += call.attempts
+            attempts.value += sent
         if call.cached or call.coalesced:
             result = "coalesced" if call.coalesced else call.cached
             self.saved.inc(function, revision, call.service, result)

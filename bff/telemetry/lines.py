@@ -7,13 +7,14 @@ than everything else about its line.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import orjson
 from pydantic_core import to_json
@@ -27,19 +28,24 @@ PATIENCE = 0.05
 """Seconds a line may wait for company."""
 
 _COLOURS = {"debug": "\x1b[2m", "info": "\x1b[36m", "warning": "\x1b[33m", "error": "\x1b[31m"}
-_HEADS = {level: f'Z","level":"{level}","event":'.encode() for level in LEVELS}
+_LEVELS = {level: f'"level":"{level}","event":'.encode() for level in LEVELS}
+_MILLISECONDS = tuple(b'.%03dZ",' % each for each in range(1000))
 
 
 class Lines:
-    """The sink of every log line of the process. Mutable state: ``wanted``, ``discretion``, ``_waiting``, ``_timer``."""
+    """The sink of every log line of the process. Mutable state: ``wanted``, ``discretion``, ``_waiting``, ``_timer``, and
+    how a line begins in this millisecond (``_stamp``, at ``_at``).
+    """
 
     def __init__(self, stream: TextIO, *, pretty: bool, level: str, sample: float = 1.0) -> None:
         self._stream = stream
+        self._binary = _binary_of(stream)
         self.is_pretty = pretty
         self.wanted = Verbosity(Said(level=level, sample=sample))
         self.discretion = Discretion()
         self._waiting: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._at, self._stamp = 0, b""
         self._writing = threading.Lock()  # of whole batches: the loop's, and those of threads
 
     def write(self, level: str, event: str, fields: Mapping[str, Any], *, is_ours: bool = False) -> None:
@@ -55,7 +61,25 @@ class Lines:
         if self.is_pretty:
             self.put(_pretty_line(level, event, fields, is_ours=is_ours))
         else:
-            self.put(begun(level) + json_line(_json({"event": event, **fields})[9:]))
+            self.put(
+                b"%b%b%b" % (self.stamp(), begun(level), json_line(_json({"event": event, **fields})[9:]))
+            )
+
+    def stamp(self) -> bytes:
+        """How a JSON line begins that is written now: with its time. Under load a millisecond has many lines."""
+        at = int(time.time() * 1000)
+        if at != self._at:
+            self._at = at
+            second, millisecond = divmod(at, 1000)
+            self._stamp = _second(second) + _MILLISECONDS[millisecond]
+        return self._stamp
+
+    def put_here(self, line: bytes) -> None:
+        """The same as :meth:`put`, from where the loop runs."""
+        if self._timer is None:
+            self.put(line)
+        else:
+            self._waiting.append(line)
 
     def put(self, line: bytes) -> None:
         """Write a finished line, soon."""
@@ -91,18 +115,29 @@ class Lines:
             self._put(lines)
 
     def _put(self, lines: list[bytes]) -> None:
+        whole = b"".join(lines)
         try:
             with self._writing:
-                self._stream.write(b"".join(lines).decode("utf-8", "replace"))
-                self._stream.flush()
+                self._stream.flush()  # what others wrote there comes before
+                if self._binary is not None:
+                    self._binary.write(whole)
+                    self._binary.flush()
+                else:
+                    self._stream.write(whole.decode("utf-8", "replace"))
+                    self._stream.flush()
         except (OSError, ValueError):
             return
 
 
+def _binary_of(stream: TextIO) -> BinaryIO | None:
+    """What takes the bytes of lines as they are, below a stream that would encode them again."""
+    is_ours = isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() in ("utf-8", "utf8")
+    return stream.buffer if is_ours else None
+
+
 def begun(level: str) -> bytes:
-    """The beginning of a JSON line up to the event, which follows."""
-    milliseconds = int(time.time() * 1000)
-    return b'{"time":"%b.%03d%b' % (_second(milliseconds // 1000), milliseconds % 1000, _HEADS[level])
+    """What follows the time in a JSON line, up to the event, which follows."""
+    return _LEVELS[level]
 
 
 def ms(seconds: float) -> float:
@@ -112,7 +147,7 @@ def ms(seconds: float) -> float:
 
 @lru_cache(maxsize=1)
 def _second(at: int) -> bytes:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)).encode()
+    return time.strftime('{"time":"%Y-%m-%dT%H:%M:%S', time.gmtime(at)).encode()
 
 
 def _json(line: Mapping[str, Any]) -> bytes:

@@ -38,6 +38,7 @@ from bff.signals import (
 from bff.telemetry import catalogue as names
 from bff.telemetry.calls import CallMetrics
 from bff.telemetry.families import Count, Durations
+from bff.telemetry.labelsets import LabelSet, LabelSets
 from bff.telemetry.made import counter, gauge, histogram
 from bff.telemetry.presence import Presence
 from bff.telemetry.readings import Sources
@@ -57,8 +58,15 @@ class Metrics:
     ``_counted``: by function, the failure that was last counted as a warm-up's.
     """
 
-    def __init__(self, sources: Sources | None = None, *, to_wall: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        sources: Sources | None = None,
+        *,
+        to_wall: Callable[[], float] = lambda: 0.0,
+        labelsets: LabelSets | None = None,
+    ) -> None:
         sources = sources or Sources()
+        self._labelsets = labelsets or LabelSets()
         registry = self._registry = CollectorRegistry(auto_describe=False)
         self._requests = counter(names.REQUESTS, registry)
         self._durations = histogram(names.REQUEST_DURATION, registry, to_wall)
@@ -87,7 +95,7 @@ class Metrics:
             *(self._stuck_threads, self._ejections, self._traffic, self._releases, self._verdicts),
             *(self._deliveries, self._loop_blocked, self._loop_blocked_longest),
         ]
-        self._presence = Presence(families, sources.known)  # type: ignore[arg-type]  # whatever their series are
+        self._presence = Presence(families, sources.known, self._labelsets.forget)  # type: ignore[arg-type]  # whatever their series are
         self._readings = Readings(sources, registry)
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
@@ -126,19 +134,19 @@ class Metrics:
     # The way of every request.
 
     def _invocation(self, invocation: Invocation) -> None:
-        is_good = invocation.error is None and not invocation.missing and invocation.status < 500
-        fault = "" if is_good else verdict_of(invocation).fault
-        function, revision, route = invocation.function, invocation.revision, invocation.route
-        key = (function, revision, route, invocation.method, invocation.status, fault)
-        count = self._requests.known(key)
-        durations = self._durations.known(key)
-        if count is None or durations is None:
-            count, durations = self._series_of(*key)
-        count.value += 1
+        labels: LabelSet = invocation.labels or self._labelsets.of(invocation)
+        durations = labels.durations or self._durations_of(labels)
         took = invocation.ended - invocation.started
         durations.observe(took)
-        trace = invocation.trace
-        if trace.flags & _SAMPLED:
+        if invocation.error is None and not invocation.missing and labels.status < 500:
+            count = labels.count or self._count_of(labels)
+        else:
+            count = self._requests.series(*_texts(labels), verdict_of(invocation).fault)
+        count.value += 1
+        trace = invocation.known_trace
+        if trace is None and invocation.may_tell_of_a_trace:
+            trace = invocation.trace  # else nobody has asked for it, and nobody has sampled it
+        if trace is not None and trace.flags & _SAMPLED:
             durations.exemplify(took, trace.trace_id, invocation.ended)
         if invocation.calls:
             for call in invocation.calls:
@@ -146,15 +154,16 @@ class Metrics:
         if invocation.missing:
             self._missing(invocation, invocation.missing)
         if invocation.kept:
-            self._route_cache.inc(function, revision, route, invocation.kept)
+            self._route_cache.inc(labels.function, labels.revision, labels.route, invocation.kept)
 
-    def _series_of(
-        self, function: str, revision: str, route: str, method: str, status: int, fault: str
-    ) -> tuple[Count, Durations]:
-        is_usual = method in _METHODS  # else anybody could make up methods, and keys with them
-        key = (function, revision, route, method, status, fault) if is_usual else None
-        labels = (function, revision, route, method if is_usual else "other", str(status))
-        return self._requests.series(*labels, fault, key=key), self._durations.series(*labels, key=key)
+    def _durations_of(self, labels: LabelSet) -> Durations:
+        found = labels.durations = self._durations.series(*_texts(labels))
+        return found
+
+    def _count_of(self, labels: LabelSet) -> Count:
+        """The series of those that went well."""
+        found = labels.count = self._requests.series(*_texts(labels), "")
+        return found
 
     def _missing(self, invocation: Invocation, missing: list[str]) -> None:
         of = (invocation.function, invocation.revision)
@@ -228,6 +237,11 @@ class Metrics:
         if said.services is not None:
             self._presence.services_changed(said.services, said.replaced)
         self._presence.look()
+
+
+def _texts(labels: LabelSet) -> tuple[str, ...]:
+    method = labels.method if labels.method in _METHODS else "other"
+    return (labels.function, labels.revision, labels.route, method, str(labels.status))
 
 
 def _flag(value: bool) -> str:

@@ -19,7 +19,13 @@ class Presence:
     look; ``_endpoints`` by service, as discovery last told them.
     """
 
-    def __init__(self, families: Iterable[Family[object]], known: Known | None) -> None:
+    def __init__(
+        self,
+        families: Iterable[Family[object]],
+        known: Known | None,
+        on_drop: Callable[[], object] = lambda: None,
+    ) -> None:
+        """``on_drop`` is for who remembers series of its own."""
         self._families = [each for each in families if "revision" in each.labels]
         self._of_endpoints = [
             (each, each.labels.index("service"), each.labels.index("endpoint"))
@@ -27,6 +33,7 @@ class Presence:
             if "endpoint" in each.labels
         ]
         self._known = known
+        self._on_drop = on_drop
         self._revisions: dict[str, set[str]] = {}
         self._leaving: set[tuple[str, str]] = set()
         self._endpoints: dict[str, frozenset[str]] = {}
@@ -57,6 +64,7 @@ class Presence:
             del self._revisions[function]
         for family in self._families:
             family.drop(lambda labels: labels[0] == function and labels[1] in gone)
+        self._on_drop()
 
     def endpoints_changed(self, service: str, endpoints: Iterable[str]) -> None:
         """Discovery tells these of a service now; series of those that have left go."""

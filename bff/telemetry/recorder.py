@@ -1,6 +1,6 @@
 """Remembers the last invocations, in bounded bytes: errors, slow ones and incomplete ones for longer than the rest.
 
-It is told of each once it has ended, and keeps one flat tuple of it. Nobody who reads is ever waited for, and what is
+It is told of each once it has ended, and keeps one flat tuple of it, half as long where there is little to tell. Nobody who reads is ever waited for, and what is
 not read costs nothing further: a live stream is somebody who asks again and again for what is newer than a number.
 """
 
@@ -15,9 +15,10 @@ from bff.sdk.invocation import Invocation
 from bff.signals import Signals
 from bff.telemetry.bodies import bodies_of
 from bff.telemetry.causes import Causes
-from bff.telemetry.entry import ENDED, MISSING, REQUEST_ID, STARTED, STATUS, Entry, Kept, taken
+from bff.telemetry.entry import ENDED, MISSING, STARTED, STATUS, Entry, Kept, plain, request_id_of, taken
 from bff.telemetry.failure import Witness
 from bff.telemetry.identity import Callers
+from bff.telemetry.labelsets import LabelSets
 
 _SHARE = 0.5
 """Of the memory that is for notable ones; errors and slow ones have half of it each, so that a flood of the one does
@@ -53,7 +54,7 @@ class Ring:
     def find(self, request_id: str, number: int | None) -> Entry | None:
         """The newest one with this id, and this number, if one is said."""
         for kept in reversed(self.kept):
-            if kept[6][REQUEST_ID] == request_id and number in (None, kept[0]):
+            if request_id_of(kept) == request_id and number in (None, kept[0]):
                 return Entry.of(kept)
         return None
 
@@ -64,7 +65,14 @@ class Recorder:
     """
 
     def __init__(
-        self, witness: Witness, callers: Callers, *, memory: int, slow: float, bodies: int = 0
+        self,
+        witness: Witness,
+        callers: Callers,
+        *,
+        memory: int,
+        slow: float,
+        bodies: int = 0,
+        labelsets: LabelSets | None = None,
     ) -> None:
         """``memory`` are bytes for all of it, ``bodies`` the most that one body may have; 0 keeps none. ``slow`` is
         from how many seconds on a call is.
@@ -73,6 +81,7 @@ class Recorder:
         self.causes = Causes()
         self._witness = witness
         self._callers = callers
+        self._labelsets = labelsets or LabelSets()
         self._plain, self._slow, self._errors = Ring(0), Ring(0), Ring(0)
         self.configure(memory=memory, slow=slow, bodies=bodies)
 
@@ -89,13 +98,19 @@ class Recorder:
     def keep(self, invocation: Invocation) -> None:
         """Remember one that has ended."""
         number = self.last = self.last + 1
-        failure, bodies, caller = None, None, ""
+        if self._bodies or not _is_plain(invocation, self.slow):
+            self._keep_whole(invocation, number)
+            return
+        labels = invocation.labels or self._labelsets.of(invocation)
+        self._plain.add(plain(invocation, number, self.slow, labels))
+
+    def _keep_whole(self, invocation: Invocation, number: int) -> None:
+        failure, bodies = None, None
         if invocation.error is not None:
             failure = self._witness.failure_of(invocation)
         if self._bodies:
             bodies = bodies_of(invocation, self._bodies)
-        if invocation.caller is not NOBODY:
-            caller = self._callers.hashed(invocation.caller)
+        caller = "" if invocation.caller is NOBODY else self._callers.hashed(invocation.caller)
         kept = taken(invocation, number, self.slow, failure, bodies, caller)
         values = kept[6]
         if (
@@ -138,3 +153,17 @@ class Recorder:
 
 def _number(entry: Entry) -> int:
     return entry.number
+
+
+def _is_plain(invocation: Invocation, slow: float) -> bool:
+    """Whether there is nothing to tell of it but when it was."""
+    return (
+        invocation.error is None
+        and invocation.calls is None
+        and invocation.missing is None
+        and invocation.phases is None
+        and invocation.caller is NOBODY
+        and invocation.status < 500
+        and invocation.ended - invocation.started < slow
+        and not (invocation.queued or invocation.lane)
+    )

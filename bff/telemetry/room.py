@@ -14,6 +14,7 @@ from bff.telemetry.eventlog import EventLog
 from bff.telemetry.failure import Witness
 from bff.telemetry.identity import Callers
 from bff.telemetry.journal import Journal
+from bff.telemetry.labelsets import LabelSets
 from bff.telemetry.lines import Lines
 from bff.telemetry.readings import Sources
 from bff.telemetry.recorder import Recorder
@@ -46,24 +47,32 @@ class Telemetry:
         self.lines = lines
         lines.discretion.learn(config.secrets)
         key = config.telemetry.log_key
+        labelsets = LabelSets()
         self.callers = Callers(key.get_secret_value() if key is not None else None)
         EventLog(lines).listen(signals)
         witness = Witness(place_of, lines.discretion.text)
         # The first to hear of an invocation: a trace that it begins is then known to all who come after.
         self.tracing = Tracing(config.telemetry, clock=clock, signals=signals, lines=lines, witness=witness)
         if config.telemetry.access_log:
-            signals.listen(Invocation, AccessLog(lines, self.callers))
-        self.metrics = _metrics(sources, clock, signals) if config.telemetry.metrics else None
-        self.recorder = self._recorder(config, witness, signals)
+            signals.listen(Invocation, AccessLog(lines, self.callers, labelsets))
+        self.metrics = _metrics(sources, clock, signals, labelsets) if config.telemetry.metrics else None
+        self.recorder = self._recorder(config, witness, signals, labelsets)
         self.journal = Journal(clock=clock)
         self.journal.listen(signals)
 
-    def _recorder(self, config: Config, witness: Witness, signals: Signals) -> Recorder | None:
+    def _recorder(
+        self, config: Config, witness: Witness, signals: Signals, labelsets: LabelSets
+    ) -> Recorder | None:
         kept = config.telemetry.recorder
         if not kept.enabled:
             return None
         recorder = Recorder(
-            witness, self.callers, memory=kept.memory, slow=kept.slow, bodies=kept.bodies or 0
+            witness,
+            self.callers,
+            memory=kept.memory,
+            slow=kept.slow,
+            bodies=kept.bodies or 0,
+            labelsets=labelsets,
         )
         recorder.listen(signals)
         return recorder
@@ -91,9 +100,9 @@ def said_of(config: Config) -> Said:
     return Said(level=config.telemetry.log_level, sample=config.telemetry.log_sample)
 
 
-def _metrics(sources: Sources, clock: Clock, signals: Signals) -> Metrics:
+def _metrics(sources: Sources, clock: Clock, signals: Signals, labelsets: LabelSets) -> Metrics:
     from bff.telemetry.metrics import Metrics
 
-    metrics = Metrics(sources, to_wall=lambda: clock.wall() - clock.now())
+    metrics = Metrics(sources, to_wall=lambda: clock.wall() - clock.now(), labelsets=labelsets)
     metrics.listen(signals)
     return metrics

@@ -15,11 +15,10 @@ from bff.sdk.invocation import Invocation
 from bff.signals import Signals
 from bff.telemetry.entry import Entry, taken
 from bff.telemetry.failure import Witness
-from bff.trace import FIELDS, TraceContext
+from bff.trace import RAW_FIELDS, TraceContext
 
 MOST_WAITING = 1000
 """Calls that wait to be sent; further ones are not sent, and counted."""
-_OTHERS = frozenset(name.encode() for name in FIELDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +78,7 @@ class Sampling:
         """
         context = invocation.known_trace
         if context is None:
-            if invocation.traceparent is None and not _tells_of_a_trace(invocation):
+            if not _tells_of_a_trace(invocation):
                 if random() >= self.policy.share:
                     return False
                 invocation.known_trace = invocation.origin.sampled()
@@ -105,9 +104,9 @@ def _failed(invocation: Invocation) -> bool:
 
 
 def _tells_of_a_trace(invocation: Invocation) -> bool:
+    if invocation.traceparent is not None:
+        return True
     incoming = invocation.incoming
-    if incoming is not None:
-        for name, _ in incoming.scope["headers"]:
-            if name in _OTHERS:
-                return True
-    return False
+    if incoming is None or not invocation.may_tell_of_a_trace:
+        return False
+    return any(name in RAW_FIELDS for name, _ in incoming.scope["headers"])

@@ -87,13 +87,15 @@ async def test_on_loopback_pages_are_open_and_elsewhere_they_ask_for_a_token(con
 
 async def test_a_link_on_another_page_may_lead_here_and_nothing_else_of_it(asking: Asking) -> None:
     """Who follows a link from a chat sees the page; frames, scripts and forms of foreign pages get nothing."""
-    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", **PAGE}
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "document", **PAGE}
     assert (await asking("GET", "/console", headers=link)).status_code == 200
     assert (await asking("POST", "/console", headers=link)).status_code == 403
     assert (await asking("GET", "/v1/functions", headers=link)).status_code == 403
-    script = {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors", **PAGE}
+    frame = {**link, "sec-fetch-dest": "iframe"}
+    assert (await asking("GET", "/console", headers=frame)).status_code == 403
+    script = {"sec-fetch-site": "same-site", "sec-fetch-dest": "empty", **PAGE}
     assert (await asking("GET", "/console", headers=script)).status_code == 403
-    origin = {"origin": "http://127.0.0.1:3000", "sec-fetch-mode": "navigate"}
+    origin = {"origin": "http://127.0.0.1:3000", "sec-fetch-dest": "document"}
     assert (await asking("GET", "/console", headers=origin)).status_code == 403
     assert (await asking("GET", "/console", headers={"host": "evil.example"})).status_code == 400
 

@@ -129,6 +129,7 @@ routes:
 - {path: /greets, function: greets, cache: {ttl: 10s}}
 - {path: /greets/forwards, function: counts, cache: {ttl: 10s}, forward_headers: [x-tenant], forward_cookies: [user]}
 - {path: /looks, function: looks, cache: {ttl: 10s}}
+- {path: /looks/stale, function: looks, cache: {ttl: 10s, stale-while-revalidate: 60s}}
 - {path: /waits, function: waits, cache: {ttl: 10s}}
 - {path: /fails, function: fails, cache: {ttl: 10s, stale-if-error: 60s}}
 - {path: /home, function: home, cache: {ttl: 10s}}
@@ -324,6 +325,21 @@ async def test_a_stale_page_is_served_while_the_gateway_runs_the_function(visit:
         await gateway.clock.advance(0)
         assert await gateway.call("/counts") == 2
         assert [record.status for record in gateway.page.invocations] == [200] * 7
+
+
+async def test_what_was_made_for_nobody_is_refreshed_though_it_might_have_been_for_somebody(
+    visit: Open,
+) -> None:
+    """A function that sees the whole request has a page for each credential, and one for who brings none."""
+    async with visit() as gateway:
+        for who in ({}, {"cookie": "user=ada"}):
+            await gateway.call("/looks/stale", **who)
+        await gateway.clock.advance(20)
+        assert await gateway.call("/looks/stale", cookie="user=ada") == 3
+        assert await gateway.call("/looks/stale") == 1
+        await gateway.clock.advance(0)
+        renewed = await gateway.get("/looks/stale")
+        assert (renewed.json()["call"], renewed.json()["for"]) == (4, "")
 
 
 async def test_requests_at_the_same_time_run_the_function_once(visit: Open) -> None:

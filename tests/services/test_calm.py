@@ -428,6 +428,45 @@ async def test_a_slow_call_is_hedged_and_the_loser_is_gone(
         await asyncio.sleep(0.001)
 
 
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_a_caller_who_leaves_ends_every_attempt(
+    service: MakeService, invocation: MakeInvocation, attempts: int
+) -> None:
+    """Before a hedge is sent and after it: the service is hung up on, each time."""
+    asked, gone = list[bytes](), list[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while len(asked) < 50:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        gone.append(await reader.read())
+        writer.close()
+
+    async def until(count: int, of: list[bytes]) -> None:
+        async with asyncio.timeout(60):
+            while len(of) < count:
+                await asyncio.sleep(0.001)
+
+    clock = ManualClock()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        call = invocation(clock=clock, seconds=60)
+        users = service(url, call, clock=clock, hedge={"max_extra_load": "10%"})
+        for _ in range(50):
+            await users.get("/")
+        leaving = asyncio.ensure_future(_result(users.get("/")))
+        await until(51, asked)
+        if attempts == 2:
+            await clock.advance(0.01)
+            await until(52, asked)
+        leaving.cancel()
+        await asyncio.wait({leaving})
+        await until(attempts, gone)
+    assert (len(asked), gone) == (50 + attempts, [b""] * attempts)
+    assert [each.error for each in (call.calls or [])[-1].tries or []] == ["cancelled"] * attempts
+
+
 async def test_a_hedge_goes_to_another_endpoint(
     upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
 ) -> None:
@@ -452,6 +491,40 @@ async def test_a_hedge_goes_to_another_endpoint(
     mood["hangs"] = True
     assert await answered(users, clock) == "good"
     assert (len(heavy.requests), len(light.requests)) == (51, 1)
+
+
+async def test_a_hedge_that_fails_first_does_not_win(
+    upstream: MakeUpstream, service: MakeService, invocation: MakeInvocation
+) -> None:
+    """The slow first attempt may still bring what was asked for."""
+    turns: list[Any] = []
+    goes_on = asyncio.Event()
+
+    async def late(talk: Any) -> None:
+        await goes_on.wait()
+        await talk.answer(200, b'"late"')
+
+    async def behave(talk: Any) -> None:
+        await (turns.pop() if turns else answers())(talk)
+
+    clock, there = ManualClock(), await upstream(behave)
+    users = service(
+        there.url,
+        invocation(clock=clock, seconds=60),
+        clock=clock,
+        hedge={"max_extra_load": "10%"},
+        retries={"attempts": 0},
+    )
+    for _ in range(50):
+        await users.get("/")
+    turns += [answers(503), late]
+    asking = asyncio.ensure_future(_result(users.get("/", into=str)))
+    await arrived(there, 51)
+    await clock.advance(0.01)
+    await arrived(there, 52)
+    assert not asking.done()
+    goes_on.set()
+    assert await asking == "late"
 
 
 @pytest.mark.parametrize(("budget", "arrive"), [({}, 52), ({"percent": "0.01%", "min_per_second": 0}, 51)])

@@ -258,6 +258,19 @@ async def test_what_was_never_sent_goes_to_another_endpoint() -> None:
     assert len(town.asked) == 1
 
 
+async def test_other_endpoints_are_asked_as_often_as_retries_and_budget_allow() -> None:
+    """Where nobody can be reached: two more for one request, and over all a fifth and the reserve."""
+    town = Town(lambda *_: ServiceUnreachable("users"), ports=5, outlier_detection={"consecutive_5xx": 0})
+    with pytest.raises(ServiceUnreachable):
+        await town.get()
+    assert len(town.asked) == len(set(town.asked)) == 3
+    for _ in range(59):
+        with pytest.raises(ServiceUnreachable):
+            await town.get()
+    assert len(town.asked) == 60 + 60 // 5 + 30
+    assert town.taken == (0, 0, 0)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([200, 101, 404, 503, "lost", "left"]), st.booleans()), max_size=12))
 async def test_every_place_is_given_back(played: list[tuple[Any, bool]]) -> None:

@@ -124,6 +124,21 @@ async def test_one_alone_is_refused_and_says_for_how_long() -> None:
     assert house.set.choose(house.clock.now()) is house.set.members[0]
 
 
+async def test_who_is_left_alone_has_the_breaker_of_one_that_stands_alone() -> None:
+    """And no longer once there is another again."""
+    house = House(1, 2)
+    house.set.update(at(1))
+    house.fail(house.set.members[0], 5)
+    assert house.told[-1].seconds == 1.0
+    house.set.update(at(1, 2))
+    await house.clock.advance(100)
+    _, epoch = house.call(house.set.members[0])
+    house.set.answered(house.set.members[0], epoch, 0.1, house.clock.now())
+    await house.clock.advance(100)
+    house.fail(house.set.members[0], 5)
+    assert house.told[-1].seconds == 30.0
+
+
 async def test_a_retry_goes_to_one_that_was_not_tried() -> None:
     """As long as there is one."""
     house = House(1, 2, 3)

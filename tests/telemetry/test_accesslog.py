@@ -212,9 +212,9 @@ def test_made_up_methods_are_not_remembered() -> None:
     written = Written()
     for number in range(50):
         assert written(ended(method=f"M{number}"))["method"] == f"M{number}"
-    assert len(written.log._known) == 0
+    assert len(written.log._labelsets._known) == 0
     written(ended())
-    assert len(written.log._known) == 1
+    assert len(written.log._labelsets._known) == 1
 
 
 def test_the_pretty_line_says_the_same() -> None:

@@ -144,9 +144,12 @@ def upstream() -> Iterator[str]:
         thread.join()
 
 
-def project(folder: Path, address: str) -> Path:
+def project(folder: Path, address: str, *, has_long_names: bool = True) -> Path:
     """The shop's project, over services at this address."""
     port, snake = address.rpartition(":")[2], LONG.replace("-", "_")
     routes = ROUTES.format(upstream=address, port=port, long=LONG, snake=snake)
-    functions = {f"functions/{name}.py": text for name, text in FUNCTIONS.items()}
+    names = [name for name in FUNCTIONS if has_long_names or name != snake]
+    if not has_long_names:
+        routes = "\n".join(line for line in routes.splitlines() if snake not in line)
+    functions = {f"functions/{name}.py": FUNCTIONS[name] for name in names}
     return write(folder, {"routes.yaml": routes, **functions})

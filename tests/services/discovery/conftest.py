@@ -171,7 +171,12 @@ async def registry() -> AsyncIterator[Callable[..., Awaitable[RegistryServer]]]:
 
 def make_question(name: str, server: str = "", **given: Any) -> Question:
     return Question(
-        service="users", name=name, port=given.pop("port", 80), clock=SystemClock(), server=server, **given
+        service="users",
+        name=name,
+        port=given.pop("port", 80),
+        clock=given.pop("clock", None) or SystemClock(),
+        server=server,
+        **given,
     )
 
 

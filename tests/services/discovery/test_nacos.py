@@ -9,6 +9,7 @@ import pytest
 
 from bff.services.discovery import nacos
 from bff.services.resolver import NotResolved, Question
+from bff.testing import ManualClock
 
 pytestmark = pytest.mark.anyio
 
@@ -90,6 +91,21 @@ async def test_one_logs_in_once_and_anew_when_the_token_is_refused(
         await resolver.resolve()
     assert [str(each) for each in (await resolver.resolve()).addresses] == ["10.0.0.1:8080"]
     assert not any("s3cret" in str((each.path, each.query, each.headers)) for each in server.asked)
+    await resolver.aclose()
+
+
+async def test_a_token_is_renewed_before_it_is_of_no_use(registry: MakeRegistry, question: Ask) -> None:
+    """A minute before its end, of the five hours that it is good for."""
+    clock, there = ManualClock(), Nacos(instance("10.0.0.1"), password="s3cret")
+    server = await registry(there.answer)
+    options = {"username": "bff", "password": "s3cret"}
+    resolver = nacos.resolver(question("users", server.url, options=options, clock=clock))
+    logins = []
+    for seconds in (0, 18_000 - 61, 2, 18_000 - 61):
+        await clock.advance(seconds)
+        await resolver.resolve()
+        logins.append(there.logins)
+    assert logins == [1, 1, 2, 2]
     await resolver.aclose()
 
 
