@@ -21,7 +21,7 @@ LONG = "a_function_whose_name_goes_on_and_on_" * 3 + "until_it_ends"
 ROUTES = f"""\
 defaults: {{timeout: 60s, warm_up_timeout: 60s}}
 functions:
-  home: {{release: {{strategy: canary, steps: [10, 50, 100], interval: 1h, min_requests: 5}}}}
+  home: {{release: {{strategy: canary, steps: [10, 50, 100], interval: 1h, min_requests: 5, max_latency_ratio: 100}}}}
 routes:
 - {{path: /home, function: home}}
 - {{path: /cart, function: cart}}
