@@ -42,15 +42,16 @@ class Console:
 
     def operations(self) -> Iterable[Operation]:
         """The pages, the way to the first of them, and their files."""
-        yield Operation(
-            name="console",
-            method="GET",
-            path="/",
-            says="To the console.",
-            run=self._home,
-            scope=None,
-            status=303,
-        )
+        for path in ("/", "/console/"):
+            yield Operation(
+                name="console",
+                method="GET",
+                path=path,
+                says="To the console.",
+                run=self._home,
+                scope=None,
+                status=303,
+            )
         yield self._files.operation()
         for page in self._pages:
             yield Operation(

@@ -248,9 +248,9 @@ class StoreEngine:
         """The course of a run."""
         return await self.store.look(lambda session, _: course.course(session, key))
 
-    async def counts(self) -> dict[tuple[str, str], int]:
-        """How many deliveries each trigger has in each state."""
-        return await self.store.look(lambda session, _: tending.counts(session))
+    async def counts(self, states: Collection[str]) -> dict[tuple[str, str], int]:
+        """How many deliveries each trigger has in each of these states."""
+        return await self.store.look(lambda session, _: tending.counts(session, states))
 
     async def close(self) -> None:
         """Return when everything that was asked for is written."""

@@ -71,8 +71,8 @@ def shares(page: Page, _shop: Running) -> None:
 
 def below(page: Page, _shop: Running) -> None:
     """Further down."""
-    page.get_by_role("heading", name="Instances").evaluate("each => each.scrollIntoView()")
-    page.mouse.wheel(0, -24)
+    page.get_by_role("heading", name="Warm-up of home-00003").evaluate("each => each.scrollIntoView()")
+    page.mouse.wheel(0, -48)
     page.wait_for_timeout(600)
 
 
@@ -86,7 +86,7 @@ SERVED = (
     Scene(name="console-overview", path="/console", height=900),
     Scene(name="console-overview-dark", path="/console", height=900, is_dark=True),
     Scene(name="console-overview-phone", path="/console", height=780, width=360, is_dark=True),
-    Scene(name="console-functions", path="/console/functions", height=460),
+    Scene(name="console-functions", path="/console/functions", height=620),
     Scene(name="console-function", path="/console/functions/home", before=shares, height=1000),
     Scene(name="console-warm-up", path="/console/functions/home", before=below, height=800),
     Scene(name="console-diff", path="/console/functions/home/diff", before=compares, height=620),

@@ -31,9 +31,7 @@ HOME = '''\
 import asyncio
 import random
 from decimal import Decimal
-from statistics import median
-from xmlrpc.client import ServerProxy
-
+%s
 PRICE = Decimal("12.50")
 
 async def handle(user_id: int = 1%s) -> dict[str, object]:
@@ -42,7 +40,7 @@ async def handle(user_id: int = 1%s) -> dict[str, object]:
 '''
 FILES = {
     "routes.yaml": ROUTES,
-    "functions/home.py": HOME % ("", "Hello"),
+    "functions/home.py": HOME % ("", "", "Hello"),
     "functions/checkout.py": """\
         import random
 
@@ -63,8 +61,11 @@ FILES = {
     "functions/profile.py": "async def handle() -> str:\n    return 'Ann'\n",
 }
 DEPLOYS = (
-    (HOME % ("", "Welcome back"), "Greets by what one did"),
-    (HOME % (", limit: int = 12", "Welcome back"), "Takes a limit, so that phones load less"),
+    (HOME % ("", "", "Welcome back"), "Greets by what one did"),
+    (
+        HOME % ("from xmlrpc.client import ServerProxy\n", ", limit: int = 12", "Welcome back"),
+        "Takes a limit, so that phones load less",
+    ),
 )
 
 
