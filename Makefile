@@ -34,7 +34,7 @@ test: $(VENV)/installed web
 soak: $(VENV)/installed  ## the long versions of tests that `make test` only samples
 	BFF_SOAK=1 $(BIN)/python -m pytest tests/house/test_under_fire.py tests/house/test_crowd.py tests/house/test_offline_faults.py tests/export/test_fuzz.py \
 		tests/revisions/test_eviction.py
-	BFF_FUZZ=2000 BFF_SEED=$$(date +%s) $(BIN)/python -m pytest tests/services/test_differential.py --timeout 3600
+	BFF_FUZZ=2000 BFF_SEED=$$(date +%s) $(BIN)/python -m pytest tests/services/test_differential.py tests/gateway/test_passthrough_fuzz.py --timeout 3600
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

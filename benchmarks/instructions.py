@@ -1,20 +1,16 @@
-"""What a request costs in instructions: python -m benchmarks.instructions [KIND …] [--by FILE] [--cpu].
+"""What a request costs in instructions: python -m benchmarks.instructions [KIND …] [--by FILE] [--does time|enter].
 
 A server's protocol in a process of its own, with transports that cost nothing: what a caller sends and what services
-answer is handed to it by the loop, so that neither the network nor other work takes part. callgrind counts, and only
-while requests are answered: it collects inside the C library's ``qsort``, which calls the loop back once. The same
-code counts the same on every machine, but for a percent or so. This file run with --inside is the measured process.
+answer is handed to it by the loop, so that neither the network nor other work takes part. The same code counts the same
+on every machine, but for a percent or so. This file run with --inside is the measured process.
 """
 
 import argparse
 import asyncio
-import ctypes
 import gc
 import io
 import os
 import random
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -24,11 +20,10 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from benchmarks import documents
+from benchmarks import callgrind, documents
 from benchmarks.catalogue import PEER_APPS, PROJECTS
-from benchmarks.layers import COLLECTED
-from benchmarks.servers import BenchmarkError
 
+DOES = "count instructions, tell the CPU time, or name the Python functions that are entered and how often"
 UPSTREAM = "http://127.0.0.1:9"
 COUNT = 600
 WARM = 300
@@ -147,34 +142,27 @@ class Loop(uvloop.Loop):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description=__doc__)
-    parser.add_argument(
-        "kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}; all if none is given"
-    )
-    parser.add_argument(
-        "--by", type=Path, help="callgrind's own file, by C function, to be read by callgrind_annotate"
-    )
-    parser.add_argument(
-        "--cpu", action="store_true", help="CPU time instead, in microseconds: quick, and the machine's"
-    )
-    parser.add_argument("--count", type=int, default=COUNT, help="requests that are counted")
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--entered", action="store_true", help="Python functions entered, each by a request")
-    chosen = parser.parse_args(argv)
+    chosen = arguments(argv)
     if chosen.inside:
-        inside(chosen.kinds[0], chosen.count, is_entered=chosen.entered, is_timed=chosen.cpu)
+        inside(chosen.kinds[0], chosen.count, does=chosen.does)
         return 0
     for name in chosen.kinds or KINDS:
-        if chosen.cpu or chosen.entered:
-            print(
-                ran(
-                    _command(name, chosen.count), *(["--cpu"] if chosen.cpu else ["--entered"])
-                ).stdout.strip()
-            )
-        else:
+        if chosen.does == "count":
             counted = instructions(name, chosen.count, chosen.by)
             print(f"{KINDS[name].says}: {counted / 1000:,.1f} thousand instructions", flush=True)
+        else:
+            print(ran(name, chosen.count, chosen.does).said.strip(), flush=True)
     return 0
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions", description=__doc__)
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}; all if none is given")
+    parser.add_argument("--by", type=Path, help="callgrind's own file, by C function, for callgrind_annotate")
+    parser.add_argument("--count", type=int, default=COUNT, help="requests that are counted")
+    parser.add_argument("--does", choices=("count", "time", "enter"), default="count", help=DOES)
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
 
 
 def instructions(name: str, count: int = COUNT, out: Path | None = None) -> float:
@@ -184,37 +172,26 @@ def instructions(name: str, count: int = COUNT, out: Path | None = None) -> floa
         BenchmarkError: there is no valgrind, or it counted nothing.
 
     """
-    if shutil.which("valgrind") is None:
-        raise BenchmarkError("instructions are counted by valgrind; install it: apt-get install valgrind")
-    file = f"--callgrind-out-file={out or '/dev/null'}"
-    how = ["--tool=callgrind", "--instr-atstart=no", "--toggle-collect=qsort*", file]
-    watched = ["valgrind", *how, *_command(name, count)]
-    done = ran(watched)
-    found = COLLECTED.search(done.stderr)
-    if found is None:
-        raise BenchmarkError(f"callgrind counted nothing: {done.stderr[-800:]}")
-    return int(found[1]) / count
+    return ran(name, count, "count", out).instructions / count
 
 
-def _command(name: str, count: int) -> list[str]:
-    python = [sys.executable, "-X", "frozen_modules=on", "-m", "benchmarks.instructions"]
-    return [*python, "--inside", name, "--count", str(count)]
-
-
-def ran(command: Sequence[str], *more: str) -> subprocess.CompletedProcess[str]:
-    env = {"PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin", "UPSTREAM": UPSTREAM}
-    done = subprocess.run(
-        [*command, *more], capture_output=True, text=True, timeout=900, check=False, env=env
+def ran(name: str, count: int, does: str, out: Path | None = None) -> callgrind.Ran:
+    what = ("--inside", name, "--count", count, "--does", does)
+    is_counted = does == "count"
+    return callgrind.run(
+        "benchmarks.instructions",
+        *what,
+        is_counted=is_counted,
+        is_work=True,
+        out=out,
+        env={"UPSTREAM": UPSTREAM},
     )
-    if done.returncode:
-        raise BenchmarkError(f"{' '.join(command)}: {done.stderr[-1500:]}")
-    return done
 
 
 # What the measured process does.
 
 
-def inside(name: str, count: int, *, is_entered: bool, is_timed: bool) -> None:
+def inside(name: str, count: int, *, does: str) -> None:
     random.seed(7)
     kind, loop = KINDS[name], Loop()
     asyncio.set_event_loop(loop)
@@ -231,29 +208,15 @@ def inside(name: str, count: int, *, is_entered: bool, is_timed: bool) -> None:
     def work() -> None:
         loop.run_until_complete(caller.times(count))
 
-    if is_entered:
+    if does == "enter":
         entered(work, count)
-    elif is_timed:
+    elif does == "time":
         timed(work, kind, count)
     else:
-        watched(work)
+        callgrind.work(work)
     loop.run_until_complete(serving.__aexit__(None, None, None))
     sys.stdout.flush()
     os._exit(0)
-
-
-def watched(work: Callable[[], None]) -> None:
-    """Run it where callgrind collects."""
-    compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-    two = ctypes.create_string_buffer(2)
-
-    def call(_key: Any, _each: Any) -> int:
-        work()
-        return 0
-
-    # Starting is not looked at, which is ten times as fast.
-    subprocess.run(["callgrind_control", "-i", "on", str(os.getpid())], capture_output=True, check=False)
-    ctypes.CDLL(None).qsort(two, ctypes.c_size_t(2), ctypes.c_size_t(1), compare(call))  # which compares once
 
 
 def timed(work: Callable[[], None], kind: Kind, count: int) -> None:

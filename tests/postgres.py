@@ -54,6 +54,14 @@ class Server:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self.url.removesuffix("postgres") + name
 
+    def set(self, **settings: str) -> None:
+        """Change what the server goes by, as far as it need not be started anew."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for name, value in settings.items():
+                change = sql.SQL("ALTER SYSTEM SET {} = {}")
+                connection.execute(change.format(sql.Identifier(name), sql.Literal(value)))
+            connection.execute("SELECT pg_reload_conf()")
+
     def create(self) -> None:
         self._run("initdb", "--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8")
         (self._folder / "data/postgresql.auto.conf").write_text(

@@ -104,7 +104,7 @@ class Admin:
         path, raw_path = scope["path"], scope["raw_path"]
         is_page = self._faces.has(path)
         self._front.check(fields, is_page=is_page and scope["method"] in ("GET", "HEAD"))
-        router = self._faces.router() if is_page else self.prepare()
+        router = await self._faces.router() if is_page else self.prepare()
         try:
             operation, params = router.match(scope["method"], path, raw_path)
         except NotFound:
@@ -121,15 +121,15 @@ class Admin:
 
     def _refused(self, scope: Scoped, error: BffError) -> Reply:
         """A problem document, or a page for whoever wanted one."""
-        if self._faces.has(scope["path"]) and _wants_page(scope["headers"]):
-            return self._faces.refusal(error)
-        return _problem(error)
+        is_page = self._faces.has(scope["path"]) and _wants_page(scope["headers"])
+        page = self._faces.refusal(error) if is_page else None
+        return page or _problem(error)
 
     async def _written(
         self, operation: Operation, params: Mapping[str, str], scope: Scoped, receive: Receive
     ) -> Reply:
         """A write, and what the audit log says of it, whatever became of it."""
-        peer = peer_of(scope)
+        peer = (scope.get("client") or ("",))[0]
         target, detail = "/".join(params.values()), dict[str, Any]()
         try:
             who = await self._gate.admit(scope["headers"], Scope.WRITE)
@@ -186,7 +186,6 @@ class Admin:
             expected=expected_of(operation, fields),
             body=await self._body(operation, fields, receive),
             accept=",".join(value.decode("latin-1") for name, value in fields if name == b"accept"),
-            peer=peer_of(scope),
             heard=next((value.decode("latin-1") for name, value in fields if name == b"last-event-id"), ""),
             gone=lambda: _gone(receive),
         )
@@ -201,11 +200,6 @@ class Admin:
             return await body_of(operation, fields, receive, self._clock)
         finally:
             self._uploads -= 1
-
-
-def peer_of(scope: Scoped) -> str:
-    """The address it came from."""
-    return str((scope.get("client") or ("",))[0])
 
 
 async def _gone(receive: Receive) -> None:

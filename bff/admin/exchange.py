@@ -96,15 +96,15 @@ class Exchange:
                 self._left.set()
 
 
-def scope_of(method: str, target: str, fields: Pairs, *, client: str) -> Message:
-    """The scope of a request over HTTP/1.1; ``target`` is its path with its query, percent-encoded."""
+def scope_of(method: str, target: str, fields: Pairs) -> Message:
+    """The scope of a request over HTTP/1.1 from no address; ``target`` is its path with its query, percent-encoded."""
     path, _, query = target.partition("?")
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "server": None,
-        "client": (client, 0) if client else None,
+        "client": None,
         "scheme": "http",
         "root_path": "",
         "headers": fields,

@@ -40,7 +40,8 @@ class Front:
         for origin in _values(fields, b"origin"):
             if origin.partition("://")[2].lower() != hosts[0].lower():
                 raise ForeignPage
-        if is_page and _values(fields, b"sec-fetch-mode") == ["navigate"]:
+        # As a whole page, not in a frame: https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header.
+        if is_page and _values(fields, b"sec-fetch-dest") == ["document"]:
             return
         # Browsers that leave Origin out say it in here (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header).
         if any(value in ("cross-site", "same-site") for value in _values(fields, b"sec-fetch-site")):

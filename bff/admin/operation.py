@@ -59,8 +59,8 @@ class Query:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """A request that may be answered. ``expected`` is the version that If-Match names; ``body`` a model of the
-    operation's, or the bytes of an upload; ``peer`` is its address, as far as that is known; ``heard`` is the last event
-    of a stream that the caller says it has heard; ``gone`` returns when the caller has left.
+    operation's, or the bytes of an upload; ``heard`` is the last event of a stream that the caller says it has heard;
+    ``gone`` returns when the caller has left.
     """
 
     params: Mapping[str, str]
@@ -69,7 +69,6 @@ class Asked:
     expected: int | None
     body: Any
     accept: str
-    peer: str
     heard: str
     gone: Callable[[], Coroutine[Any, Any, None]]
 

@@ -1,7 +1,7 @@
 """Routes tried out: a request to the public side in this process, by its own rules, and what came of it.
 
-It goes through the gateway's door like every other and comes from the address of whoever asks here, so that nobody may
-do more by it than by asking the public listener.
+It goes through the gateway's door like every other, and comes from no address: what routes.yaml lets an address do, a
+trusted proxy's say, is nobody's who asks here (ADR 106).
 """
 
 from __future__ import annotations
@@ -92,18 +92,18 @@ class Trying:
             raise Busy(f"{MOST} others are being tried.")
         self._count += 1
         try:
-            return shown(await self._tried(method, body, asked.peer))
+            return shown(await self._tried(method, body))
         finally:
             self._count -= 1
 
-    async def _tried(self, method: str, body: ReadingBody, peer: str) -> TryAnswerShape:
+    async def _tried(self, method: str, body: ReadingBody) -> TryAnswerShape:
         sent = body.body if isinstance(body, TryBody) else None
         content = b"" if sent is None else sent.get_secret_value().encode("utf-8", "surrogatepass")
         given = {name.lower(): value.get_secret_value() for name, value in body.headers.items()}
         request_id = given.setdefault("x-request-id", f"try-{secrets.token_hex(8)}")
         host = self._public.url().partition("://")[2] or "localhost"
         fields = fields_of(method, host, given, None if sent is None else content)
-        scope = scope_of(method, target_of(body.path), fields, client=peer)
+        scope = scope_of(method, target_of(body.path), fields)
         began = self._clock.now()
         exchange = Exchange(content, most=LARGEST_ANSWER)
         answered = await exchange.run(self._public.app, scope, clock=self._clock, within=LONGEST)

@@ -22,6 +22,8 @@ STEP = "bff.pipeline"
 """The type of what the steps of pipelines get: a run may have thousands, in which what came would be lost."""
 STATES = ("waiting", "running", "delivered", "dead", "cancelled")
 OPEN = ("waiting", "running")
+COUNTED = (*OPEN, "dead")
+"""States of which there is an index, so that they can be counted twice a second."""
 AGAIN = ("dead", "cancelled")
 """States of deliveries that may begin anew."""
 
@@ -85,7 +87,7 @@ class Deliveries:
         }
         if operating is None:
             return {**facts, "triggers": [], "known": [], "rows": [], "more": ""}
-        triggers = await operating.triggers()
+        triggers = await operating.triggers(*COUNTED)
         rows = await _found(operating, text, {**wanted, "but": "" if steps or text else STEP})
         return {
             **facts,
@@ -114,7 +116,7 @@ class Deliveries:
         operating, trigger = self._operating(), asked.query.get("trigger", "")
         if operating is None:
             return {"has_events": False, "trigger": "", "triggers": [], "rows": [], "all": 0}
-        counts = {name: each["dead"] for name, each in (await operating.counts()).items() if "dead" in each}
+        counts = await operating.counts("dead")
         return {
             "has_events": True,
             "trigger": trigger,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from bff.admin.desk import House
@@ -19,6 +20,7 @@ class Functions:
     """Mutable state is the meter's."""
 
     def __init__(self, house: House, *, standings: Standings, meter: Meter | None) -> None:
+        self._house = house
         self._clock = house.clock
         self._standings = standings
         self._meter = meter
@@ -58,15 +60,26 @@ class Functions:
             "page_number": page,
             "first": (page - 1) * ROWS + 1,
             "pages": pages,
-            "rows": [self._row(each) for each in shown],
+            "rows": [self._row(each["name"]) for each in shown],
         }
 
-    def _row(self, standing: Standing) -> dict[str, Any]:
+    def _row(self, name: str) -> dict[str, Any]:
+        """How one stands at this moment: what is known of all of them may be a while old."""
         now, cell = self._clock.now(), Cell()
         if self._meter is not None:
             self._meter.catch_up(now)
-            cell = self._meter.over(WINDOW, now, standing["name"])
-        return {**standing, "condition": condition(standing), "cell": cell, "window": WINDOW}
+            cell = self._meter.over(WINDOW, now, name)
+        seen = self._house.closeups(name)
+        states: Counter[str] = Counter()
+        for each in seen:
+            states.update(each.states)
+        return {
+            **self._house.functions()[name].status(),
+            "cell": cell,
+            "window": WINDOW,
+            "states": dict(states),
+            "memory": sum(process.memory for each in seen for process in each.processes),
+        }
 
 
 def _is_in(standing: Standing, state: str) -> bool:

@@ -17,6 +17,7 @@ WHOLE = 1000
 LEAST = 3
 """Units of the shortest bar: it has to be seen."""
 MOST_TICKS = 6
+CANCELLED = "cancelled"
 
 TONES = {
     "request": "whole",
@@ -58,11 +59,17 @@ class Row:
     width: int
     start_ms: float
     ms: float
+    service: str = ""
     detail: str = ""
     status: int | None = None
     tags: tuple[str, ...] = ()
     error: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it failed. What lost against a hedge, or was not waited for, did nothing wrong."""
+        return bool(self.error) and self.error != CANCELLED
 
     @property
     def is_brief(self) -> bool:
@@ -162,6 +169,7 @@ def _rows(spans: Sequence[Told], scale: Scale) -> Iterator[Row]:
             width=width,
             start_ms=span["start_ms"],
             ms=span["ms"],
+            service=str(facts.get("service") or ""),
             detail=str(facts.get("path") or facts.get("endpoint") or ""),
             status=facts.get("status"),
             tags=tuple(_tags(span, spans)),
@@ -193,6 +201,8 @@ def _word(at: int, spans: Sequence[Told]) -> str:
 
 
 def _tone(span: Told) -> str:
+    if span["error"] == CANCELLED:
+        return "wait"
     if span["error"] and span["kind"] != "request":  # which failed by what is below it
         return "bad"
     facts = span["facts"]

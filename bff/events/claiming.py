@@ -6,7 +6,7 @@ ended and that somebody else has taken is not heard: the holder and the attempt'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bff.events import accepting, keeping, picking
@@ -18,13 +18,21 @@ _APART = 1.0
 """Seconds that two transactions may think to differ, beyond which a time of the past is one of the future."""
 _TAKE = (
     "UPDATE deliveries SET state = 'running', holder = ?, due = ?, attempts = attempts + 1, updated = ?"
-    " WHERE is_open = 1 AND due <= ? AND key IN ({free})"
+    " WHERE +is_open = 1 AND +due <= ? AND key IN ({free})"
     " RETURNING key, event, trigger_name, function, is_letter, attempts, base"
 )
 _BEGIN = (
     "INSERT INTO attempts (delivery, number, began, ended, status, code, detail, revision, gateway)"
     " VALUES (?, ?, ?, NULL, 0, '', '', '', ?) ON CONFLICT (delivery, number) DO UPDATE SET"
     " began = excluded.began, ended = NULL, status = 0, code = '', detail = '', gateway = excluded.gateway"
+)
+_SETTLE = (
+    "UPDATE deliveries SET state = ?, is_open = ?, due = ?, holder = '', updated = ?"
+    " WHERE key = ? AND holder = ? AND attempts = ? AND state = 'running' RETURNING key"
+)
+_ENDED = (
+    "UPDATE attempts SET ended = ?, status = ?, code = ?, detail = ?, revision = ?"
+    " WHERE delivery = ? AND number = ?"
 )
 _COUNT = (
     "INSERT INTO rates (trigger_name, at) VALUES (?, ?)"
@@ -53,8 +61,7 @@ def take(session: Session, wanted: Wanted, now: float) -> Taken:
             kept[trigger] = max(kept[trigger], now) + len(more) * wanted.rates[trigger].interval
             session.rows(_COUNT, trigger, kept[trigger])
         rows += more
-    for key, *_, number, _base in rows:
-        session.rows(_BEGIN, key, number, now, wanted.holder)
+    session.many(_BEGIN, [(key, number, now, wanted.holder) for key, *_, number, _base in rows])
     return Taken(tuple(_claimed(session, rows)), picking.next_in(session, wanted, kept, now))
 
 
@@ -103,11 +110,9 @@ def _lost(session: Session, key: str, attempt: int, base: int) -> int:
 
 def renew(session: Session, holder: str, keys: Iterable[str], until: float) -> frozenset[str]:
     """What the holder works on stays its own until then; which deliveries that are: others it has lost."""
-    kept = set[str]()
-    for key in sorted(keys):
-        sql = "UPDATE deliveries SET due = ? WHERE key = ? AND holder = ? AND state = 'running' RETURNING key"
-        kept.update(found[0] for found in session.rows(sql, until, key, holder))
-    return frozenset(kept)
+    sql = "UPDATE deliveries SET due = ? WHERE key = ? AND holder = ? AND state = 'running' RETURNING key"
+    found = session.many(sql, [(until, key, holder) for key in sorted(keys)])
+    return frozenset(each[0][0] for each in found if each)
 
 
 def holders(session: Session) -> list[str]:
@@ -132,33 +137,30 @@ def set_back(session: Session, lease: float, now: float) -> bool:
     return bool(moved)
 
 
-def settle(
-    session: Session, settled: Settled, now: float, then: Callable[[Session, float], None] | None = None
-) -> bool:
-    """Write down how an attempt ended, together with what it published and what else follows; False where it is
-    not ours any more, and then nothing is written.
+def settle(session: Session, settled: Sequence[Settled], now: float) -> list[bool]:
+    """Write down how attempts ended, each together with what it published; False for those that are not ours any more,
+    and of them nothing is written.
     """
+    ours = [bool(found) for found in session.many(_SETTLE, [_settled(each, now) for each in settled])]
+    written = [each for each, is_ours in zip(settled, ours, strict=True) if is_ours]
+    session.many(_ENDED, [_ended(each, now) for each in written])
+    accepting.accept(session, [one for each in written for one in each.published], now)
+    for each in written:
+        if each.result is not None:
+            keeping.keep(session, each.claimed.key, each.result)
+    return ours
+
+
+def _settled(settled: Settled, now: float) -> tuple[object, ...]:
+    claimed = settled.claimed
+    told = (settled.state, int(settled.state in OPEN), now + settled.delay, now)
+    return (*told, claimed.key, settled.holder, claimed.attempt)
+
+
+def _ended(settled: Settled, now: float) -> tuple[object, ...]:
     claimed, outcome = settled.claimed, settled.outcome
-    ours = session.rows(
-        "UPDATE deliveries SET state = ?, is_open = ?, due = ?, holder = '', updated = ?"
-        " WHERE key = ? AND holder = ? AND attempts = ? AND state = 'running' RETURNING key",
-        *(settled.state, int(settled.state in OPEN), now + settled.delay, now),
-        *(claimed.key, settled.holder, claimed.attempt),
-    )
-    if not ours:
-        return False
-    session.rows(
-        "UPDATE attempts SET ended = ?, status = ?, code = ?, detail = ?, revision = ?"
-        " WHERE delivery = ? AND number = ?",
-        *(now, outcome.status, outcome.code, outcome.detail, settled.revision),
-        *(claimed.key, claimed.attempt),
-    )
-    accepting.accept(session, settled.published, now)
-    if settled.result is not None:
-        keeping.keep(session, claimed.key, settled.result)
-    if then is not None:
-        then(session, now)
-    return True
+    told = (now, outcome.status, outcome.code, outcome.detail, settled.revision)
+    return (*told, claimed.key, claimed.attempt)
 
 
 def hand_back(session: Session, holder: str, now: float) -> None:

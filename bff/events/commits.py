@@ -7,7 +7,7 @@ and who comes alone waits for nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -17,7 +17,10 @@ from bff.revisions.store.database import Session
 from bff.revisions.store.failures import StoreUnavailable
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 Verb = Callable[[Session, float], Any]
+Together = Callable[[Session, Sequence[Any], float], Sequence[Any]]
+"""Does the same for several items at once, and gives the result of each."""
 
 MOST_TOGETHER = 256
 """Writes in one transaction: it stays short for whoever waits for the lock."""
@@ -32,9 +35,10 @@ class Writing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A verb, who waits for it, and whether others shall hear that there is something to do."""
+    """What is done with an item, who waits for it, and whether others shall hear that there is something to do."""
 
-    verb: Verb
+    together: Together
+    item: Any
     done: asyncio.Future[Any]
     rings: bool
 
@@ -57,9 +61,21 @@ class Commits:
             Exception: what the verb raised; nobody else's writes suffer from that.
 
         """
+        return await self.run_with(_each, verb, rings=rings)
+
+    async def run_with(
+        self,
+        together: Callable[[Session, Sequence[Item], float], Sequence[T]],
+        item: Item,
+        *,
+        rings: bool = False,
+    ) -> T:
+        """The same for something that is done with several items as easily as with one: those that come at the same
+        time are handed over at once.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        self._waiting.append(Asked(verb, done, rings))
+        self._waiting.append(Asked(together, item, done, rings))
         if self._task is None:
             self._task = loop.create_task(self._work())
         return await done
@@ -93,7 +109,7 @@ class Commits:
         rings = any(each.rings for each in batch)
 
         def verb(session: Session, now: float) -> list[Any]:
-            results = [each.verb(session, now) for each in batch]
+            results = _results(session, batch, now)
             if rings:
                 self._bell.note(session)
             return results
@@ -118,6 +134,23 @@ class Commits:
 
     def __repr__(self) -> str:
         return f"<Commits: {len(self._waiting)} waiting>"
+
+
+def _each(session: Session, verbs: Sequence[Callable[[Session, float], T]], now: float) -> list[T]:
+    return [verb(session, now) for verb in verbs]
+
+
+def _results(session: Session, batch: Sequence[Asked], now: float) -> list[Any]:
+    """The result of each, in their order; items of the same kind are handed over at once."""
+    places: dict[Together, list[int]] = {}
+    for at, asked in enumerate(batch):
+        places.setdefault(asked.together, []).append(at)
+    results: list[Any] = [None] * len(batch)
+    for together, found in places.items():
+        given = together(session, [batch[at].item for at in found], now)
+        for at, result in zip(found, given, strict=True):
+            results[at] = result
+    return results
 
 
 def _fail(done: asyncio.Future[Any], error: BaseException) -> None:

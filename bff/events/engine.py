@@ -9,7 +9,6 @@ and ``settle`` writes the end of an attempt together with what it published.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,6 +23,7 @@ from bff.events.records import (
     Accepted,
     Dead,
     Delivery,
+    Enqueued,
     Incoming,
     Kept,
     Progress,
@@ -36,6 +36,7 @@ from bff.events.records import (
     State,
     Wanted,
 )
+from bff.events.running import Ended
 from bff.revisions.store.bell import Bell
 from bff.revisions.store.database import Session
 from bff.revisions.store.store import Store
@@ -89,14 +90,6 @@ class Engine(Protocol):
         """Give back what was taken and not settled."""
 
 
-def _advance(session: Session, now: float, *, done: Done, result: Result, claims: Claims | None) -> None:
-    running.advance(session, done, result, now, claims)
-
-
-def _fail(session: Session, now: float, *, done: Done, why: str) -> None:
-    running.fail(session, done, why, now)
-
-
 class StoreEngine:
     """Everything that changes is in the store; ``claims``, where large answers are kept, is routes.yaml's to say."""
 
@@ -109,16 +102,8 @@ class StoreEngine:
     async def enqueue(
         self, incoming: Sequence[Incoming], *, backlog: int, unless_open: str = ""
     ) -> list[Accepted]:
-        more = sum(len(each.deliveries) for each in incoming)
-
-        def verb(session: Session, now: float) -> list[Accepted] | None:
-            if more and accepting.open_deliveries(session) + more > backlog:
-                return None
-            if unless_open and accepting.is_open(session, unless_open):
-                return accepting.accept(session, [replace(each, deliveries=()) for each in incoming], now)
-            return accepting.accept(session, incoming, now)
-
-        accepted = await self._commits.run(verb, rings=more > 0)
+        item = Enqueued(incoming=tuple(incoming), backlog=backlog, unless_open=unless_open)
+        accepted = await self._commits.run_with(accepting.enqueue, item, rings=item.deliveries > 0)
         if accepted is None:
             raise BacklogFull(backlog)
         return accepted
@@ -148,15 +133,17 @@ class StoreEngine:
         )
 
     async def settle(self, settled: Settled, done: Done | None = None) -> bool:
-        then = None
-        if done is not None and settled.state is State.DELIVERED and settled.result is not None:
-            then = partial(_advance, done=done, result=settled.result, claims=self.claims)
-        elif done is not None and settled.state is State.DEAD:
-            then = partial(_fail, done=done, why=settled.outcome.detail)
-        rings = bool(settled.published) or then is not None
-        return await self._commits.run(
-            lambda session, now: claiming.settle(session, settled, now, then), rings=rings
-        )
+        ended = _ended(settled, done)
+        rings = bool(settled.published) or ended is not None
+        return await self._commits.run_with(self._settle, (settled, ended), rings=rings)
+
+    def _settle(
+        self, session: Session, items: Sequence[tuple[Settled, Ended | None]], now: float
+    ) -> Sequence[bool]:
+        ours = claiming.settle(session, [settled for settled, _ in items], now)
+        ended = [each for (_, each), is_ours in zip(items, ours, strict=True) if is_ours and each is not None]
+        running.follow(session, ended, now, self.claims)
+        return ours
 
     async def hand_back(self, holder: str) -> None:
         await self._commits.run(lambda session, now: claiming.hand_back(session, holder, now), rings=True)
@@ -261,10 +248,22 @@ class StoreEngine:
         """The course of a run."""
         return await self.store.look(lambda session, _: course.course(session, key))
 
-    async def counts(self) -> dict[tuple[str, str], int]:
-        """How many deliveries each trigger has in each state."""
-        return await self.store.look(lambda session, _: tending.counts(session))
+    async def counts(self, states: Collection[str]) -> dict[tuple[str, str], int]:
+        """How many deliveries each trigger has in each of these states."""
+        return await self.store.look(lambda session, _: tending.counts(session, states))
 
     async def close(self) -> None:
         """Return when everything that was asked for is written."""
         await self._commits.close()
+
+
+def _ended(settled: Settled, done: Done | None) -> Ended | None:
+    """What the end of an attempt means for the run that it was a part of."""
+    if done is None or settled.state not in (State.DELIVERED, State.DEAD):
+        return None
+    if settled.state is State.DEAD:
+        return Ended(done=done, result=NOTHING, why=settled.outcome.detail or "it is dead")
+    return None if settled.result is None else Ended(done=done, result=settled.result)
+
+
+NOTHING = Result(status=0, headers=[], body=b"")

@@ -119,23 +119,23 @@ class Operating:
         """What is dead, the newest first, of a trigger if one is named, and why."""
         return [asdict(each) for each in await self._engine.dead(trigger, limit)]
 
-    async def counts(self) -> dict[str, dict[str, int]]:
-        """How many deliveries there are in each state, of triggers and of whatever else is delivered."""
-        found: dict[str, dict[str, int]] = {}
-        for (name, state), count in sorted((await self._engine.counts()).items()):
-            found.setdefault(name, {})[state] = count
-        return found
+    async def counts(self, state: str) -> dict[str, int]:
+        """How many deliveries are in a state, of triggers and of whatever else is delivered."""
+        return {name: count for (name, _), count in (await self._engine.counts([state])).items()}
 
-    async def triggers(self) -> list[dict[str, Any]]:
-        """Every trigger: whether it is paused, and how many deliveries it has in each state."""
-        paused, counts = await self._engine.paused(), Counter(await self._engine.counts())
+    async def triggers(self, *states: str) -> list[dict[str, Any]]:
+        """Every trigger: whether it is paused, and how many deliveries it has in each of these states, else in every
+        one, for which all that are kept are read.
+        """
+        wanted = states or tuple(map(str, State))
+        paused, counts = await self._engine.paused(), Counter(await self._engine.counts(wanted))
         return [
             {
                 "name": each.name,
                 "function": each.function,
                 "paused": each.name in paused,
                 "paused_by": paused[each.name][1] if each.name in paused else None,
-                **{str(state): counts[each.name, str(state)] for state in State},
+                **{state: counts[each.name, state] for state in wanted},
             }
             for each in self._events.triggers.values()
         ]

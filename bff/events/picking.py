@@ -12,7 +12,7 @@ from bff.sdk import gcra
 _FREE = (
     "SELECT d.key FROM deliveries d WHERE d.is_open = 1 AND d.due <= ?{more}"
     " AND d.trigger_name NOT IN (SELECT trigger_name FROM pauses)"
-    " AND (d.lane = '' OR NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.lane = d.lane AND o.is_open = 1"
+    " AND (d.lane = '' OR NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.lane <> '' AND o.lane = d.lane AND o.is_open = 1"
     " AND o.key < d.key)) ORDER BY d.due, d.key LIMIT ?"
 )
 

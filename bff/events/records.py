@@ -48,6 +48,22 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueued:
+    """Events to store together, all or none: none where more than ``backlog`` deliveries would be open, and without their
+    deliveries where one of the trigger ``unless_open`` is.
+    """
+
+    incoming: tuple[Incoming, ...]
+    backlog: int
+    unless_open: str = ""
+
+    @property
+    def deliveries(self) -> int:
+        """How many it has."""
+        return sum(len(each.deliveries) for each in self.incoming)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """What became of one: ``is_new`` is false where the same id of the same source had been there before."""
 

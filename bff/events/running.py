@@ -7,6 +7,7 @@ finds that it is the last, and begins the next step in the transaction that writ
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
@@ -20,23 +21,36 @@ from bff.revisions.store.database import Row, Session, row
 
 _AT_ONCE = 500
 """Values that one sentence asks for."""
+_DONE = "UPDATE runs SET done = done + 1, updated = ? WHERE key = ? AND step = ? RETURNING done, total, plan"
 _RUN = "SELECT key, pipeline, state, step, total, done, created, updated, why FROM runs"
 
 
-def advance(session: Session, done: Done, result: Result, now: float, claims: Claims | None = None) -> None:
-    """A part of a step has ended: if it was the last one, the next step begins, or the run has ended."""
-    if done.step < 0:
-        _begin(session, done, result, now, claims)
-        return
-    found = session.rows(
-        "UPDATE runs SET done = done + 1, updated = ? WHERE key = ? AND step = ? RETURNING done, total, plan",
-        *(now, done.run, done.step),
-    )
-    if found and found[0][0] == found[0][1]:
-        plan = pipelines.read(found[0][2])
-        one = [pipelines.value_of(result)]
-        outputs = one if found[0][1] == 1 else _outputs(session, done.pipeline, done.run, done.step)
-        _go_on(session, done, plan, outputs, now, claims)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A part of a run that has ended: with this answer, or dead, and ``why``."""
+
+    done: Done
+    result: Result
+    why: str = ""
+
+
+def follow(session: Session, ended: Sequence[Ended], now: float, claims: Claims | None = None) -> None:
+    """Parts of steps have ended: where it was the last one of its step, the next one begins, or the run has ended; a part
+    that is dead fails its run.
+    """
+    for each in ended:
+        if each.why:
+            fail(session, each.done, each.why, now)
+        elif each.done.step < 0:
+            _begin(session, each.done, each.result, now, claims)
+    parts = [each for each in ended if not each.why and each.done.step >= 0]
+    found = session.many(_DONE, [(now, each.done.run, each.done.step) for each in parts])
+    for each, rows in zip(parts, found, strict=True):
+        if rows and rows[0][0] == rows[0][1]:
+            done, plan = each.done, pipelines.read(rows[0][2])
+            one = [pipelines.value_of(each.result)]
+            outputs = one if rows[0][1] == 1 else _outputs(session, done.pipeline, done.run, done.step)
+            _go_on(session, done, plan, outputs, now, claims)
 
 
 def _begin(session: Session, done: Done, result: Result, now: float, claims: Claims | None) -> None:
@@ -71,7 +85,7 @@ def _go_on(
         *(step, len(parts), now, done.run),
     )
     pins = dict(zip(plan[step].functions, plan[step].pins, strict=False))
-    accepting.accept(session, pipelines.incoming_of(done.pipeline, done.run, step, parts, pins=pins), now)
+    accepting.add(session, pipelines.incoming_of(done.pipeline, done.run, step, parts, pins=pins), now)
 
 
 def _as_result(data: Any) -> Result:

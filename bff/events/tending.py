@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 
 from bff.events import accepting
+from bff.events.picking import places
 from bff.events.records import Attempt, Dead, Delivery, Kept, Shown, Sought, State
 from bff.revisions.store.database import Row, Session, row
 
@@ -40,12 +42,22 @@ def _listing(sought: Sought) -> tuple[str, list[object]]:
     inner = [
         (name, value) for name, value in (("trigger_name", sought.trigger), ("state", sought.state)) if value
     ]
+    if sought.state not in ("", State.DELIVERED) and not (sought.type or sought.source):
+        return _by_state(sought)
     if inner:
         so = " AND ".join(f"d.{name} = ?" for name, _ in inner)
         where.append(f"EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.key AND {so})")  # noqa: S608
         values += [value for _, value in inner]
     sql = f"{_KEPT} FROM events e WHERE {' AND '.join(where)} ORDER BY e.key DESC LIMIT ?"
     return sql, [*values, sought.limit]
+
+
+def _by_state(sought: Sought) -> tuple[str, list[object]]:
+    """Few of many may be so, and they have an index; looked for among all events, each of those would be read."""
+    found = "SELECT d.event FROM deliveries d WHERE d.state = ? AND (? = '' OR d.trigger_name = ?)"
+    sql = f"{_KEPT} FROM events e WHERE e.key IN ({found}) AND e.key < ? AND (? = '' OR e.type <> ?)"
+    values = [sought.state, sought.trigger, sought.trigger, sought.before or "~", sought.but, sought.but]
+    return f"{sql} ORDER BY e.key DESC LIMIT ?", [*values, sought.limit]
 
 
 def shown(session: Session, key: str) -> Shown | None:
@@ -179,7 +191,9 @@ def dead(session: Session, trigger: str, limit: int) -> list[Dead]:
     return [Dead(**dict(zip(names, each, strict=True))) for each in found]
 
 
-def counts(session: Session) -> dict[tuple[str, str], int]:
-    """How many deliveries each trigger has in each state."""
-    sql = "SELECT trigger_name, state, COUNT(*) FROM deliveries GROUP BY trigger_name, state"
-    return {(trigger, state): count for trigger, state, count in session.rows(sql)}
+def counts(session: Session, states: Collection[str]) -> dict[tuple[str, str], int]:
+    """How many deliveries each trigger has in each of these states. Of all of them it reads every delivery that is kept."""
+    wanted = sorted(states)
+    where = f"WHERE state IN ({places(wanted)})"
+    sql = f"SELECT trigger_name, state, COUNT(*) FROM deliveries {where} GROUP BY trigger_name, state"  # noqa: S608
+    return {(trigger, state): count for trigger, state, count in session.rows(sql, *wanted)}

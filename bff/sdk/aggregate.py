@@ -74,14 +74,21 @@ async def gather(*parts: Awaitable[Any]) -> tuple[Any, ...]:
     exception group, so that its status and fault reach the caller); later ones are noted on it.
     Cancelling the caller cancels every part; so does a SystemExit or KeyboardInterrupt of one, raised in the end.
     """
-    team = _Team()
+    team, cancelled = _Team(), None
     try:
         team.start(parts)
-        if team.is_at_work:
-            await team.ended()
+        news = team.news()
+        if news is not None:
+            try:
+                await news
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if team.is_at_work or cancelled is not None:
+            await team.wind_up(cancelled)
         return team.results()
     finally:
         team.forget()  # a failure must not hold the frame that holds the failure
+        cancelled = None
 
 
 _EXITS = (SystemExit, KeyboardInterrupt)
@@ -114,8 +121,9 @@ class _Team:
                 _discard(parts[at:])
                 return
             self._running += 1
-            begun = part.begin() if isinstance(part, Call) else None
-            run = part.run if isinstance(part, _LIGHT) else None
+            begun = run = None
+            if isinstance(part, _LIGHT):
+                begun, run = part.begin(), part.run
             if begun is not None:
                 begun.told = self._told
                 self._members.append(begun)
@@ -161,11 +169,15 @@ class _Team:
         """Whether there is anything to wait for, or to end."""
         return self._running > 0
 
-    async def ended(self) -> None:
-        """Return once all have ended; after a failure, or when cancelled, with the others cancelled."""
-        cancelled: asyncio.CancelledError | None = None
-        if self._running and not self._failures:
-            cancelled = await self._next_news()
+    def news(self) -> asyncio.Future[None] | None:
+        """What tells of the first failure or, without one, of the last end; None where that has been."""
+        if self._failures or not self._running:
+            return None
+        self._waiting = self._loop.create_future()
+        return self._waiting
+
+    async def wind_up(self, cancelled: asyncio.CancelledError | None) -> None:
+        """End all that still run, and return once they have; raise the cancellation if there was one."""
         if self._running:
             self._cancel()
         while self._running:
@@ -241,6 +253,10 @@ class _Part(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._make().__await__()
+
+    @staticmethod
+    def begin() -> None:
+        """As :meth:`Call.begin`: there is always something to do when what is inside has ended."""
 
 
 def _discard(parts: Sequence[Any]) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from bff.sdk.call import Call
+    from bff.sdk.call import Call, SendOptions
     from bff.sdk.invocation import Invocation
 
 
@@ -35,7 +35,9 @@ class Begun(Protocol):
 class Begins(Protocol):
     """Begins calls without a coroutine."""
 
-    def begin(self, call: Call[Any], invocation: Invocation, method: str, path: str) -> Begun | None:
+    def begin(
+        self, call: Call[Any], invocation: Invocation, method: str, path: str, options: SendOptions
+    ) -> Begun | None:
         """The call, its request written; None where it is not as simple as that, and nothing has been done."""
 
 

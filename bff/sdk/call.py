@@ -84,6 +84,7 @@ class Adapters:
 EVER = 2.0**31
 """Seconds: as long as HTTP counts (RFC 9111 §1.2.2)."""
 
+_PARAMS = frozenset({"params"})
 NOTHING: Mapping[int, Any] = {}
 """``errors=`` of a call that gives no status a meaning of its own."""
 
@@ -150,12 +151,17 @@ class Call(Generic[T]):
         """Whether the body is validated, by code that may be the function's."""
         return self._into is not None
 
+    @property
+    def is_given(self) -> bool:
+        """Whether a good answer is what the call gives, as it is."""
+        return self._into is None and not self._errors
+
     def begin(self) -> Begun | None:
         """Send it at once, if that needs no coroutine; else None, and it has not been started."""
-        fast_path = self._sender.fast_path
-        if fast_path is None or self._options or self._started:
+        fast_path, options = self._sender.fast_path, self._options
+        if fast_path is None or self._started or (options and options.keys() != _PARAMS):
             return None
-        begun = fast_path.begin(self, self._invocation, self._method, self._path)
+        begun = fast_path.begin(self, self._invocation, self._method, self._path, options)
         self._started = begun is not None
         return begun
 

@@ -122,7 +122,7 @@ class ServiceClient:
         return self._sent(invocation, method, path, options, record)
 
     def go_on(
-        self, invocation: Invocation, method: str, path: str, underway: Underway
+        self, invocation: Invocation, method: str, path: str, options: SendOptions, underway: Underway
     ) -> Coroutine[Any, Any, ServiceResponse]:
         """The answer to a call that the fast path has begun, and does not end.
 
@@ -132,7 +132,7 @@ class ServiceClient:
         """
         record = underway.record
         record.underway = underway
-        return self._sent(invocation, method, path, NO_OPTIONS, record)
+        return self._sent(invocation, method, path, options, record)
 
     async def _sent(
         self, invocation: Invocation, method: str, path: str, options: SendOptions, record: CallRecord

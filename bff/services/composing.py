@@ -100,9 +100,7 @@ class Composer:
             httpx.InvalidURL: it is too long, or not a path.
 
         """
-        if params is not None:
-            query = urlencode(httpx.QueryParams(params).multi_items())
-            path = path.partition("?")[0] + (f"?{query}" if query else "")
+        path = with_query(path, params)
         if len(path) > MAX_TARGET:
             raise httpx.InvalidURL("URL too long")
         if _PLAIN.fullmatch(path):
@@ -126,6 +124,14 @@ class Composer:
         method, target, _ = head.split(b" ", 2)
         url = self._base.copy_with(raw_path=target)
         return httpx.Request(method.decode("ascii"), url, headers=http1.fields_of(head))
+
+
+def with_query(path: str, params: Any) -> str:
+    """A path with these parameters, if there are any, in the place of its own query, as httpx writes them."""
+    if params is None:
+        return path
+    query = urlencode(httpx.QueryParams(params).multi_items())
+    return path.partition("?")[0] + (f"?{query}" if query else "")
 
 
 def plain_body(options: SendOptions) -> tuple[bytes, str | None] | None:

@@ -303,8 +303,15 @@ class Connection(Draining):
             watcher.interim(status, head)
 
     def on_body(self, data: bytes) -> None:
-        if not self._is_complete:
-            self._feed(data)
+        if self._is_complete:
+            return
+        if self._body is not None:
+            self._body.feed(data)
+            return
+        self._size += len(data)
+        if self._size > self._limit:
+            raise TooLarge(self._limit)
+        self._parts.append(data)
 
     def on_message_complete(self) -> None:
         if self._head:
@@ -313,15 +320,6 @@ class Connection(Draining):
                 self._is_spoilt = True
 
     # What becomes of it.
-
-    def _feed(self, data: bytes) -> None:
-        if self._body is not None:
-            self._body.feed(data)
-            return
-        self._size += len(data)
-        if self._size > self._limit:
-            raise TooLarge(self._limit)
-        self._parts.append(data)
 
     def _finish(self) -> None:
         """The answer is whole. The connection goes home first, so that who waits for the answer finds it there."""

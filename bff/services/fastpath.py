@@ -20,12 +20,13 @@ import httpx
 
 from bff.clock import Clock, Ringing
 from bff.sdk.begun import Begun
-from bff.sdk.call import Call
+from bff.sdk.call import Call, SendOptions
 from bff.sdk.invocation import NO_FORWARDING, TIMER_ERROR, CallRecord, Invocation
 from bff.services import http1
 from bff.services.budget import RetryBudget
 from bff.services.bulkhead import Bulkhead
-from bff.services.composing import Composer
+from bff.services.composed import SILENT
+from bff.services.composing import Composer, with_query
 from bff.services.connection import Answer, Connection
 from bff.services.connections import Outgoing
 from bff.services.endpoints import EndpointSet, Member
@@ -91,16 +92,19 @@ class FastPath:
         self._budget = budget
         self._composer = composer
         self._timeout = client.config.timeout
+        self._url = client.config.url.rstrip("/")
         self._prefix, self._end = composer.prefix, composer.end_without(own)
         self._own = http1.text_lines(own)
         self._milliseconds = f"{timeout_header}: "
 
-    def begin(self, call: Call[Any], invocation: Invocation, method: str, path: str) -> FastCall | None:
+    def begin(
+        self, call: Call[Any], invocation: Invocation, method: str, path: str, options: SendOptions
+    ) -> FastCall | None:
         """See :class:`bff.sdk.begun.Begins`."""
-        clock = self.clock
-        now = clock.now()
+        now = self.clock.now()
         allowed = invocation.deadline.of_calls - now
-        if allowed < TIMER_ERROR or method not in METHODS or not is_plain(path):
+        target = _with_query(path, options) if options else path
+        if allowed < TIMER_ERROR or method not in METHODS or not is_plain(target):
             return None
         known = invocation.introduction
         who = introduction(invocation) if known is None else known
@@ -110,8 +114,12 @@ class FastPath:
         wire, sharing, flight = member.wire, self.sharing, None
         if type(wire) is not OwnWire or not wire.connections.has_idle(now):
             return None
-        if sharing is not None and (flight := sharing.lead(invocation, method, path)) is None:
-            return None
+        if sharing is not None:
+            # As questions have it, see flight_key.
+            key = (method, self._url + target, ()) if options else (method, path)
+            flight = sharing.lead(invocation, key)
+            if flight is None:
+                return None
         # From here on it counts, and is sent.
         name, timeout = self.client.name, self._timeout
         if allowed > timeout:
@@ -123,10 +131,10 @@ class FastPath:
         member.active += 1
         span = record.span_id = new_span_id()
         head = (
-            f"{method} {self._prefix}{path}{self._end}{who[0]}{span}{who[1]}{self._own}"
+            f"{method} {self._prefix}{target}{self._end}{who[0]}{span}{who[1]}{self._own}"
             f"{self._milliseconds}{int(1000 * allowed)}\r\n\r\n"  # at least TIMER_ERROR
         ).encode("latin-1")
-        return FastCall(self, call, invocation, record, member, wire, head, flight)
+        return FastCall(self, call, invocation, options, record, member, wire, head, flight)
 
     def ended(self, member: Member) -> None:
         """One has its answer."""
@@ -149,7 +157,7 @@ class FastCall(Ringing):
     """
 
     __slots__ = (
-        "_answer", "_call", "_connection", "_context", "_epoch", "_flight", "_head", "_invocation", "_member",
+        "_answer", "_call", "_connection", "_context", "_epoch", "_flight", "_head", "_invocation", "_member", "_options",
         "_path", "_record", "_value", "_wire", "has_ended", "told",
     )  # fmt: skip
 
@@ -158,6 +166,7 @@ class FastCall(Ringing):
         path: FastPath,
         call: Call[Any],
         invocation: Invocation,
+        options: SendOptions,
         record: CallRecord,
         member: Member,
         wire: OwnWire,
@@ -167,6 +176,7 @@ class FastCall(Ringing):
         self._path = path
         self._call = call
         self._invocation = invocation
+        self._options = options
         self._record = record
         self._member = member
         self._wire = wire
@@ -229,11 +239,13 @@ class FastCall(Ringing):
         response.is_silent = found.is_silent
         ended = path.clock.now()
         response.took(ended - record.started)
-        context = self._context
-        self._value = (
-            self._call.taken(response) if context is None else context.run(self._call.taken, response)
-        )
-        path.client.note(self._invocation, response, record)
+        call, context = self._call, self._context
+        if context is not None:
+            self._value = context.run(call.taken, response)
+        else:
+            self._value = response if call.is_given else call.taken(response)
+        if not found.is_silent or self._invocation.parts is not SILENT:
+            path.client.note(self._invocation, response, record, self._options)
         self.company.pop(self, None)
         record.status, record.ended, record.bytes_in = answer.status, ended, size
         record.attempts, record.sent, record.endpoint = (
@@ -281,7 +293,9 @@ class FastCall(Ringing):
 
     async def _gone_on(self, underway: Underway) -> Any:
         record, client = self._record, self._path.client
-        return self._call.taken(await client.go_on(self._invocation, record.method, record.path, underway))
+        return self._call.taken(
+            await client.go_on(self._invocation, record.method, record.path, self._options, underway)
+        )
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "under way" if self._answer is None else "left to the layers"
@@ -340,16 +354,25 @@ def introduction(invocation: Invocation) -> tuple[str, str] | tuple[()]:
         and not invocation.lane
         and not trace.writes
     ):
-        fields = {"x-request-id": invocation.request_id}
+        lines = f"x-request-id: {invocation.request_id}\r\n"
         if invocation.client:
-            fields["x-forwarded-for"] = invocation.client
+            lines += f"x-forwarded-for: {invocation.client}\r\n"
         if trace.state:
-            fields["tracestate"] = trace.state
-        try:
-            lines = http1.text_lines(fields)
-        except http1.NotHttp:
-            pass
-        else:
+            lines += f"tracestate: {trace.state}\r\n"
+        # The id is checked by the door, the address parsed, and the state read; who writes his own invocation may not.
+        if (
+            http1.is_plain_value(invocation.request_id)
+            and http1.is_plain_value(invocation.client)
+            and http1.is_plain_value(trace.state)
+        ):
             said = f"{lines}traceparent: 00-{trace.trace_id}-", f"-{trace.flags:02x}\r\n"
     invocation.introduction = said
     return said
+
+
+def _with_query(path: str, options: SendOptions) -> str:
+    """The path with its parameters; "", which is no plain one, where they cannot be written."""
+    try:
+        return with_query(path, options["params"])
+    except Exception:
+        return ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Mapping, Sequence
 from typing import Any, Protocol
-from urllib.parse import urlencode
 
 import httpx
 
 from bff.sdk.call import SendOptions
 from bff.sdk.invocation import CallRecord
 from bff.services import http1
+from bff.services.composing import with_query
 from bff.services.response import ServiceResponse
 
 
@@ -87,11 +87,7 @@ class Question:
     @property
     def url(self) -> str:
         """Where it goes, with its query."""
-        params = self._options.get("params")
-        if params is None:
-            return self._base + self._path
-        query = urlencode(httpx.QueryParams(params).multi_items())
-        return self._base + self._path.partition("?")[0] + (f"?{query}" if query else "")
+        return self._base + with_query(self._path, self._options.get("params"))
 
     def exchange(self, headers: Mapping[str, str]) -> Awaitable[ServiceResponse]:
         """Send it with these fields; the first time perhaps no more than the rest of an exchange begun before."""

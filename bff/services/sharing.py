@@ -122,11 +122,10 @@ class Sharing:
         record.cached = landed.cached
         return landed.response
 
-    def lead(self, invocation: Invocation, method: str, path: str) -> Flight[Landed] | None:
+    def lead(self, invocation: Invocation, key: Hashable) -> Flight[Landed] | None:
         """A flight for a plain call, whose caller sees that it lands, or goes on by :meth:`answer`; None where it is
         answered otherwise, or known not to be for others.
         """
-        key = method, path
         known = invocation.memo
         if key in self._unshared or self._flights.find(key) is not None:
             return None

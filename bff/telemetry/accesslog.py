@@ -180,7 +180,7 @@ def _call(call: CallRecord) -> dict[str, Any]:
         shown["waited_ms"] = int((sent - started) * 1e6 + 0.5) / 1000
     if call.error:
         shown["error"] = call.error
-    if how := call.how():
+    if (call.attempts != 1 or call.cached or call.coalesced) and (how := call.how()):
         shown["how"] = how
     if call.flags:
         shown["flags"] = call.flags

@@ -224,7 +224,7 @@ def asked(**query: Any) -> Asked:
 
     return Asked(
         params={}, query=query, who=Who(name="x", scopes=frozenset({"read"})), expected=None, body=None,
-        accept="text/event-stream", peer="", heard="", gone=stays,
+        accept="text/event-stream", heard="", gone=stays,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,25 @@ class Inline:
 
 
 def in_memory(clock: Clock) -> StoreEngine:
-    """The engine of a gateway in dev, on a clock that a test may move."""
-    return StoreEngine(Store(SQLite(None, wall=clock.wall), thread=Inline(), clock=clock, is_ephemeral=True))
+    """The engine of a gateway in dev, on a clock that a test may move; what it keeps goes with the test."""
+    return StoreEngine(store_in_memory(clock, is_ephemeral=True))
+
+
+def store_in_memory(clock: Clock, *, is_ephemeral: bool = False) -> Store:
+    database = SQLite(None, wall=clock.wall)
+    _in_memory.append(database)
+    return Store(database, thread=Inline(), clock=clock, is_ephemeral=is_ephemeral)
+
+
+_in_memory: list[SQLite] = []
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    """A connection that the collector closes is a warning from Python 3.13 on."""
+    yield
+    while _in_memory:
+        _in_memory.pop().close()
 
 
 def incoming(

@@ -193,10 +193,15 @@ async def test_events_are_listed_newest_first_and_by_what_became_of_them(open_en
     assert await keys() == ["k0003", "k0002", "k0001"]
     assert await keys(limit=1, before="k0003") == ["k0002"]
     assert await keys(type="u") == ["k0002"]
+    assert await keys(but="u") == ["k0003", "k0001"]
+    assert await keys(state="dead", but="t") == await keys(state="dead", before="k0001") == []
+    assert await keys(state="dead", trigger="log") == []
+    assert await keys(state="dead", type="t", trigger="mail") == ["k0001"]
     assert await keys(state="dead") == ["k0001"]
     assert await keys(trigger="log", state="delivered") == ["k0002"]
     assert await keys(source="/nowhere") == []
-    assert await engine.counts() == {("mail", "dead"): 1, ("log", "delivered"): 1}
+    assert await engine.counts(list(State)) == {("mail", "dead"): 1, ("log", "delivered"): 1}
+    assert await engine.counts([State.DEAD]) == {("mail", "dead"): 1}
 
 
 async def test_what_ended_long_ago_is_forgotten_and_what_is_open_is_not(open_engine: Open) -> None:

@@ -9,11 +9,10 @@ import platform
 import pytest
 
 from bff.events.tenure import LEASE, Tenure
-from bff.revisions.store.sqlite import SQLite
 from bff.revisions.store.store import Store
 from bff.sdk.eventfailures import NameTaken
 from bff.testing import ManualClock
-from tests.events.conftest import Inline
+from tests.events.conftest import store_in_memory
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +24,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def store(clock: ManualClock) -> Store:
-    return Store(SQLite(None, wall=clock.wall), thread=Inline(), clock=clock)
+    return store_in_memory(clock)
 
 
 async def test_who_is_alive_keeps_its_name(store: Store, clock: ManualClock) -> None:

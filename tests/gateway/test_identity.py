@@ -133,6 +133,25 @@ def test_a_stranger_is_believed_nothing() -> None:
         assert seen("10.0.0.1", (name, value), proxies=TrustedProxies([])) == "10.0.0.1"
 
 
+@pytest.mark.parametrize(
+    ("peer", "said", "patience"),
+    [
+        ("10.0.0.1", [b"250"], 0.25),
+        ("10.0.0.1", [b"250", b"40"], 0.04),
+        ("10.0.0.1", [b"soon", b"-1", b"9" * 10], None),
+        ("10.0.0.1", [], None),
+        ("203.0.113.9", [b"250"], None),
+        ("", [b"250"], None),
+    ],
+)
+def test_only_a_declared_proxy_says_how_long_it_waits(
+    peer: str, said: list[bytes], patience: float | None
+) -> None:
+    """In milliseconds, the least of what it says; whoever else is beside it is not heard."""
+    fields = [(b"x-other", b"1"), *((b"x-left-ms", value) for value in said)]
+    assert PROXIES.patience(peer, fields, b"x-left-ms") == patience
+
+
 def test_a_proxy_reached_over_a_mapped_address_is_still_trusted() -> None:
     """A listener on ``::`` sees its IPv4 peers as ``::ffff:10.0.0.1``."""
     assert seen("::ffff:10.0.0.1", ("x-forwarded-for", "1.2.3.4")) == "1.2.3.4"

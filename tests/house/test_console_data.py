@@ -50,6 +50,7 @@ async def test_a_route_is_tried_by_its_own_rules_and_a_bad_save_is_news(tmp_path
             **FILES,
             "routes.yaml": f"""
                 auth: {{friends: {{api_keys: {{keys: {{ann: {{digest: "sha256:{sha256(KEY.encode()).hexdigest()}"}}}}}}}}}}
+                gateway: {{trusted_proxies: ["127.0.0.1", "10.0.0.0/8"]}}
                 routes:
                 - {{path: "/hello/{{name}}", function: hello, auth: friends}}
                 - {{path: /bad, function: bad}}
@@ -71,6 +72,13 @@ async def test_a_route_is_tried_by_its_own_rules_and_a_bad_save_is_news(tmp_path
             assert (await tried("/hello/ann")).json()["status"] == 401
             told = (await tried("/hello/ann", x_api_key=KEY)).json()
             assert (told["status"], told["body"]) == (200, '{"hello":"ann"}')
+            spoof = {"x_forwarded_for": "10.1.2.3", "x_api_key": KEY}
+            spoofed = (await tried("/hello/ann", **spoof)).json()
+            whole = (await admin.get(f"/v1/invocations/{spoofed['request_id']}")).json()
+            assert (spoofed["status"], whole["client"]) == (
+                200,
+                "",
+            )  # no address, and so no trusted proxy's word
             assert told["curl"].endswith("http://127.0.0.1:8000/hello/ann")
             assert KEY not in told["curl"]
             routes = (await admin.get("/v1/routes/openapi.json")).json()

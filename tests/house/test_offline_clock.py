@@ -1,4 +1,4 @@
-"""What becomes of events when the clock of a machine is set while its gateway runs."""
+"""Real gateways by real clocks: a moment of a schedule is one event, and a clock that is set loses none."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.conftest import ACCIDENTS, STOPS_WITHIN, eventually
+from tests.conftest import ACCIDENTS, STOPS_WITHIN, GatewayFactory, eventually
 
 Write = Callable[[Mapping[str, str | bytes]], Path]
 HOUR = 3600
@@ -118,6 +119,35 @@ def machine(write_project: Write, tmp_path: Path) -> Iterator[Set]:
     made = Set(write_project(files))
     yield made
     made.stop()
+
+
+@pytest.mark.timeout(240)
+def test_each_moment_is_one_event_however_many_gateways_share_the_store(
+    write_project: Write, gateway: GatewayFactory
+) -> None:
+    """Both see that it is time; one of them has it."""
+    folder = write_project(
+        {
+            "routes.yaml": 'state: "sqlite:///.bff/state.db"\n'
+            'schedules: {tick: {cron: "* * * * * *", function: tick}}\n',
+            "functions/tick.py": "async def handle() -> None: ...\n",
+        }
+    )
+    gateway(folder)
+    with httpx.Client(base_url=gateway(folder).admin, timeout=60, trust_env=False) as admin:
+
+        def ended() -> list[Any]:
+            found = admin.get("/v1/events?type=bff.schedule&limit=500").json()
+            delivered = [
+                each for each in found if any(one["state"] == "delivered" for one in each["deliveries"])
+            ]
+            return found if len(delivered) >= 4 else []
+
+        events = eventually(ended, within=90.0, every=0.2)
+    moments = [each["id"] for each in events]
+    assert len(set(moments)) == len(moments)
+    assert all(moment.endswith("Z") and "." not in moment for moment in moments), moments
+    assert all(len(each["deliveries"]) <= 1 for each in events), "none where the one before had not ended"
 
 
 @pytest.mark.timeout(240)

@@ -311,7 +311,7 @@ async def test_a_refused_connection_is_503(service: MakeService) -> None:
 async def test_a_host_without_an_address_is_503(service: MakeService) -> None:
     """The sentence tells a wrong name from a service that is down (RFC 6761 §6.4: .invalid never resolves)."""
     with pytest.raises(ServiceUnreachable, match="host name without an address"):
-        await service("http://nowhere.invalid", timeout="20s").get("/")
+        await service("http://nowhere.invalid").get("/")
 
 
 async def test_a_tls_handshake_that_fails_is_503(upstream: MakeUpstream, service: MakeService) -> None:

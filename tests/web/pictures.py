@@ -1,10 +1,11 @@
-"""The pictures of the console in docs/images, of the shop: ``python -m tests.web.pictures``."""
+"""The pictures of the console in docs/images: ``python -m tests.web.pictures``."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.conftest import Running, running_gateways, save
 from tests.web.conftest import QUIET, ROOT
+from tests.web.release import underway
 from tests.web.shop import project, upstream
 
 IMAGES = ROOT / "docs" / "images"
@@ -32,6 +34,7 @@ class Scene:
     path: str
     before: Callable[[Page, Running], None] = nothing
     height: int = 800
+    width: int = 1280
     is_dark: bool = False
 
 
@@ -61,6 +64,36 @@ SCENES = (
 )
 
 
+def shares(page: Page, _shop: Running) -> None:
+    """Somebody is about to move traffic."""
+    page.get_by_role("slider").press("PageUp")
+
+
+def below(page: Page, _shop: Running) -> None:
+    """Further down."""
+    page.get_by_role("heading", name="Warm-up of home-00003").evaluate("each => each.scrollIntoView()")
+    page.mouse.wheel(0, -48)
+    page.wait_for_timeout(600)
+
+
+def compares(page: Page, _shop: Running) -> None:
+    page.get_by_label("From").select_option("home-00002")
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_timeout(300)
+
+
+SERVED = (
+    Scene(name="console-overview", path="/console", height=900),
+    Scene(name="console-overview-dark", path="/console", height=900, is_dark=True),
+    Scene(name="console-overview-phone", path="/console", height=780, width=360, is_dark=True),
+    Scene(name="console-functions", path="/console/functions", height=620),
+    Scene(name="console-function", path="/console/functions/home", before=shares, height=1000),
+    Scene(name="console-warm-up", path="/console/functions/home", before=below, height=800),
+    Scene(name="console-diff", path="/console/functions/home/diff", before=compares, height=620),
+)
+"""Those of a gateway that serves."""
+
+
 @contextmanager
 def shop() -> Iterator[Running]:
     """A busy shop in dev."""
@@ -78,7 +111,8 @@ def shop() -> Iterator[Running]:
 def picture(browser: Browser, running: Running, scene: Scene) -> bytes:
     """A scene as PNG."""
     context = browser.new_context(
-        viewport={"width": 1280, "height": scene.height}, color_scheme="dark" if scene.is_dark else "light"
+        viewport={"width": scene.width, "height": scene.height},
+        color_scheme="dark" if scene.is_dark else "light",
     )
     page = context.new_page()
     page.goto(f"{running.admin}{scene.path}")
@@ -89,17 +123,28 @@ def picture(browser: Browser, running: Running, scene: Scene) -> bytes:
     return taken
 
 
-def main() -> None:
-    """Take all of them."""
+def take(browser: Browser, running: Running, scenes: Iterable[Scene]) -> None:
+    """Write the pictures of one gateway."""
+    for scene in scenes:
+        taken = picture(browser, running, scene)
+        assert len(taken) <= LARGEST, f"{scene.name} has {len(taken)} bytes"
+        (IMAGES / f"{scene.name}.png").write_bytes(taken)
+
+
+def main(*wanted: str) -> None:
+    """Take all of them, or those that are named."""
     IMAGES.mkdir(exist_ok=True)
-    with shop() as running, sync_playwright() as playwright:
+    chosen = [
+        [scene for scene in scenes if not wanted or scene.name in wanted] for scenes in (SCENES, SERVED)
+    ]
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
-        for scene in SCENES:
-            taken = picture(browser, running, scene)
-            assert len(taken) <= LARGEST, f"{scene.name} has {len(taken)} bytes"
-            (IMAGES / f"{scene.name}.png").write_bytes(taken)
+        for scenes, gateway in zip(chosen, (shop, lambda: underway(60.0)), strict=True):
+            if scenes:
+                with gateway() as running:
+                    take(browser, running, scenes)
         browser.close()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -63,6 +63,7 @@ PAGES = (
     "/console/services",
     "/console/services/notices",
     "/console/try?route=GET%20/api/home/{user_id}",
+    f"/console/try?function={LONG.replace('-', '_')}",
     "/console/journal",
 )
 

@@ -46,6 +46,10 @@ async function sent(act, dialog) {
   }
   const problem = await answer.json().catch(() => ({ detail: `The gateway answers ${answer.status}.` }));
   if (answer.status === 401 && (await wanted("The token is not known here any more."))) return sent(act, dialog);
+  const mayOnlyRead = problem.code === "scope-missing";
+  if (mayOnlyRead && (await wanted("The token that is kept may only read; this needs one with the scope write."))) {
+    return sent(act, dialog);
+  }
   tells(dialog, [problem.detail, problem.report].filter(Boolean).join("\n"));
 }
 

@@ -18,6 +18,7 @@ export function begin(dress) {
 }
 
 function end() {
+  waiting.clear();
   current?.stop.abort();
   current = null;
 }
@@ -46,8 +47,11 @@ async function follow({ url, stop }, dress) {
 
 export async function* eventsOf(body) {
   let text = "";
-  for await (const piece of body.pipeThrough(new TextDecoderStream())) {
-    text += piece;
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
     const blocks = text.split("\n\n");
     text = blocks.pop();
     for (const block of blocks) {
@@ -57,10 +61,17 @@ export async function* eventsOf(body) {
   }
 }
 
+// What has come; a part in which somebody is changing something waits until that is over.
+const waiting = new Map();
+setInterval(() => waiting.size && dressed && show({}, dressed), 500);
+
 async function show(parts, dress) {
-  for (const [name, html] of Object.entries(parts)) {
+  for (const each of Object.entries(parts)) waiting.set(...each);
+  for (const [name, html] of [...waiting]) {
     const target = document.querySelector(`[data-part="${CSS.escape(name)}"]`);
-    if (!target || target.querySelector("[data-held]")) continue; // somebody is changing something in it
+    if (target?.querySelector("[data-held]")) continue;
+    waiting.delete(name);
+    if (!target) continue;
     await htmx.swap({ sourceElement: target, target, text: html, swap: "innerMorph" });
     dress(target);
   }

@@ -9,12 +9,6 @@ export function turn() {
   document.dispatchEvent(new Event("bff:looks"));
 }
 
-// On a narrow screen the navigation is a strip: where one is has to be seen.
-export function dress(root) {
-  const here = root === document.body && document.querySelector(".side nav a[aria-current]");
-  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.clientWidth / 2;
-}
-
 export function listen() {
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-turn]")) turn();

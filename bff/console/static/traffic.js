@@ -139,7 +139,7 @@ class Mover {
       reset.onclick = () => this.reset();
       const send = make("button", { type: "button", className: "main" }, "Move traffic");
       send.onclick = () => this.send();
-      ends.append(make("span", { className: "grow" }), reset, send);
+      ends.append(make("span", { className: "ends" }, reset, send));
     }
     return ends;
   }

@@ -96,12 +96,13 @@ class Flushed:
         length = next((int(value) for name, value in fields if name == b"content-length"), None)
         if length is not None and length < self._compression.min_size:
             return fields
-        if self._method == "HEAD" or not _may_be(status, fields):
+        if not _may_be(status, fields):
             return fields
         fields.append(VARY)
         coding = self._compression.coding(self._asked)
         if coding is None:
             return fields
-        self._writer = codings.writer(coding)
+        if self._method != "HEAD":  # which has the fields of its GET (RFC 9110 §9.3.2), and no body
+            self._writer = codings.writer(coding)
         kept = [_weakened(pair) for pair in fields if pair[0] != b"content-length"]
         return [*kept, (b"content-encoding", coding.encode())]

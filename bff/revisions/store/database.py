@@ -22,6 +22,11 @@ class Session(Protocol):
     def rows(self, sql: str, *values: object) -> list[Row]:
         """Run a sentence and give what it returns, nothing for one that returns nothing."""
 
+    def many(self, sql: str, values: Sequence[Sequence[object]]) -> list[list[Row]]:
+        """Run a sentence once for each of these, in their order, and give what each returns: over a network that is one
+        round trip, not one for each.
+        """
+
 
 class Database(Protocol):
     """A database that is opened when first needed and again when the connection is lost.

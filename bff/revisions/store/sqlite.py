@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -154,6 +154,9 @@ class _Sentences:
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()
+
+    def many(self, sql: str, values: Sequence[Sequence[object]]) -> list[list[Row]]:
+        return [self._connection.execute(sql, each).fetchall() for each in values]
 
 
 @contextmanager

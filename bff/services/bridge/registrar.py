@@ -50,10 +50,10 @@ class Registrar:
         try:
             with Expiry(self._clock, self._clock.now() + ANSWERS_WITHIN):
                 await (self._registry.renew() if self.is_entered else self._registry.enter())
-        except (NotResolved, TimeoutError) as error:
+        except Exception as error:  # whatever it was: who is not renewed any more is not found any more
             was_entered, self.is_entered = self.is_entered, False
             self.failures += 1
-            self._failed(str(error) or "no answer in time")
+            self._failed(_why(error))
             # An entry that was forgotten is made again at once, and only then with growing pauses.
             return 0.0 if was_entered and self.failures == 1 else retry_in(self.failures, self._random)
         if not self.is_entered:
@@ -80,9 +80,9 @@ class Registrar:
         try:
             with Expiry(self._clock, self._clock.now() + FAREWELL):
                 await self._registry.leave()
-        except (NotResolved, TimeoutError) as error:
+        except Exception as error:
             if self.is_entered:  # it runs out by itself
-                self._failed(f"not taken out: {str(error) or 'no answer in time'}")
+                self._failed(f"not taken out: {_why(error)}")
         else:
             if self.is_entered:
                 self._emit(Deregistered(name=self.entry.name))
@@ -90,3 +90,9 @@ class Registrar:
 
     def __repr__(self) -> str:
         return f"<Registrar {self.entry.identity}: {'entered' if self.is_entered else 'not entered'}>"
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) if isinstance(error, NotResolved) else f"it could not be asked: {type(error).__name__}"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from bff.services.discovery import sockets
 from bff.services.resolver import Address, Found, NotResolved, Question
 
+FAMILIES = ("A", "AAAA")
 SHORTEST = 1.0
 """Seconds; a TTL of 0 is no reason to ask with every call (Envoy's ``dns_min_refresh_rate``)."""
 LONGEST = 3600.0
@@ -41,13 +42,13 @@ def split_port(name: str) -> tuple[str, str]:
 class Names:
     """Asks name servers: those of the system, or the one given as ``10.0.0.2`` or ``10.0.0.2:5353``.
 
-    Mutable state: ``_dual``, the hosts that had addresses of both families when they were last asked for.
+    Mutable state: ``_known``, the addresses of each host and family when they were last told.
     """
 
     def __init__(self, server: str = "", *, timeout: float = TIMEOUT) -> None:
         self._resolver = _dnspython(server)
         self._timeout = timeout
-        self._dual: set[str] = set()
+        self._known: dict[tuple[str, str], list[str]] = {}
 
     async def ask(self, name: str, kind: str) -> tuple[list[Any], float]:
         """The records of one kind and their TTL in seconds; none where the name has none of that kind.
@@ -74,30 +75,34 @@ class Names:
         return list(answer.rrset or ()), min(max(ttl, SHORTEST), LONGEST)
 
     async def addresses(self, host: str, port: int, *, weight: float = 1.0) -> tuple[list[Address], float]:
-        """The endpoints behind a host name. One family failing is no failure while the other has addresses: many a name
-        server never answers for AAAA. Where both had some it is, or a failed query would remove half of them.
+        """The endpoints behind a host name. One family that is not answered for is no failure while the other has
+        addresses: many a name server never answers for AAAA. Where it had some they stay, or a failed query would have
+        removed them.
         """
-        answers = await asyncio.gather(self.ask(host, "A"), self.ask(host, "AAAA"), return_exceptions=True)
-        good = [each for each in answers if not isinstance(each, BaseException)]
-        if len(good) == 2:
-            has_both = all(records for records, _ in good)
-            self._dual = self._dual | {host} if has_both else self._dual - {host}
-        found = [
-            Address(host=str(record.address), port=port, weight=weight)
-            for records, _ in good
-            for record in records
+        answers = await asyncio.gather(*(self.ask(host, each) for each in FAMILIES), return_exceptions=True)
+        failures = [each for each in answers if isinstance(each, BaseException)]
+        if len(failures) == len(FAMILIES):
+            raise failures[0]
+        lifetimes = [
+            self._learned(host, kind, answer)
+            for kind, answer in zip(FAMILIES, answers, strict=True)
+            if not isinstance(answer, BaseException)
         ]
-        if not found or host in self._dual:
-            for each in answers:
-                if isinstance(each, BaseException):
-                    raise each
-        if not found:
-            raise NotResolved(f"{host} has no address")
-        return found, min(ttl for records, ttl in good if records)
+        known = [each for kind in FAMILIES for each in self._known.get((host, kind), ())]
+        if not known:
+            raise failures[0] if failures else NotResolved(f"{host} has no address")
+        found = [Address(host=each, port=port, weight=weight) for each in known]
+        return found, min(filter(None, lifetimes), default=SHORTEST)
+
+    def _learned(self, host: str, kind: str, answer: tuple[list[Any], float]) -> float | None:
+        """Remember what was told; for how long it holds, where it was anything."""
+        records, ttl = answer
+        self._known[host, kind] = [str(each.address) for each in records]
+        return ttl if records else None
 
     def forget_all_but(self, hosts: Collection[str]) -> None:
         """Targets come and go, and nothing of those that are gone is needed any more."""
-        self._dual.intersection_update(hosts)
+        self._known = {key: known for key, known in self._known.items() if key[0] in hosts}
 
 
 def _dnspython(server: str) -> Any:

@@ -320,6 +320,10 @@ def test_a_compressed_stream_holds_nothing_back(
         assert "first" in next(lines)
         go_on.touch()
         assert "second" in next(lines)
+    head = door.client.head(path, params={"wait": str(go_on)}, headers=headers)
+    assert head.content == b""
+    for name in ("content-type", "content-encoding", "vary"):
+        assert head.headers.get_list(name) == answer.headers.get_list(name)
 
 
 @pytest.mark.parametrize("streamed", [False, True])

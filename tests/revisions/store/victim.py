@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -65,6 +65,9 @@ class _Counting:
         found = self._session.rows(sql, *values)
         self._owner.passed()
         return found
+
+    def many(self, sql: str, values: Sequence[Sequence[object]]) -> list[list[Row]]:
+        return [self.rows(sql, *each) for each in values]
 
 
 def say(word: str) -> None:

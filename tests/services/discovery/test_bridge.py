@@ -178,6 +178,8 @@ class Fake:
             await asyncio.Event().wait()
         if self.mood == "away":
             raise NotResolved("the registry could not be asked")
+        if self.mood == "broken":
+            raise UnicodeEncodeError("ascii", "ü", 0, 1, "a token that is no header's value")
 
     async def enter(self) -> None:
         await self._ask("enter")
@@ -238,7 +240,7 @@ async def test_what_a_registry_forgot_is_entered_anew_at_once() -> None:
     await kept.registrar.aclose()
 
 
-@pytest.mark.parametrize("mood", ["away", "silent"])
+@pytest.mark.parametrize("mood", ["away", "silent", "broken"])
 @pytest.mark.parametrize("since", ["before", "after"])
 async def test_a_registry_that_is_away_is_asked_until_it_is_back(mood: str, since: str) -> None:
     """Ever less often, however long; then the entry is whole again, and both are told."""
@@ -254,10 +256,12 @@ async def test_a_registry_that_is_away_is_asked_until_it_is_back(mood: str, sinc
     assert "enter" in await kept.after(20.0)
     assert kept.fake.is_entered
     assert isinstance(kept.told[-1], Registered)
+    kept.fake.is_entered = False  # what was forgotten after that is no long trouble again
+    assert (await kept.after(6.0))[:2] == ["renew", "enter"]
     await kept.registrar.aclose()
 
 
-@pytest.mark.parametrize("mood", ["away", "silent"])
+@pytest.mark.parametrize("mood", ["away", "silent", "broken"])
 async def test_a_gateway_that_ends_does_not_wait_for_a_registry_that_is_away(mood: str) -> None:
     """Two seconds at most; the entry runs out by itself, and operators know."""
     kept = Kept()
@@ -286,7 +290,7 @@ async def test_a_reload_changes_entries_without_a_gap(registry: MakeRegistry, tm
     """New labels are told under the same identity, a new name takes the old one's place, and what stays is left alone."""
     agent = Agent()
     server = await registry(agent.answer)
-    pages = {"type": "consul", "name": "pages", "server": server.url, "address": "10.0.0.7"}
+    pages = {"type": "consul", "name": "pages", "server": server.url, "address": "10.0.0.7", "ttl": "60s"}
     told: list[Any] = []
     entries = Registrations(clock=SystemClock(), emit=told.append)
     entries.configure(config(tmp_path, pages=pages))

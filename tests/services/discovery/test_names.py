@@ -45,26 +45,47 @@ async def test_a_name_of_one_family_is_whole(nameserver: Any, question: Ask) -> 
 async def test_a_family_that_is_not_answered_for_removes_nothing(
     nameserver: Any, question: Ask, kind: str
 ) -> None:
-    """From the beginning the other one is all there is; once both were known, half an answer is none. What the name
-    server says has no addresses is gone.
+    """From the beginning the other one is all there is; once both were known, what was known of it stays, and the other
+    one's news count. What the name server says has no addresses is gone.
     """
     nameserver.zone["users.internal", "A"] = (30, ["10.0.0.1"])
     nameserver.zone["users.internal", "AAAA"] = (30, ["fd00::1"])
     resolver = names.addresses(question("users.internal", nameserver.server))
-    both = {"A": "10.0.0.1:80", "AAAA": "[fd00::1]:80"}
-    other = both["AAAA" if kind == "A" else "A"]
+    here, other = ("10.0.0.1:80", "[fd00::1]:80") if kind == "A" else ("[fd00::1]:80", "10.0.0.1:80")
     nameserver.refused = {kind}
     assert await hosts(resolver) == [other]
     nameserver.refused = set()
-    assert await hosts(resolver) == sorted(both.values())
+    assert await hosts(resolver) == sorted([here, other])
     nameserver.refused = {kind}
-    with pytest.raises(NotResolved, match=rf"^{kind} users\.internal"):
+    assert await hosts(resolver) == sorted([here, other])
+    silent, news = ("A", "fd00::2") if kind == "A" else ("AAAA", "10.0.0.2")
+    nameserver.zone["users.internal", "AAAA" if kind == "A" else "A"] = (7, [news])
+    found = await resolver.resolve()
+    assert ({each.host for each in found.addresses} & {news}, found.ttl) == ({news}, 7)
+    assert here in await hosts(resolver)
+    nameserver.refused = set()
+    nameserver.zone["users.internal", silent] = (30, [])
+    nameserver.zone["users.internal", "AAAA" if kind == "A" else "A"] = (30, [news])
+    assert here not in await hosts(resolver)
+    nameserver.refused = {kind}
+    assert len(await hosts(resolver)) == 1
+
+
+async def test_a_name_that_is_answered_for_by_half_is_asked_for_again_soon(
+    nameserver: Any, question: Ask
+) -> None:
+    """Where that half has no addresses any more, nothing says for how long the other ones hold."""
+    nameserver.zone["users.internal", "A"] = (30, ["10.0.0.1"])
+    nameserver.zone["users.internal", "AAAA"] = (30, ["fd00::1"])
+    resolver = names.addresses(question("users.internal", nameserver.server))
+    await resolver.resolve()
+    nameserver.refused = {"AAAA"}
+    nameserver.zone["users.internal", "A"] = (30, [])
+    found = await resolver.resolve()
+    assert ([each.host for each in found.addresses], found.ttl) == (["fd00::1"], 1.0)
+    nameserver.refused = {"A", "AAAA"}
+    with pytest.raises(NotResolved, match=r"^A users\.internal"):
         await resolver.resolve()
-    nameserver.refused = set()
-    nameserver.zone["users.internal", kind] = (30, [])
-    assert await hosts(resolver) == [other]
-    nameserver.refused = {kind}
-    assert await hosts(resolver) == [other]
 
 
 async def test_targets_that_are_gone_are_forgotten(nameserver: Any, question: Ask) -> None:
@@ -76,10 +97,9 @@ async def test_targets_that_are_gone_are_forgotten(nameserver: Any, question: As
     for said in (["1 1 80 a.internal.", "1 1 80 b.internal."], ["1 1 80 b.internal."]):
         nameserver.zone["_http._tcp.users.internal", "SRV"] = (5, said)
         await resolver.resolve()
-    assert resolver._names._dual == {"b.internal"}
+    assert {host for host, _ in resolver._names._known} == {"b.internal"}
     nameserver.refused = {"AAAA"}
-    with pytest.raises(NotResolved, match=r"AAAA b\.internal"):
-        await resolver.resolve()
+    assert await hosts(resolver) == ["10.0.0.1:80", "[fd00::1]:80"]
 
 
 @pytest.mark.parametrize(("ttl", "held"), [(0, 1.0), (1, 1.0), (60, 60.0), (604_800, 3600.0)])
