@@ -21,6 +21,7 @@ from bff.admin import desk
 from bff.admin.describing import Describer
 from bff.admin.face import Face
 from bff.admin.keys import configured_keys
+from bff.admin.localtoken import NAME
 from bff.admin.office import Office
 from bff.admin.verbs import Verbs
 from bff.clock import SystemClock
@@ -326,8 +327,14 @@ class House:
         from bff.console.console import Console
         from bff.console.place import Place as Where
 
-        project = self.config.path.resolve().parent
-        return Console(house, Where(name=project.name, is_dev=self._options.dev, version=__version__))
+        project, token = self.config.path.resolve().parent, self.config.state_folder.resolve() / NAME
+        where = Where(
+            name=project.name,
+            is_dev=self._options.dev,
+            version=__version__,
+            token_file=str(token.relative_to(project) if token.is_relative_to(project) else token),
+        )
+        return Console(house, where)
 
     def guard(self, end: Callable[[LoopLost], object]) -> LoopGuard:
         """The watchdog over the running loop; ``end`` is what happens when the loop does not come back."""

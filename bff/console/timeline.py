@@ -17,6 +17,7 @@ WHOLE = 1000
 LEAST = 3
 """Units of the shortest bar: it has to be seen."""
 MOST_TICKS = 6
+CANCELLED = "cancelled"
 
 TONES = {
     "request": "whole",
@@ -64,6 +65,11 @@ class Row:
     tags: tuple[str, ...] = ()
     error: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it failed. What lost against a hedge, or was not waited for, did nothing wrong."""
+        return bool(self.error) and self.error != CANCELLED
 
     @property
     def is_brief(self) -> bool:
@@ -195,6 +201,8 @@ def _word(at: int, spans: Sequence[Told]) -> str:
 
 
 def _tone(span: Told) -> str:
+    if span["error"] == CANCELLED:
+        return "wait"
     if span["error"] and span["kind"] != "request":  # which failed by what is below it
         return "bad"
     facts = span["facts"]

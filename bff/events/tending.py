@@ -36,6 +36,9 @@ def _listing(sought: Sought) -> tuple[str, list[object]]:
         if value:
             where.append(f"{column} = ?")
             values.append(value)
+    if sought.within:
+        where.append(_NEWEST)
+        values += [sought.before or "~", sought.within]
     if sought.but:
         where.append("e.type <> ?")
         values.append(sought.but)
@@ -50,6 +53,11 @@ def _listing(sought: Sought) -> tuple[str, list[object]]:
         values += [value for _, value in inner]
     sql = f"{_KEPT} FROM events e WHERE {' AND '.join(where)} ORDER BY e.key DESC LIMIT ?"
     return sql, [*values, sought.limit]
+
+
+_NEWEST = (
+    "e.key > COALESCE((SELECT n.key FROM events n WHERE n.key < ? ORDER BY n.key DESC LIMIT 1 OFFSET ?), '')"
+)
 
 
 def _by_state(sought: Sought) -> tuple[str, list[object]]:

@@ -15,7 +15,7 @@ from bff.console.console import Console
 from bff.console.place import Place
 from tests.admin.conftest import Asking, admin_office
 
-PLACE = Place(name="shop", is_dev=True, version="1.2.3")
+PLACE = Place(name="shop", is_dev=True, version="1.2.3", token_file=".bff/admin-token")
 
 
 @dataclass

@@ -63,20 +63,23 @@ async def test_an_old_page_gets_the_files_there_are(asking: Asking) -> None:
 
 
 async def test_the_listener_s_root_leads_to_the_console(asking: Asking) -> None:
-    answer = await asking("GET", "/")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/console")
+    for path in ("/", "/console/"):
+        answer = await asking("GET", path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console")
 
 
 async def test_on_loopback_pages_are_open_and_elsewhere_they_ask_for_a_token(console: Open) -> None:
     """The page that asks tells nothing of the gateway but its name."""
     functions = {"secret-project": Standing("secret-project")}
     async with console(functions=functions) as here:
+        assert ".bff/admin-token" in (await here("GET", "/console", headers=PAGE)).text
         assert "secret-project" in (await here("GET", "/console/functions", headers=PAGE)).text
     async with console(functions=functions, host="10.0.0.1") as elsewhere:
         refused = await elsewhere("GET", "/console/functions", headers=PAGE)
         assert refused.status_code == 401
         assert "data-gate" in refused.text
         assert "secret-project" not in refused.text
+        assert ".bff" not in refused.text
         wrong = await elsewhere("GET", "/console/functions", headers=PAGE, token="bff_wrong" * 5)
         assert wrong.status_code == 401
         for token in (READER, LOCAL):

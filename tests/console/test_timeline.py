@@ -104,7 +104,7 @@ def test_attempts_are_told_where_there_is_something_to_tell() -> None:
     assert (whole.tags, whole.service) == (("3 attempts", "UF"), "users")
     assert [row.word for row in (first, second, third)] == ["first attempt", "retry", "hedge"]
     assert (first.error, first.status, first.tone) == ("", 503, "bad")
-    assert (second.error, third.tone) == ("cancelled", "call")
+    assert (second.error, second.tone, second.is_wrong, third.tone) == ("cancelled", "wait", False, "call")
     assert third.facts == {"Endpoint": "10.0.0.1:80", "Status": 200, "Span": "ab"}
 
 

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from bff.revisions import archive
-from bff.revisions.snapshot import take
-from tests.conftest import GatewayFactory, Running, eventually, write
-from tests.web.conftest import PATIENCE, barriers
+from tests.conftest import GatewayFactory, eventually
+from tests.web.conftest import barriers
+from tests.web.visiting import FILES, LONG, Shop, Visit, ran, signed_in
 
-LONG = "a_function_whose_name_goes_on_and_on_" * 3 + "until_it_ends"
-ROUTES = f"""\
-defaults: {{timeout: 60s, warm_up_timeout: 60s}}
-functions:
-  home: {{release: {{strategy: canary, steps: [10, 50, 100], interval: 1h, min_requests: 5}}}}
-routes:
-- {{path: /home, function: home}}
-- {{path: /cart, function: cart}}
-- {{path: /broken, function: broken}}
-- {{path: /long, function: {LONG}}}
-"""
-FILES = {
-    "routes.yaml": ROUTES,
-    "functions/home.py": "import email.message\n\nasync def handle() -> int:\n    return 1\n",
-    "functions/cart.py": "async def handle(fail: bool = False) -> int:\n    return 1 // (not fail)\n",
-    "functions/broken.py": "import nothing_of_this_name\n",
-    f"functions/{LONG}.py": "async def handle() -> int:\n    return 1\n",
-}
+Project = Callable[[Any], Path]
+
+
 PAGES = (
     "/console",
     "/console/functions",
@@ -46,48 +28,6 @@ PAGES = (
     "/console/functions/of_no_such_name",
 )
 
-Project = Callable[[Any], Path]
-
-
-class Shop:
-    """A gateway with two revisions of ``home``, and who may change it."""
-
-    def __init__(self, running: Running) -> None:
-        self.running = running
-        self.token = (running.folder / ".bff" / "admin-token").read_text().strip()
-        headers = {"authorization": f"Bearer {self.token}"}
-        self.api = httpx.Client(base_url=running.admin, headers=headers, trust_env=False, timeout=60)
-
-    def deploy(self, number: int, query: str = "") -> str:
-        """Another revision of ``home``, whose answer is this number; its name."""
-        root = write(
-            self.running.folder / "elsewhere" / str(number) / "functions",
-            {"home.py": f"async def handle(limit: int = {number}) -> int:\n    return {number}\n"},
-        )
-        body = archive.packed(
-            take(root, "home", b'{"timeout": 60.0, "isolation": "inline", "concurrency": 0}')
-        )
-        kind = {"content-type": "application/vnd.bff.archive"}
-        made = self.api.post(f"/v1/functions/home/revisions{query}", content=body, headers=kind)
-        assert made.status_code in (200, 201), made.text
-        return str(made.json()["revision"]["name"])
-
-    def shares(self) -> dict[str, int]:
-        """Percent by revision."""
-        told = self.api.get("/v1/functions/home/traffic").json()
-        return {
-            each.get("revisionName", told["latest"]): each["percent"]
-            for each in told["traffic"]
-            if each["percent"]
-        }
-
-    def all_to(self, revision: str) -> None:
-        """A known place to begin from."""
-        assert self.api.post("/v1/functions/home/promote", json={"revision": revision}).status_code == 200
-
-    def url(self, path: str) -> str:
-        return f"{self.running.admin}{path}"
-
 
 @pytest.fixture(scope="module")
 def shop(module_gateway: GatewayFactory, module_project: Project) -> Iterator[Shop]:
@@ -98,39 +38,6 @@ def shop(module_gateway: GatewayFactory, module_project: Project) -> Iterator[Sh
     with made.api:
         made.deploy(2, "?traffic=false")
         yield made
-
-
-class Visit:
-    """A page, and everything that the browser complained of."""
-
-    def __init__(self, page: Page, shop: Shop) -> None:
-        self.page = page
-        self.shop = shop
-        self.complaints: list[str] = []
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda request: self._asked(request.url))
-
-    def _asked(self, url: str) -> None:
-        if not url.startswith(self.shop.running.admin):
-            self.complaints.append(f"asked for {url}")
-
-    def to(self, path: str) -> Page:
-        self.page.goto(self.shop.url(path))
-        return self.page
-
-    def enter(self, token: str) -> None:
-        """Give the token that is asked for."""
-        dialog = self.page.get_by_role("dialog", name="Enter a token")
-        dialog.get_by_label("Token").fill(token)
-        dialog.get_by_role("button", name="Keep it").click()
-
-    def expected(self, *patterns: str) -> None:
-        """What was complained of so far had to be."""
-        left = [each for each in self.complaints if not any(re.search(pattern, each) for pattern in patterns)]
-        assert left == []
-        self.complaints.clear()
 
 
 @pytest.fixture
@@ -161,14 +68,14 @@ def test_every_page_can_be_used_by_everybody(visit: Visit, axe: str) -> None:
     visit.expected("404")
 
 
-@pytest.mark.parametrize("opens", ["Keyboard", "Enter token"])
-def test_dialogs_can_be_used_by_everybody(visit: Visit, axe: str, opens: str) -> None:
+def test_dialogs_can_be_used_by_everybody(visit: Visit, axe: str) -> None:
     page = visit.to("/console/functions/home")
-    page.get_by_role("button", name=opens).click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    assert barriers(page, axe) == []
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    for opens in ("Keyboard", "Enter token"):
+        page.get_by_role("button", name=opens).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert barriers(page, axe) == []
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_a_rollback_is_shown_as_curl_asks_for_the_token_and_happens(visit: Visit, axe: str) -> None:
@@ -191,17 +98,11 @@ def test_a_rollback_is_shown_as_curl_asks_for_the_token_and_happens(visit: Visit
     expect(page.get_by_role("dialog", name="Enter a token")).to_contain_text("This token is not known here")
     assert shop.shares() == {"home-00002": 100}
     visit.enter(shop.token)
-    expect(page.get_by_role("status").filter(has_text="Roll back: done")).to_be_visible()
+    expect(page.locator("#done")).to_have_text("Roll back: done")
     assert shop.shares() == {"home-00001": 100}
     expect(page.locator(".log")).to_contain_text("it's worse")
     assert shop.token not in page.content()
     visit.expected("401")
-
-
-def signed_in(visit: Visit, path: str) -> Page:
-    page = visit.to(path)
-    page.evaluate("token => localStorage.setItem('bff.token', token)", visit.shop.token)
-    return visit.to(path)
 
 
 def test_traffic_is_moved_by_the_bar_with_the_keyboard_and_by_a_number(visit: Visit) -> None:
@@ -225,7 +126,7 @@ def test_traffic_is_moved_by_the_bar_with_the_keyboard_and_by_a_number(visit: Vi
     dialog = page.get_by_role("dialog", name="Move traffic")
     expect(dialog.locator("[data-curl]")).to_contain_text("If-Match")
     dialog.get_by_role("button", name="Move traffic").click()
-    expect(page.get_by_role("status").filter(has_text="Move traffic: done")).to_be_visible()
+    expect(page.locator("#done")).to_have_text("Move traffic: done")
     assert shop.shares() == {"home-00001": 60, "home-00002": 40}
     expect(page.get_by_label("Percent of the calls for home-00002")).to_have_value("40")
 
@@ -249,15 +150,6 @@ def test_the_bar_is_dragged_and_left_as_it_was(visit: Visit) -> None:
     page.get_by_role("button", name="Leave it").click()
     expect(slider).to_have_attribute("aria-valuenow", "50")
     assert shop.shares() == {"home-00001": 50, "home-00002": 50}
-
-
-def ran(curl: str, token: str) -> httpx.Response:
-    """What a shell would do with the text that is shown."""
-    words = shlex.split(curl.replace("\\\n", " ").replace("$BFF_TOKEN", token))
-    method, url = words[words.index("-X") + 1], next(word for word in words if word.startswith("http"))
-    headers = dict(word.split(": ", 1) for at, word in enumerate(words) if words[at - 1] == "-H")
-    body = next((word for at, word in enumerate(words) if words[at - 1] == "-d"), None)
-    return httpx.request(method, url, headers=headers, content=body, trust_env=False, timeout=60)
 
 
 def test_the_command_that_is_shown_does_the_same_and_news_waits_while_one_changes_something(
@@ -294,7 +186,7 @@ def test_a_token_that_may_only_read_is_told_and_another_one_asked_for(visit: Vis
     page.get_by_role("dialog", name="Give all calls").get_by_role("button", name="Give all calls").click()
     expect(page.get_by_role("dialog", name="Enter a token")).to_contain_text("may only read")
     visit.enter(shop.token)
-    expect(page.get_by_role("status").filter(has_text="Give all calls: done")).to_be_visible()
+    expect(page.locator("#done")).to_have_text("Give all calls: done")
     assert shop.shares() == {"home-00002": 100}
     visit.expected("403")
 
@@ -333,7 +225,7 @@ def test_a_release_is_seen_as_it_comes_paused_resumed_and_promoted(visit: Visit)
     for verb, state in (("Pause", "paused"), ("Resume", "running"), ("Promote", "promoted")):
         release.get_by_role("button", name=verb).click()
         page.get_by_role("dialog", name=verb).get_by_role("button", name=verb).click()
-        expect(page.get_by_role("status").filter(has_text=f"{verb}: done")).to_be_visible()
+        expect(page.locator("#done")).to_have_text(f"{verb}: done")
         expect(release).to_contain_text(state)
     assert shop.shares() == {canary: 100}
     page.get_by_role("link", name="Compare home-00001").click()

@@ -13,7 +13,7 @@ import * as token from "./token.js";
 import * as traffic from "./traffic.js";
 import * as tryout from "./try.js";
 
-const nouns = [charts, hold, looks, moments, traffic, tryout];
+const nouns = [charts, hold, moments, traffic, tryout];
 
 export function dress(root) {
   for (const noun of nouns) noun.dress(root);

@@ -49,7 +49,7 @@ function optionsOf(element, said) {
         fill: each.fill ? paint(`${each.paint}-soft`) : undefined,
         dash: each.dash,
         width: 1.5,
-        points: { show: false },
+        points: { show: Boolean(said.dots), size: 3 }, // a second among silent ones is a point and no line
         value: (_, value) => (value === null || value === undefined ? "–" : `${+value.toFixed(2)}${said.unit ?? ""}`),
       })),
     ],

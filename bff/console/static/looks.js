@@ -9,8 +9,6 @@ export function turn() {
   document.dispatchEvent(new Event("bff:looks"));
 }
 
-export function dress() {}
-
 export function listen() {
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-turn]")) turn();
