@@ -320,7 +320,7 @@ def test_elsewhere_the_token_is_entered_once_and_forgotten_on_demand(
     expect(page.get_by_role("heading", level=1)).to_have_text("home")
     save(folder / "functions" / "home.py", "import nothing_of_this_name\n")
     running.get("/home")
-    expect(page.get_by_role("alert")).to_contain_text("remedy: install it")
+    expect(page.locator("[data-overlay]")).to_contain_text("remedy: install it")
     page.get_by_role("button", name="Forget token").click()
     expect(page.get_by_label("Token")).to_be_visible()
     visit.expected("401")
