@@ -59,18 +59,18 @@ def names(count: int, prefix: str = "f") -> list[str]:
 
 
 @contextmanager
-def project(functions: Mapping[str, str], settings: str = "") -> Iterator[Path]:
+def project(functions: Mapping[str, str], settings: str = "", *, quiet: bool = True) -> Iterator[Path]:
     """The routes.yaml of these functions by name, each on the path of its name."""
     with tempfile.TemporaryDirectory(prefix="bff-bench-") as folder:
-        yield lay_out(Path(folder), functions, settings)
+        yield lay_out(Path(folder), functions, settings, quiet=quiet)
 
 
-def lay_out(folder: Path, functions: Mapping[str, str], settings: str = "") -> Path:
+def lay_out(folder: Path, functions: Mapping[str, str], settings: str = "", *, quiet: bool = True) -> Path:
     (folder / "functions").mkdir()
     for name, source in functions.items():
         (folder / "functions" / f"{name}.py").write_text(source)
     config = folder / "routes.yaml"
-    config.write_text(QUIET + settings + routes(list(functions)))
+    config.write_text((QUIET if quiet else "") + settings + routes(list(functions)))
     return config
 
 

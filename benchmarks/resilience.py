@@ -6,13 +6,11 @@ through :class:`bff.services.client.ServiceClient`, or its layers, in this one.
 
 import asyncio
 import contextlib
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -170,33 +168,6 @@ async def hedged(seconds: float) -> tuple[float, float]:
         return p99(took[1]) / p99(took[0]), 100 * (other.asked() / offered - 1)
 
 
-def resident() -> float:
-    """MB this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
-
-
-async def beside_dead(seconds: float) -> tuple[float, float]:
-    """The healthy service's p99 beside 200 calls a second to one that never answers ÷ alone; and the MB that this
-    process grew by in the second half of that.
-    """
-    with upstreams("good", "hole") as [good, hole]:
-        healthy = client(good.url)
-        dead = client(hole.url, timeout="500ms")
-        alone: list[float] = []
-        beside: list[float] = []
-        await paced(300, 0.5, timed(healthy, []))
-        await paced(300, seconds, timed(healthy, alone))
-        noise = asyncio.ensure_future(paced(200, seconds, timed(dead, [])))
-        await paced(300, seconds / 2, timed(healthy, beside))
-        before = resident()
-        await paced(300, seconds / 2, timed(healthy, beside))
-        await noise
-        grown = resident() - before
-        await healthy.aclose()
-        await dead.aclose()
-        return p99(beside) / p99(alone), max(0.0, grown)
-
-
 async def churn(seconds: float) -> float:
     """Calls that failed at 500 a second, while the list of endpoints changes a thousand times a second."""
     with upstreams("good", "good", "good", "good") as servers:
@@ -251,13 +222,15 @@ async def cost(calls: int) -> float:
 
 
 def measure(effort: Effort) -> Outcome:
-    from benchmarks import layers
+    from benchmarks import besidedead, layers
 
     seconds = 1.0 if effort.is_quick else FULL
     rounds = max(1, min(effort.rounds, 3))
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
         for key, value in asyncio.run(_round(seconds, 500 if effort.is_quick else 20_000)).items():
+            found.setdefault(f"resilience.{key}", []).append(value)
+        for key, value in zip(("beside", "memory"), besidedead.measure(seconds), strict=True):
             found.setdefault(f"resilience.{key}", []).append(value)
         found.setdefault("resilience.layers", []).append(layers.requests_per_second(seconds))
     if (
@@ -285,13 +258,10 @@ def measure(effort: Effort) -> Outcome:
 
 async def _round(seconds: float, calls: int) -> dict[str, float]:
     ratio, extra = await hedged(seconds)
-    beside, grown = await beside_dead(seconds)
     return {
         "storm": await storm(seconds),
         "hedge": ratio,
         "hedge_load": extra,
-        "beside": beside,
-        "memory": grown,
         "churn": await churn(seconds if seconds < FULL else MINUTE),
         "cost": await cost(calls),
     }

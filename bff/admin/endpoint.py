@@ -104,7 +104,7 @@ class Admin:
         path, raw_path = scope["path"], scope["raw_path"]
         is_page = self._faces.has(path)
         self._front.check(fields, is_page=is_page and scope["method"] in ("GET", "HEAD"))
-        router = self._faces.router() if is_page else self.prepare()
+        router = await self._faces.router() if is_page else self.prepare()
         try:
             operation, params = router.match(scope["method"], path, raw_path)
         except NotFound:
@@ -121,9 +121,9 @@ class Admin:
 
     def _refused(self, scope: Scoped, error: BffError) -> Reply:
         """A problem document, or a page for whoever wanted one."""
-        if self._faces.has(scope["path"]) and _wants_page(scope["headers"]):
-            return self._faces.refusal(error)
-        return _problem(error)
+        is_page = self._faces.has(scope["path"]) and _wants_page(scope["headers"])
+        page = self._faces.refusal(error) if is_page else None
+        return page or _problem(error)
 
     async def _written(
         self, operation: Operation, params: Mapping[str, str], scope: Scoped, receive: Receive

@@ -19,18 +19,20 @@ from bff.console.pages import pages_of
 from bff.console.place import Place
 from bff.console.rendering import Renderer
 from bff.errors import BffError
+from bff.runtime.threads import Threads
 
 MOST_WATCHERS = 64
 
 
 class Console:
-    """A face of the admin listener. Mutable state: who watches."""
+    """A face of the admin listener. Mutable state: who watches, and which pages are ``_compiled``."""
 
     def __init__(self, house: House, place: Place) -> None:
         self._clock = house.clock
         self._files = Files()
         self._pages = pages_of(house)
         self._feeds = Feeds(house.clock)
+        self._compiled: set[str] = set()
         self._watchers = Watchers(MOST_WATCHERS, "the console", clock=house.clock, is_ready=house.is_ready)
         self._renderer = Renderer(
             {
@@ -39,6 +41,10 @@ class Console:
                 "nav": [page for page in self._pages if page.nav],
             }
         )
+
+    def prepare(self) -> None:
+        """Read every file, and compile what all pages have."""
+        self._renderer.prepare("frame.html", "error.html", "login.html")
 
     def operations(self) -> Iterable[Operation]:
         """The pages, the way to the first of them, and their files."""
@@ -75,7 +81,18 @@ class Console:
     async def _home(self, _: Asked) -> Reply:
         return Reply(status=303, kind=HTML, fields=((b"location", b"/console"),))
 
+    async def _ready(self, page: Page) -> None:
+        """Compile a page that is asked for the first time, in a thread of its own."""
+        if page.name not in self._compiled:
+            thread = Threads("bff-console", 1)
+            try:
+                await thread.run(partial(self._renderer.prepare, f"{page.name}.html", f"{page.name}/"))
+            finally:
+                thread.close()
+            self._compiled.add(page.name)
+
     async def _show(self, page: Page, asked: Asked) -> Reply:
+        await self._ready(page)
         if EVENTS in asked.accept:
             self._watchers.admit()
             return Reply(kind=EVENTS, body=self._watched(page, asked))

@@ -22,6 +22,17 @@ class Renderer:
         """The text of a template; a name that is not among the facts is an error."""
         return self.environment.get_template(template).render(facts)
 
+    def prepare(self, *names: str) -> None:
+        """Compile these, or all in a folder where a name ends with a slash: milliseconds each, so not on the loop."""
+        folders = tuple(name for name in names if name.endswith("/"))
+        inside = (
+            self.environment.list_templates(filter_func=lambda name: name.startswith(folders))
+            if folders
+            else []
+        )
+        for name in (*(each for each in names if not each.endswith("/")), *inside):
+            self.environment.get_template(name)
+
     @cached_property
     def environment(self) -> Environment:
         """Autoescape is on for everything; templates do not change while the process lives."""

@@ -271,7 +271,7 @@ class Invocation(Signal):
     missing: list[str] | None
     batches: dict[Any, Any] | None = None  # the open ones of bff.sdk.batch
     memo: dict[Any, Any] | None = None  # the GETs of bff.services.memo
-    introduction: Any = None  # the lines of bff.services.fastpath, once somebody has written them
+    introduction: Any = None  # that of bff.services.introduction, once made
     parts: Any = None  # what services said of caching, for the answer made of it
     memoizes = True
     page: Page | None = None  # what the handler declares to return

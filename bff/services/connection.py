@@ -121,7 +121,9 @@ class Connection(Draining):
         super().__init__(loop)
         self._home = home
         self._transport: Any = None
-        self._parser = httptools.HttpResponseParser(self)
+        # From the connection's beginning to its end: the parser knows its connection, and such a circle would be left to
+        # the collector, with the call that the connection was made for: many a second where a service is down.
+        self._parser: Any = None
         self._answer: Taker | None = None
         self._body: Body | None = None
         self._is_closed = self._is_tunnel = self._is_sending = False
@@ -211,6 +213,7 @@ class Connection(Draining):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None and self._body is None:
@@ -250,6 +253,7 @@ class Connection(Draining):
             )
             failure.__cause__ = error
             self._fail(failure)
+        self._parser = None
         self.resume_writing()
 
     @property

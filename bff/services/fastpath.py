@@ -21,7 +21,7 @@ import httpx
 from bff.clock import Clock, Ringing
 from bff.sdk.begun import Begun
 from bff.sdk.call import Call, SendOptions
-from bff.sdk.invocation import NO_FORWARDING, TIMER_ERROR, CallRecord, Invocation
+from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import http1
 from bff.services.budget import RetryBudget
 from bff.services.bulkhead import Bulkhead
@@ -30,12 +30,12 @@ from bff.services.composing import Composer, with_query
 from bff.services.connection import Answer, Connection
 from bff.services.connections import Outgoing
 from bff.services.endpoints import EndpointSet, Member
+from bff.services.introduction import NOBODY, OF_THE_CALL, introduce
 from bff.services.paths import is_plain
 from bff.services.question import Landed
 from bff.services.response import ServiceResponse
 from bff.services.wire import OwnWire
 from bff.trace import new_span_id
-from bff.trace.propagators import FIELDS as OF_TRACES
 
 if TYPE_CHECKING:
     from bff.services.client import ServiceClient
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from bff.services.ways import Ways
 
 METHODS = frozenset({"GET", "HEAD"})
-OF_THE_CALL = OF_TRACES | {"x-request-id", "x-forwarded-for"}
-"""Fields that say who asks: a service for which routes.yaml sets one itself has no fast path."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,7 +92,7 @@ class FastPath:
         self._timeout = client.config.timeout
         self._url = client.config.url.rstrip("/")
         self._prefix, self._end = composer.prefix, composer.end_without(own)
-        self._own = http1.text_lines(own)
+        self._own, self._own_names = http1.text_lines(own), own.keys()
         self._milliseconds = f"{timeout_header}: "
 
     def begin(
@@ -106,17 +104,19 @@ class FastPath:
         target = _with_query(path, options) if options else path
         if allowed < TIMER_ERROR or method not in METHODS or not is_plain(target):
             return None
-        known = invocation.introduction
-        who = introduction(invocation) if known is None else known
+        who = invocation.introduction or introduce(invocation)
         member = self._endpoints.undisturbed(now)
-        if not who or member is None or self._places.inside >= self._places.most:
+        if who is NOBODY or member is None or self._places.inside >= self._places.most:
+            return None
+        if who.names and not self._own_names.isdisjoint(who.names):
             return None
         wire, sharing, flight = member.wire, self.sharing, None
         if type(wire) is not OwnWire or not wire.connections.has_idle(now):
             return None
         if sharing is not None:
             # As questions have it, see flight_key.
-            key = (method, self._url + target, ()) if options else (method, path)
+            is_short = not options and not who.caller
+            key = (method, path) if is_short else (method, self._url + target, who.caller)
             flight = sharing.lead(invocation, key)
             if flight is None:
                 return None
@@ -131,7 +131,7 @@ class FastPath:
         member.active += 1
         span = record.span_id = new_span_id()
         head = (
-            f"{method} {self._prefix}{target}{self._end}{who[0]}{span}{who[1]}{self._own}"
+            f"{method} {self._prefix}{target}{self._end}{who.before}{span}{who.after}{self._own}"
             f"{self._milliseconds}{int(1000 * allowed)}\r\n\r\n"  # at least TIMER_ERROR
         ).encode("latin-1")
         return FastCall(self, call, invocation, options, record, member, wire, head, flight)
@@ -341,33 +341,6 @@ def fast_path_of(
         )
     except http1.NotHttp:  # which every call will be told
         return None
-
-
-def introduction(invocation: Invocation) -> tuple[str, str] | tuple[()]:
-    """The lines that say who asks, in all plain calls of an invocation: before and after the span id; none, where its
-    calls carry more than that. It is written into the invocation.
-    """
-    incoming, trace = invocation.incoming, invocation.trace
-    said: tuple[str, str] | tuple[()] = ()
-    if (
-        (incoming is None or incoming.forwarding == NO_FORWARDING)
-        and not invocation.lane
-        and not trace.writes
-    ):
-        lines = f"x-request-id: {invocation.request_id}\r\n"
-        if invocation.client:
-            lines += f"x-forwarded-for: {invocation.client}\r\n"
-        if trace.state:
-            lines += f"tracestate: {trace.state}\r\n"
-        # The id is checked by the door, the address parsed, and the state read; who writes his own invocation may not.
-        if (
-            http1.is_plain_value(invocation.request_id)
-            and http1.is_plain_value(invocation.client)
-            and http1.is_plain_value(trace.state)
-        ):
-            said = f"{lines}traceparent: 00-{trace.trace_id}-", f"-{trace.flags:02x}\r\n"
-    invocation.introduction = said
-    return said
 
 
 def _with_query(path: str, options: SendOptions) -> str:

@@ -66,9 +66,13 @@ class AccessLog:
             self._tell(level, invocation)
 
     def _tell(self, level: str, invocation: Invocation) -> None:
+        self._put(
+            level, invocation, self._rest(invocation, (invocation.known_trace or invocation.trace).trace_id)
+        )
+
+    def _put(self, level: str, invocation: Invocation, rest: dict[str, Any]) -> None:
         """One line of JSON; its fields are made here, and not by the sink, which would look into each."""
         labels: LabelSet = invocation.labels or self._labelsets.of(invocation)
-        rest = self._rest(invocation, (invocation.known_trace or invocation.trace).trace_id)
         try:
             line = orjson.dumps(rest, None, orjson.OPT_APPEND_NEWLINE)
         except orjson.JSONEncodeError:  # half a surrogate pair in an event's id, say
@@ -106,25 +110,39 @@ class AccessLog:
 
     def _told(self, invocation: Invocation) -> None:
         """What did not go as it should is always told, with everything that explains it."""
-        rest = self._rest(invocation, invocation.trace.trace_id)
-        rest.pop("sampled", None)
-        verdict = verdict_of(invocation)
-        rest["outcome"], rest["fault"] = verdict.outcome, verdict.fault
-        rest["complete"] = invocation.error is None and not invocation.missing
-        if invocation.missing:
-            rest["missing"] = invocation.missing
-        if flags := invocation.flags:
-            rest["flags"] = flags
-        level, error = "info", invocation.error
-        if error is not None:
-            rest["error"] = str(error)
-            if error.__cause__ is not None and verdict.fault in (Fault.FUNCTION, Fault.GATEWAY):
-                rest["traceback"] = traceback.format_exception(error.__cause__, limit=-20)
+        error, level = invocation.error, "info"
         if invocation.status >= 500:
             level = "error"
         elif error is not None:
             level = "warning"
-        self._lines.write(level, "request", {**_kind_of(invocation), **rest}, is_ours=True)
+        if not self._lines.wanted.wants(level, invocation.function):
+            return
+        rest = self._rest(invocation, (invocation.known_trace or invocation.trace).trace_id)
+        rest.pop("sampled", None)
+        verdict = verdict_of(invocation)
+        rest["outcome"], rest["fault"] = verdict.outcome, verdict.fault
+        rest["complete"] = error is None and not invocation.missing
+        if flags := invocation.flags:
+            rest["flags"] = flags
+        words = _words(invocation, error, verdict.fault)
+        if self._lines.is_pretty:
+            said = {**_kind_of(invocation), **rest, **words}
+            self._lines.write(level, "request", said, is_ours=True)
+        else:
+            # What others have written, and may have put a secret into; the rest is ours.
+            self._put(level, invocation, rest | self._lines.discretion.fields(words))
+
+
+def _words(invocation: Invocation, error: BaseException | None, fault: str) -> dict[str, Any]:
+    """What is told of a failure in the words of those who failed."""
+    said: dict[str, Any] = {}
+    if invocation.missing:
+        said["missing"] = invocation.missing
+    if error is not None:
+        said["error"] = str(error)
+        if error.__cause__ is not None and fault in (Fault.FUNCTION, Fault.GATEWAY):
+            said["traceback"] = traceback.format_exception(error.__cause__, limit=-20)
+    return said
 
 
 def _begin(labels: LabelSet) -> bytes:

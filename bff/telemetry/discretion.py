@@ -19,6 +19,8 @@ SHORTEST = 6
 """Characters; a shorter value is in too many texts by chance."""
 LONGEST = 16 * 1024
 """Characters of one text that a line keeps."""
+SHORT, MOST_CLEAN = 200, 1000
+"""Characters of a text that is remembered to be clean, and how many are."""
 MOST = 200
 """Members of one list or mapping that a line keeps."""
 DEEPEST = 8
@@ -35,23 +37,37 @@ _LOOKS = re.compile(
 
 
 class Discretion:
-    """Mutable state: ``_by_heart``, the values of routes.yaml, of every one there was."""
+    """Mutable state: ``_by_heart``, the values of routes.yaml, of every one there was; ``_clean``, texts that were seen
+    to hold no secret, for most are said again and again, and a look takes as long as a whole log line.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._known: frozenset[str] = frozenset()
         self._by_heart: re.Pattern[str] | None = None
+        self._clean: set[str] = set()
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Take these out from now on, too; what was learnt before may still be about."""
         known = self._known | {each for each in secrets if len(each) >= SHORTEST}
         if known != self._known:
+            self._clean.clear()
             self._known = known
             longest_first = sorted(known, key=lambda each: (-len(each), each))
             self._by_heart = re.compile("|".join(map(re.escape, longest_first)))
 
     def text(self, text: str) -> str:
         """The text without secrets, and not longer than a line can bear."""
+        if text in self._clean:
+            return text
+        told = self._told(text)
+        if told == text and len(text) <= SHORT:
+            if len(self._clean) >= MOST_CLEAN:
+                self._clean.clear()
+            self._clean.add(text)
+        return told
+
+    def _told(self, text: str) -> str:
         if len(text) > LONGEST:
             text = f"{text[:LONGEST]}… ({len(text) - LONGEST} characters more)"
         if self._by_heart is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from bff.app import House, Options, compose
 from bff.config import load
 from bff.gateway.sender import Sender
 from bff.sdk.invocation import Incoming, Invocation
+from bff.services.connection import Connection
 from bff.telemetry.lines import open_lines
 from tests.conftest import write
 from tests.house.inside import inside
@@ -56,7 +58,7 @@ ROUTES = (
         for name in STATUSES
     )
 )
-OURS = (Invocation, Incoming, Sender)
+OURS = (Invocation, Incoming, Sender, Connection)
 
 
 @contextmanager
@@ -128,6 +130,50 @@ async def test_nothing_of_a_call_waits_for_the_collector(tmp_path: Path) -> None
                     assert await asyncio.gather(*calls) == [status] * 4
                     calls.clear()
                 assert left == [], f"{temperature} {name}"
+
+
+async def test_a_dead_service_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither one that refuses connections nor one that takes them and says nothing: where a service is down, there
+    are hundreds of such calls a second, and their connections held all that a call had.
+    """
+    heard = asyncio.Event()
+
+    async def silent(_reader: Any, writer: asyncio.StreamWriter) -> None:
+        heard.set()
+        await asyncio.sleep(0)
+        silents.append(writer)
+
+    silents: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        refused = gone.getsockname()[1]
+    calm = "retries: {attempts: 0}, outlier_detection: {consecutive_5xx: 0}, coalesce: false"
+    ports = {"refused": refused, "silent": server.sockets[0].getsockname()[1]}
+    waits = {"refused": "60s", "silent": "100ms"}
+    services = "".join(
+        f"  {name}: {{url: 'http://127.0.0.1:{port}', timeout: {waits[name]}, {calm}}}\n"
+        for name, port in ports.items()
+    )
+    files = {
+        f"functions/{name}.py": f"async def handle(ctx):\n    await ctx.services.{name}.get('/')\n"
+        for name in ports
+    }
+    routes = "".join(f"- {{path: /{name}, function: {name}}}\n" for name in ports)
+    files["routes.yaml"] = f"services:\n{services}routes:\n{routes}"
+    config = load(write(tmp_path, files) / "routes.yaml")
+    options = Options(keeps_state=False, lines=open_lines(format="json", level="error"))
+    async with compose(config, options) as house:
+        for name, status in (("refused", 503), ("silent", 504)):
+            assert await call(house, f"/{name}") == status  # what is made once is made
+            with without_collector() as left:
+                assert [await call(house, f"/{name}") for _ in range(3)] == [status] * 3
+                for _ in range(20):  # the ends of the connections are told of in turns of their own
+                    await asyncio.sleep(0)
+            assert left == [], name
+    assert heard.is_set()
+    for each in silents:
+        each.close()
+    server.close()
 
 
 async def test_a_connection_that_idles_holds_nothing_of_its_last_call(tmp_path: Path) -> None:

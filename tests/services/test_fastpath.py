@@ -211,6 +211,39 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_what_the_route_hands_on_travels_with_it(desk: Any, is_shared: bool) -> None:
+    """The caller's fields and cookies that it allows, as through all layers; and nobody else's answer is given for it."""
+    seen = []
+    for is_fast in (True, False):
+        each = await desk(is_fast=is_fast, coalesce=is_shared, headers={"x-team": "blue"})
+        headers = [
+            ("Accept-Language", "en"),
+            ("Cookie", "a=1; b=2"),
+            ("Authorization", "Bearer x"),
+            ("X-No", "1"),
+        ]
+        forwarding = {"headers": ["accept-language", "authorization"], "cookies": ["b"]}
+        told = {"headers": headers, "forwarding": forwarding}
+        if is_fast:
+            begun = each.page(**told).get("/mine").begin()
+            assert begun is not None
+            assert await _ended(begun)
+            each.upstream.requests.clear()
+        async with asyncio.TaskGroup() as group:
+            for path in ("/mine", "/mine"):
+                group.create_task(_got(each.page(**told), path))
+            group.create_task(_got(each.page(), "/mine"))
+        asked = each.told().asked
+        seen.append(sorted(map(str, asked)))
+    assert seen[0] == seen[1]
+    assert "('cookie', 'b=2')" in str(seen[0])
+
+
+async def _got(page: Service, path: str) -> Any:
+    return await page.get(path)
+
+
 ASKED: tuple[dict[str, Any], ...] = (
     *({}, {"check": False}, {"into": dict[str, int]}, {"errors": {404: None}}),
     {"params": {"owner": "Ada & Co", "limit": 12}},
@@ -322,9 +355,8 @@ async def test_it_is_the_fast_path_that_is_tested(desk: Any) -> None:
     assert asked is not None
     assert await _ended(asked)
     assert each.upstream.requests[-1].target == "/users/7?owner=Ada"
-    forwarding = {"headers": ["accept-language"], "cookies": []}
-    visit = each.page(headers=[("accept-language", "en")], forwarding=forwarding)
-    assert visit.get("/users/7").begin() is None
+    visit = each.page(headers=[("user-agent", "curl")], forwarding={"headers": ["user-agent"]})
+    assert visit.get("/users/7").begin() is None  # ours, unless somebody says another
     assert each.page().post("/users", json={}).begin() is None
     assert each.page().get("/users/7", timeout=1).begin() is None
     assert each.page().get("/users/../7").begin() is None

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from bff.config import load
-from bff.telemetry.discretion import DEEPEST, LONGEST, MOST, REDACTED, Discretion
+from bff.telemetry.discretion import DEEPEST, LONGEST, MOST, MOST_CLEAN, REDACTED, Discretion
 from tests.conftest import write
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
@@ -104,6 +104,17 @@ class Order(BaseModel):
 
     number: int
     card_token: str
+
+
+def test_what_was_innocent_before_is_looked_at_again() -> None:
+    """Texts that are said again and again are looked into once, until there is another secret to look for."""
+    discretion, text = Discretion(), "the door opens for sesame42 only"
+    assert [discretion.text(text) for _ in range(2)] == [text] * 2
+    discretion.learn(["sesame42"])
+    assert "sesame42" not in discretion.text(text)
+    for number in range(3 * MOST_CLEAN):
+        discretion.text(f"text {number}")
+    assert len(discretion._clean) <= MOST_CLEAN
 
 
 def test_models_and_other_things_are_looked_into() -> None:

@@ -225,6 +225,26 @@ def test_a_failure_names_the_innermost_line_of_the_function_itself(ended: Ended)
     assert elsewhere.place == ""
 
 
+def test_a_place_where_every_call_fails_is_looked_for_once(ended: Ended) -> None:
+    """In one revision; another one may have another text there."""
+    asked = list[str]()
+
+    def own(_module: str, filename: str) -> str | None:
+        asked.append(filename)
+        return "functions/home.py" if filename == __file__ else None
+
+    witness = Witness(own)
+    found = [
+        witness.failure_of(ended(error=failed(ValueError(str(number))), status=500, revision=revision))
+        for number, revision in enumerate(("home-1", "home-1", "home-2"))
+    ]
+    first, second, other = (each.frame for each in found if each is not None)
+    assert first is second
+    assert first is not other
+    assert first == other
+    assert asked.count(__file__) == 1
+
+
 def test_the_lines_around_it_are_those_that_ran(ended: Ended) -> None:
     """At the ends of a file there are fewer, long ones are cut, and a text that is nowhere is none."""
     text = f"def handle(): raise ValueError('{'x' * 300}')\n\n"

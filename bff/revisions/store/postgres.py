@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from bff.revisions.store import database
-from bff.revisions.store.database import Row, Session, row
+from bff.revisions.store.database import Row, Session
 from bff.revisions.store.failures import StoreBroken, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ _IN_ORDER = " -c enable_bitmapscan=off -c enable_sort=off"
 
 
 class Postgres:
-    """Mutable state: ``_connection``, opened with the first call and again when it is lost. The address holds
-    a password, perhaps: it is never shown.
+    """Mutable state: ``_connection``, opened with the first call and again when it is lost; ``_began``, when the
+    transaction of now did. The address holds a password, perhaps: it is never shown.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Postgres:
         self._url = url
         self._statement_timeout = statement_timeout
         self._now = now
+        self._began = 0.0
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     @contextmanager
@@ -66,9 +67,8 @@ class Postgres:
             yield session
 
     def wall(self, session: Session) -> float:
-        """The server's, which all gateways share."""
-        found = row(session, "SELECT EXTRACT(EPOCH FROM clock_timestamp())::double precision")
-        return float(found[0]) if found else self._now()
+        """The server's, which all gateways share: when this transaction began."""
+        return self._began
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -77,7 +77,7 @@ class Postgres:
                 connection.close()
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Session]:
+    def _transaction(self, begin: LiteralString) -> Iterator[Session]:
         session = self._begun(begin)
         try:
             # What returns nothing is not waited for: it is sent with the next sentence that does, or with the end.
@@ -88,19 +88,19 @@ class Postgres:
             self._undo()
             raise
 
-    def _begun(self, begin: str) -> _Sentences:
+    def _begun(self, begin: LiteralString) -> _Sentences:
         """A connection that was lost while nobody asked is found out by BEGIN, and made again once."""
         with self._translated():
             if self._connection is not None:
                 try:
                     session = _Sentences(self._connection)
-                    session.rows(begin)
+                    self._began = session.begin(begin)
                 except self._driver().OperationalError:
                     self.close()
                 else:
                     return session
             session = _Sentences(self._open())
-            session.rows(begin)
+            self._began = session.begin(begin)
             return session
 
     def _undo(self) -> None:
@@ -214,9 +214,20 @@ def _returns(sql: str) -> bool:
     return "RETURNING" in sql or (sql.startswith("SELECT") and not sql.startswith("SELECT pg_notify"))
 
 
+_CLOCK: LiteralString = "; SELECT EXTRACT(EPOCH FROM clock_timestamp())::double precision"
+
+
 class _Sentences:
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         self._connection = connection
+
+    def begin(self, sql: LiteralString) -> float:
+        """Begin a transaction, and give the server's time: both with one round trip."""
+        cursor = self._connection.execute(sql + _CLOCK)
+        cursor.nextset()
+        found = cursor.fetchone()
+        assert found is not None
+        return float(found[0])
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         cursor = self._connection.execute(_dialect(sql), values)

@@ -31,8 +31,13 @@ def named(fault: Any) -> str:
 def calling(scene: Any, client: Any, invocation: MakeInvocation, method: str = "GET") -> Any:
     made = invocation(clock=scene.clock, seconds=60)
     return Service(client, made, Adapters()).request(
-        method, "/", into=str, **({"json": 1} if method == "POST" else {})
+        method, "/users", into=str, **({"json": 1} if method == "POST" else {})
     )
+
+
+async def awaited(call: Any) -> Any:
+    """As a function's page waits for one call."""
+    return await call
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -43,7 +48,7 @@ async def test_what_is_only_odd_is_an_answer(
     """Slow, in pieces, or with more than belongs to it: each call gets its own body, and arrives once."""
     client = scene.client(await scene.proxy(fault))
     for _ in range(3 * faults.ROUNDS):
-        assert await scene.passed(calling(scene, client, invocation, method).run()) == "x" * 6000
+        assert await scene.passed(awaited(calling(scene, client, invocation, method))) == "x" * 6000
     assert scene.origin.arrived == [method] * 3 * faults.ROUNDS
 
 
@@ -58,7 +63,7 @@ async def test_a_fault_is_a_bounded_failure_and_an_unsafe_call_arrives_once(
     for _ in faults.rounds():
         scene.origin.arrived.clear()
         began = scene.clock.now()
-        outcome = await scene.passed(calling(scene, client, invocation, method).run())
+        outcome = await scene.passed(awaited(calling(scene, client, invocation, method)))
         took = scene.clock.now() - began
         assert isinstance(outcome, ServiceError), outcome
         assert outcome.status in (502, 503, 504)
@@ -69,6 +74,30 @@ async def test_a_fault_is_a_bounded_failure_and_an_unsafe_call_arrives_once(
             assert isinstance(outcome, ServiceTimedOut)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("fault", [*faults.BREAKS, *faults.HANGS], ids=named)
+async def test_a_fault_on_a_connection_that_was_well_is_one_too(
+    scene: Any, invocation: MakeInvocation, fault: Any, method: str
+) -> None:
+    """Nothing is forgiven for its past, and nothing unsafe is sent again in the belief that it had merely died. A GET
+    is written there at once, without a coroutine of its own, and bounded all the same.
+    """
+    proxy = await scene.proxy()
+    client = scene.client(proxy, outlier_detection={"consecutive_5xx": 0})
+    for _ in faults.rounds():
+        proxy.fault = faults.good
+        assert await scene.passed(awaited(calling(scene, client, invocation))) == "x" * 6000
+        scene.origin.arrived.clear()
+        proxy.fault, connections, began = fault, proxy.accepted, scene.clock.now()
+        outcome = await scene.passed(awaited(calling(scene, client, invocation, method)))
+        assert isinstance(outcome, ServiceError), outcome
+        assert outcome.status in (502, 503, 504)
+        assert scene.clock.now() - began <= 1.0 + GRACE + scene.stalled
+        assert isinstance(outcome, ServiceTimedOut) == (fault in faults.HANGS)
+        if method == "POST":
+            assert (len(scene.origin.arrived) <= 1, proxy.accepted) == (True, connections)
+
+
 @pytest.mark.parametrize("fault", [*faults.BREAKS, *faults.HANGS], ids=named)
 async def test_one_good_endpoint_is_enough_for_safe_calls(
     scene: Any, invocation: MakeInvocation, fault: Any
@@ -77,7 +106,7 @@ async def test_one_good_endpoint_is_enough_for_safe_calls(
     bad, well = await scene.proxy(fault), await scene.proxy()
     client = scene.client(bad, well, retries={"backoff": "1ms", "per_try_timeout": "200ms"})
     for _ in range(40):
-        outcome = await scene.passed(calling(scene, client, invocation).run())
+        outcome = await scene.passed(awaited(calling(scene, client, invocation)))
         assert outcome == "x" * 6000
     # Thirty seconds later one call is its probe, is answered by the other one, and that is all.
     assert bad.accepted <= 7
@@ -91,15 +120,15 @@ async def test_a_service_that_comes_back_is_found_by_one_probe(
     proxy = await scene.proxy(fault)
     client = scene.client(proxy, timeout="200ms", retries={"attempts": 0})
     for _ in range(5):
-        assert isinstance(await scene.passed(calling(scene, client, invocation).run()), ServiceError)
+        assert isinstance(await scene.passed(awaited(calling(scene, client, invocation))), ServiceError)
     accepted = proxy.accepted
-    refused = await scene.passed(calling(scene, client, invocation).run())
+    refused = await scene.passed(awaited(calling(scene, client, invocation)))
     assert refused.code == "no-healthy-endpoint"
     assert proxy.accepted == accepted
     proxy.fault = faults.good
     await scene.wait(1.0)
     for _ in range(10):
-        assert await scene.passed(calling(scene, client, invocation).run()) == "x" * 6000
+        assert await scene.passed(awaited(calling(scene, client, invocation))) == "x" * 6000
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -108,11 +137,11 @@ async def test_nobody_listens(scene: Any, invocation: MakeInvocation, method: st
     proxy = await scene.proxy()
     await proxy.stop()
     client = scene.client(proxy)
-    outcome = await scene.passed(calling(scene, client, invocation, method).run())
+    outcome = await scene.passed(awaited(calling(scene, client, invocation, method)))
     assert isinstance(outcome, ServiceUnreachable)
     assert outcome.status == 503
     await proxy.start()
-    assert await scene.passed(calling(scene, client, invocation, method).run()) == "x" * 6000
+    assert await scene.passed(awaited(calling(scene, client, invocation, method))) == "x" * 6000
     assert scene.origin.arrived == [method]
 
 
@@ -121,18 +150,18 @@ async def test_all_endpoints_die_and_come_back(scene: Any, invocation: MakeInvoc
     proxies = [await scene.proxy() for _ in range(4)]
     client = scene.client(*proxies)
     for _ in faults.rounds():
-        assert await scene.passed(calling(scene, client, invocation).run()) == "x" * 6000
+        assert await scene.passed(awaited(calling(scene, client, invocation))) == "x" * 6000
         for proxy in proxies:
             await proxy.stop()
         for _ in range(30):
             began = scene.clock.now()
-            outcome = await scene.passed(calling(scene, client, invocation).run())
+            outcome = await scene.passed(awaited(calling(scene, client, invocation)))
             assert isinstance(outcome, ServiceUnreachable), outcome
             assert scene.clock.now() - began <= 1.0 + GRACE + scene.stalled
         for proxy in proxies:
             await proxy.start()
         for _ in range(10):
-            assert await scene.passed(calling(scene, client, invocation).run()) == "x" * 6000
+            assert await scene.passed(awaited(calling(scene, client, invocation))) == "x" * 6000
         await scene.wait(31 if not faults.IS_LONG else 0)
 
 
@@ -142,13 +171,13 @@ async def test_a_certificate_nobody_vouches_for_is_no_connection(
     """503, and nothing was sent; with the authority known, the same endpoint answers."""
     proxy = await scene.proxy(context=self_signed)
     outcome = await scene.passed(
-        calling(scene, scene.client(proxy, scheme="https"), invocation, "POST").run()
+        awaited(calling(scene, scene.client(proxy, scheme="https"), invocation, "POST"))
     )
     assert isinstance(outcome, ServiceUnreachable)
     assert "TLS" in str(outcome)
     assert scene.origin.arrived == []
     known = scene.client(proxy, scheme="https", cafile=certificate)
-    assert await scene.passed(calling(scene, known, invocation, "POST").run()) == "x" * 6000
+    assert await scene.passed(awaited(calling(scene, known, invocation, "POST"))) == "x" * 6000
 
 
 async def test_plain_text_where_tls_is_expected_is_no_connection(
@@ -157,7 +186,7 @@ async def test_plain_text_where_tls_is_expected_is_no_connection(
     """And is over within the call's time."""
     began = scene.clock.now()
     outcome = await scene.passed(
-        calling(scene, scene.client(await scene.proxy(), scheme="https"), invocation).run()
+        awaited(calling(scene, scene.client(await scene.proxy(), scheme="https"), invocation))
     )
     assert isinstance(outcome, ServiceError)
     assert outcome.status in (503, 504)
@@ -172,10 +201,10 @@ async def test_a_slow_service_does_not_hold_another_ones_calls(
     stuck = scene.client(hole, max_connections=50, max_pending=150, retries={"attempts": 0})
     fine = scene.client(well)
     waiting = [asyncio.ensure_future(_outcome(calling(scene, stuck, invocation))) for _ in range(1300)]
-    assert await scene.passed(calling(scene, fine, invocation).run()) == "x" * 6000
+    assert await scene.passed(awaited(calling(scene, fine, invocation))) == "x" * 6000
     assert hole.accepted <= 50
     for _ in range(50):
-        assert await scene.passed(calling(scene, fine, invocation).run()) == "x" * 6000
+        assert await scene.passed(awaited(calling(scene, fine, invocation))) == "x" * 6000
     outcomes = await scene.passed(asyncio.gather(*waiting))
     codes = [outcome.code for outcome in outcomes]
     assert codes.count("service-overloaded") == 1100
@@ -201,7 +230,7 @@ async def test_a_fault_that_comes_and_goes_never_mixes_answers(
             for outcome in await scene.passed(calls):
                 assert outcome == "x" * 6000 or isinstance(outcome, ServiceError)
     proxy.fault = faults.good
-    assert await scene.passed(calling(scene, client, invocation).run()) == "x" * 6000
+    assert await scene.passed(awaited(calling(scene, client, invocation))) == "x" * 6000
 
 
 def tell(nameserver: NameServer, *proxies: Any) -> None:
@@ -237,7 +266,7 @@ async def test_a_name_server_that_flaps_takes_nothing_down(
     client = scene.client(
         discovery={**FOUND, "server": nameserver.server}, outlier_detection={"consecutive_5xx": 0}
     )
-    assert await scene.passed(calling(scene, client, invocation).run()) == "x" * 6000
+    assert await scene.passed(awaited(calling(scene, client, invocation))) == "x" * 6000
     for turn in range(4 * faults.ROUNDS):
         is_good = turn % 2 == 1
         nameserver.mood = "good" if is_good or mood in ("nobody", "elsewhere") else mood
@@ -247,7 +276,7 @@ async def test_a_name_server_that_flaps_takes_nothing_down(
         )
         await asked_again(scene, nameserver)
         for _ in range(3):
-            assert await scene.passed(calling(scene, client, invocation, "POST").run()) == "x" * 6000
+            assert await scene.passed(awaited(calling(scene, client, invocation, "POST"))) == "x" * 6000
     assert scene.origin.arrived.count("POST") == 12 * faults.ROUNDS
 
 
@@ -259,10 +288,10 @@ async def test_a_name_that_was_never_found_is_503_at_once(
     nameserver.mood = "good" if mood == "nobody" else mood
     client = scene.client(discovery={**FOUND, "server": nameserver.server})
     began = scene.clock.now()
-    outcome = await scene.passed(calling(scene, client, invocation).run())
+    outcome = await scene.passed(awaited(calling(scene, client, invocation)))
     assert isinstance(outcome, NoHealthyEndpoint)
     assert scene.clock.now() - began <= 1.0 + GRACE + scene.stalled
     nameserver.mood = "good"
     tell(nameserver, await scene.proxy())
     await asked_again(scene, nameserver)
-    assert await scene.passed(calling(scene, client, invocation).run()) == "x" * 6000
+    assert await scene.passed(awaited(calling(scene, client, invocation))) == "x" * 6000
