@@ -72,6 +72,7 @@ class CallRecord:
     cached: str = ""
     coalesced: bool = False
     flight: Any = field(default=None, repr=False, compare=False)  # who else waits, while it is under way
+    joined: Any = field(default=None, repr=False, compare=False)  # the flight that it has waited for already
     underway: Any = field(
         default=None, repr=False, compare=False
     )  # what was sent before its layers were asked
