@@ -72,6 +72,7 @@ class CallRecord:
     cached: str = ""
     coalesced: bool = False
     flight: Any = field(default=None, repr=False, compare=False)  # who else waits, while it is under way
+    joined: Any = field(default=None, repr=False, compare=False)  # the flight that it has waited for already
     underway: Any = field(
         default=None, repr=False, compare=False
     )  # what was sent before its layers were asked
@@ -359,9 +360,12 @@ class Invocation(Signal):
             if reason:
                 self.reasons = {**self.reasons, part: reason}
 
-    def open_call(self, service: str, method: str, path: str, now: float | None = None) -> CallRecord:
+    def open_call(
+        self, service: str, method: str, path: str, now: float | None = None, until: float = float("inf")
+    ) -> CallRecord:
         """Begin the record of a service call; ``now`` is the clock's, where its caller has just asked."""
         record = CallRecord(service, method, path, self.clock.now() if now is None else now)
+        record.until = until
         if self.calls is None:
             self.calls = []
         if len(self.calls) < MAX_CALLS:
