@@ -124,7 +124,25 @@ async def warm_up(
     if hanging >= MAX_HANGING_LOADS:
         raise LoadHangs(revision.function, hanging, where=_place(revision))
     laps, watch = _Laps(workshop.clock), ImportWatch(workshop.clock.now, workshop.loader)
-    is_first, is_running, loop = not revision.snapshot.codes, False, asyncio.get_running_loop()
+    is_first = not revision.snapshot.codes
+    instance = await _built(revision, settings, workshop, laps, watch, real_paths=real_paths)
+    laps.end("queue")
+    await _start(instance, settings, workshop)
+    laps.end("start")
+    return instance, _measured(revision, laps, watch, is_first=is_first)
+
+
+async def _built(
+    revision: Revision,
+    settings: Settings,
+    workshop: Workshop,
+    laps: _Laps,
+    watch: ImportWatch,
+    *,
+    real_paths: bool,
+) -> Instance:
+    """The instance, imported and constructed on the loader thread."""
+    is_running, loop = False, asyncio.get_running_loop()
 
     def build() -> Instance:
         nonlocal is_running
@@ -138,11 +156,10 @@ async def warm_up(
         laps.end("construct")
         return instance
 
-    until = workshop.clock.now() + settings.warm_up_timeout
     try:
-        with Expiry(workshop.clock, until):
+        with Expiry(workshop.clock, workshop.clock.now() + settings.warm_up_timeout):
             # A load that runs cannot be cancelled: what it makes for nobody is dropped once it is there.
-            instance = await workshop.loader_thread.run(
+            return await workshop.loader_thread.run(
                 build, unheard=lambda made: workshop.loader.drop(made.package), of=revision
             )
     except TimeoutError:
@@ -150,10 +167,6 @@ async def warm_up(
     except NoThreadLeft:
         why = "no thread is left to import it"
         raise LoaderHeldUp(revision.function, why, workshop.stuck.loading) from None
-    laps.end("queue")
-    await _start(instance, settings, workshop)
-    laps.end("start")
-    return instance, _measured(revision, laps, watch, is_first=is_first)
 
 
 def _constructed(
