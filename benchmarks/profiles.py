@@ -1,8 +1,8 @@
 """Where the time of a page with three service calls goes: python -m benchmarks.profiles [--out docs/profile.md].
 
 Two views of the same server under the same load: which share of its CPU time each function takes itself
-(sampled.py), and how often a request enters each (counted.py). Once with callers who share each other's calls, and
-once with one caller, who sends all of his own.
+(sampled.py), and how often a request enters each (counted.py). Once with as many callers as the benchmarks have, and
+once with one; each sends all three calls of his page himself.
 """
 
 import argparse
@@ -31,7 +31,7 @@ ROOMS = {
     "transport": "the transport below service calls",
     "protocol": "the server, the protocol, the loop",
 }
-CALLERS = {CONNECTIONS: f"{CONNECTIONS} callers, who share calls", 1: "one caller"}
+CALLERS = {CONNECTIONS: f"{CONNECTIONS} callers", 1: "one caller"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,8 +62,10 @@ def render(seconds: int) -> str:
 
 HOW = """\
 To repeat: `python -m benchmarks.profiles --out docs/profile.md` (Linux, with what `make bench` needs). Shares say
-more than microseconds, which are this machine's, and counts do not depend on the machine at all. What was tried to
-make it less, with instructions before and after, is in [ADR 46](adr/0046-what-made-a-page-of-three-calls-cheaper-and-what-did-not.md)."""
+more than microseconds, which are this machine's, and counts do not depend on the machine at all. Instructions are
+counted by `python -m benchmarks.instructions` (with valgrind). What was tried to make it less, with instructions before
+and after, is in [ADR 46](adr/0046-what-made-a-page-of-three-calls-cheaper-and-what-did-not.md) and
+[ADR 115](adr/0115-a-plain-call-takes-a-fast-path.md)."""
 
 
 def tables(server: Server, plan: Plan, callers: int) -> list[Table]:

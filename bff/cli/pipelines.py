@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import typer
@@ -18,7 +18,7 @@ from bff.cli.moments import moment
 from bff.cli.output import fail, print_table, say, show
 
 LOOKS_EVERY = 0.25
-"""Seconds between two looks while somebody watches."""
+"""Seconds until a run that is not there yet is asked for again."""
 BAR = 30
 
 
@@ -85,23 +85,25 @@ def show_run(key: str, *, watches: bool, admin: str, config: Path, as_json: bool
 
 def _watched(gateway: AdminClient, key: str, *, as_json: bool) -> None:
     """A line for each change, until the run has ended; its answer then, or exit code 1."""
-    last, missing = "", 20
+    path, last, missing = f"/v1/runs/{quote(key, safe='')}", "", 20
     while True:
         try:
-            found = gateway.get(f"/v1/runs/{quote(key, safe='')}").value
+            for kind, told in gateway.events(path):
+                if (line := line_of(told)) != last and not as_json:
+                    say(line)
+                last = line
+                if kind == "end":
+                    _tell_end(gateway.get(path).value, as_json=as_json)
         except Refused as no:  # its beginning may be a moment away
             missing -= 1
             if missing < 0 or no.status != 404:
                 raise
-            time.sleep(LOOKS_EVERY)
-            continue
-        if (line := line_of(found)) != last and not as_json:
-            say(line)
-        last = line
-        if found["state"] != "running":
-            show(found if as_json else found["answer"])
-            raise typer.Exit(0 if found["state"] == "succeeded" else 1)
-        time.sleep(LOOKS_EVERY)
+        time.sleep(LOOKS_EVERY)  # or the gateway leaves, and another one is there in a moment
+
+
+def _tell_end(run: dict[str, Any], *, as_json: bool) -> NoReturn:
+    show(run if as_json else run["answer"])
+    raise typer.Exit(0 if run["state"] == "succeeded" else 1)
 
 
 def line_of(run: dict[str, Any]) -> str:

@@ -69,7 +69,8 @@ def _rows(gateway: AdminClient, window: int) -> Iterator[list[str]]:
         yield [
             str(told["function"]),
             *(f"{told[name]:g}" if is_busy else "" for name in rates),
-            *(_text(told.get(name)) for name in ("state", "instances", "in_flight", "waiting")),
+            "failing" if told.get("failure") else _text(told.get("state")),
+            *(_text(told.get(name)) for name in ("instances", "in_flight", "waiting")),
         ]
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ROWS = 50
 MOST_TRIGGERS = 40
+WITHIN = 20_000
+"""Events among which is looked, twice a second: what few of them are has no index."""
 MOST_TEXT = 20_000
 """Characters of an event's data that are shown."""
 STEP = "bff.pipeline"
@@ -83,12 +85,15 @@ class Deliveries:
             "states": STATES,
             "has_events": operating is not None,
             "steps": steps,
+            "within": WITHIN,
             **wanted,
         }
         if operating is None:
             return {**facts, "triggers": [], "known": [], "rows": [], "more": ""}
         triggers = await operating.triggers(*COUNTED)
-        rows = await _found(operating, text, {**wanted, "but": "" if steps or text else STEP})
+        rows = await _found(
+            operating, text, {**wanted, "but": "" if steps or text else STEP, "within": WITHIN}
+        )
         return {
             **facts,
             "triggers": triggers[:MOST_TRIGGERS],
@@ -129,7 +134,7 @@ class Deliveries:
 _NARROWED = ("trigger", "state", "before")
 
 
-async def _found(operating: Operating, text: str, wanted: Mapping[str, str]) -> list[dict[str, Any]]:
+async def _found(operating: Operating, text: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Events whose type is so, else those whose source is, else the one whose id or key is."""
     if not text:
         return await operating.listed(limit=ROWS + 1, **wanted)

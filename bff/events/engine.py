@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from bff.events import accepting, claiming, course, keeping, running, standing, takeover, tending
+from bff.events import accepting, claiming, course, keeping, pipelines, running, standing, takeover, tending
 from bff.events.claiming import Taken
 from bff.events.claims import Claims
 from bff.events.commits import Commits
@@ -21,6 +21,7 @@ from bff.events.following import Seen
 from bff.events.pipelines import Done
 from bff.events.records import (
     Accepted,
+    Attempt,
     Dead,
     Delivery,
     Enqueued,
@@ -172,17 +173,14 @@ class StoreEngine:
         """The newest runs of a pipeline."""
         return await self.store.look(lambda session, _: running.runs(session, pipeline, limit))
 
-    async def run(self, key: str) -> tuple[Run, Sequence[Shown], Any] | None:
-        """A run, the events of its steps with all that became of them, and its answer."""
+    async def run(self, key: str) -> Run | None:
+        """How a run stands."""
+        return await self.store.look(lambda session, _: running.run(session, key))
 
-        def verb(session: Session, _: float) -> tuple[Run, Sequence[Shown], Any] | None:
-            found = running.run(session, key)
-            if found is None:
-                return None
-            steps = [tending.shown(session, each) for each in running.events_of(session, found)]
-            return found, [each for each in steps if each is not None], running.answer(session, key)
-
-        return await self.store.look(verb)
+    async def parts(self, run: Run) -> Sequence[tuple[Delivery, tuple[Attempt, ...]]]:
+        """The parts of a run in their order, each with its attempts."""
+        source = pipelines.source_of(run.pipeline, run.key)
+        return await self.store.look(lambda session, _: tending.parts(session, source))
 
     async def answer(self, key: str) -> Any:
         """What the last step of a run answered."""

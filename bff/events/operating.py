@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -59,7 +59,7 @@ class Operating:
         return {
             **_event(found.event),
             "event": from_json(found.event.document),
-            "deliveries": [delivery_of(each, found) for each in found.deliveries],
+            "deliveries": [_tried(each, found) for each in found.deliveries],
         }
 
     async def explain(self, key: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Operating:
                     "trigger": name,
                     **_decided(name, decisions.get(name)),
                     "paused": name in paused,
-                    "delivery": delivery_of(made[name], found) if name in made else None,
+                    "delivery": _tried(made[name], found) if name in made else None,
                 }
                 for name in names
             ],
@@ -213,9 +213,13 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def delivery_of(delivery: Delivery, shown: Shown) -> dict[str, Any]:
+def delivery_of(delivery: Delivery, tries: Sequence[Attempt]) -> dict[str, Any]:
     """A delivery with its attempts."""
-    return {**_delivery(delivery), "tries": list(map(_attempt, shown.attempts.get(delivery.key, ())))}
+    return {**_delivery(delivery), "tries": list(map(_attempt, tries))}
+
+
+def _tried(delivery: Delivery, shown: Shown) -> dict[str, Any]:
+    return delivery_of(delivery, shown.attempts.get(delivery.key, ()))
 
 
 def _attempt(attempt: Attempt) -> Mapping[str, Any]:

@@ -250,7 +250,9 @@ class Shown:
 
 @frozen
 class Sought:
-    """Which events to list: the newest first, older than ``before`` (a key), not of the type ``but``; "" for any."""
+    """Which events to list: the newest first, older than ``before`` (a key), not of the type ``but``; "" for any.
+    ``within`` is among how many of the newest they are looked for, 0 for all: what few are has no index.
+    """
 
     limit: int = 50
     before: str = ""
@@ -259,3 +261,4 @@ class Sought:
     trigger: str = ""
     state: str = ""
     but: str = ""
+    within: int = 0

@@ -145,12 +145,6 @@ def kept(session: Session, keys: Collection[str]) -> list[str]:
     return found
 
 
-def events_of(session: Session, run: Run) -> list[str]:
-    """The keys of the events of a run's steps, in their order."""
-    sql = "SELECT key FROM events WHERE source = ? ORDER BY key"
-    return [key for (key,) in session.rows(sql, pipelines.source_of(run.pipeline, run.key))]
-
-
 def resume(session: Session, run: Run, now: float) -> int:
     """Let what is dead or cancelled of a run begin anew, from the step where it stands; how many parts those are."""
     source = pipelines.source_of(run.pipeline, run.key)

@@ -10,7 +10,7 @@ from bff.events import following, pipelines
 from bff.events.broker import moment
 from bff.events.course import Course
 from bff.events.operating import delivery_of
-from bff.events.records import Going, Planned, Run, Shown
+from bff.events.records import Going, Planned, Run
 from bff.events.room import Events
 from bff.frozen import frozen
 from bff.sdk.cloudevent import CloudEvent
@@ -76,11 +76,9 @@ class Stages:
             NoSuchName: none of this key is kept.
 
         """
-        found = await self._engine.run(key)
-        if found is None:
-            raise _no_run(key)
-        run, steps, answer = found
-        return {**_run(run), "parts": [part for each in steps for part in _parts(each)], "answer": answer}
+        run = await self._run(key)
+        parts = [delivery_of(each, tries) for each, tries in await self._engine.parts(run)]
+        return {**_run(run), "parts": parts, "answer": await self.answer(key)}
 
     async def course(self, key: str) -> Course:
         """A run for people: its steps with their counts and times, and as many of their parts as can be looked at.
@@ -141,7 +139,7 @@ class Stages:
         found = await self._engine.run(key)
         if found is None:
             raise _no_run(key)
-        return found[0]
+        return found
 
     def _known(self, name: str) -> str:
         if name not in self._events.pipelines:
@@ -165,7 +163,3 @@ def _going(part: Going) -> dict[str, Any]:
         **{name: getattr(part, name) for name in names},
         "progress": None if said is None else {each.name: getattr(said, each.name) for each in fields(said)},
     }
-
-
-def _parts(shown: Shown) -> list[dict[str, Any]]:
-    return [delivery_of(each, shown) for each in shown.deliveries]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import fields
 
 from bff.events import accepting
@@ -36,6 +36,9 @@ def _listing(sought: Sought) -> tuple[str, list[object]]:
         if value:
             where.append(f"{column} = ?")
             values.append(value)
+    if sought.within:
+        where.append(_NEWEST)
+        values += [sought.before or "~", sought.within]
     if sought.but:
         where.append("e.type <> ?")
         values.append(sought.but)
@@ -50,6 +53,11 @@ def _listing(sought: Sought) -> tuple[str, list[object]]:
         values += [value for _, value in inner]
     sql = f"{_KEPT} FROM events e WHERE {' AND '.join(where)} ORDER BY e.key DESC LIMIT ?"
     return sql, [*values, sought.limit]
+
+
+_NEWEST = (
+    "e.key > COALESCE((SELECT n.key FROM events n WHERE n.key < ? ORDER BY n.key DESC LIMIT 1 OFFSET ?), '')"
+)
 
 
 def _by_state(sought: Sought) -> tuple[str, list[object]]:
@@ -68,14 +76,8 @@ def shown(session: Session, key: str) -> Shown | None:
     if len(found) != 1:
         return None
     kept = Kept(**dict(zip((*_NAMES, "document"), found[0], strict=True)))
-    attempts: dict[str, list[Attempt]] = {}
-    for delivery, *rest in session.rows(_ATTEMPT, kept.key):
-        attempts.setdefault(delivery, []).append(Attempt(**dict(zip(_OF_ATTEMPT, rest, strict=True))))
-    return Shown(
-        event=kept,
-        deliveries=_deliveries(session, kept.key),
-        attempts={delivery: tuple(each) for delivery, each in attempts.items()},
-    )
+    attempts = _by_delivery(session.rows(_ATTEMPT, kept.key))
+    return Shown(event=kept, deliveries=_deliveries(session, kept.key), attempts=attempts)
 
 
 _OF_ATTEMPT = ("number", "began", "ended", "status", "code", "detail", "revision", "gateway")
@@ -98,6 +100,31 @@ def _delivery(found: Row) -> Delivery:
         attempts=attempts,
         updated=updated,
     )
+
+
+def parts(session: Session, source: str) -> list[tuple[Delivery, tuple[Attempt, ...]]]:
+    """All deliveries of a source's events in their order, each with its attempts."""
+    attempts = _by_delivery(
+        session.rows(
+            "SELECT a.delivery, a.number, a.began, a.ended, a.status, a.code, a.detail, a.revision, a.gateway"
+            " FROM events e JOIN deliveries d ON d.event = e.key JOIN attempts a ON a.delivery = d.key"
+            " WHERE e.source = ? ORDER BY a.delivery, a.number",
+            source,
+        )
+    )
+    names = _DELIVERY.removeprefix("SELECT ").removesuffix(" FROM deliveries").split(", ")
+    columns = ", ".join(f"d.{name}" for name in names)
+    sql = f"SELECT {columns} FROM events e JOIN deliveries d ON d.event = e.key WHERE e.source = ? ORDER BY d.key"  # noqa: S608
+    found = map(_delivery, session.rows(sql, source))
+    return [(each, attempts.get(each.key, ())) for each in found]
+
+
+def _by_delivery(rows: Iterable[Row]) -> dict[str, tuple[Attempt, ...]]:
+    """Attempts by their deliveries; rows are the delivery and what an attempt has."""
+    found: dict[str, list[Attempt]] = {}
+    for key, *rest in rows:
+        found.setdefault(key, []).append(Attempt(**dict(zip(_OF_ATTEMPT, rest, strict=True))))
+    return {key: tuple(each) for key, each in found.items()}
 
 
 def delivery(session: Session, key: str) -> Delivery | None:

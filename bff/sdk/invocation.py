@@ -73,6 +73,7 @@ class CallRecord:
     cached: str = ""
     coalesced: bool = False
     flight: Any = field(default=None, repr=False, compare=False)  # who else waits, while it is under way
+    joined: Any = field(default=None, repr=False, compare=False)  # the flight that it has waited for already
     underway: Any = field(
         default=None, repr=False, compare=False
     )  # what was sent before its layers were asked
@@ -272,7 +273,7 @@ class Invocation(Signal):
     missing: list[str] | None
     batches: dict[Any, Any] | None = None  # the open ones of bff.sdk.batch
     memo: dict[Any, Any] | None = None  # the GETs of bff.services.memo
-    introduction: Any = None  # the lines of bff.services.fastpath, once somebody has written them
+    introduction: Any = None  # that of bff.services.introduction, once made
     parts: Any = None  # what services said of caching, for the answer made of it
     memoizes = True
     page: Page | None = None  # what the handler declares to return

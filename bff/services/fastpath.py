@@ -21,21 +21,22 @@ import httpx
 from bff.clock import Clock, Ringing
 from bff.sdk.begun import Begun
 from bff.sdk.call import Call, SendOptions
-from bff.sdk.invocation import NO_FORWARDING, TIMER_ERROR, CallRecord, Invocation
+from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
 from bff.services import http1
 from bff.services.budget import RetryBudget
 from bff.services.bulkhead import Bulkhead
 from bff.services.composed import SILENT
-from bff.services.composing import Composer, with_query
+from bff.services.composing import DEFAULTS, Composer, with_query
 from bff.services.connection import Answer, Connection
 from bff.services.connections import Outgoing
 from bff.services.endpoints import EndpointSet, Member
+from bff.services.introduction import NOBODY, OF_THE_CALL, Introduction, introduce
+from bff.services.joinedcall import JoinedCall
 from bff.services.paths import is_plain
 from bff.services.question import Landed
 from bff.services.response import ServiceResponse
 from bff.services.wire import OwnWire
 from bff.trace import new_span_id
-from bff.trace.propagators import FIELDS as OF_TRACES
 
 if TYPE_CHECKING:
     from bff.services.client import ServiceClient
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from bff.services.ways import Ways
 
 METHODS = frozenset({"GET", "HEAD"})
-OF_THE_CALL = OF_TRACES | {"x-request-id", "x-forwarded-for"}
-"""Fields that say who asks: a service for which routes.yaml sets one itself has no fast path."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,8 +54,6 @@ class Underway:
     ``headers``, and the ``answer`` to come; the ``flight`` that it is, if others may join. Its place is taken, and its endpoint counts it.
     """
 
-    record: CallRecord
-    allowed: float
     headers: Mapping[str, str]
     member: Member
     epoch: int
@@ -94,47 +91,71 @@ class FastPath:
         self._timeout = client.config.timeout
         self._url = client.config.url.rstrip("/")
         self._prefix, self._end = composer.prefix, composer.end_without(own)
-        self._own = http1.text_lines(own)
+        self._own, self._own_names = http1.text_lines(own), own.keys()
         self._milliseconds = f"{timeout_header}: "
+        self._of_connections = frozenset({*DEFAULTS, "host", timeout_header}) - own.keys()
 
     def begin(
         self, call: Call[Any], invocation: Invocation, method: str, path: str, options: SendOptions
-    ) -> FastCall | None:
+    ) -> FastCall | JoinedCall | None:
         """See :class:`bff.sdk.begun.Begins`."""
         now = self.clock.now()
         allowed = invocation.deadline.of_calls - now
         target = _with_query(path, options) if options else path
         if allowed < TIMER_ERROR or method not in METHODS or not is_plain(target):
             return None
-        known = invocation.introduction
-        who = introduction(invocation) if known is None else known
-        member = self._endpoints.undisturbed(now)
-        if not who or member is None or self._places.inside >= self._places.most:
+        who = invocation.introduction or introduce(invocation)
+        if who is NOBODY or (who.names and not self._own_names.isdisjoint(who.names)):
             return None
-        wire, sharing, flight = member.wire, self.sharing, None
-        if type(wire) is not OwnWire or not wire.connections.has_idle(now):
-            return None
+        until = now + (self._timeout if allowed > self._timeout else allowed)
+        sharing, key = self.sharing, None
         if sharing is not None:
             # As questions have it, see flight_key.
-            key = (method, self._url + target, ()) if options else (method, path)
-            flight = sharing.lead(invocation, key)
-            if flight is None:
+            is_short = not options and not who.caller
+            key = (method, path) if is_short else (method, self._url + target, who.caller)
+            if not sharing.is_simple(invocation, key):
                 return None
-        # From here on it counts, and is sent.
-        name, timeout = self.client.name, self._timeout
-        if allowed > timeout:
-            allowed = timeout
-        record = invocation.open_call(name, method, path, now)
-        record.until = now + allowed
+            flight = sharing.find(key)
+            if flight is not None:
+                record = self._record(invocation, method, path, now, until)
+                return JoinedCall(self, sharing, flight, call, invocation, options, record, who, target)
+        member = self._ready(now)
+        if member is None:
+            return None
+        record = self._record(invocation, method, path, now, until)
+        flight = None if sharing is None else sharing.lead(invocation, key)
+        span = record.span_id = new_span_id()
+        head = self._head(method, target, who, span, until - now)
+        return FastCall(self, call, invocation, options, record, member, head, flight)
+
+    def _ready(self, now: float) -> Member | None:
+        """An endpoint with a connection at hand, its place taken; None, and nothing is taken."""
+        member = self._endpoints.undisturbed(now)
+        if member is None or self._places.inside >= self._places.most:
+            return None
+        if type(member.wire) is not OwnWire or not member.wire.connections.has_idle(now):
+            return None
         self._places.inside += 1
         self._budget.deposit(now)
         member.active += 1
-        span = record.span_id = new_span_id()
-        head = (
-            f"{method} {self._prefix}{target}{self._end}{who[0]}{span}{who[1]}{self._own}"
+        return member
+
+    def _record(self, invocation: Invocation, method: str, path: str, now: float, until: float) -> CallRecord:
+        record = invocation.open_call(self.client.name, method, path, now)
+        record.until = until
+        return record
+
+    def _head(self, method: str, target: str, who: Introduction, span: str, allowed: float) -> bytes:
+        return (
+            f"{method} {self._prefix}{target}{self._end}{who.before}{span}{who.after}{self._own}"
             f"{self._milliseconds}{int(1000 * allowed)}\r\n\r\n"  # at least TIMER_ERROR
         ).encode("latin-1")
-        return FastCall(self, call, invocation, options, record, member, wire, head, flight)
+
+    def asked(self, method: str, target: str, who: Introduction) -> httpx.Request:
+        """What is asked of whoever has asked already, as httpx has it: without what a connection would add."""
+        fields = http1.texts_of(self._head(method, target, who, new_span_id(), self._timeout))
+        asked = {name: value for name, value in fields.items() if name not in self._of_connections}
+        return httpx.Request(method, self._url + target, headers=httpx.Headers(asked, encoding="latin-1"))
 
     def ended(self, member: Member) -> None:
         """One has its answer."""
@@ -169,7 +190,6 @@ class FastCall(Ringing):
         options: SendOptions,
         record: CallRecord,
         member: Member,
-        wire: OwnWire,
         head: bytes,
         flight: Flight[Landed] | None,
     ) -> None:
@@ -179,7 +199,9 @@ class FastCall(Ringing):
         self._options = options
         self._record = record
         self._member = member
-        self._wire = wire
+        wire = member.wire
+        assert isinstance(wire, OwnWire)
+        self._wire: OwnWire = wire
         self._epoch = member.breaker.epoch
         self._head = head
         self._flight = flight
@@ -278,9 +300,7 @@ class FastCall(Ringing):
         outgoing = Outgoing(self._head, is_head=record.method == "HEAD", is_replayable=True)
         outgoing.limit, outgoing.attempts, outgoing.sent = self._path.max_answer, 1, record.started
         outgoing.flight = self._flight
-        underway = Underway(
-            record=record,
-            allowed=record.until - record.started,
+        record.underway = Underway(
             headers=http1.texts_of(self._head),
             member=self._member,
             epoch=self._epoch,
@@ -289,13 +309,12 @@ class FastCall(Ringing):
             answer=answer,
             flight=self._flight,
         )
-        return self._gone_on(underway)
+        return self._gone_on()
 
-    async def _gone_on(self, underway: Underway) -> Any:
+    async def _gone_on(self) -> Any:
         record, client = self._record, self._path.client
-        return self._call.taken(
-            await client.go_on(self._invocation, record.method, record.path, self._options, underway)
-        )
+        asked = self._invocation, record.method, record.path, self._options, record
+        return self._call.taken(await client.go_on(*asked))
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "under way" if self._answer is None else "left to the layers"
@@ -341,33 +360,6 @@ def fast_path_of(
         )
     except http1.NotHttp:  # which every call will be told
         return None
-
-
-def introduction(invocation: Invocation) -> tuple[str, str] | tuple[()]:
-    """The lines that say who asks, in all plain calls of an invocation: before and after the span id; none, where its
-    calls carry more than that. It is written into the invocation.
-    """
-    incoming, trace = invocation.incoming, invocation.trace
-    said: tuple[str, str] | tuple[()] = ()
-    if (
-        (incoming is None or incoming.forwarding == NO_FORWARDING)
-        and not invocation.lane
-        and not trace.writes
-    ):
-        lines = f"x-request-id: {invocation.request_id}\r\n"
-        if invocation.client:
-            lines += f"x-forwarded-for: {invocation.client}\r\n"
-        if trace.state:
-            lines += f"tracestate: {trace.state}\r\n"
-        # The id is checked by the door, the address parsed, and the state read; who writes his own invocation may not.
-        if (
-            http1.is_plain_value(invocation.request_id)
-            and http1.is_plain_value(invocation.client)
-            and http1.is_plain_value(trace.state)
-        ):
-            said = f"{lines}traceparent: 00-{trace.trace_id}-", f"-{trace.flags:02x}\r\n"
-    invocation.introduction = said
-    return said
 
 
 def _with_query(path: str, options: SendOptions) -> str:

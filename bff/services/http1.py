@@ -114,11 +114,6 @@ def text_lines(fields: Mapping[str, str]) -> str:
     return "".join(lines)
 
 
-def is_plain_value(value: str) -> bool:
-    """Whether a field's value needs no closer look."""
-    return value.isascii() and value.isprintable() and value.strip(" ") is value
-
-
 def _look_closely(value: str) -> None:
     try:
         octets = value.encode("latin-1")

@@ -178,7 +178,7 @@ class Journal:
         )
 
     def _ejected(self, told: EndpointEjected) -> None:
-        said = f"{told.endpoint} is left alone for {told.seconds:g} s."
+        said = f"{told.endpoint} is left alone for {round(told.seconds, 1):g} s."
         self._write(What.ENDPOINT_EJECTED, said, subject=told.service)
 
     def _returned(self, told: EndpointReturned) -> None:

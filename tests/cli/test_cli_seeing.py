@@ -26,6 +26,7 @@ telemetry: {{recorder: {{slow: 1ms}}}}
 routes:
 - {{path: "/home/{{id}}", function: home}}
 - {{path: /bad, function: bad}}
+- {{path: /lost, function: lost}}
 """
 HOME = """\
 from bff import Context
@@ -74,6 +75,7 @@ def running(
                 "routes.yaml": ROUTES.format(port=server.server_address[1]),
                 "functions/home.py": HOME,
                 "functions/bad.py": BAD,
+                "functions/lost.py": "import nothing_of_this_name\n",
             }
         )
         running = module_gateway(folder)
@@ -171,10 +173,11 @@ def test_lines_follow_what_happens(asked: Callable[..., Ran], running: Running, 
 
 
 def test_functions_are_watched(asked: Callable[..., Ran], running: Running) -> None:
-    """Once, for scripts and tests: those that are called first, with their rates."""
+    """Once, for scripts and tests: those that are called first, with their rates. One that cannot be loaded is not cold."""
     running.get("/bad")
+    assert running.get("/lost").status_code == 500
     table = asked("top", "--once", "--window", "300").out
-    rows = [row.split() for row in table.splitlines() if row.strip().startswith(("bad", "home"))]
-    assert [row[0] for row in rows] == ["bad", "home"]
+    rows = [row.split() for row in table.splitlines() if row.strip().startswith(("bad", "home", "lost"))]
+    assert {row[0]: "failing" in row for row in rows} == {"bad": False, "home": False, "lost": True}
     told = {each["function"]: each for each in asked("top", "--json", "--window", "300").json}
     assert (told["home"]["cold"], told["home"]["instances"]) == (1, 1)

@@ -88,6 +88,21 @@ async def test_on_loopback_pages_are_open_and_elsewhere_they_ask_for_a_token(con
             assert "secret-project" in shown.text
 
 
+async def test_the_page_that_asks_for_a_token_has_the_head_of_all_others(console: Open) -> None:
+    """The body of the page that was asked for takes its body's place: what that needs to look right is there already."""
+    async with console(host="10.0.0.1") as elsewhere:
+        asked = await elsewhere("GET", "/console", headers=PAGE)
+        shown = await elsewhere("GET", "/console", headers=PAGE, token=READER)
+    assert "data-gate" in asked.text
+    assert "data-gate" not in shown.text
+    assert _head(asked.text) == _head(shown.text)
+    assert len(re.findall('rel="stylesheet"', _head(asked.text))) >= 3
+
+
+def _head(page: str) -> str:
+    return re.sub(r"<title>.*</title>", "", page.partition("</head>")[0])
+
+
 async def test_a_link_on_another_page_may_lead_here_and_nothing_else_of_it(asking: Asking) -> None:
     """Who follows a link from a chat sees the page; frames, scripts and forms of foreign pages get nothing."""
     link = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "document", **PAGE}

@@ -237,3 +237,22 @@ async def test_a_row_tells_of_every_instance_and_of_the_memory_of_processes(cons
         page = (await asking("GET", "/console/functions", headers=PAGE)).text
         for told in ("2 warm", ">warming<", ">idle<", "2.0 MiB"):
             assert told in page
+
+
+async def test_what_people_write_is_text_on_every_part(console: Open) -> None:
+    """Notes, reasons, tags of a deploy, and what a judge's sentence or a failure quotes."""
+    evil = "</script><script>alert(1)</script>'\"<img src=x onerror=alert(1)>"
+    standing = Standing("hello", {"failure": evil})
+    async with console(functions={"hello": standing}, is_ready=once()) as asking:
+        body = asking.packed({"hello.py": SOURCES[0]})
+        await asking.desk.deploy("hello", body, note=evil, tag="", no_traffic=False, who=evil)
+        await asking.publish(SOURCES[1])
+        await asking.write("POST", "/v1/functions/hello/rollback", json={"to": "hello-00001", "why": evil})
+        await turned(asking.store, {**RUNNING, "canary": evil}, goes_on=True, why=evil)
+        pages = [(await asking("GET", "/console/functions/hello", headers=PAGE)).text]
+        pages += (await parts(asking, "/console/functions/hello")).values()
+        for html in pages:
+            assert "<script>alert" not in html
+            assert "<img src=x" not in html
+        assert "&lt;img src=x" in pages[0]
+        assert max(len(each) for each in re.findall(r'data-act="([^"]*)"', pages[0])) > 100

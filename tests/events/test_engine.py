@@ -194,6 +194,8 @@ async def test_events_are_listed_newest_first_and_by_what_became_of_them(open_en
     assert await keys(limit=1, before="k0003") == ["k0002"]
     assert await keys(type="u") == ["k0002"]
     assert await keys(but="u") == ["k0003", "k0001"]
+    assert [await keys(type="u", within=n) for n in (1, 2, 9)] == [[], ["k0002"], ["k0002"]]
+    assert await keys(before="k0003", within=1) == ["k0002"]
     assert await keys(state="dead", but="t") == await keys(state="dead", before="k0001") == []
     assert await keys(state="dead", trigger="log") == []
     assert await keys(state="dead", type="t", trigger="mail") == ["k0001"]

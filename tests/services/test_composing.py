@@ -260,6 +260,14 @@ TEXTS = st.one_of(
         ]
     ),
     st.integers(1, 300).map(lambda depth: b"[" * depth + b"]" * depth),
+    # Around the bounds of 64 bits, and in many digits before a point and behind it.
+    st.sampled_from([2**63, 2**64, 10**17, 10**18, 10**19])
+    .flatmap(lambda bound: st.integers(bound - 2, bound + 2))
+    .flatmap(
+        lambda number: st.sampled_from([b"%d", b"-%d", b"[%d.5]", b"0.%d", b"%de3", b'"%d"']).map(
+            lambda text: text % number
+        )
+    ),
     st.binary(max_size=5),
 )
 

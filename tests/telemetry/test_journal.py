@@ -70,6 +70,14 @@ def test_everything_is_told_with_whose_it_is_and_whether_it_is_bad(
     assert [each.number for each in journal.newest(7)] == [9, 8]
 
 
+def test_how_long_an_endpoint_is_left_alone_is_told_as_people_say_it(
+    journal: Journal, signals: Signals
+) -> None:
+    """What has passed since the decision was made is noise."""
+    signals.emit(EndpointEjected(service="users", endpoint="10.0.0.1:80", seconds=7.99998))
+    assert [each.said for each in journal.newest()] == ["10.0.0.1:80 is left alone for 8 s."]
+
+
 def test_the_same_failure_again_is_no_news(journal: Journal, signals: Signals) -> None:
     """Every call of a function that cannot be loaded fails anew; another failure of it is told."""
     for report in ("one", "one", "two", "one"):

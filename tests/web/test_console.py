@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.conftest import GatewayFactory, eventually
+from tests.conftest import GatewayFactory, eventually, save
 from tests.web.conftest import barriers
 from tests.web.visiting import FILES, LONG, Shop, Visit, ran, signed_in
 
@@ -296,13 +296,15 @@ def test_dark_stays_when_it_was_chosen(visit: Visit) -> None:
 def test_elsewhere_the_token_is_entered_once_and_forgotten_on_demand(
     browser: Browser, module_gateway: GatewayFactory, module_project: Project, axe: str
 ) -> None:
-    """On a listener that others can reach nothing is told without one; a page opened later has it."""
+    """On a listener that others can reach nothing is told without one; a page opened later has it, and all that a page
+    has where none is asked for: its looks, and in dev what cannot be loaded.
+    """
     reader = "a-token-that-may-only-read-0123456789"
     routes = (
         f"admin: {{tokens: {{reader: {{token: {reader}}}}}}}\nroutes: [{{path: /home, function: home}}]\n"
     )
     folder = module_project({"routes.yaml": routes, "functions/home.py": FILES["functions/home.py"]})
-    running = module_gateway(folder, "serve", "--admin", "0.0.0.0:0")
+    running = module_gateway(folder, "dev", "--admin", "0.0.0.0:0")
     running.admin = running.admin.replace("0.0.0.0", "127.0.0.1")
     shop = Shop(running)
     context = browser.new_context()
@@ -316,6 +318,9 @@ def test_elsewhere_the_token_is_entered_once_and_forgotten_on_demand(
     expect(page.locator("#connection")).to_have_text("Live")
     page.get_by_role("link", name="home").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("home")
+    save(folder / "functions" / "home.py", "import nothing_of_this_name\n")
+    running.get("/home")
+    expect(page.locator("[data-overlay]")).to_contain_text("remedy: install it")
     page.get_by_role("button", name="Forget token").click()
     expect(page.get_by_label("Token")).to_be_visible()
     visit.expected("401")

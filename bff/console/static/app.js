@@ -41,6 +41,7 @@ acts.listen();
 looks.listen();
 token.listen(() => {
   htmx.process(document.body);
+  overlay.begin();
   begin();
 });
 begin();

@@ -15,7 +15,7 @@ function load() {
   return library;
 }
 
-const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false });
+const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hourCycle: "h23" });
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function paint(name) {

@@ -16,7 +16,7 @@ function release(list) {
 const known = new WeakSet();
 
 export function dress(root) {
-  root.querySelector("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  root.querySelector("nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   for (const list of root.querySelectorAll("[data-holds]")) {
     if (known.has(list)) continue;
     known.add(list);
