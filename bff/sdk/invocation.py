@@ -361,9 +361,12 @@ class Invocation(Signal):
             if reason:
                 self.reasons = {**self.reasons, part: reason}
 
-    def open_call(self, service: str, method: str, path: str, now: float | None = None) -> CallRecord:
+    def open_call(
+        self, service: str, method: str, path: str, now: float | None = None, until: float = float("inf")
+    ) -> CallRecord:
         """Begin the record of a service call; ``now`` is the clock's, where its caller has just asked."""
         record = CallRecord(service, method, path, self.clock.now() if now is None else now)
+        record.until = until
         if self.calls is None:
             self.calls = []
         if len(self.calls) < MAX_CALLS:

@@ -117,8 +117,7 @@ class ServiceClient:
             allowed = min(allowed, asked)
         if not is_plain(path):
             self._check_path(path)
-        record = invocation.open_call(self.name, method, path, now)
-        record.until = now + allowed
+        record = invocation.open_call(self.name, method, path, now, now + allowed)
         return self._sent(invocation, method, path, options, record)
 
     def go_on(

@@ -117,12 +117,12 @@ class FastPath:
                 return None
             flight = sharing.find(key)
             if flight is not None:
-                record = self._record(invocation, method, path, now, until)
+                record = invocation.open_call(self.client.name, method, path, now, until)
                 return JoinedCall(self, sharing, flight, call, invocation, options, record, who, target)
         member = self._ready(now)
         if member is None:
             return None
-        record = self._record(invocation, method, path, now, until)
+        record = invocation.open_call(self.client.name, method, path, now, until)
         flight = None if sharing is None else sharing.lead(invocation, key)
         span = record.span_id = new_span_id()
         head = self._head(method, target, who, span, until - now)
@@ -139,11 +139,6 @@ class FastPath:
         self._budget.deposit(now)
         member.active += 1
         return member
-
-    def _record(self, invocation: Invocation, method: str, path: str, now: float, until: float) -> CallRecord:
-        record = invocation.open_call(self.client.name, method, path, now)
-        record.until = until
-        return record
 
     def _head(self, method: str, target: str, who: Introduction, span: str, allowed: float) -> bytes:
         return (
