@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded, LoaderHeldUp, LoadHangs
+from bff.frozen import frozen
 from bff.measured import WarmUp
 from bff.revisions import snapshot
 from bff.revisions.loader import Loader, Package, explain
@@ -31,7 +32,7 @@ from bff.sdk.context import Progress, Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Workshop:
     """The tools every warm-up needs. Module bodies run on ``loader_thread``, or on the one for new code; files
     are read, parsed and packed on ``reader_thread``, which no function can hold up.
