@@ -25,8 +25,8 @@ from benchmarks.catalogue import PEER_APPS, PROJECTS
 
 DOES = "count instructions, tell the CPU time, or name the Python functions that are entered and how often"
 UPSTREAM = "http://127.0.0.1:9"
-COUNT = 600
-WARM = 300
+COUNT = 640
+WARM = 320
 """Requests before those that count."""
 
 
@@ -42,6 +42,7 @@ class Kind(NamedTuple):
     path: str
     project: str = ""  # of the gateway; else a peer's module
     peer: str = ""
+    callers: int = 1
 
 
 KINDS = {
@@ -53,6 +54,7 @@ KINDS = {
     "quiet": Kind("page, without logs and metrics", "/overview", "aggregate/quiet.yaml"),
     "page": Kind("page, one caller", "/overview", "aggregate/routes.yaml"),
     "shared": Kind("page, one caller, calls may be shared", "/overview", "aggregate/shared.yaml"),
+    "crowd": Kind("page, 32 callers who share calls", "/overview", "aggregate/shared.yaml", callers=32),
 }
 
 
@@ -197,16 +199,19 @@ def inside(name: str, count: int, *, does: str) -> None:
     asyncio.set_event_loop(loop)
     serving = house(kind) if kind.project else peer(kind)
     make = loop.run_until_complete(serving.__aenter__())
-    protocol = make(loop)
-    caller = CallerWire(protocol, kind.path, loop)
-    protocol.connection_made(caller)
-    loop.run_until_complete(caller.times(WARM))
-    assert b" 200 OK" in caller.last.partition(b"\r\n")[0], caller.last
+    callers = [connected(make(loop), kind, loop) for _ in range(kind.callers)]
+
+    def answered(each: int) -> None:
+        loop.run_until_complete(asyncio.gather(*[caller.times(each) for caller in callers]))
+
+    answered(WARM // kind.callers)
+    for caller in callers:
+        assert b" 200 OK" in caller.last.partition(b"\r\n")[0], caller.last
     gc.collect()
     gc.freeze()
 
     def work() -> None:
-        loop.run_until_complete(caller.times(count))
+        answered(count // kind.callers)
 
     if does == "enter":
         entered(work, count)
@@ -217,6 +222,12 @@ def inside(name: str, count: int, *, does: str) -> None:
     loop.run_until_complete(serving.__aexit__(None, None, None))
     sys.stdout.flush()
     os._exit(0)
+
+
+def connected(protocol: Any, kind: Kind, loop: Loop) -> CallerWire:
+    caller = CallerWire(protocol, kind.path, loop)
+    protocol.connection_made(caller)
+    return caller
 
 
 def timed(work: Callable[[], None], kind: Kind, count: int) -> None:

@@ -21,8 +21,9 @@ from bff.admin.incoming import Fields, Receive, body_of, expected_of, query_of
 from bff.admin.keys import ANYBODY, Scope, Who
 from bff.admin.operation import Asked, Operation, Reply
 from bff.admin.refusals import Busy, RevisionRefused, VersionMoved
-from bff.clock import Clock
+from bff.clock import Clock, Expiry
 from bff.errors import BffError, CallerLeft, FunctionNotLoaded, MethodNotAllowed, NotFound, problem
+from bff.gateway.protocol import SCOPE_KEY, LimitedProtocol
 from bff.gateway.router import Router
 from bff.revisions.store.failures import Conflict
 from bff.signals import Signals, Unexpected
@@ -31,6 +32,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Scoped = MutableMapping[str, Any]
 
 MOST_UPLOADS = 4
+TAKEN_WITHIN = 300.0
+"""Seconds in which a reader of an answer that goes on has to take some of it: those who watch are so many and no more,
+and one that has stopped keeps its place from another. As long as streams of functions may be silent, by default.
+"""
 
 _NO_STORE = (b"cache-control", b"no-store")
 _NO_PAGE = "The console has no such page."
@@ -95,7 +100,11 @@ class Admin:
             return
         self.streams += 1
         try:
-            await _pour(reply, reply.body, send)
+            await _pour(
+                reply, reply.body, send, lambda: Expiry(self._clock, self._clock.now() + TAKEN_WITHIN)
+            )
+        except TimeoutError:
+            _break_off(scope)
         finally:
             self.streams -= 1
 
@@ -233,11 +242,25 @@ async def _send(reply: Reply, body: bytes, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _pour(reply: Reply, pieces: AsyncGenerator[bytes, None], send: Send) -> None:
-    """Send what comes, as it comes."""
+async def _pour(
+    reply: Reply, pieces: AsyncGenerator[bytes, None], send: Send, within: Callable[[], Expiry]
+) -> None:
+    """Send what comes, as it comes.
+
+    Raises:
+        TimeoutError: the reader takes nothing.
+
+    """
     fields = [*_fields_of(reply), (b"content-type", reply.kind.encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": fields})
     async with aclosing(pieces) as open_pieces:
         async for piece in open_pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            with within():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _break_off(scope: Scoped) -> None:
+    connection: LimitedProtocol | None = scope.get(SCOPE_KEY)
+    if connection is not None:
+        connection.break_off(scope)

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from bff.cli.gateway import asking, function_path
-from bff.cli.output import show
+from bff.cli.output import show, tell
 
 
 def diff(name: str, before: str, after: str, *, admin: str, config: Path, as_json: bool) -> None:
@@ -19,7 +17,7 @@ def diff(name: str, before: str, after: str, *, admin: str, config: Path, as_jso
     if as_json:
         show(found)
     else:
-        typer.echo("\n".join(_lines(found)))
+        tell("\n".join(_lines(found)))
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:

@@ -15,7 +15,8 @@ import typer
 
 from bff.cli.gateway import asking
 from bff.cli.moments import moment
-from bff.cli.output import fail, print_table, say, show
+from bff.cli.output import fail, print_table, say, show, tell
+from bff.telemetry.plain import one_line
 
 LISTED = ("accepted", "key", "type", "id", "deliveries")
 EVENT = "application/cloudevents+json"
@@ -87,7 +88,7 @@ def show_event(key: str, *, admin: str, config: Path, as_json: bool) -> None:
         return
     show(found["event"])
     for delivery in found["deliveries"]:
-        say("\n".join(told_of(delivery)))
+        say("\n".join(map(one_line, told_of(delivery))))
 
 
 def told_of(delivery: dict[str, Any]) -> Iterator[str]:
@@ -109,11 +110,11 @@ def explain(key: str, *, admin: str, config: Path, as_json: bool) -> None:
     if as_json:
         show(found)
         return
-    typer.echo(f"{found['type']} {found['id']} of {found['source']}, {moment(found['accepted'])}")
+    tell(one_line(f"{found['type']} {found['id']} of {found['source']}, {moment(found['accepted'])}"))
     if not found["as_then"]:
         say("routes.yaml has other triggers now than when it came: this is what those of now say")
     for each in found["triggers"]:
-        typer.echo("\n".join(_explained(each)))
+        tell("\n".join(map(one_line, _explained(each))))
 
 
 def _explained(decision: dict[str, Any]) -> Iterator[str]:

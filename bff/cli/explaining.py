@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import typer
-
 from bff.cli.gateway import asking
 from bff.cli.moments import moment
-from bff.cli.output import print_table, show
+from bff.cli.output import print_table, show, tell
 from bff.cli.waterfall import bar
+from bff.telemetry.plain import one_line
 
 Told = Mapping[str, Any]
 
@@ -25,7 +24,7 @@ def explain(request_id: str, *, seq: int | None, admin: str, config: Path, as_js
         show(told)
         return
     for line in heading(told):
-        typer.echo(line)
+        tell(one_line(line))
     print_table(("span", "from ms", "ms", "", "what"), rows(told["spans"]))
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import typer
-
 from bff.cli.adminclient import AdminClient
 from bff.cli.gateway import asking
 from bff.cli.moments import moment
-from bff.cli.output import print_table, say, show
+from bff.cli.output import as_json_text, print_table, say, show, tell
 from bff.cli.which import Which
 
 PATH = "/v1/invocations"
@@ -28,7 +25,7 @@ def logs(which: Which, *, follows: bool, limit: int, admin: str, config: Path, a
     with asking(admin, config, as_json=as_json) as gateway, suppress(KeyboardInterrupt):
         found = gateway.get(PATH, **which, limit=limit).value
         for told in reversed(found):
-            typer.echo(_line(told, as_json=as_json))
+            tell(_line(told, as_json=as_json))
         if follows:
             newest = {} if not found else {"after": max(told["seq"] for told in found)}
             _follow(gateway, {**which, **newest}, as_json=as_json)
@@ -39,7 +36,7 @@ def _follow(gateway: AdminClient, query: Mapping[str, Any], *, as_json: bool) ->
         if kind != "invocations":
             continue
         for told in batch["invocations"]:
-            typer.echo(_line(told, as_json=as_json))
+            tell(_line(told, as_json=as_json))
         if batch["missed"]:
             say(f"… {batch['missed']} more came too fast to be shown")
     say("the gateway broke off, or shuts down")
@@ -47,7 +44,7 @@ def _follow(gateway: AdminClient, query: Mapping[str, Any], *, as_json: bool) ->
 
 def _line(told: Told, *, as_json: bool) -> str:
     if as_json:
-        return json.dumps(told, ensure_ascii=False)
+        return as_json_text(told)
     whom = told["revision"] or told["function"] or "-"
     notes = ", ".join(_notes(told))
     route = told["route"] or "(no route)"

@@ -1,4 +1,7 @@
-"""How commands speak: answers on standard output, everything about them on standard error."""
+"""How commands speak: answers on standard output, everything about them on standard error.
+
+What callers, services and exceptions wrote comes to the terminal as text, never as a command to it (CWE-150).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from bff.telemetry import plain
+
 if TYPE_CHECKING:
     from bff.config import Config
 
@@ -20,12 +25,22 @@ PIPED_WIDTH = 240
 
 def say(text: str) -> None:
     """A line for people."""
-    typer.echo(text, err=True)
+    typer.echo(plain.some_lines(text), err=True)
+
+
+def tell(text: str) -> None:
+    """An answer for people, in as many lines as it has."""
+    typer.echo(plain.some_lines(text))
 
 
 def show(value: Any) -> None:
     """A value for programs."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    typer.echo(as_json_text(value, indent=2))
+
+
+def as_json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON that a terminal shows as it is."""
+    return plain.json_text(json.dumps(value, indent=indent, ensure_ascii=False, default=str))
 
 
 def fail(text: str, *, code: int = 1, as_json: bool = False) -> NoReturn:
@@ -74,7 +89,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, err: b
     for column in table.columns:
         column.overflow = "fold"
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(plain.some_lines, row))
     stream = sys.stderr if err else sys.stdout
     # Paths may hold brackets, which are no markup.
     console = Console(

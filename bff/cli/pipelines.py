@@ -15,7 +15,8 @@ from bff.cli.adminclient import AdminClient, Refused
 from bff.cli.events import told_of
 from bff.cli.gateway import asking
 from bff.cli.moments import moment
-from bff.cli.output import fail, print_table, say, show
+from bff.cli.output import fail, print_table, say, show, tell
+from bff.telemetry.plain import one_line
 
 LOOKS_EVERY = 0.25
 """Seconds until a run that is not there yet is asked for again."""
@@ -78,9 +79,9 @@ def show_run(key: str, *, watches: bool, admin: str, config: Path, as_json: bool
     if as_json:
         show(found)
         return
-    typer.echo(line_of(found))
+    tell(one_line(line_of(found)))
     for part in found["parts"]:
-        say("\n".join(told_of(part)))
+        say("\n".join(map(one_line, told_of(part))))
 
 
 def _watched(gateway: AdminClient, key: str, *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import typer
 
 from bff.cli.adminclient import AdminClient
 from bff.cli.gateway import asking, function_path
-from bff.cli.output import say, show
+from bff.cli.output import as_json_text, say, show, tell
 
 Now = Mapping[str, Any]
 
@@ -22,7 +21,7 @@ def release(name: str, *, watches: bool, admin: str, config: Path, as_json: bool
     with asking(admin, config, as_json=as_json) as gateway:
         if not watches:
             now = gateway.get(path).value
-            show(now) if as_json else typer.echo(told(now))
+            show(now) if as_json else tell(told(now))
             return
         last = _watched(gateway, path, as_json=as_json)
         if last is not None and not has_ended_well(last) and not as_json:
@@ -37,7 +36,7 @@ def _watched(gateway: AdminClient, path: str, *, as_json: bool) -> Now | None:
         canary = (now["release"] or {}).get("canary")
         first = first or canary
         if kind == "release":
-            typer.echo(json.dumps(now, ensure_ascii=False) if as_json else told(now))
+            tell(as_json_text(now) if as_json else told(now))
         if canary != first:
             say(f"a newer revision has taken over the release of {first}")
             return None

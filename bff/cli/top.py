@@ -11,6 +11,7 @@ from typing import Any
 from bff.cli.adminclient import AdminClient
 from bff.cli.gateway import asking
 from bff.cli.output import print_table, show
+from bff.telemetry.plain import one_line
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -49,7 +50,7 @@ def _table(rows: Iterable[list[str]]) -> Any:
 
     table = Table(*COLUMNS, box=box.SIMPLE_HEAD, pad_edge=False, caption="Ctrl-C ends it")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(one_line, row))
     return table
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bff.console import phrases
+from bff.telemetry.plain import json_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -19,8 +20,10 @@ class Renderer:
         self._shared = shared
 
     def render(self, template: str, facts: Mapping[str, Any]) -> str:
-        """The text of a template; a name that is not among the facts is an error."""
-        return self.environment.get_template(template).render(facts)
+        """The text of a template; a name that is not among the facts is an error. What turns the direction of reading,
+        or is not seen, stands there as JSON escapes it, as in the log: nobody's text rearranges what is around it.
+        """
+        return json_text(self.environment.get_template(template).render(facts))
 
     def prepare(self, *names: str) -> None:
         """Compile these, or all in a folder where a name ends with a slash: milliseconds each, so not on the loop."""

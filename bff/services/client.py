@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bff.services.cache import Cache
     from bff.services.composed import Parts
     from bff.services.endpoints import Member
-    from bff.services.fastpath import FastPath, Underway
+    from bff.services.fastpath import FastPath
     from bff.services.passing import Exchange, Onward
     from bff.services.resolver import Address
     from bff.services.response import ServiceResponse
@@ -117,21 +117,19 @@ class ServiceClient:
             allowed = min(allowed, asked)
         if not is_plain(path):
             self._check_path(path)
-        record = invocation.open_call(self.name, method, path, now)
-        record.until = now + allowed
+        record = invocation.open_call(self.name, method, path, now, now + allowed)
         return self._sent(invocation, method, path, options, record)
 
     def go_on(
-        self, invocation: Invocation, method: str, path: str, options: SendOptions, underway: Underway
+        self, invocation: Invocation, method: str, path: str, options: SendOptions, record: CallRecord
     ) -> Coroutine[Any, Any, ServiceResponse]:
-        """The answer to a call that the fast path has begun, and does not end.
+        """The answer to a call that the fast path has begun, and does not end: what is ``underway`` or ``joined`` stands
+        in its record.
 
         Raises:
             ServiceError: none came, not in time, or it broke off.
 
         """
-        record = underway.record
-        record.underway = underway
         return self._sent(invocation, method, path, options, record)
 
     async def _sent(

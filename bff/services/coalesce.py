@@ -51,8 +51,7 @@ class Flight(Generic[T]):
 
         """
         if not self.has_landed:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
+            waiter = self.join()
             try:
                 await waiter
             finally:
@@ -61,6 +60,17 @@ class Flight(Generic[T]):
         if self.failure is not None:
             raise twin(self.failure)
         return self.outcome
+
+    def join(self) -> asyncio.Future[None]:
+        """Tells when it has landed, or crashed: for who does not :meth:`wait` yet."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        return waiter
+
+    def part_from(self, waiter: asyncio.Future[None]) -> None:
+        """Who has joined waits in another way from now on, or at once no more."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
 
     def _left(self, waiter: asyncio.Future[None]) -> None:
         self._waiters.remove(waiter)

@@ -26,11 +26,12 @@ from bff.services import http1
 from bff.services.budget import RetryBudget
 from bff.services.bulkhead import Bulkhead
 from bff.services.composed import SILENT
-from bff.services.composing import MAX_TARGET, Composer, with_query
+from bff.services.composing import DEFAULTS, MAX_TARGET, Composer, with_query
 from bff.services.connection import Answer, Connection
 from bff.services.connections import Outgoing
 from bff.services.endpoints import EndpointSet, Member
-from bff.services.introduction import NOBODY, OF_THE_CALL, introduce
+from bff.services.introduction import NOBODY, OF_THE_CALL, Introduction, introduce
+from bff.services.joinedcall import JoinedCall
 from bff.services.paths import is_plain
 from bff.services.question import Landed
 from bff.services.response import ServiceResponse
@@ -53,8 +54,6 @@ class Underway:
     ``headers``, and the ``answer`` to come; the ``flight`` that it is, if others may join. Its place is taken, and its endpoint counts it.
     """
 
-    record: CallRecord
-    allowed: float
     headers: Mapping[str, str]
     member: Member
     epoch: int
@@ -95,10 +94,11 @@ class FastPath:
         self._own = http1.text_lines(own)
         self._milliseconds = f"{timeout_header}: "
         self._written_here = own.keys() | {timeout_header}
+        self._of_connections = frozenset({*DEFAULTS, "host", timeout_header}) - own.keys()
 
     def begin(
         self, call: Call[Any], invocation: Invocation, method: str, path: str, options: SendOptions
-    ) -> FastCall | None:
+    ) -> FastCall | JoinedCall | None:
         """See :class:`bff.sdk.begun.Begins`."""
         now = self.clock.now()
         allowed = invocation.deadline.of_calls - now
@@ -108,36 +108,52 @@ class FastPath:
         if len(target) > MAX_TARGET:  # which the call will be told
             return None
         who = invocation.introduction or introduce(invocation)
-        member = self._endpoints.undisturbed(now)
-        if who is NOBODY or member is None or self._places.inside >= self._places.most:
+        if who is NOBODY or (who.names and not self._written_here.isdisjoint(who.names)):
             return None
-        if who.names and not self._written_here.isdisjoint(who.names):
-            return None
-        wire, sharing, flight = member.wire, self.sharing, None
-        if type(wire) is not OwnWire or not wire.connections.has_idle(now):
-            return None
+        until = now + (self._timeout if allowed > self._timeout else allowed)
+        sharing, key = self.sharing, None
         if sharing is not None:
             # As questions have it, see flight_key.
             is_short = not options and not who.caller
             key = (method, path) if is_short else (method, self._url + target, who.caller)
-            flight = sharing.lead(invocation, key)
-            if flight is None:
+            if not sharing.is_simple(invocation, key):
                 return None
-        # From here on it counts, and is sent.
-        name, timeout = self.client.name, self._timeout
-        if allowed > timeout:
-            allowed = timeout
-        record = invocation.open_call(name, method, path, now)
-        record.until = now + allowed
+            flight = sharing.find(key)
+            if flight is not None:
+                record = invocation.open_call(self.client.name, method, path, now, until)
+                return JoinedCall(self, sharing, flight, call, invocation, options, record, who, target)
+        member = self._ready(now)
+        if member is None:
+            return None
+        record = invocation.open_call(self.client.name, method, path, now, until)
+        flight = None if sharing is None else sharing.lead(invocation, key)
+        span = record.span_id = new_span_id()
+        head = self._head(method, target, who, span, until - now)
+        return FastCall(self, call, invocation, options, record, member, head, flight)
+
+    def _ready(self, now: float) -> Member | None:
+        """An endpoint with a connection at hand, its place taken; None, and nothing is taken."""
+        member = self._endpoints.undisturbed(now)
+        if member is None or self._places.inside >= self._places.most:
+            return None
+        if type(member.wire) is not OwnWire or not member.wire.connections.has_idle(now):
+            return None
         self._places.inside += 1
         self._budget.deposit(now)
         member.active += 1
-        span = record.span_id = new_span_id()
-        head = (
+        return member
+
+    def _head(self, method: str, target: str, who: Introduction, span: str, allowed: float) -> bytes:
+        return (
             f"{method} {self._prefix}{target}{self._end}{who.before}{span}{who.after}{self._own}"
             f"{self._milliseconds}{int(1000 * allowed) or 1}\r\n\r\n"
         ).encode("latin-1")
-        return FastCall(self, call, invocation, options, record, member, wire, head, flight)
+
+    def asked(self, method: str, target: str, who: Introduction) -> httpx.Request:
+        """What is asked of whoever has asked already, as httpx has it: without what a connection would add."""
+        fields = http1.texts_of(self._head(method, target, who, new_span_id(), self._timeout))
+        asked = {name: value for name, value in fields.items() if name not in self._of_connections}
+        return httpx.Request(method, self._url + target, headers=httpx.Headers(asked, encoding="latin-1"))
 
     def ended(self, member: Member) -> None:
         """One has its answer."""
@@ -172,7 +188,6 @@ class FastCall(Ringing):
         options: SendOptions,
         record: CallRecord,
         member: Member,
-        wire: OwnWire,
         head: bytes,
         flight: Flight[Landed] | None,
     ) -> None:
@@ -182,7 +197,9 @@ class FastCall(Ringing):
         self._options = options
         self._record = record
         self._member = member
-        self._wire = wire
+        wire = member.wire
+        assert isinstance(wire, OwnWire)
+        self._wire: OwnWire = wire
         self._epoch = member.breaker.epoch
         self._head = head
         self._flight = flight
@@ -282,9 +299,7 @@ class FastCall(Ringing):
         outgoing = Outgoing(self._head, is_head=record.method == "HEAD", is_replayable=True)
         outgoing.limit, outgoing.attempts, outgoing.sent = self._path.max_answer, 1, record.started
         outgoing.flight = self._flight
-        underway = Underway(
-            record=record,
-            allowed=record.until - record.started,
+        record.underway = Underway(
             headers=http1.texts_of(self._head),
             member=self._member,
             epoch=self._epoch,
@@ -293,13 +308,12 @@ class FastCall(Ringing):
             answer=answer,
             flight=self._flight,
         )
-        return self._gone_on(underway)
+        return self._gone_on()
 
-    async def _gone_on(self, underway: Underway) -> Any:
+    async def _gone_on(self) -> Any:
         record, client = self._record, self._path.client
-        return self._call.taken(
-            await client.go_on(self._invocation, record.method, record.path, self._options, underway)
-        )
+        asked = self._invocation, record.method, record.path, self._options, record
+        return self._call.taken(await client.go_on(*asked))
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "under way" if self._answer is None else "left to the layers"

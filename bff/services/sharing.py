@@ -9,8 +9,10 @@ those is given to nobody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
+
+import httpx
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
@@ -99,7 +101,9 @@ class Sharing:
                 return response
         if not self._coalesces:
             return await self._apart(question, record)
-        flight = None if key in self._unshared else self._flights.find(key)
+        flight, record.joined = record.joined, None
+        if flight is None and key not in self._unshared:
+            flight = self._flights.find(key)
         if flight is not None:
             response = await self._followed(flight, key, question, invocation, record)
             if response is not None:
@@ -122,15 +126,26 @@ class Sharing:
         record.cached = landed.cached
         return landed.response
 
-    def lead(self, invocation: Invocation, key: Hashable) -> Flight[Landed] | None:
-        """A flight for a plain call, whose caller sees that it lands, or goes on by :meth:`answer`; None where it is
-        answered otherwise, or known not to be for others.
-        """
+    def is_simple(self, invocation: Invocation, key: Hashable) -> bool:
+        """Whether a plain call is answered by a flight, and no other than one it :meth:`find`s or :meth:`lead`s."""
         known = invocation.memo
-        if key in self._unshared or self._flights.find(key) is not None:
+        return key not in self._unshared and (known is None or (self._name, key) not in known)
+
+    def find(self, key: Hashable) -> Flight[Landed] | None:
+        """The flight to join."""
+        return self._flights.find(key)
+
+    def shared(
+        self, flight: Flight[Landed], invocation: Invocation, ask: Callable[[], httpx.Request]
+    ) -> ServiceResponse | None:
+        """What a flight has brought for a plain call that has joined it; None where that must be looked at closely."""
+        if flight.failure is not None or _varies_by(flight.outcome) != ():
             return None
-        if known is not None and (self._name, key) in known:
-            return None
+        memo.remember(invocation, self._name, flight.key, flight)
+        return replies.twin_of(flight.outcome.response, ask=ask)
+
+    def lead(self, invocation: Invocation, key: Hashable) -> Flight[Landed]:
+        """A flight for a plain call, whose caller sees that it lands, or goes on by :meth:`answer`."""
         flight = self._flights.begin(key)
         memo.remember(invocation, self._name, key, flight)
         return flight
@@ -208,8 +223,7 @@ class Sharing:
         try:
             return await flight.wait()
         except asyncio.CancelledError:
-            waiter = asyncio.current_task()
-            if flight.is_abandoned and waiter is not None and not waiter.cancelling():
+            if flight.is_abandoned and not _is_told_to_end():
                 raise ServiceConnectionLost(self._name, "was closed") from None
             raise
 
@@ -241,6 +255,12 @@ class Sharing:
             await self._keeping.aclose()
 
 
+def _is_told_to_end() -> bool:
+    """Whether it is the task itself that was cancelled; who kept that in a variable would hold what it ends with."""
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())
+
+
 def _wants_news(question: Question) -> bool:
     """Whether the function itself asks for an answer that nothing older replaces."""
     if not question.caller:
@@ -260,13 +280,18 @@ def _is_for_one(fields: list[Pair]) -> bool:
 
 def _may_be_shared(landed: Landed, question: Question) -> bool:
     """Whether it answers this question too: it is for everybody, and varies by nothing that differs."""
+    varies_by = _varies_by(landed)
+    if not varies_by:
+        return varies_by is not None
+    return all(_sent(landed.sent, name) == _sent(question.headers, name) for name in varies_by)
+
+
+def _varies_by(landed: Landed) -> Sequence[bytes] | None:
     if not landed.is_read:
         fields = replies.fields_of(landed.response)
-        landed.varies_by = None if _is_for_one(fields) else listed(fields, b"vary")
+        landed.varies_by = None if _is_for_one(fields) else tuple(listed(fields, b"vary"))
         landed.is_read = True
-    if not landed.varies_by:
-        return landed.varies_by is not None
-    return all(_sent(landed.sent, name) == _sent(question.headers, name) for name in landed.varies_by)
+    return landed.varies_by
 
 
 def _sent(headers: Mapping[str, str], name: bytes) -> bytes | None:

@@ -11,7 +11,7 @@ import re
 
 _UNSEEN = re.compile(
     "[\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e007f]"
 )
 
@@ -21,7 +21,12 @@ def json_line(line: bytes) -> bytes:
     # An integer: for bytes, `in` raises and drops a TypeError first, at several times the cost.
     if line.isascii() and 0x7F not in line:
         return line
-    return _UNSEEN.sub(_escaped, line.decode("utf-8")).encode()
+    return json_text(line.decode("utf-8")).encode()
+
+
+def json_text(text: str) -> str:
+    """The same of a text; halves of surrogate pairs, which no stream takes, are escaped too."""
+    return _UNSEEN.sub(_escaped, text)
 
 
 def one_line(text: str) -> str:
@@ -31,7 +36,12 @@ def one_line(text: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
+def some_lines(text: str) -> str:
+    """The same, but that line breaks and tabs stay: for text whose lines are the gateway's own, or a whole file's."""
+    return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
+
+
 def _escaped(found: re.Match[str]) -> str:
     """As JSON spells it: two halves beyond the first plane (RFC 8259 §7)."""
-    units = found[0].encode("utf-16-be")
+    units = found[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

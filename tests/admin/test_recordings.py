@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, MutableMapping
 from typing import Any
 
 import pytest
 
+from bff.admin.endpoint import TAKEN_WITHIN
+from bff.admin.exchange import scope_of
 from bff.admin.operation import Asked
 from bff.admin.recordings import MOST_AT_ONCE, MOST_WATCHERS, Recordings
 from bff.admin.recordshapes import (
@@ -20,6 +22,7 @@ from bff.admin.recordshapes import (
 )
 from bff.clock import Deadline
 from bff.errors import FunctionFailed
+from bff.gateway.protocol import SCOPE_KEY
 from bff.sdk.caller import Caller
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.telemetry.bodies import Bodies
@@ -312,6 +315,45 @@ async def test_so_many_watch_and_no_more(recorder: Recorder) -> None:
     watching.append(await watch(recordings))
     for each in watching:
         await each.stream.aclose()
+
+
+class Stopped:
+    """A reader over a connection that takes the head and the first piece, and nothing more."""
+
+    def __init__(self) -> None:
+        self.pieces = 0
+        self.cut = False
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        self.pieces += message["type"] == "http.response.body"
+        if self.pieces > 1:
+            await asyncio.Event().wait()
+
+    async def receive(self) -> dict[str, Any]:
+        if not self.pieces:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    def break_off(self, _scope: object) -> None:
+        self.cut = True
+
+
+async def test_who_has_stopped_reading_keeps_no_place_for_ever(
+    asking: Asking, recorder: Recorder, clock: ManualClock
+) -> None:
+    """After five minutes in which nothing was taken the connection is cut, and somebody else may watch."""
+    reader = Stopped()
+    fields = [(b"host", b"127.0.0.1"), (b"accept", b"text/event-stream")]
+    scope = {**scope_of("GET", "/v1/invocations", fields), SCOPE_KEY: reader}
+    watching = asyncio.create_task(asking.office.app(scope, reader.receive, reader.send))
+    await clock.advance(1)
+    recorder.keep(ended(clock, "more than it takes"))
+    await clock.advance(TAKEN_WITHIN - 1)
+    assert (reader.pieces, reader.cut, watching.done()) == (2, False, False)
+    await clock.advance(2)
+    assert reader.cut
+    await watching
 
 
 async def test_the_stream_is_described(asking: Asking) -> None:

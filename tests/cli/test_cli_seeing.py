@@ -37,7 +37,7 @@ async def handle(ctx: Context, id: int) -> dict[str, int]:
 """
 BAD = """\
 def find() -> None:
-    raise LookupError("no such room")
+    raise LookupError("no such room\\x1b[31m\\u202e\\nGET /forged")
 
 async def handle() -> None:
     find()
@@ -130,10 +130,14 @@ def test_the_attempts_of_a_call_are_the_spans_that_the_service_saw(asked: Callab
 
 
 def test_a_failure_is_explained_with_its_line(asked: Callable[..., Ran]) -> None:
-    """The exception and the function's own frame; an id that nobody knows is said so."""
+    """The exception and the function's own frame, as one line that is only text to a terminal; an id that nobody knows
+    is said so.
+    """
     ran = asked("explain", "broken")
     assert "Function bad raised an error. (fault: function)" in ran.out
-    assert "LookupError: no such room at functions/bad.py:2" in ran.out
+    text = r"LookupError: no such room\x1b[31m\u202e\nGET /forged at functions/bad.py:2"
+    assert text in ran.out
+    assert "\\u202e" in asked("explain", "broken", "--json").out
     unknown = asked("explain", "nobody")
     assert (unknown.code, "No invocation with this id is remembered" in unknown.err) == (1, True)
 

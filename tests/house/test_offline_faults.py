@@ -177,6 +177,19 @@ async def handle(event: CloudEvent) -> None:
 """
 
 
+ENDS = """\
+import os, time
+from pathlib import Path
+
+def handle(body: dict) -> None:
+    while not Path("FOLDER/go").exists():
+        time.sleep(0.01)
+    with open("FOLDER/ends", "a") as ends:
+        ends.write("x")
+    os._exit(1)
+"""
+
+
 @pytest.mark.timeout(300)
 def test_an_event_that_ends_its_processes_is_dead_after_some_of_them(
     tmp_path: Path, write_project: Write, gateway: GatewayFactory
@@ -184,13 +197,12 @@ def test_an_event_that_ends_its_processes_is_dead_after_some_of_them(
     """Attempts that nobody ended are counted: it is not given to the function any more, its sink gets it, and what
     comes after it is delivered.
     """
-    ends = "import os\ndef handle(body: dict) -> None:\n    NOTE\n    os._exit(1)\n"
-    note = f"open({str(tmp_path / 'ends')!r}, 'a').write('x')"
+    go = tmp_path / "go"
     folder = write_project(
         {
             "routes.yaml": POISON.replace("letters}}}", "letters}}, after: {function: two}}")
-            + 'state: "sqlite:///.bff/state.db"\nfunctions: {one: {queue: bad}}\n',
-            "functions/one.py": ends.replace("NOTE", note),
+            + 'state: "sqlite:///.bff/state.db"\nfunctions: {one: {queue: bad, timeout: 5m}}\n',
+            "functions/one.py": ENDS.replace("FOLDER", str(tmp_path)),
             "functions/two.py": STEP.replace("NAME", "two").replace("FOLDER", str(tmp_path)),
             "functions/letters.py": LETTERS.replace("FOLDER", str(tmp_path)),
         }
@@ -200,7 +212,9 @@ def test_an_event_that_ends_its_processes_is_dead_after_some_of_them(
     assert serving.client.post("/events", content=body, headers=headers).status_code == 202
     for number in range(MOST_LOST):
         ended = gateway(folder, "worker", "--queues", "bad", "--name", "w-1")
+        go.touch()
         assert ended.wait() == 1, f"worker {number} of {MOST_LOST}"
+        go.unlink()
     gateway(folder, "worker", "--queues", "bad", "--name", "w-1")
     eventually(lambda: [each for each in notes(tmp_path) if "letter" in each], within=60.0, every=0.1)
     (letter,) = [each["letter"] for each in notes(tmp_path) if "letter" in each]

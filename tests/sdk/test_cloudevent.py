@@ -379,6 +379,22 @@ def test_what_is_written_is_read_again(event: CloudEvent) -> None:
     assert from_http(kind, json.dumps(document_of(event)).encode()) == event
 
 
+@given(EVENTS)
+def test_what_is_sent_to_a_service_is_read_again(event: CloudEvent) -> None:
+    """In all three modes, as the broker of another gateway reads them."""
+    for sent in (event.binary(), event.structured(), CloudEvent.batched([event])):
+        fields = [(name.encode(), value.encode("latin-1")) for name, value in sent["headers"].items()]
+        assert all_from_http(fields, sent["content"], most=1) == [event]
+
+
+def test_what_is_no_event_is_not_sent() -> None:
+    """Whoever made it hears of it, and no service does."""
+    wrong = CloudEvent(id="", source="/s", type="t")
+    for send in (wrong.binary, wrong.structured, lambda: CloudEvent.batched([wrong])):
+        with pytest.raises(ValueError, match="id"):
+            send()
+
+
 def test_data_of_json_travels_as_json() -> None:
     """Without a content type JSON is meant (JSON format §3.1)."""
     event = CloudEvent(**REQUIRED, data={"a": [1, True]})

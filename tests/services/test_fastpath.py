@@ -220,7 +220,19 @@ def _shown(got: Any) -> Any:
     )
 
 
+async def joined(desk: Desk, **asked: Any) -> Told:
+    """By a page that asks while another has asked already; where calls are shared, they are one."""
+    other = asyncio.ensure_future(_awaited(desk, "/users/7?full=yes", **asked))
+    await asyncio.sleep(0)
+    try:
+        return await called(desk, **asked)
+    finally:
+        await asyncio.wait({other})
+        other.exception()
+
+
 CALLERS = {"alone": called, "beside another": gathered}
+JOINING = {**CALLERS, "joined": joined}
 CONFIGS: dict[str, dict[str, Any]] = {
     "plain": {},
     "shared": {"coalesce": True},
@@ -267,8 +279,10 @@ ASKED: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize(
+    ("config", "caller"),
+    [*((config, caller) for config in CONFIGS for caller in CALLERS), ("shared", "joined")],
+)
 async def test_every_story_ends_as_it_would_without(desk: Any, config: str, caller: str) -> None:
     """Whatever a service answers, or does not."""
     both = [await desk(is_fast=is_fast, **CONFIGS[config]) for is_fast in (True, False)]
@@ -278,7 +292,7 @@ async def test_every_story_ends_as_it_would_without(desk: Any, config: str, call
             for each in both:
                 each.script = list(script)
                 each.upstream.requests.clear()
-                told.append(await CALLERS[caller](each, **asked))
+                told.append(await JOINING[caller](each, **asked))
                 await each.page().get("/warm")  # whatever became of its connection, there is one again
             ports = [each.upstream.url.rpartition(":")[2] for each in both]
             assert str(told[0]).replace(ports[0], "PORT") == str(told[1]).replace(ports[1], "PORT"), story
@@ -355,11 +369,23 @@ async def test_pages_that_fail_leave_nothing_to_the_collector(
                 each.script = STORIES[story][:1] * 2
                 with contextlib.suppress(ServiceError):
                     await fails(each)
+        if is_shared:
+            await _joined_and_left(each)
         each.page()
         await asyncio.sleep(0)
         assert _invocations() - before <= 2
     finally:
         gc.enable()
+
+
+async def _joined_and_left(desk: Desk) -> None:
+    """Who waits for somebody else's answer, and goes: three pages, and the one they wait for."""
+    desk.script, desk.upstream.asked = [hangs], asyncio.Event()
+    asking = [asyncio.ensure_future(_awaited(desk, "/shared")) for _ in range(4)]
+    await desk.upstream.asked.wait()
+    for one in reversed(asking):
+        one.cancel()
+    await asyncio.wait(asking)
 
 
 def _invocations() -> int:
@@ -454,8 +480,39 @@ async def test_who_joins_a_flight_has_its_answer_though_its_leader_is_gone(desk:
     assert len(each.upstream.requests) == 1
 
 
-async def _awaited(desk: Desk, path: str) -> Any:
-    return await desk.page().get(path)
+@pytest.mark.parametrize("is_fast", [True, False])
+async def test_who_joined_may_leave(desk: Any, is_fast: bool) -> None:
+    """The others have their answer, and nothing is left of who went; nor of a flight that all have left."""
+    each = await desk(is_fast=is_fast, coalesce=True)
+    gate, each.upstream.asked = asyncio.Event(), asyncio.Event()
+
+    async def waits(talk: Talk) -> None:
+        await gate.wait()
+        await talk.answer(body=b'"all"')
+
+    each.script = [waits, hangs]
+    leader, *joined = [asyncio.ensure_future(_awaited(each, "/shared")) for _ in range(4)]
+    await each.upstream.asked.wait()
+    for gone in joined[:2]:
+        gone.cancel()
+    await asyncio.wait(joined[:2])
+    gate.set()
+    assert [(await one).json() for one in (leader, joined[2])] == ["all", "all"]
+    each.upstream.asked.clear()
+    everybody = [asyncio.ensure_future(_awaited(each, "/again")) for _ in range(3)]
+    await each.upstream.asked.wait()
+    for gone in everybody:
+        gone.cancel()
+        await asyncio.wait({gone})
+    await asyncio.sleep(0)
+    told = each.told()
+    assert (told.left[0], told.left[1], told.left[4]) == (0, 0, 0)
+    assert "0 busy" in told.left[3]
+    assert len(each.upstream.requests) == 2
+
+
+async def _awaited(desk: Desk, path: str, **asked: Any) -> Any:
+    return await desk.page().request("GET", path, **asked)
 
 
 async def test_it_is_the_fast_path_that_is_tested(desk: Any) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bff.telemetry.lines import Lines
-from bff.telemetry.plain import json_line, one_line
+from bff.telemetry.plain import json_line, json_text, one_line, some_lines
 
 UNSEEN = [
     *map(chr, range(0x20)),
@@ -99,3 +99,14 @@ def test_half_a_surrogate_pair_loses_no_line() -> None:
     """Nobody can write it as UTF-8; the rest of the line is there."""
     for pretty in (False, True):
         assert "kept" in written(pretty=pretty, event="\ud800 kept", more="\udfff")
+
+
+@pytest.mark.parametrize("unseen", [*(each for each in UNSEEN if each not in "\n\t"), "\ud800"])
+def test_text_of_several_lines_keeps_its_breaks_and_tabs_alone(unseen: str) -> None:
+    """As commands print what others wrote, whether for people or as JSON."""
+    assert some_lines("one\n\ttwo") == "one\n\ttwo"
+    assert seen(some_lines(f"one\n\tt{unseen}wo").replace("\n", "").replace("\t", ""))
+    text = json.dumps({"said": f"a{unseen}b"}, ensure_ascii=False, indent=2)
+    assert json.loads(json_text(text)) == {"said": f"a{unseen}b"}
+    assert seen(json_text(text).replace("\n", ""))
+    json_text(text).encode()

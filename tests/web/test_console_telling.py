@@ -221,6 +221,9 @@ def test_a_save_that_cannot_be_loaded_is_shown_at_once_and_gone_when_it_is_mende
     assert barriers(page, axe) == []
     overlay.get_by_role("button", name="Dismiss").click()
     expect(overlay).to_have_count(0)
+    visit("/console/services")
+    expect(page.locator("[data-overlay][data-said]")).to_have_count(1)
+    expect(overlay).to_have_count(0)
     save(function, "import nothing_of_this_name\n")
     expect(overlay).to_contain_text("remedy: install it")
     save(function, FUNCTIONS["hello"])

@@ -5,7 +5,9 @@ import { ask } from "./token.js";
 
 const LONGEST_WAIT = 5_000;
 let stop = null;
-let dismissed = "";
+// Kept from page to page, as long as this tab lives: on a phone what is broken covers half of each.
+const DISMISSED = "bff.dismissed";
+const dismissed = () => sessionStorage.getItem(DISMISSED);
 let last = 0;
 
 export function begin() {
@@ -13,7 +15,7 @@ export function begin() {
   document.addEventListener("click", (event) => {
     const overlay = event.target.closest("[data-dismiss]")?.closest("[data-overlay]");
     if (!overlay) return;
-    dismissed = overlay.dataset.said;
+    sessionStorage.setItem(DISMISSED, overlay.dataset.said);
     overlay.hidden = true;
   });
   document.addEventListener("visibilitychange", () => (document.hidden ? end() : follow()));
@@ -57,8 +59,8 @@ function tell({ happened, broken }) {
     overlay.dataset.said = said;
     if (broken.length) show(overlay, broken);
   }
-  overlay.hidden = !broken.length || said === dismissed;
-  if (!broken.length) dismissed = "";
+  overlay.hidden = !broken.length || said === dismissed();
+  if (!broken.length) sessionStorage.removeItem(DISMISSED);
   const good = happened.filter((each) => ["revision-ready", "config-applied"].includes(each.what)).at(-1);
   if (good) toast(good.said);
 }
