@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from bff.admin.keys import Scope, Who
 from bff.errors import BadRequest, BffError
+from bff.frozen import frozen
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -27,7 +28,7 @@ class Match(StrEnum):
     MUST = "must"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Query:
     """A parameter of the query; it may stand once. ``kind`` is str, int or bool; int values lie in ``bounds``, text
     is one of ``words`` where there are some.
@@ -61,7 +62,7 @@ class Query:
         return int(text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Asked:
     """A request that may be answered. ``expected`` is the version that If-Match names; ``body`` a model of the
     operation's, or the bytes of an upload; ``heard`` is the last event of a stream that the caller says it has heard;
@@ -78,7 +79,7 @@ class Asked:
     gone: Callable[[], Coroutine[Any, Any, None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reply:
     """An answer: ``body`` whole, or piece by piece as it comes."""
 
@@ -88,7 +89,7 @@ class Reply:
     fields: tuple[tuple[bytes, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Operation:
     """One thing that can be asked. ``scope`` None is open to everybody; ``upload`` names the media type of a
     body that is not JSON; ``answer`` is the type of what comes back, None for nothing or for no JSON, whose

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BffError, BodyTimedOut, BodyTooLarge, DeadlineExceeded, Fault
+from bff.frozen import frozen
 from bff.sdk.attempt import Attempt
 from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cohort import Cohort
@@ -119,7 +120,7 @@ class CallRecord:
         return ", ".join(said)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Forwarding:
     """Which of the caller's fields a route hands on to services, and by which ``rules`` they change on the way."""
 

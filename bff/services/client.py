@@ -143,9 +143,12 @@ class ServiceClient:
                 response = await self._answer(wire, invocation, method, path, options, record)
         except BaseException as error:
             failure = self._noted(error, record, allowed)
-            if failure is error:
-                raise
-            raise failure from None
+            try:
+                if failure is error:
+                    raise
+                raise failure from None
+            finally:
+                del failure  # it must not hold the frame that holds it
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code
