@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from bff.admin.keys import Key, local_key
 from bff.admin.office import PublicWithoutTokens
 from bff.app import House, Options, compose
 from bff.config import Config
+from bff.frozen import frozen
 from bff.gateway.crowd import Crowd
 from bff.gateway.protocol import HeadLimits, LimitedProtocol
 from bff.revisions.store.failures import StoreUnavailable
@@ -92,7 +92,7 @@ def _server(
 Announce = Callable[[House, str, str], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Share:
     """What of the work offline a process does: the queues it takes from, None for all; and the name it goes by among
     those on the same store, "" for one that nobody else has.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from bff.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Imported:
     """One module that ran while a function was loaded, and below it the modules it imported. Seconds.
 
@@ -47,7 +49,7 @@ class Imported:
         return sorted(self.bills(), key=lambda each: each.seconds, reverse=True)[:count]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Import:
     """What one import cost in all; without ``importer`` it is an own module's body."""
 
@@ -75,7 +77,7 @@ FIRST_CALL = "first_call"
 """The one phase that comes after the warm-up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WarmUp:
     """One warm-up, measured. ``phases`` are seconds by phase, in the order they ran.
 

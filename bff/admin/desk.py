@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bff.clock import Clock
+from bff.frozen import frozen
 from bff.revisions.judgement import Verdict
 from bff.revisions.snapshot import Snapshot
 from bff.revisions.store.records import Deployed, Published, ReleaseState, TrafficState
@@ -102,7 +102,7 @@ Exposition = Callable[[str], Awaitable[tuple[bytes, str]]]
 """The metrics as whoever scrapes accepts them, and their media type."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Logging:
     """How much is ``wanted`` in the log, which can be changed, and what is ``usual``, by routes.yaml."""
 
@@ -110,7 +110,7 @@ class Logging:
     usual: Callable[[], Said]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Public:
     """The public side: its ``app``, the ``url`` it listens at ("" before it does), the OpenAPI ``document`` of its
     routes, and whether callers may ask for faults, as in dev.
@@ -122,7 +122,7 @@ class Public:
     is_dev: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class House:
     """What the operations work on. ``metrics`` and ``recorder`` are None where they are off, ``events`` and ``stages``
     give None where routes.yaml has none; ``verdict`` does where nothing is judged here.

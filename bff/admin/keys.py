@@ -15,6 +15,7 @@ from typing import Protocol
 
 from bff.clock import Clock
 from bff.config.admin import AdminConfig
+from bff.frozen import frozen
 from bff.revisions.store.access import hashed
 from bff.revisions.store.failures import StoreUnavailable
 from bff.revisions.store.records import Token
@@ -30,7 +31,7 @@ class Scope(StrEnum):
     WRITE = "write"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Who:
     """Somebody who asks: the name that history and audit log show, and what they may do."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from bff.admin.keys import Scope, Who
 from bff.errors import BadRequest, BffError
+from bff.frozen import frozen
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -27,15 +28,18 @@ class Match(StrEnum):
     MUST = "must"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Query:
-    """A parameter of the query; it may stand once. ``kind`` is str, int or bool; int values lie in ``bounds``."""
+    """A parameter of the query; it may stand once. ``kind`` is str, int or bool; int values lie in ``bounds``, text
+    is one of ``words`` where there are some.
+    """
 
     name: str
     says: str
     kind: type[str | int | bool] = str
     is_required: bool = False
     bounds: tuple[int, int] = (0, 2**53)
+    words: tuple[str, ...] = ()
 
     def read(self, text: str) -> Any:
         """The value of a text.
@@ -49,6 +53,8 @@ class Query:
                 raise BadRequest(f"The query parameter {self.name} is true or false.")
             return text == "true"
         if self.kind is not int:
+            if self.words and text not in self.words:
+                raise BadRequest(f"The query parameter {self.name} is one of {', '.join(self.words)}.")
             return text
         low, high = self.bounds
         if not (text.isascii() and text.isdigit() and len(text) < 17 and low <= int(text) <= high):
@@ -56,7 +62,7 @@ class Query:
         return int(text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Asked:
     """A request that may be answered. ``expected`` is the version that If-Match names; ``body`` a model of the
     operation's, or the bytes of an upload; ``heard`` is the last event of a stream that the caller says it has heard;
@@ -73,7 +79,7 @@ class Asked:
     gone: Callable[[], Coroutine[Any, Any, None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reply:
     """An answer: ``body`` whole, or piece by piece as it comes."""
 
@@ -83,7 +89,7 @@ class Reply:
     fields: tuple[tuple[bytes, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Operation:
     """One thing that can be asked. ``scope`` None is open to everybody; ``upload`` names the media type of a
     body that is not JSON; ``answer`` is the type of what comes back, None for nothing or for no JSON, whose

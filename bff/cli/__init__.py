@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 
 def main() -> None:
@@ -10,6 +11,8 @@ def main() -> None:
     # What is imported on the way stays: a collector that looks through it 150 times takes an eighth of a start. It
     # is on again when a server is put together, or any other command begins.
     gc.disable()
-    from bff.cli.commands import app
+    from bff.cli.servers import SERVERS, app
 
+    if sys.argv[1:2] == [] or sys.argv[1] not in SERVERS:
+        from bff.cli import commands as commands  # they join those
     app()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from bff.config.section import Count, Section, wrong
 from bff.config.units import Duration
+from bff.frozen import frozen
 
 HOUR = 3600.0
 
@@ -41,7 +41,7 @@ def state_url(text: str) -> str:
 StateUrl = Annotated[str, AfterValidator(state_url)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """Where the state is: a file, a PostgreSQL server, or with neither in memory."""
 

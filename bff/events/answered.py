@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 from bff.errors import FunctionFailed
+from bff.frozen import frozen
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer, HeaderPairs, StreamedItems
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Whole:
     """What was answered; ``body`` is cut where it is long, and ``is_cut`` says so."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,6 +18,7 @@ from bff.config import DeliveryConfig, FilterConfig, TriggerConfig
 from bff.config.jsonpath import ABSENT
 from bff.config.trigger import RateConfig
 from bff.events.filters import Clause, Look, compiled, look
+from bff.frozen import frozen
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.gcra import Rate
 
@@ -30,7 +30,7 @@ MOST_ERROR_DATA = 1024
 """Characters of a failed answer that its dead letter carries (Knative's limit for ``knativeerrordata``)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Trigger:
     """A trigger of routes.yaml, ready to be asked."""
 
@@ -48,7 +48,7 @@ class Trigger:
         return "" if value is ABSENT else f"{self.name}:{to_json(value).decode()[:200]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Decision:
     """Whether a trigger gets an event; ``why_not`` names the clause that failed, "" when all were met."""
 
@@ -113,7 +113,7 @@ def decide(event: CloudEvent, triggers: Iterable[Trigger]) -> list[Decision]:
     return [Decision(trigger=each, why_not=each.clause(event)) for each in triggers]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """How an attempt ended: a status as HTTP has it, and for failures a code, a sentence and what was said.
 
@@ -137,7 +137,7 @@ class Outcome:
         return self.status >= 500 or self.status in RETRIED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Retry:
     """Try again, not before ``at`` (Unix time)."""
 

@@ -8,7 +8,6 @@ delivery's key as ``Idempotency-Key``, the same in every attempt.
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 from bff.clock import Clock, Deadline, Expiry
@@ -17,6 +16,7 @@ from bff.events import answered, tracing
 from bff.events.answered import Whole
 from bff.events.broker import MOST_ERROR_DATA, Outcome
 from bff.events.records import Claimed
+from bff.frozen import frozen
 from bff.revisions.choice import OverrideUnknown
 from bff.runtime.invoker import Invoker
 from bff.sdk.cloudevent import CloudEvent, to_http
@@ -29,7 +29,7 @@ DEFAULT_TIMEOUT = 10.0
 GONE = "which is kept no longer: `revisions` in routes.yaml says how long they are. Begin another run."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Attempted:
     """How it went, on which revision, and what the function published meanwhile."""
 

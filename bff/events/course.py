@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bff.events import pipelines, running
 from bff.events.picking import places
 from bff.events.records import Attempt, Progress, Run, State
 from bff.events.standing import progress_of
+from bff.frozen import frozen
 from bff.revisions.store.database import Row, Session, row
 
 MOST_PARTS = 12
@@ -39,7 +39,7 @@ _TRIES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Part:
     """A part of a step. ``due`` is not before when it is tried, of one that waits."""
 
@@ -53,7 +53,7 @@ class Part:
     tries: tuple[Attempt, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stage:
     """A step of a run. ``counts`` are its parts by state; ``began`` and ``ended`` None where none has; ``parts`` not all of
     them.
@@ -73,7 +73,7 @@ class Stage:
         return sum(self.counts.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Course:
     """A run and its steps."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bff.config import DeliveryConfig
 from bff.events import broker, callbacks, pipelines
@@ -20,6 +20,7 @@ from bff.events.pipelines import Done
 from bff.events.records import OPEN, Claimed, Incoming, Planned, Settled, State
 from bff.events.stamping import Stamp
 from bff.events.stepping import NO_PLAN, begun, not_kept, not_there, too_large
+from bff.frozen import frozen
 from bff.runtime.site import Site
 from bff.sdk.cloudevent import CloudEvent
 
@@ -42,7 +43,7 @@ _POLICY = DeliveryConfig()
 _KEEPS = (PREFIX, pipelines.PREFIX)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Work:
     """A delivery that was taken. ``event`` is None where it cannot be read; ``done`` is the part of a pipeline's run
     that it is.
@@ -54,7 +55,7 @@ class Work:
     done: Done | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Written:
     """What has to be written, and for a part of a run what that means for it."""
 

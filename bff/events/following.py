@@ -8,11 +8,11 @@ heard of hears only of what came after.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 from bff.clock import Clock
+from bff.frozen import frozen
 from bff.revisions.store.failures import StoreUnavailable
 from bff.sdk.eventfailures import TooManyFollow
 
@@ -22,7 +22,7 @@ MOST_FOLLOWERS = 256
 """Who may follow calls at the same time in one process: a thousand looks a second."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Seen:
     """What was found, under its ``number``; ``told`` is None where the number is one that was heard of before."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bff.events.records import Wanted
+from bff.frozen import frozen
 from bff.revisions.store.database import Session
 from bff.sdk import gcra
 
@@ -17,7 +17,7 @@ _FREE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Picked:
     """A sentence that finds deliveries, and its values but the last one, which is how many at most."""
 

@@ -6,7 +6,7 @@ A run keeps the plan it began with, whatever routes.yaml says later.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 from bff.config import jsonpath
 from bff.config.pipeline import PipelineConfig
 from bff.events.records import Incoming, Planned, Result
+from bff.frozen import frozen
 from bff.sdk.cloudevent import CloudEvent, document_of, is_json
 
 PREFIX = "pipeline/"
@@ -30,7 +31,7 @@ CLAIM = b"bff-claim"
 NONE: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Claim:
     """Data that is kept elsewhere, under a key; ``kind`` is its media type."""
 
@@ -42,7 +43,7 @@ class Broken(Exception):
     """A run cannot go on; the sentence says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Step:
     """A step of a plan. ``pins`` are the revisions of its functions, "" for one that is not known (yet); without any, traffic
     chooses for each part.
@@ -109,7 +110,7 @@ def source_of(pipeline: str, run: str) -> str:
     return f"/pipelines/{pipeline}/{run}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Done:
     """A part of a step has ended well: of which run, which step (-1 for its beginning), and with what."""
 

@@ -6,13 +6,13 @@ It is looked up when deliveries are taken, not when they are stored, so that cha
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from bff.config import FunctionConfig
 from bff.config.function import DEFAULT_QUEUE
+from bff.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reach:
     """Which functions' deliveries a process takes: only these, where that is not None, and never those."""
 

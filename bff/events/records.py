@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from bff.events.broker import Outcome
 from bff.events.queues import EVERYTHING, Reach
+from bff.frozen import frozen
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.gcra import Rate
 from bff.sdk.reply import HeaderPairs
@@ -26,7 +27,7 @@ class State(StrEnum):
 OPEN = frozenset({State.WAITING, State.RUNNING})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Planned:
     """A delivery to make: to ``function``, for ``trigger``; ``is_letter`` when it takes a dead letter to its sink."""
 
@@ -36,7 +37,7 @@ class Planned:
     is_letter: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Incoming:
     """An event to store with its deliveries, all or nothing. ``key`` is ours, ``triggers`` who decided."""
 
@@ -47,7 +48,7 @@ class Incoming:
     deliveries: tuple[Planned, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Enqueued:
     """Events to store together, all or none: none where more than ``backlog`` deliveries would be open, and without their
     deliveries where one of the trigger ``unless_open`` is.
@@ -63,7 +64,7 @@ class Enqueued:
         return sum(len(each.deliveries) for each in self.incoming)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Accepted:
     """What became of one: ``is_new`` is false where the same id of the same source had been there before."""
 
@@ -71,7 +72,7 @@ class Accepted:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Claimed:
     """A delivery that is ours until its lease ends. ``attempt`` counts from 1, ``tries`` since it was redriven, and
     ``lost`` those of them that nobody has ended.
@@ -88,7 +89,7 @@ class Claimed:
     lost: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Wanted:
     """Which deliveries a gateway has room for: ``free`` in all, and ``rooms`` by trigger where that is limited; of the
     functions in ``reach``, and not what it is ``running`` itself, whatever the clock says of the lease.
@@ -103,7 +104,7 @@ class Wanted:
     running: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Result:
     """An answer that is kept; ``is_cut`` when there was more of it than may be."""
 
@@ -113,7 +114,7 @@ class Result:
     is_cut: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Run:
     """A run of a pipeline: ``done`` parts of ``total`` of the ``step`` where it stands, counted from 0."""
 
@@ -128,7 +129,7 @@ class Run:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Progress:
     """How far a function says that it is: so much of ``total``, None where that is not known."""
 
@@ -138,7 +139,7 @@ class Progress:
     note: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Standing:
     """How a call stands. ``status`` is that of its answer, None while there is none."""
 
@@ -151,7 +152,7 @@ class Standing:
     progress: Progress | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Going:
     """A part of a run that runs, and how far it says that it is."""
 
@@ -162,7 +163,7 @@ class Going:
     progress: Progress | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settled:
     """How an attempt ended and what follows: ``delay`` is the seconds until the next one; ``published`` is stored
     with it.
@@ -178,7 +179,7 @@ class Settled:
     result: Result | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Attempt:
     """One attempt. ``ended`` None: it runs, or its gateway ended first."""
 
@@ -192,7 +193,7 @@ class Attempt:
     gateway: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Delivery:
     """How a delivery stands. ``due`` is not before when it is tried again, of one that waits."""
 
@@ -207,7 +208,7 @@ class Delivery:
     updated: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dead:
     """A delivery that is dead, and what its last attempt said; ``event`` is the event's key."""
 
@@ -224,7 +225,7 @@ class Dead:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Kept:
     """An event as it is kept. ``document`` is the event in structured mode."""
 
@@ -238,7 +239,7 @@ class Kept:
     document: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Shown:
     """An event with everything that became of it."""
 
@@ -247,7 +248,7 @@ class Shown:
     attempts: Mapping[str, tuple[Attempt, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sought:
     """Which events to list: the newest first, older than ``before`` (a key), not of the type ``but``; "" for any.
     ``within`` is among how many of the newest they are looked for, 0 for all: what few are has no index.

@@ -7,7 +7,6 @@ finds that it is the last, and begins the next step in the transaction that writ
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
@@ -17,6 +16,7 @@ from bff.events.claims import Claims
 from bff.events.picking import places
 from bff.events.pipelines import Broken, Claim, Done, Step
 from bff.events.records import Result, Run
+from bff.frozen import frozen
 from bff.revisions.store.database import Row, Session, row
 
 _AT_ONCE = 500
@@ -25,7 +25,7 @@ _DONE = "UPDATE runs SET done = done + 1, updated = ? WHERE key = ? AND step = ?
 _RUN = "SELECT key, pipeline, state, step, total, done, created, updated, why FROM runs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ended:
     """A part of a run that has ended: with this answer, or dead, and ``why``."""
 

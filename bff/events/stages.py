@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import fields
 from typing import Any
 
 from bff.events import following, pipelines
 from bff.events.broker import moment
 from bff.events.course import Course
 from bff.events.operating import delivery_of
-from bff.events.records import Going, Planned, Progress, Run
+from bff.events.records import Going, Planned, Run
 from bff.events.room import Events
+from bff.frozen import frozen
 from bff.sdk.cloudevent import CloudEvent
 from bff.sdk.eventfailures import NoSuchName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Followed:
     """How a run stands, under the ``number`` of that; ``told`` is None where it was heard of."""
 
@@ -160,5 +161,5 @@ def _going(part: Going) -> dict[str, Any]:
     names = ("key", "trigger", "function", "attempts")
     return {
         **{name: getattr(part, name) for name in names},
-        "progress": None if said is None else {name: getattr(said, name) for name in Progress.__slots__},
+        "progress": None if said is None else {each.name: getattr(said, each.name) for each in fields(said)},
     }

@@ -6,17 +6,18 @@ left out runs right after it, and what falls into one that comes twice runs once
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from bff.config.schedule import ScheduleConfig
+from bff.frozen import frozen
 
 PREFIX = "schedule/"
 """What the trigger of a delivery begins with that is a schedule's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Timetable:
     """One schedule of routes.yaml."""
 

@@ -17,13 +17,14 @@ import sys
 import threading
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic_core import to_json
 
 from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded
+from bff.frozen import frozen
 from bff.revisions import archive
 from bff.revisions.loader import Loader
 from bff.revisions.revision import Revision
@@ -43,7 +44,7 @@ DONE = b"done\n"
 """The last line of a process that came to its end: a module may end it before, with any exit code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Subject:
     """A function's files, and the path parameters of each of its routes."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +26,7 @@ from bff.export.components import (
     ours,
     response,
 )
+from bff.frozen import frozen
 from bff.sdk.describe import Described
 from bff.sdk.jsonschema import Json, renamed
 
@@ -34,7 +34,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 """What a path item may have (OpenAPI 3.1 §4.8.9.1); other methods cannot be described."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class About:
     """The document's own head; ``license`` is an SPDX identifier."""
 
@@ -46,7 +46,7 @@ class About:
     license: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Operations:
     """One route: its methods share what the function says. ``owner`` is the function's or service's name,
     ``demand`` what callers have to show, ``passes`` is whether a service's own answer goes through, ``is_limited`` whether calls are counted.

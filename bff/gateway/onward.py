@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from bff.config.names import HOP_BY_HOP
+from bff.frozen import frozen
 from bff.sdk.headerrules import HeaderRules
 from bff.services.forward import cookies_of
 from bff.services.passing import Fields
@@ -35,7 +35,7 @@ COUNTED = frozenset({"OPTIONS", "TRACE"})
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Hop:
     """What the gateway knows of the caller. ``client`` is its address, ``peer`` the other end of the connection:
     a trusted proxy where the two differ. ``is_vouched`` tells whether the peer is one. The ``trace`` goes on under

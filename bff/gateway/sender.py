@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from pydantic_core import to_json
 from bff.clock import Clock
 from bff.config.gateway import Timing
 from bff.errors import BffError, problem
+from bff.frozen import frozen
 from bff.gateway import unfolding, views
 from bff.gateway.door import caution, smaller
 from bff.gateway.door.carried import Ready, pairs_of
@@ -60,7 +60,7 @@ class DateField:
         return self._line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stationery:
     """What all answers of one gateway are written with."""
 

@@ -15,6 +15,7 @@ from bff.config.gateway import Timing
 from bff.config.pattern import Kind
 from bff.config.rewrite import Rewrite
 from bff.errors import BffError
+from bff.frozen import frozen
 from bff.gateway import rawpath
 from bff.gateway.auth.guard import Guard
 from bff.gateway.auth.schemes import Schemes
@@ -119,7 +120,7 @@ NOWHERE = Target(template="")
 """What a request has before its route is found."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Table:
     """One whole routing configuration; a reload swaps it in one assignment. ``keeps``: some route keeps answers;
     ``over_http`` is what every answer over plain http carries, where nothing else of the request makes a difference.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bff.errors import BffError, Fault
+from bff.frozen import frozen
 from bff.revisions.routing import Routing
 from bff.sdk.asked import Condition, Facts, Key, fields_of, meeting
 from bff.sdk.cohort import Cohort, Side
@@ -37,7 +38,7 @@ class OverrideUnknown(BffError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Chosen:
     """A revision, and the reason. ``cohort`` is the one the call counts for, if chance or the sticky hash chose;
     ``lane`` the label its service calls carry.
@@ -49,7 +50,7 @@ class Chosen:
     lane: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rule:
     """Calls that meet every condition go to a tag's revision or to a revision by name."""
 

@@ -11,6 +11,8 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bff.frozen import frozen
+
 
 class ImportRefused(Exception):
     """An import that cannot work inside a revision. ``line`` is 1-based."""
@@ -33,7 +35,7 @@ IsLocal = Callable[[str], bool]
 """Whether a dotted name is a module of the functions folder."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Place:
     """Where a module stands, and with it what the imports in it mean."""
 

@@ -19,10 +19,10 @@ theory", Annals of Statistics 52(6), 2024).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, erf, exp, log, sqrt
 
+from bff.frozen import frozen
 from bff.revisions.outcomes import GROWTH, Outcomes
 
 FALSE_ALARMS = 0.01
@@ -48,7 +48,7 @@ class Outcome(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Policy:
     """``looks`` is how many steps are judged: they share the false alarms. The rest as in routes.yaml."""
 
@@ -58,7 +58,7 @@ class Policy:
     judged_steps: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """One test: failures by call, or median seconds; ``evidence`` above ``needed`` condemns. ``excess`` is by how much
     the canary fails above what is allowed.
@@ -87,7 +87,7 @@ class Finding:
         return f"{self.test} {self.canary:.4g}{unit} against {self.baseline:.4g}{unit}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Verdict:
     """And the numbers behind it."""
 

@@ -6,12 +6,13 @@ Sums only: counts of several gateways, and of several seconds, add up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import ceil, exp, log
 from types import MappingProxyType
 from typing import Any
 
 from bff.errors import CallerLeft, Fault
+from bff.frozen import frozen
 from bff.sdk.invocation import Invocation
 
 FASTEST = 1e-5
@@ -32,7 +33,7 @@ def seconds_of(bucket: int) -> float:
     return FASTEST * exp((bucket + 0.5) * _LOG)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcomes:
     """``own`` failures are the function's, ``services`` a service's (an answer with a part missing too),
     ``refused`` the caller's; ``took`` counts the handler's time of good answers by bucket.

@@ -5,15 +5,16 @@ addresses that somebody has, and outlive every step but their own.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bff.config import ReleaseConfig
+from bff.frozen import frozen
 from bff.revisions.release import Release, State, begun, from_json
 from bff.revisions.store.records import Planned, Published, ReleaseState, TrafficState
 from bff.revisions.traffic import LATEST, Target, Traffic, TrafficInvalid
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Deploy:
     """What is wished of a publication. With ``no_traffic`` the present shares stay where they are; ``again``
     releases what a release has taken back, which nobody else does.
@@ -26,7 +27,7 @@ class Deploy:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rules:
     """By which traffic follows a publication: whether it is a save in dev, the function's ``release`` section,
     and Unix time.

@@ -7,12 +7,13 @@ Its states are a table; :func:`decide` says what a verdict means for it, and who
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from bff.config import ReleaseConfig
 from bff.errors import BffError, Fault
+from bff.frozen import frozen
 from bff.revisions.judgement import Outcome, Policy, Verdict
 from bff.revisions.traffic import Target, Traffic
 
@@ -70,7 +71,7 @@ class ReleaseNotSo(BffError):
         super().__init__(f"The release of {function} is {state}; {event} needs another; now go: {allowed}.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Release:
     """``canary`` takes over from ``baseline``; ``at`` is the index of the step it is in, ``since`` when that began
     (Unix seconds).

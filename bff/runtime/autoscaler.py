@@ -8,8 +8,10 @@ in panic mode the number never falls. Nothing here measures, waits or starts any
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
+
+from bff.frozen import frozen
 
 MAX_SCALE_UP_RATE = 1000.0
 """At most this many times the ready instances at once (Knative ``max-scale-up-rate``)."""
@@ -24,7 +26,7 @@ class Metric(StrEnum):
     RPS = "rps"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Policy:
     """A function's ``scale`` section with Knative's defaults. Seconds; percentages as such.
 
@@ -65,7 +67,7 @@ DEFAULT = Policy()
 """Knative's own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Seen:
     """What was measured up to now. ``stable`` and ``panic`` are totals over all instances, averaged over
     the two windows; ``last_call`` is when a call last entered or left, None if none ever did.
@@ -78,7 +80,7 @@ class Seen:
     last_call: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Memory:
     """What one decision leaves for the next."""
 
@@ -87,7 +89,7 @@ class Memory:
     wanted: tuple[tuple[float, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Decision:
     """How many instances to have now, and what to remember."""
 

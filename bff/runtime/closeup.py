@@ -5,8 +5,8 @@ For whoever looks at one function; what is told of all of them at once is :mod:`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from bff.frozen import frozen
 from bff.measured import WarmUp
 from bff.runtime.autoscaler import Policy
 from bff.runtime.function import Function
@@ -14,7 +14,7 @@ from bff.runtime.lives import Live
 from bff.telemetry.memory import resident
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Process:
     """A process instance and the bytes of memory it holds; of a forked one many are shared with others."""
 
@@ -22,7 +22,7 @@ class Process:
     memory: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Closeup:
     """One live revision. ``states`` count its instances; ``processes`` are empty where it runs in the gateway;
     ``retired`` says that it only drains.

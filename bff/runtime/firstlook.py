@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bff.frozen import frozen
 from bff.revisions.snapshot import Snapshot
 
 MOST = 256 * 1024
@@ -13,7 +14,7 @@ much: 10 MB at most, for functions that nobody may ever call.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unwritten:
     """What was new at the start (``taken``; None: the settings only), and what was the latest revision then."""
 

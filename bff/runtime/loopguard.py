@@ -15,11 +15,12 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 from bff.clock import Clock, Timer, cpu_of_this_thread
+from bff.frozen import frozen
 from bff.revisions.loader import Loader
 from bff.sdk.invocation import Invocation
 from bff.signals import Culprit, LoopBlocked, LoopLost, LoopReturned, LoopTurned, Signals
@@ -36,7 +37,7 @@ LAST_WORDS = 1.0
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd", "debugpy")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Look:
     """What the thread sees at one moment: when the loop last marked the time, who runs there (a task, say;
     None for nobody who could be blamed), and the CPU seconds the loop's thread has used so far.
@@ -48,7 +49,7 @@ class Look:
     holder: object | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Suspicion:
     """Since the mark, ``holder`` has been seen running for so many seconds that can be held against it."""
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bff.clock import Clock
 from bff.errors import FunctionNotLoaded
+from bff.frozen import frozen
 from bff.measured import WarmUp
 from bff.revisions.revision import Revision
 from bff.runtime import warmup
@@ -27,7 +27,7 @@ RealPaths = Callable[[Revision], bool]
 """Whether a revision's code shall name the files on disk; asked when an instance is made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Maker(Generic[I]):
     """``begin`` gives a started instance and what it cost, or raises FunctionNotLoaded and leaves nothing
     behind; ``end`` stops one within so many seconds, always, and says why its ``stop`` failed, or None; ``room``

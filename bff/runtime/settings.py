@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bff.config import Config, Pattern, ScaleConfig
+from bff.frozen import frozen
 from bff.runtime.autoscaler import DEFAULT, Metric, Policy
 
 STOP_TIMEOUT = 2.0
@@ -20,7 +21,7 @@ Routes = Mapping[str, list[tuple[str, tuple[str, ...]]]]
 """By function: (template, path parameters)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settings:
     """What routes.yaml says about a function, resolved. Seconds; ``routes`` are (template, parameters)."""
 

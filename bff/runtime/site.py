@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bff.clock import Clock
+from bff.frozen import frozen
 from bff.revisions.store.bell import Bell, Silent
 from bff.revisions.store.store import Store
 from bff.runtime.invoker import Invoker
@@ -13,7 +14,7 @@ from bff.signals import Signals
 from bff.trace import UNSAMPLED, Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Site:
     """``holder`` is this process's name among those that share the store, ``queues`` what it works on, None for all of
     them; ``is_shared`` when others may write to the store as well.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bff.clock import Clock
 from bff.errors import FunctionNotLoaded
+from bff.frozen import frozen
 from bff.runtime.lifecycle import State
 from bff.runtime.lives import Lives
 from bff.runtime.tally import Tally
 from bff.signals import Blockages
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Standing:
     """What there is to tell; of the revision that gets most of the calls where it is one revision's.
     ``first_callers`` wait for the first revision of all, which is made while ``is_opening``.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from bff.clock import Clock, Expiry
 from bff.errors import FunctionNotLoaded, LoaderHeldUp, LoadHangs
+from bff.frozen import frozen
 from bff.measured import WarmUp
 from bff.revisions import snapshot
 from bff.revisions.loader import Loader, Package, explain
@@ -31,7 +32,7 @@ from bff.sdk.context import Progress, Publish, Surroundings
 from bff.sdk.handler import ContractBroken, Handler, Kind, find, line_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Workshop:
     """The tools every warm-up needs. Module bodies run on ``loader_thread``, or on the one for new code; files
     are read, parsed and packed on ``reader_thread``, which no function can hold up.
@@ -124,7 +125,25 @@ async def warm_up(
     if hanging >= MAX_HANGING_LOADS:
         raise LoadHangs(revision.function, hanging, where=_place(revision))
     laps, watch = _Laps(workshop.clock), ImportWatch(workshop.clock.now, workshop.loader)
-    is_first, is_running, loop = not revision.snapshot.codes, False, asyncio.get_running_loop()
+    is_first = not revision.snapshot.codes
+    instance = await _built(revision, settings, workshop, laps, watch, real_paths=real_paths)
+    laps.end("queue")
+    await _start(instance, settings, workshop)
+    laps.end("start")
+    return instance, _measured(revision, laps, watch, is_first=is_first)
+
+
+async def _built(
+    revision: Revision,
+    settings: Settings,
+    workshop: Workshop,
+    laps: _Laps,
+    watch: ImportWatch,
+    *,
+    real_paths: bool,
+) -> Instance:
+    """The instance, imported and constructed on the loader thread."""
+    is_running, loop = False, asyncio.get_running_loop()
 
     def build() -> Instance:
         nonlocal is_running
@@ -138,11 +157,10 @@ async def warm_up(
         laps.end("construct")
         return instance
 
-    until = workshop.clock.now() + settings.warm_up_timeout
     try:
-        with Expiry(workshop.clock, until):
+        with Expiry(workshop.clock, workshop.clock.now() + settings.warm_up_timeout):
             # A load that runs cannot be cancelled: what it makes for nobody is dropped once it is there.
-            instance = await workshop.loader_thread.run(
+            return await workshop.loader_thread.run(
                 build, unheard=lambda made: workshop.loader.drop(made.package), of=revision
             )
     except TimeoutError:
@@ -150,10 +168,6 @@ async def warm_up(
     except NoThreadLeft:
         why = "no thread is left to import it"
         raise LoaderHeldUp(revision.function, why, workshop.stuck.loading) from None
-    laps.end("queue")
-    await _start(instance, settings, workshop)
-    laps.end("start")
-    return instance, _measured(revision, laps, watch, is_first=is_first)
 
 
 def _constructed(

@@ -222,7 +222,10 @@ class _Team:
             del first, others
 
     def forget(self) -> None:
-        """Let go of parts and failures."""
+        """Let go of parts and failures: a part that keeps its own is a circle, by way of the traceback."""
+        for member in self._members:
+            if isinstance(member, RunningPart):
+                member.error = None
         self._members.clear()
         self._failures.clear()
 

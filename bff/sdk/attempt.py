@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bff.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Attempt:
     """How one sending went. Times are clock seconds; ``status`` is None when no answer came, and ``error`` then says
     why: a failure's code, or ``cancelled`` for one that another attempt or the deadline made useless. ``span_id`` is

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from bff.errors import twin
+from bff.frozen import frozen
 from bff.sdk.failures import ServiceAnswered, ServiceBodyInvalid
 from bff.sdk.service import Service
 
@@ -26,7 +26,7 @@ MAX_SIZE = 100
 _ABSENT: Any = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Plan:
     """How single keys become one call, and its answer single values."""
 

@@ -50,15 +50,21 @@ def wait_for(begun: Begun) -> Generator[Any, Any, Any]:
     """
     waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     begun.told = partial(_wake, waiter)
+    thrown: BaseException | None = None
     try:
         yield from waiter
-    except BaseException as thrown:
+    except BaseException as error:
         if begun.has_ended:
             raise
-        return (yield from _thrown_into(begun.rest(), thrown))
+        thrown = error
     if begun.has_ended:
         return begun.result()
-    return (yield from begun.rest().__await__())
+    if thrown is None:
+        return (yield from begun.rest().__await__())
+    try:
+        return (yield from _thrown_into(begun.rest(), thrown))
+    finally:
+        del thrown  # it must not hold the frame that holds it
 
 
 def _wake(waiter: asyncio.Future[None], _: Begun) -> None:
@@ -70,18 +76,32 @@ def _thrown_into(rest: Coroutine[Any, Any, Any], thrown: BaseException) -> Gener
     """Go on with what is left to do by raising this where it waits."""
     steps = rest.__await__()
     try:
-        waited_for = next(steps)
-    except BaseException:  # it had all it needed, and has ended, well or not
-        raise thrown from None
-    waited_for._asyncio_future_blocking = False  # noqa: SLF001 - asyncio's mark: nobody awaits it now
-    while True:
-        try:
-            yielded = steps.throw(thrown)
-        except StopIteration as returned:
-            return returned.value
-        try:
-            yield yielded
-        except BaseException as another:
-            thrown = another
-        else:
-            return (yield from steps)
+        waited_for = _first_of(steps)
+        if waited_for is _NOTHING:
+            raise thrown
+        if waited_for is not None:  # None is asyncio.sleep(0)'s
+            waited_for._asyncio_future_blocking = False  # noqa: SLF001 - asyncio's mark: nobody awaits it now
+        while True:
+            try:
+                yielded = steps.throw(thrown)
+            except StopIteration as returned:
+                return returned.value
+            try:
+                yield yielded
+            except BaseException as another:
+                thrown = another
+            else:
+                return (yield from steps)
+    finally:
+        del thrown  # see above
+
+
+_NOTHING = object()
+
+
+def _first_of(steps: Generator[Any, Any, Any]) -> Any:
+    """What it waits for first: nothing, if it had all it needed and has ended, well or not."""
+    try:
+        return next(steps)
+    except BaseException:
+        return _NOTHING

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote, unquote
 
 from bff.errors import BadRequest, UnsupportedMediaType
@@ -18,6 +18,14 @@ from bff.sdk.eventrules import NAMED, violations
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 Fields = list[tuple[bytes, bytes]]
+
+
+class Sent(TypedDict):
+    """What a call of a service takes to carry events: ``ctx.services.ledger.post("/", **event.structured())``."""
+
+    headers: dict[str, str]
+    content: bytes
+
 
 _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -42,6 +50,38 @@ class CloudEvent:
         """Every attribute that is set, extensions among them."""
         named = {name: value for name in NAMED if (value := getattr(self, name)) is not None}
         return {**named, **self.extensions}
+
+    def binary(self) -> Sent:
+        """For a call of a service: the attributes as ``ce-*`` fields, the data as the body (HTTP binding 1.0.2 §3.1).
+
+        Raises:
+            ValueError: it breaks the specification; every violation is named.
+
+        """
+        fields, body = to_http(checked(self))
+        return {
+            "headers": {name.decode(): value.decode("latin-1") for name, value in fields},
+            "content": body,
+        }
+
+    def structured(self) -> Sent:
+        """For a call of a service: one JSON document (HTTP binding 1.0.2 §3.2).
+
+        Raises:
+            ValueError: as :meth:`binary`; or its data cannot be written as JSON.
+
+        """
+        return _documented(STRUCTURED, document_of(checked(self)))
+
+    @staticmethod
+    def batched(events: Iterable[CloudEvent]) -> Sent:
+        """For a call of a service: a list of JSON documents, perhaps an empty one (HTTP binding 1.0.2 §3.3).
+
+        Raises:
+            ValueError: as :meth:`structured`, of any of them.
+
+        """
+        return _documented(BATCHED, [document_of(checked(event)) for event in events])
 
 
 def is_json(media_type: str) -> bool:
@@ -123,7 +163,10 @@ def _binary(pairs: Iterable[tuple[str, str]], body: bytes) -> tuple[CloudEvent |
         attributes["datacontenttype"] = media_type
     data: Any = body or None
     if body and is_json(media_type):
-        data = _parse(body)
+        try:
+            data = _parse(body)
+        except BadRequest as error:
+            wrong.append(f"its data cannot be read: {str(error).removesuffix('.')}")
     return _made(attributes, data, wrong)
 
 
@@ -201,6 +244,12 @@ def document_of(event: CloudEvent) -> dict[str, Any]:
     elif event.data is not None:
         document["data"] = event.data
     return document
+
+
+def _documented(kind: str, document: object) -> Sent:
+    from pydantic_core import to_json
+
+    return {"headers": {"content-type": kind}, "content": to_json(document)}
 
 
 def to_http(event: CloudEvent) -> tuple[Fields, bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -17,6 +17,7 @@ from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from bff.frozen import frozen
 from bff.sdk.binding import Binder, Parameter, binder_of
 from bff.sdk.handler import Handler, Kind, read_hints
 from bff.sdk.jsonschema import Json, Schemas
@@ -34,7 +35,7 @@ _KINDS: Sequence[tuple[type[Response], str]] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Described:
     """One handler seen from one route. ``schemas`` are named and referred to as ``#/components/schemas/NAME``;
     ``missable`` names the parts of the answer that may be null, ``validates`` is whether values that do not fit

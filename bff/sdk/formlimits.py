@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bff.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FormLimits:
     """Numbers of fields and of files, and bytes of one of each; a file is limited by the body alone where
     ``max_file`` is None. The defaults are Starlette's.

@@ -6,11 +6,11 @@ Pure. Which framing a stream has is told by its declared items, else by its firs
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
 
+from bff.frozen import frozen
 from bff.sdk.serversent import ServerSentEvent
 
 Fields = tuple[tuple[bytes, bytes], ...]
@@ -21,7 +21,7 @@ AT_ONCE = (b"x-accel-buffering", b"no")
 """Asks nginx, and who follows it, to hand on each piece as it comes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Framing:
     """One way. ``fields`` are those of the answer's head that speak of it; ``encode`` makes bytes of an item."""
 

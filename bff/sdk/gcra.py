@@ -6,14 +6,15 @@ it on by one interval; a call that would move it further than the bucket holds i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import floor
+
+from bff.frozen import frozen
 
 ROUNDING = 1e-6
 """Seconds that sums of intervals may be off: Unix times are 2e-7 s apart as doubles."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rate:
     """``interval`` seconds between calls in the long run, and ``burst`` calls at once after a rest."""
 
@@ -26,7 +27,7 @@ class Rate:
         return self.interval * self.burst
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Verdict:
     """What became of one call. ``full_at`` is what the bucket keeps, ``remaining`` the calls that could follow at
     once, ``again_in`` the seconds until one may (0: now), ``full_in`` until all may.

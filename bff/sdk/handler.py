@@ -10,10 +10,11 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType
 from typing import Any
+
+from bff.frozen import frozen
 
 
 class Kind(StrEnum):
@@ -33,7 +34,7 @@ class ContractBroken(Exception):
         self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Handler:
     """A found handler: its callable, how it is called, and the object it belongs to, if ``new()`` made one."""
 

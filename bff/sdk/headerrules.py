@@ -7,8 +7,10 @@ drops; our ``allow`` comes before all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from bff.frozen import frozen
 
 if TYPE_CHECKING:
     from bff.config.headerrules import HeaderRulesConfig
@@ -33,7 +35,7 @@ READABLE = frozenset(
 """Passes whatever is allowed: without these nobody could read the message that follows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HeaderRules:
     """One set of rules; ``allow`` None allows all."""
 

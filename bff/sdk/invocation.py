@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bff import trace
 from bff.clock import Clock, Deadline
 from bff.errors import BffError, BodyTimedOut, BodyTooLarge, DeadlineExceeded, Fault
+from bff.frozen import frozen
 from bff.sdk.attempt import Attempt
 from bff.sdk.caller import NOBODY, Caller
 from bff.sdk.cohort import Cohort
@@ -119,7 +120,7 @@ class CallRecord:
         return ", ".join(said)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Forwarding:
     """Which of the caller's fields a route hands on to services, and by which ``rules`` they change on the way."""
 
@@ -360,9 +361,12 @@ class Invocation(Signal):
             if reason:
                 self.reasons = {**self.reasons, part: reason}
 
-    def open_call(self, service: str, method: str, path: str, now: float | None = None) -> CallRecord:
+    def open_call(
+        self, service: str, method: str, path: str, now: float | None = None, until: float = float("inf")
+    ) -> CallRecord:
         """Begin the record of a service call; ``now`` is the clock's, where its caller has just asked."""
         record = CallRecord(service, method, path, self.clock.now() if now is None else now)
+        record.until = until
         if self.calls is None:
             self.calls = []
         if len(self.calls) < MAX_CALLS:

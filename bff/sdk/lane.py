@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass
+
+from bff.frozen import frozen
 
 _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 MOST_BYTES = 8192
 """Of a baggage field; a longer one is not read, and not added to (W3C Baggage §3.3.2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Carrier:
     """The header field, in lower case, and the member of it where it is ``baggage``."""
 

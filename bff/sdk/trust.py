@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 
 from bff.config.matching import Matcher
 from bff.config.networks import Networks, is_within
+from bff.frozen import frozen
 from bff.sdk.caller import Caller
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ TOKEN = b"bff-override-token"
 """The header field that holds the secret."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Trust:
     """Who may say which revision they get: by address, by the token in ``Bff-Override-Token``, or by claims."""
 

@@ -96,6 +96,7 @@ class CalmWire:
         if underway is None and not self.bulkhead.enter():
             record.flag("UO")
             raise ServiceOverloaded(self._service, self.bulkhead.most)
+        given: ServiceResponse | ServiceError | None = None
         try:
             if underway is None:
                 now = self._clock.now()
@@ -103,7 +104,6 @@ class CalmWire:
                 member = self._choose(now, (), record)
             else:
                 member = underway.member
-            given: ServiceResponse | ServiceError
             try:
                 if self._hedging is None:
                     response = await self._attempt(member, method, path, headers, options, record)
@@ -121,6 +121,7 @@ class CalmWire:
             return await self._again(asked, member, failed, given)
         finally:
             self.bulkhead.leave()
+            given = None  # a failure must not hold the frame that holds it
 
     def _choose(self, now: float, tried: tuple[Member, ...], record: CallRecord) -> Member:
         try:
@@ -292,26 +293,29 @@ class CalmWire:
     ) -> ServiceResponse:
         """Retry as long as policy, deadline and budget allow; else give what the last attempt gave."""
         tried: tuple[Member, ...] = (member,)
-        for number in range(self._policies.retry.attempts + 1):
-            wait = self._wait(number, failed, asked)
-            if wait is None:
-                break
-            await self._clock.sleep(wait)
-            try:
-                member = self._endpoints.choose(self._clock.now(), tried)
-            except NoHealthyEndpoint:
-                break  # what the attempt gave says more than that nobody else is there
-            tried = (*tried, member)
-            try:
-                response = await self._anew(asked, member)
-            except ServiceError as error:
-                again, given = failure_of(error), error
-            else:
-                again, given = self._failed(response), response
-            if again is None:
-                break
-            failed = again
-        return _given(given)
+        try:
+            for number in range(self._policies.retry.attempts + 1):
+                wait = self._wait(number, failed, asked)
+                if wait is None:
+                    break
+                await self._clock.sleep(wait)
+                try:
+                    member = self._endpoints.choose(self._clock.now(), tried)
+                except NoHealthyEndpoint:
+                    break  # what the attempt gave says more than that nobody else is there
+                tried = (*tried, member)
+                try:
+                    response = await self._anew(asked, member)
+                except ServiceError as error:
+                    again, given = failure_of(error), error
+                else:
+                    again, given = self._failed(response), response
+                if again is None:
+                    break
+                failed = again
+            return _given(given)
+        finally:
+            del given
 
     def _wait(self, number: int, failed: Failed, asked: Asked) -> float | None:
         """Seconds before the next attempt, its token taken; None: there is none."""
@@ -341,6 +345,9 @@ class CalmWire:
 
 
 def _given(given: ServiceResponse | ServiceError) -> ServiceResponse:
-    if isinstance(given, ServiceError):
-        raise given
-    return given
+    try:
+        if isinstance(given, ServiceError):
+            raise given
+        return given
+    finally:
+        del given

@@ -117,8 +117,7 @@ class ServiceClient:
             allowed = min(allowed, asked)
         if not is_plain(path):
             self._check_path(path)
-        record = invocation.open_call(self.name, method, path, now)
-        record.until = now + allowed
+        record = invocation.open_call(self.name, method, path, now, now + allowed)
         return self._sent(invocation, method, path, options, record)
 
     def go_on(
@@ -144,9 +143,12 @@ class ServiceClient:
                 response = await self._answer(wire, invocation, method, path, options, record)
         except BaseException as error:
             failure = self._noted(error, record, allowed)
-            if failure is error:
-                raise
-            raise failure from None
+            try:
+                if failure is error:
+                    raise
+                raise failure from None
+            finally:
+                del failure  # it must not hold the frame that holds it
         finally:
             record.ended = self._clock.now()
         record.status = response.status_code

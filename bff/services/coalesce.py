@@ -84,8 +84,8 @@ class Flight(Generic[T]):
         self._tell()
 
     def crash(self, failure: BaseException) -> None:
-        """Tell everybody that there is none, and why."""
-        self.failure = failure
+        """Tell everybody that there is none, and why. It is kept without its traceback, which leads back here."""
+        self.failure = twin(failure)
         self.is_abandoned = self.is_abandoned or isinstance(failure, asyncio.CancelledError)
         self._tell()
 

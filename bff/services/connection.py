@@ -299,6 +299,9 @@ class Connection(Draining):
             raise httpx.RemoteProtocolError("what came is no interim answer")
         if status == 101:
             self._status, self._head, self._is_tunnel = status, head, True
+            self._found = Found(
+                is_encoded=False, is_silent=False
+            )  # where it is half an agreement, it is an answer
         elif watcher is not None:
             watcher.interim(status, head)
 

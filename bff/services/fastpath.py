@@ -26,7 +26,7 @@ from bff.services import http1
 from bff.services.budget import RetryBudget
 from bff.services.bulkhead import Bulkhead
 from bff.services.composed import SILENT
-from bff.services.composing import DEFAULTS, Composer, with_query
+from bff.services.composing import DEFAULTS, MAX_TARGET, Composer, with_query
 from bff.services.connection import Answer, Connection
 from bff.services.connections import Outgoing
 from bff.services.endpoints import EndpointSet, Member
@@ -91,8 +91,9 @@ class FastPath:
         self._timeout = client.config.timeout
         self._url = client.config.url.rstrip("/")
         self._prefix, self._end = composer.prefix, composer.end_without(own)
-        self._own, self._own_names = http1.text_lines(own), own.keys()
+        self._own = http1.text_lines(own)
         self._milliseconds = f"{timeout_header}: "
+        self._written_here = own.keys() | {timeout_header}
         self._of_connections = frozenset({*DEFAULTS, "host", timeout_header}) - own.keys()
 
     def begin(
@@ -104,8 +105,10 @@ class FastPath:
         target = _with_query(path, options) if options else path
         if allowed < TIMER_ERROR or method not in METHODS or not is_plain(target):
             return None
+        if len(target) > MAX_TARGET:  # which the call will be told
+            return None
         who = invocation.introduction or introduce(invocation)
-        if who is NOBODY or (who.names and not self._own_names.isdisjoint(who.names)):
+        if who is NOBODY or (who.names and not self._written_here.isdisjoint(who.names)):
             return None
         until = now + (self._timeout if allowed > self._timeout else allowed)
         sharing, key = self.sharing, None
@@ -117,12 +120,12 @@ class FastPath:
                 return None
             flight = sharing.find(key)
             if flight is not None:
-                record = self._record(invocation, method, path, now, until)
+                record = invocation.open_call(self.client.name, method, path, now, until)
                 return JoinedCall(self, sharing, flight, call, invocation, options, record, who, target)
         member = self._ready(now)
         if member is None:
             return None
-        record = self._record(invocation, method, path, now, until)
+        record = invocation.open_call(self.client.name, method, path, now, until)
         flight = None if sharing is None else sharing.lead(invocation, key)
         span = record.span_id = new_span_id()
         head = self._head(method, target, who, span, until - now)
@@ -140,15 +143,10 @@ class FastPath:
         member.active += 1
         return member
 
-    def _record(self, invocation: Invocation, method: str, path: str, now: float, until: float) -> CallRecord:
-        record = invocation.open_call(self.client.name, method, path, now)
-        record.until = until
-        return record
-
     def _head(self, method: str, target: str, who: Introduction, span: str, allowed: float) -> bytes:
         return (
             f"{method} {self._prefix}{target}{self._end}{who.before}{span}{who.after}{self._own}"
-            f"{self._milliseconds}{int(1000 * allowed)}\r\n\r\n"  # at least TIMER_ERROR
+            f"{self._milliseconds}{int(1000 * allowed) or 1}\r\n\r\n"
         ).encode("latin-1")
 
     def asked(self, method: str, target: str, who: Introduction) -> httpx.Request:
@@ -225,17 +223,18 @@ class FastCall(Ringing):
 
     def set_result(self, answer: Answer) -> None:
         """The answer is whole: end with it, or leave it to the layers."""
-        if not 200 <= answer.status < 300 or not self._member.breaker.is_spotless:
+        ends = 200 <= answer.status < 300 and self._member.breaker.is_spotless
+        if ends:
+            try:
+                self._end(answer)
+            except BaseException:
+                # The layers, and then the call, fail in the same way, where somebody hears of it; and not while this is
+                # handled, which would be the context of theirs.
+                ends = False
+        if ends:
+            self.told(self)
+        else:
             self._depart(answer)
-            return
-        try:
-            self._end(answer)
-        except (
-            BaseException
-        ):  # the layers, and then the call, fail in the same way, where somebody hears of it
-            self._depart(answer)
-            return
-        self.told(self)
 
     def set_exception(self, error: Exception) -> None:
         """There is no answer."""
@@ -363,7 +362,11 @@ def fast_path_of(
 
 
 def _with_query(path: str, options: SendOptions) -> str:
-    """The path with its parameters; "", which is no plain one, where they cannot be written."""
+    """The path with its parameters; "", which is no plain one, where they cannot be written, or the path is none even
+    without the query whose place they take.
+    """
+    if not is_plain(path):
+        return ""
     try:
         return with_query(path, options["params"])
     except Exception:

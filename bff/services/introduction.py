@@ -56,6 +56,8 @@ def _made(invocation: Invocation) -> Introduction:
     except http1.NotHttp:  # which every call will be told
         return NOBODY
     before, after = f"{lines}traceparent: 00-{trace.trace_id}-", f"-{trace.flags:02x}\r\n"
+    if not caller:
+        return Introduction(before, after)
     return Introduction(before, after, frozenset(caller), tuple(caller.items()))
 
 

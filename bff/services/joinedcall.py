@@ -111,6 +111,7 @@ class JoinedCall(Ringing):
         self._is_left = True
         self.company.pop(self, None)
         self._flight.part_from(self._waiter)
+        self._waiter.remove_done_callback(self._landed)  # else the two would hold each other
         self._record.joined = self._flight
         return self._gone_on()
 

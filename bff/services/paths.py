@@ -6,7 +6,8 @@ import re
 from urllib.parse import unquote_to_bytes
 
 _DOTS = frozenset({b".", b".."})
-_PLAIN = re.compile(r"(?:/[\w~!$&'()*+,;=:@-]+)+/?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
+_SEGMENT = r"[\w~!$&'()*+,;=:@-]+"
+_PLAIN = re.compile(rf"/(?:{_SEGMENT}/)*(?:{_SEGMENT})?(?:\?[\w~!$&'()*+,;=:@/?.%-]*)?", re.ASCII)
 
 is_plain = _PLAIN.fullmatch
 """Whether its segments have neither dots nor escapes, as most have none: it stays where it is, and is written as it is."""

@@ -223,8 +223,7 @@ class Sharing:
         try:
             return await flight.wait()
         except asyncio.CancelledError:
-            waiter = asyncio.current_task()
-            if flight.is_abandoned and waiter is not None and not waiter.cancelling():
+            if flight.is_abandoned and not _is_told_to_end():
                 raise ServiceConnectionLost(self._name, "was closed") from None
             raise
 
@@ -254,6 +253,12 @@ class Sharing:
         await self._flights.close()
         if self._keeping is not None:
             await self._keeping.aclose()
+
+
+def _is_told_to_end() -> bool:
+    """Whether it is the task itself that was cancelled; who kept that in a variable would hold what it ends with."""
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())
 
 
 def _wants_news(question: Question) -> bool:

@@ -20,7 +20,12 @@ from bff.services.connection import TooLarge
 
 
 def translated(error: Exception, service: str) -> Exception:
-    """Our error for httpx's. Time limits are ours, so httpx's own can only tell of connecting and the pool."""
+    """Our error for httpx's. Time limits are ours, so httpx's own can only tell of connecting and the pool.
+
+    Httpx's loses its traceback, of which every line is ours: it holds the frames that hold the answer that was to come,
+    which holds the error, and where a service is down such circles are many.
+    """
+    error.__traceback__ = None
     match error:
         case httpx.ConnectError() | httpx.ConnectTimeout():
             return ServiceUnreachable(service, _why_unreachable(error))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from bff.frozen import frozen
 from bff.measured import WarmUp
 from bff.signals.hub import Signal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RevisionReady(Signal):
     """A revision was loaded and now gets the function's traffic."""
 
@@ -20,7 +20,7 @@ class RevisionReady(Signal):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LoadFailed(Signal):
     """A save or a first call brought code that cannot serve; ``serving`` is the revision that goes on."""
 
@@ -29,7 +29,7 @@ class LoadFailed(Signal):
     serving: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WarmedUp(Signal):
     """An instance became warm."""
 
@@ -51,14 +51,14 @@ class WarmedUp(Signal):
         return self.warm_up.phases
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FirstCalled(Signal):
     """A new instance has answered its first call; ``warm_up`` has the phase now."""
 
     warm_up: WarmUp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WarmUpFailed(Signal):
     """An instance could not be made."""
 
@@ -67,7 +67,7 @@ class WarmUpFailed(Signal):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InstanceDead(Signal):
     """An instance said that it is not alive, or could not say; it is replaced."""
 
@@ -76,7 +76,7 @@ class InstanceDead(Signal):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Evicted(Signal):
     """An instance is gone and its modules are dropped; of a process, so many bytes came back with it."""
 
@@ -86,7 +86,7 @@ class Evicted(Signal):
     bytes_returned: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ThreadsStuck(Signal):
     """So many threads of a function's module or synchronous handler go on now although nobody waits for them: one
     more than before, or one fewer.
@@ -105,7 +105,7 @@ class ThreadsStuck(Signal):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TrafficMoved(Signal):
     """A function's calls go elsewhere from now on; ``before`` and ``after`` are traffic in words, ``shares`` are
     percent by revision.
@@ -118,7 +118,7 @@ class TrafficMoved(Signal):
     shares: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReleaseTurned(Signal):
     """Something happened to a release: ``event`` brought it into ``state``, in which the canary has ``percent`` of
     the calls; ``numbers`` are those of the verdict, if there was one.
@@ -134,7 +134,7 @@ class ReleaseTurned(Signal):
     numbers: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FolderPassedOver(Signal):
     """A gateway started with files in its folder whose revision has no calls, and leaves it at that: ``serving`` goes
     on. ``is_taken_back`` says that a release did not find it fit.

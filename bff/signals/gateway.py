@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from bff.frozen import frozen
 from bff.signals.hub import Signal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConfigApplied(Signal):
     """A changed routes.yaml is live: so many ``routes``; these ``services``, of which those ``replaced`` are others
     than before.
@@ -20,14 +20,14 @@ class ConfigApplied(Signal):
     replaced: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConfigRejected(Signal):
     """A changed routes.yaml has mistakes; the last good one goes on."""
 
     mistakes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AdminWrite(Signal):
     """Somebody changed something through the admin listener, or tried: ``what`` is the operation, ``status``
     how it was answered. ``who`` is empty when no token was known; ``unrecorded`` says why the store has no
@@ -42,33 +42,33 @@ class AdminWrite(Signal):
     unrecorded: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NoLocalToken(Signal):
     """The token for this machine's own commands could not be made; everything else works."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoreLost(Signal):
     """The state store cannot be used; traffic flows on as it was, and changes are refused."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoreReturned(Signal):
     """The state store can be used again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NameLost(Signal):
     """A process was silent for too long, and another one has its name by now."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LimitsLost(Signal):
     """Calls cannot be counted where several gateways count them; ``lets_in`` tells what happens to them."""
 
@@ -76,33 +76,33 @@ class LimitsLost(Signal):
     lets_in: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LimitsReturned(Signal):
     """Calls are counted again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TracesLost(Signal):
     """The collector takes no spans. Emitted by the thread that sends them, once; calls go on as ever."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TracesReturned(Signal):
     """The collector takes spans again; those of so many calls are gone meanwhile. Emitted by that thread."""
 
     gone: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TracesLeftOut(Signal):
     """Spans of so many calls were not sent, for they were more than may be. Emitted by that thread."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unexpected(Signal):
     """A failure that is ours, with its traceback for the log."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bff.frozen import frozen
 from bff.signals.hub import Signal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Culprit:
     """Who holds the event loop, as far as can be told: ``line`` is ``functions/home.py:12``, or a place in
     our own or a package's code when no user's line runs; ``function`` is empty then, unless a call is known.
@@ -30,7 +31,7 @@ class Culprit:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LoopBlocked(Signal):
     """Somebody does not give the event loop back. Emitted by the watchdog's thread, while it lasts."""
 
@@ -38,7 +39,7 @@ class LoopBlocked(Signal):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LoopReturned(Signal):
     """The loop that was blocked turns again, after so many seconds. Emitted by the watchdog's thread."""
 
@@ -46,7 +47,7 @@ class LoopReturned(Signal):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Blockages:
     """How often a function blocked the event loop, the longest time in seconds, and the line of that one."""
 
@@ -62,7 +63,7 @@ class Blockages:
         return Blockages(count=count, longest=said.seconds, line=said.culprit.line)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LoopLost(Signal):
     """The loop did not come back within ``gateway.watchdog``. Emitted by the watchdog's thread; the process
     ends, or in dev begins anew.
@@ -72,7 +73,7 @@ class LoopLost(Signal):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LoopTurned(Signal):
     """The event loop did what was due, so many seconds late. Emitted ten times a second, on the loop."""
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bff.frozen import frozen
 from bff.signals.hub import Signal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EventsAccepted(Signal):
     """So many events were stored that were not known before."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EventSettled(Signal):
     """An attempt to deliver an event has ended: ``outcome`` is ``delivered``, ``waiting`` (it is tried again) or
     ``dead``; the revision is empty where none was reached.
@@ -26,7 +25,7 @@ class EventSettled(Signal):
     outcome: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EventDied(Signal):
     """An event could not be delivered: after so many attempts, or because no further one could end better."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bff.frozen import frozen
 from bff.signals.hub import Signal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EndpointEjected(Signal):
     """An endpoint of a service failed so often that it is left alone for so many seconds."""
 
@@ -16,7 +15,7 @@ class EndpointEjected(Signal):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EndpointReturned(Signal):
     """An endpoint that had been ejected answers again."""
 
@@ -24,7 +23,7 @@ class EndpointReturned(Signal):
     endpoint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EndpointsChanged(Signal):
     """Discovery found other endpoints of a service than before."""
 
@@ -32,7 +31,7 @@ class EndpointsChanged(Signal):
     endpoints: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DiscoveryFailed(Signal):
     """Nobody told where a service is; ``kept`` endpoints that were known go on being used."""
 
@@ -41,7 +40,7 @@ class DiscoveryFailed(Signal):
     kept: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Registered(Signal):
     """A registry knows this gateway by a name, at an address."""
 
@@ -49,14 +48,14 @@ class Registered(Signal):
     address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Deregistered(Signal):
     """The gateway was taken out of a registry."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RegistrationFailed(Signal):
     """A registry did not take what the gateway told of itself; it is told again."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json
 
+from bff.frozen import frozen
 from bff.sdk.invocation import Invocation
 from bff.telemetry.redaction import redacted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Bodies:
     """What was sent both ways. Sizes are bytes, None where the body is not known: one that nobody read, a stream."""
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry
-
 from bff.sdk.attempt import Attempt
 from bff.sdk.invocation import CallRecord, Invocation
 from bff.telemetry import catalogue as names
-from bff.telemetry.families import MOST_KNOWN, Count, Counter, Durations, Histogram
+from bff.telemetry.families import MOST_KNOWN, Count, Counter, Durations, Histogram, Registry
 from bff.telemetry.made import counter, histogram
 
 Key = tuple[str, str, str, str, str]
@@ -17,7 +15,7 @@ Three = tuple[Count, Durations, Count | None]
 class CallMetrics:
     """Mutable state: the series; ``_known``, what a call adds to by what it is told apart, until ``_drops``: something was forgotten."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: Registry) -> None:
         self.durations: Histogram = histogram(names.SERVICE_CALL_DURATION, registry)
         self.calls: Counter = counter(names.SERVICE_CALLS, registry)
         self.attempts: Counter = counter(names.SERVICE_ATTEMPTS, registry)

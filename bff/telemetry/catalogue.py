@@ -4,15 +4,16 @@ counters (https://prometheus.io/docs/practices/naming/).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from bff.frozen import frozen
 
 OF_REVISION = ("function", "revision")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 WARM_UPS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Metric:
     """One of them. ``is_read``: its values are asked for at each scrape, not told by signals."""
 

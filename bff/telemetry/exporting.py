@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bff.clock import Clock
+from bff.frozen import frozen
 from bff.signals import Signals, TracesLeftOut, TracesLost, TracesReturned
 from bff.telemetry.sampling import Chosen, Sampling
 
@@ -36,7 +36,7 @@ LAST_WORDS = 2.0
 """Seconds that the end of the gateway waits for the last batch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Collector:
     """Where spans go, and what the gateway is called there. ``endpoint`` None is for the variables
     ``OTEL_EXPORTER_OTLP_…`` to say.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from bff.errors import BffError, Fault, FunctionNotLoaded
+from bff.frozen import frozen
 from bff.sdk.invocation import Invocation
 
 LONGEST = 500
@@ -24,7 +24,7 @@ OwnPlace = Callable[[str, str], str | None]
 """``functions/home.py`` for the module and the file name of a function's own code; None for anybody else's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Frame:
     """A line of a function's own code, and the function it is in. ``excerpt`` is that line among its neighbours as
     they were when it ran, of which the one at the top has the number ``first``; empty where the text is not known.
@@ -37,7 +37,7 @@ class Frame:
     excerpt: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Failure:
     """``code`` and ``sentence`` are what the caller got. ``cause`` is the exception behind it (``ValueError: no such
     room``), empty where there is none; ``service`` the one whose failure it was; ``frame`` the innermost line of the

@@ -1,40 +1,51 @@
 """Metric families whose series are changed on the loop without a lock, and read when somebody scrapes.
 
 prometheus_client's own take a lock for each value and look labels up by text; ours are told with every request.
-Its exposition is used as it is: these are some of its custom collectors
-(https://prometheus.github.io/client_python/collector/custom/). A series is found again by a key of its observer's,
-and goes when what it is about has gone.
+Its exposition is used as it is: :mod:`bff.telemetry.exposition` makes its custom collectors of these
+(https://prometheus.github.io/client_python/collector/custom/), once somebody scrapes. A series is found again by a key
+of its observer's, and goes when what it is about has gone.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from itertools import accumulate
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
-from prometheus_client.utils import floatToGoString
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
 
 S = TypeVar("S")
 Labels = tuple[str, ...]
+Rows = Iterable[tuple[Sequence[str], float]]
+"""Values with those of their labels."""
 MOST_KNOWN = 20_000
 """Keys a family remembers; who cannot be remembered is found by its labels."""
 
 
-class Family(Collector, Generic[S]):
+class Registry(Protocol):
+    """Whoever will be asked for all of it: prometheus_client's own, or a list of ours."""
+
+    def register(self, collector: Any) -> None:
+        """Take one in."""
+
+
+class Registered:
+    """What prometheus_client's registry is made of, once it is imported. Mutable state: ``collectors``."""
+
+    def __init__(self) -> None:
+        self.collectors: list[Any] = []
+
+    def register(self, collector: Any) -> None:
+        """Take one in."""
+        self.collectors.append(collector)
+
+
+class Family(ABC, Generic[S]):
     """One metric with its labels. Mutable state: ``_series`` by the values of the labels, ``_known`` by key, ``drops``."""
 
-    def __init__(self, name: str, says: str, labels: Sequence[str], *, registry: CollectorRegistry) -> None:
+    def __init__(self, name: str, says: str, labels: Sequence[str], *, registry: Registry) -> None:
         self.name = name
         self.says = says
         self.labels = tuple(labels)
@@ -75,6 +86,14 @@ class Family(Collector, Generic[S]):
         """What there is now; from any thread."""
         return list(self._series.items())
 
+    def collect(self) -> Iterator[Metric]:
+        """See :class:`prometheus_client.registry.Collector`."""
+        from bff.telemetry.exposition import (
+            told,  # and with it prometheus_client, which nobody needs before a scrape
+        )
+
+        yield told(self)
+
 
 class Count:
     """One counter. Mutable: ``value``."""
@@ -95,15 +114,6 @@ class Counter(Family[Count]):
         """One more."""
         self.series(*values).value += 1
 
-    def collect(self) -> Iterator[Metric]:
-        """See :class:`prometheus_client.registry.Collector`."""
-        family = CounterMetricFamily(self.name, self.says, labels=self.labels)
-        for values, series in self.items():
-            family.add_metric(values, series.value)
-        if not self.labels and not family.samples:
-            family.add_metric((), 0)
-        yield family
-
 
 class Value:
     """One gauge. Mutable: ``value``."""
@@ -123,13 +133,6 @@ class Gauge(Family[Value]):
     def put(self, value: float, *labels: str) -> None:
         """So it is from now on."""
         self.series(*labels).value = value
-
-    def collect(self) -> Iterator[Metric]:
-        """See :class:`prometheus_client.registry.Collector`."""
-        family = GaugeMetricFamily(self.name, self.says, labels=self.labels)
-        for values, series in self.items():
-            family.add_metric(values, series.value)
-        yield family
 
 
 class Durations:
@@ -167,40 +170,16 @@ class Histogram(Family[Durations]):
         labels: Sequence[str],
         *,
         bounds: Sequence[float],
-        registry: CollectorRegistry,
+        registry: Registry,
         to_wall: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self._bounds = bounds
-        self._to_wall = to_wall
+        self.bounds = bounds
+        self.to_wall = to_wall
         super().__init__(name, says, labels, registry=registry)
 
     def _fresh(self) -> Durations:
-        return Durations(self._bounds)
+        return Durations(self.bounds)
 
     def observe(self, seconds: float, *values: str) -> None:
         """One more."""
         self.series(*values).observe(seconds)
-
-    def collect(self) -> Iterator[Metric]:
-        """See :class:`prometheus_client.registry.Collector`. Exemplars are OpenMetrics' only; the text of
-        Prometheus leaves them out.
-        """
-        family = HistogramMetricFamily(self.name, self.says, labels=self.labels)
-        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
-        offset = self._to_wall()
-        for values, series in self.items():
-            reached = list(accumulate(series.counts[:]))
-            told = series.exemplars or {}
-            buckets: list[list[object]] = [
-                [bound, float(count), *_exemplar(told.get(at), offset)]
-                for at, (bound, count) in enumerate(zip(bounds, reached, strict=True))
-            ]
-            family.add_metric(values, buckets=buckets, sum_value=series.total)  # type: ignore[arg-type]
-        yield family
-
-
-def _exemplar(found: tuple[str, float, float] | None, offset: float) -> list[object]:
-    if found is None:
-        return []
-    trace_id, seconds, at = found
-    return [Exemplar({"trace_id": trace_id}, seconds, at + offset)]

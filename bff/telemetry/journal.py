@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from bff.clock import Clock
+from bff.frozen import frozen
 from bff.signals import (
     ConfigApplied,
     ConfigRejected,
@@ -44,7 +44,7 @@ class What(StrEnum):
     ENDPOINT_RETURNED = "endpoint-returned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Happening:
     """``at`` is clock seconds; ``subject`` the function or the service, empty for the gateway; ``revision`` the one
     that serves from then on, or still. ``said`` is a sentence, ``report`` the place, the cause and the remedy of a

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-
 from bff.measured import FIRST_CALL, WarmUp
 from bff.sdk.invocation import Invocation
 from bff.signals import (
@@ -37,7 +35,7 @@ from bff.signals import (
 )
 from bff.telemetry import catalogue as names
 from bff.telemetry.calls import CallMetrics
-from bff.telemetry.families import Count, Durations
+from bff.telemetry.families import Count, Durations, Registered
 from bff.telemetry.labelsets import LabelSet, LabelSets
 from bff.telemetry.made import counter, gauge, histogram
 from bff.telemetry.presence import Presence
@@ -67,7 +65,7 @@ class Metrics:
     ) -> None:
         sources = sources or Sources()
         self._labelsets = labelsets or LabelSets()
-        registry = self._registry = CollectorRegistry(auto_describe=False)
+        registry = self._registry = Registered()
         self._requests = counter(names.REQUESTS, registry)
         self._durations = histogram(names.REQUEST_DURATION, registry, to_wall)
         self._incomplete = counter(names.INCOMPLETE, registry)
@@ -97,8 +95,6 @@ class Metrics:
         ]
         self._presence = Presence(families, sources.known, self._labelsets.forget)  # type: ignore[arg-type]  # whatever their series are
         self._readings = Readings(sources, registry)
-        ProcessCollector(registry=registry)
-        GCCollector(registry=registry)
         self._lag = self._loop_lag.series()
         self._parts: dict[tuple[str, str], set[str]] = {}
         self._longest: dict[tuple[str, str], float] = {}

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from bff.frozen import frozen
 from bff.telemetry.entry import Entry
 
 MOST_ENTRIES = 5000
 """Entries that are looked at; where there were more in that time, the window is shorter."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pulse:
     """One function over the last ``window`` seconds. Rates are per second, times are seconds."""
 

@@ -5,10 +5,11 @@ request. The composition root hands in whom to ask.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+
+from bff.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RevisionNow:
     """One revision in this gateway: its ``instances`` by state, calls inside and in line, and the bytes of its
     processes, if it has any. The revision is empty for those who wait for a function's first one.
@@ -22,7 +23,7 @@ class RevisionNow:
     process_ids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EndpointNow:
     """One endpoint of a service: where its breaker stands, and calls on their way."""
 
@@ -32,7 +33,7 @@ class EndpointNow:
     active: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GatewayNow:
     """Of the gateway as a whole."""
 
@@ -47,7 +48,7 @@ def _none(*_: object) -> tuple[()]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sources:
     """Whom to ask: ``known`` gives the names of a function's revisions that calls could still come from."""
 

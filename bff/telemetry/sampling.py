@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from random import random
 
 from bff.errors import Fault
+from bff.frozen import frozen
 from bff.sdk.invocation import Invocation
 from bff.signals import Signals
 from bff.telemetry.entry import Entry, taken
@@ -21,7 +22,7 @@ MOST_WAITING = 1000
 """Calls that wait to be sent; further ones are not sent, and counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Policy:
     """``share`` of what nobody has decided about, ``errors`` and what took ``slow`` seconds; ``most`` per second."""
 

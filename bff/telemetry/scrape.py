@@ -6,27 +6,26 @@ Ten thousand functions make a page of megabytes, and no request shall wait for i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
-
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from bff.telemetry import catalogue as names
+from bff.telemetry.families import Registered, Rows
 from bff.telemetry.memory import resident
 from bff.telemetry.presence import Presence
 from bff.telemetry.readings import EndpointNow, GatewayNow, RevisionNow, Sources
 
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
+
 BREAKERS = ("closed", "open", "half-open")
 
-Rows = Iterable[tuple[Sequence[str], float]]
 
-
-class Readings(Collector):
+class Readings:
     """What is asked for. Mutable state: what it was at the last look."""
 
-    def __init__(self, sources: Sources, registry: CollectorRegistry) -> None:
+    def __init__(self, sources: Sources, registry: Registered) -> None:
         self._sources = sources
         self._revisions: tuple[RevisionNow, ...] = ()
         self._endpoints: tuple[EndpointNow, ...] = ()
@@ -41,20 +40,23 @@ class Readings(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """See :class:`prometheus_client.registry.Collector`."""
+        from bff.telemetry.exposition import gauge
+
+        return (gauge(of, rows) for of, rows in self._rows())
+
+    def _rows(self) -> Iterator[tuple[names.Metric, Rows]]:
         gateway = self._gateway
-        yield _family(names.IN_FLIGHT, self._each(lambda each: each.in_flight))
-        yield _family(names.WAITING, self._each(lambda each: each.waiting))
-        yield _family(names.INSTANCES, self._instances())
-        yield _family(names.INSTANCE_MEMORY, self._memory())
-        yield _family(names.BREAKER, self._breakers())
-        yield _family(
-            names.ENDPOINT_CALLS, (((each.service, each.endpoint), each.active) for each in self._endpoints)
-        )
-        yield _family(names.DELIVERING, [((), gateway.deliveries)])
-        yield _family(names.CONNECTIONS, [((), gateway.connections)])
-        yield _family(names.CACHE_ENTRIES, [((), gateway.cache_entries)])
-        yield _family(names.CACHE_BYTES, [((), gateway.cache_bytes)])
-        yield _family(names.CACHE_MAX_BYTES, [((), gateway.cache_max_bytes)])
+        yield names.IN_FLIGHT, self._each(lambda each: each.in_flight)
+        yield names.WAITING, self._each(lambda each: each.waiting)
+        yield names.INSTANCES, self._instances()
+        yield names.INSTANCE_MEMORY, self._memory()
+        yield names.BREAKER, self._breakers()
+        yield names.ENDPOINT_CALLS, (((each.service, each.endpoint), each.active) for each in self._endpoints)
+        yield names.DELIVERING, [((), gateway.deliveries)]
+        yield names.CONNECTIONS, [((), gateway.connections)]
+        yield names.CACHE_ENTRIES, [((), gateway.cache_entries)]
+        yield names.CACHE_BYTES, [((), gateway.cache_bytes)]
+        yield names.CACHE_MAX_BYTES, [((), gateway.cache_max_bytes)]
 
     def _each(self, value: Callable[[RevisionNow], float]) -> Rows:
         return (((each.function, each.revision), value(each)) for each in self._revisions)
@@ -82,10 +84,11 @@ class Readings(Collector):
 
 
 class Scrape:
-    """Immutable but for what it looks at."""
+    """Mutable state: what it looks at, and ``_registry``, once somebody scrapes."""
 
-    def __init__(self, registry: CollectorRegistry, readings: Readings, presence: Presence) -> None:
-        self._registry = registry
+    def __init__(self, registered: Registered, readings: Readings, presence: Presence) -> None:
+        self._registered = registered
+        self._registry: CollectorRegistry | None = None
         self._readings = readings
         self._presence = presence
 
@@ -96,18 +99,14 @@ class Scrape:
         return await asyncio.to_thread(self._written, accept)
 
     def _written(self, accept: str) -> tuple[bytes, str]:
-        encode, kind = choose_encoder(accept)
-        return encode(self._registry), kind
+        from bff.telemetry.exposition import registry_of, written
+
+        if self._registry is None:
+            self._registry = registry_of(self._registered.collectors)
+        return written(self._registry, accept)
 
     def now(self, accept: str = "") -> tuple[bytes, str]:
         """The same, here and at once; for tests of what is counted."""
         self._presence.look()
         self._readings.look()
         return self._written(accept)
-
-
-def _family(of: names.Metric, rows: Rows) -> Metric:
-    family = GaugeMetricFamily(of.name, of.says, labels=of.labels)
-    for labels, value in rows:
-        family.add_metric(labels, value)
-    return family

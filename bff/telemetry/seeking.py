@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bff.config.units import parse_duration
+from bff.frozen import frozen
 from bff.telemetry.entry import Entry
 
 _STATUS = re.compile(r"[1-5](?:[0-9]{2}|xx)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sought:
     """Everything that is said has to be so. ``statuses`` are the least and the greatest one; ``since`` is clock
     seconds, by the end of the call.

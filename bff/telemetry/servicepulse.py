@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from bff.frozen import frozen
 from bff.sdk.invocation import CallRecord
 from bff.telemetry.entry import Entry
 from bff.telemetry.pulse import MOST_ENTRIES, quantile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ServicePulse:
     """One service over the last ``window`` seconds. ``calls`` are those that functions made; of them ``errors`` got no
     answer or one of 500 and more, ``cached`` were answered from what is kept and ``shared`` by another's flight.

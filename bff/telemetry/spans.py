@@ -6,10 +6,11 @@ Everything is told after the fact, from the record: while a call runs nobody mak
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from bff.frozen import frozen
 from bff.measured import FIRST_CALL
 from bff.sdk.attempt import Attempt
 from bff.sdk.invocation import CallRecord
@@ -30,7 +31,7 @@ class Kind(StrEnum):
     SEND = "send"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Span:
     """Something that took its time. ``parent`` is the place of another in the list, None for the first; times are
     clock seconds. ``span_id`` is the one that was sent to a service; the others have none until they are exported.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bff.errors import Fault
+from bff.frozen import frozen
 from bff.sdk.invocation import Invocation
 
 OK = "ok"
@@ -12,7 +11,7 @@ INCOMPLETE = "incomplete"
 FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Verdict:
     """``outcome`` is ``ok``, ``incomplete``, ``failed`` (an answer of 5xx that raised nothing), or the error's code;
     ``fault`` is empty where nothing failed.

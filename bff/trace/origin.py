@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from bff.frozen import frozen
 from bff.trace import tracestate
 from bff.trace.context import RANDOM, SAMPLED, TraceContext, begin, is_chosen, parse
 from bff.trace.propagators import read
@@ -13,7 +13,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 NONE: Sequence[tuple[bytes, bytes]] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Origin:
     """``share`` of the traces that begin here are sampled, and of those whose callers left that to us; ``honours``
     tells whether callers decide about theirs. ``writes`` are the formats besides W3C's that services are told.

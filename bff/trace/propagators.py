@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import unquote
 
+from bff.frozen import frozen
 from bff.trace.context import SAMPLED, TraceContext
 
 _B3 = re.compile(r"([0-9a-f]{16}|[0-9a-f]{32})-([0-9a-f]{16})(?:-([01d]))?(?:-[0-9a-f]{16})?")
@@ -22,7 +22,7 @@ _DECISIONS = {"1": True, "0": False, "d": True, "true": True, "false": False}
 B3_FIELDS = (b"x-b3-traceid", b"x-b3-spanid", b"x-b3-parentspanid", b"x-b3-sampled", b"x-b3-flags")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Told:
     """What a caller said. ``trace_id`` is empty where it only decided whether to sample; ``is_sampled`` is None where
     it left that to us.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.house.receiver import Receiver
 
 ROUTES = """\
 gateway: {drain_timeout: 10m}
@@ -44,3 +47,15 @@ def project(write_project: Callable[[Mapping[str, str | bytes]], Path], tmp_path
             "functions/slow.py": SLOW.replace("__HERE__", str(tmp_path)),
         }
     )
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    yield server
+    server.ends.set()
+    server.shutdown()
+    serving.join()
+    server.server_close()

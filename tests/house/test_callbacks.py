@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,58 +14,11 @@ import pytest
 
 from bff.events.callbacks import is_allowed
 from bff.testing import AsyncClient, client
+from tests.house.receiver import Receiver
 
 pytestmark = pytest.mark.anyio
 Write = Callable[[Mapping[str, str | bytes]], Path]
 SECRET = base64.b64encode(b"k" * 32).decode()
-
-
-class Receiver(ThreadingHTTPServer):
-    """Somebody who is called back. Mutable state: ``heard``, and what it answers, ``answers``: a status, or None for
-    none ever.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.heard: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[int | None] = []
-        self.ends = threading.Event()
-
-    @property
-    def host(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        answer = self.server.answers.pop(0) if self.server.answers else 204
-        if answer is None:
-            self.server.ends.wait(60)
-            return
-        self.send_response(answer)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield server
-    server.ends.set()
-    server.shutdown()
-    serving.join()
-    server.server_close()
 
 
 @pytest.fixture

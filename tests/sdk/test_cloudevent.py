@@ -176,6 +176,20 @@ def test_a_violation_of_types_is_named(change: dict[str, Any], why: str) -> None
         structured({**REQUIRED, **change})
 
 
+def test_a_body_that_is_no_json_hides_no_other_violation() -> None:
+    """Of an event in binary mode both are told, as of a structured one."""
+    fields = [(b"content-type", b"application/json"), (b"ce-specversion", b"2"), (b"ce-time", b"now")]
+    with pytest.raises(BadRequest) as failure:
+        from_http(fields, b"{bad")
+    for why in (
+        "its data cannot be read: The body is not JSON",
+        "id is missing",
+        "specversion '2'",
+        "time 'now'",
+    ):
+        assert why in str(failure.value)
+
+
 def test_all_violations_are_named_at_once() -> None:
     """One sentence holds every one."""
     with pytest.raises(BadRequest) as failure:
@@ -377,6 +391,22 @@ def test_what_is_written_is_read_again(event: CloudEvent) -> None:
     assert from_http(*to_http(event)) == event
     kind = [(b"content-type", b"application/cloudevents+json")]
     assert from_http(kind, json.dumps(document_of(event)).encode()) == event
+
+
+@given(EVENTS)
+def test_what_is_sent_to_a_service_is_read_again(event: CloudEvent) -> None:
+    """In all three modes, as the broker of another gateway reads them."""
+    for sent in (event.binary(), event.structured(), CloudEvent.batched([event])):
+        fields = [(name.encode(), value.encode("latin-1")) for name, value in sent["headers"].items()]
+        assert all_from_http(fields, sent["content"], most=1) == [event]
+
+
+def test_what_is_no_event_is_not_sent() -> None:
+    """Whoever made it hears of it, and no service does."""
+    wrong = CloudEvent(id="", source="/s", type="t")
+    for send in (wrong.binary, wrong.structured, lambda: CloudEvent.batched([wrong])):
+        with pytest.raises(ValueError, match="id"):
+            send()
 
 
 def test_data_of_json_travels_as_json() -> None:

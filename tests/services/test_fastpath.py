@@ -5,6 +5,8 @@ request on the wire, and it leaves the same behind. Each story is told twice, on
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import gzip
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ import pytest
 
 from bff.sdk.aggregate import gather, optional
 from bff.sdk.call import Adapters
-from bff.sdk.failures import ServiceError
+from bff.sdk.failures import BadServicePath, ServiceError
 from bff.sdk.invocation import Invocation
 from bff.sdk.service import Service
 from bff.services.client import ServiceClient
@@ -70,6 +72,21 @@ STORIES: dict[str, list[Answer]] = {
     "no HTTP": [says(b"220 mail.example.com ESMTP\r\n\r\n")],
     "two readings": [says(b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n")],
     "too large": [says(ok(b"x" * 70_000))],
+}
+
+
+NO_BODY = b"HTTP/1.1 %b\r\ncontent-length: 10\r\n\r\n"
+RARER: dict[tuple[str, str], list[Answer]] = {
+    ("GET", "ends with its connection"): [says(b"HTTP/1.1 200 OK\r\n\r\n{}", closes=True)],
+    ("GET", "304"): [says(b"HTTP/1.1 304 Same\r\netag: x\r\n\r\n")],
+    ("GET", "101"): [says(b"HTTP/1.1 101 So\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n{}")] * 3,
+    ("GET", "a cookie"): [says(ok(fields=b"Set-Cookie: a=1\r\n"))],
+    ("GET", "varies twice"): [says(ok(fields=b"vary: accept-encoding\r\nVary: cookie\r\n"))],
+    ("GET", "two lengths"): [says(ok(fields=b"content-length: 3\r\n"))] * 3,
+    ("GET", "a bomb"): [says(ok(gzip.compress(b"0" * 200_000), b"content-encoding: gzip\r\n"))],
+    ("HEAD", "200"): [says(NO_BODY % b"200 OK")],
+    ("HEAD", "a body all the same"): [says(ok())],
+    ("HEAD", "503, then 200"): [says(NO_BODY % b"503 Later"), says(NO_BODY % b"200 OK")],
 }
 
 
@@ -158,10 +175,10 @@ async def desk(upstream: MakeUpstream, client: MakeClient, invocation: MakeInvoc
     return make
 
 
-async def called(desk: Desk, **asked: Any) -> Told:
+async def called(desk: Desk, method: str = "GET", **asked: Any) -> Told:
     """One call by itself."""
     try:
-        got = await desk.page().request("GET", "/users/7?full=yes", **asked)
+        got = await desk.page().request(method, "/users/7?full=yes", **asked)
     except ServiceError as failure:
         return desk.told(failed=failure)
     return desk.told(_shown(got))
@@ -279,6 +296,114 @@ async def test_every_story_ends_as_it_would_without(desk: Any, config: str, call
                 await each.page().get("/warm")  # whatever became of its connection, there is one again
             ports = [each.upstream.url.rpartition(":")[2] for each in both]
             assert str(told[0]).replace(ports[0], "PORT") == str(told[1]).replace(ports[1], "PORT"), story
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+async def test_rarer_answers_end_as_they_would_without(desk: Any, config: str) -> None:
+    """Those that no body follows, or that only a closed connection ends."""
+    both = [await desk(is_fast=is_fast, **CONFIGS[config]) for is_fast in (True, False)]
+    for (method, story), script in RARER.items():
+        told = []
+        for each in both:
+            each.script = list(script)
+            each.upstream.requests.clear()
+            told.append(str(await called(each, method)).replace(each.upstream.url.rpartition(":")[2], "PORT"))
+            each.script = []
+            await each.page().get("/warm")
+        assert told[0] == told[1], story
+
+
+PATHS: tuple[tuple[str, dict[str, Any]], ...] = (
+    *(("/", {}), ("/?a=1", {}), ("/", {"params": {"a": [1, 2]}})),
+    *(("/" + "x" * 70_000, {}), ("/a", {"params": {"q": "x" * 70_000}})),
+    *(("/a?b#c", {"params": {"q": "1"}}), ("/a?b\r\nc: d", {"params": {"q": "1"}})),
+)
+
+
+async def test_a_path_is_refused_though_a_connection_is_at_hand(desk: Any) -> None:
+    """Or not, as through all layers: neither its length nor a query that ``params`` replaces is overlooked."""
+    told = []
+    for is_fast in (True, False):
+        each = await desk(is_fast=is_fast)
+        said = []
+        for path, asked in PATHS:
+            try:
+                said.append((await each.page().get(path, **asked)).status_code)
+            except BadServicePath as refused:
+                said.append(str(refused))
+        told.append((said, [each.target for each in each.upstream.requests]))
+    assert told[0] == told[1]
+    assert told[0][0][:3] == [200, 200, 200]
+    assert told[0][1] == ["/", "/?a=1", "/?a=1&a=2"]
+
+
+async def test_a_field_that_is_written_here_is_written_once(desk: Any) -> None:
+    """Though the route hands on its caller's word for it: how much time is left is ours to say."""
+    left = "x-envoy-expected-rq-timeout-ms"
+    for is_fast in (True, False):
+        each = await desk(is_fast=is_fast)
+        await each.page(headers=[(left, "7")], forwarding={"headers": [left]}).get("/users/7")
+        (said,) = [value for name, value in each.upstream.requests[0].fields if name == left]
+        assert int(said) > 7
+
+
+FAILURES = ("404", "503 for ever", "compressed, they say", "no HTTP", "closed in the head", "no JSON")
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("is_fast", [True, False])
+async def test_pages_that_fail_leave_nothing_to_the_collector(
+    desk: Any, is_fast: bool, is_shared: bool
+) -> None:
+    """Which comes seldom in the gateway, while a service that is down fails many a page a second: neither a failure nor
+    how the other parts ended is a circle.
+    """
+    patient = {"outlier_detection": {"consecutive_5xx": 1000}, "retries": {"attempts": 0}}
+    each = await desk(is_fast=is_fast, coalesce=is_shared, **patient)
+    gc.collect()
+    before = _invocations()
+    gc.disable()
+    try:
+        for story in FAILURES:
+            for fails in (_alone, _beside, _optional):
+                each.script = STORIES[story][:1] * 2
+                with contextlib.suppress(ServiceError):
+                    await fails(each)
+        if is_shared:
+            await _joined_and_left(each)
+        each.page()
+        await asyncio.sleep(0)
+        assert _invocations() - before <= 2
+    finally:
+        gc.enable()
+
+
+async def _joined_and_left(desk: Desk) -> None:
+    """Who waits for somebody else's answer, and goes: three pages, and the one they wait for."""
+    desk.script, desk.upstream.asked = [hangs], asyncio.Event()
+    asking = [asyncio.ensure_future(_awaited(desk, "/shared")) for _ in range(4)]
+    await desk.upstream.asked.wait()
+    for one in reversed(asking):
+        one.cancel()
+    await asyncio.wait(asking)
+
+
+def _invocations() -> int:
+    return sum(isinstance(each, Invocation) for each in gc.get_objects())
+
+
+async def _alone(desk: Desk) -> None:
+    await desk.page().get("/users/7", into=dict[str, Any])
+
+
+async def _beside(desk: Desk) -> None:
+    page = desk.page()
+    await gather(page.get("/users/7", into=dict[str, Any]), page.get("/news"))
+
+
+async def _optional(desk: Desk) -> None:
+    page = desk.page()
+    await gather(optional(page.get("/users/7", into=dict[str, Any])), page.get("/news"))
 
 
 async def test_time_that_runs_out_is_the_services(desk: Any) -> None:
@@ -402,6 +527,9 @@ async def test_it_is_the_fast_path_that_is_tested(desk: Any) -> None:
     assert each.upstream.requests[-1].target == "/users/7?owner=Ada"
     visit = each.page(headers=[("user-agent", "curl")], forwarding={"headers": ["user-agent"]})
     assert visit.get("/users/7").begin() is None  # ours, unless somebody says another
+    whole = each.page().get("/").begin()
+    assert whole is not None
+    assert await _ended(whole)
     assert each.page().post("/users", json={}).begin() is None
     assert each.page().get("/users/7", timeout=1).begin() is None
     assert each.page().get("/users/../7").begin() is None

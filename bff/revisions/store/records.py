@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from bff.frozen import frozen
 from bff.revisions.past import Shares, last_good
 from bff.revisions.routing import age
 from bff.revisions.traffic import LATEST, Traffic
@@ -21,7 +22,7 @@ class Origin(StrEnum):
     """The admin API."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Candidate:
     """What is to be published. ``archive`` is what :mod:`bff.revisions.archive` packs, ``settings`` the frozen
     settings as text, ``folder`` the digest of the files alone where they are those of the functions folder;
@@ -46,7 +47,7 @@ class Candidate:
         return Origin.FOLDER if self.folder else Origin.DEPLOY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Published:
     """A revision as the store keeps it, without its archive. ``size`` is the archive's, in bytes;
     ``last_active`` is when it last had traffic, as far as a gateway has said; ``condemned`` when its release took
@@ -68,7 +69,7 @@ class Published:
     is_new: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TrafficState:
     """Who gets a function's calls. ``version`` grows with every change of that, and with every newer ``latest``: it is
     0 until one of both comes. ``latest`` is the name of the newest ready revision, empty while there is none, and ``digest`` and ``created`` are that one's; ``folder``
@@ -110,7 +111,7 @@ class TrafficState:
         return self.traffic.names().union({self.latest} if self.latest and means_latest else ())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Change:
     """What is done to a function's traffic, by whom and why. ``numbers`` are what a verdict stands on;
     ``expected`` is the version it is based on, None for whatever it is; ``goes_back`` says that what is in force now
@@ -127,7 +128,7 @@ class Change:
     goes_back: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """A line of a function's history; ``before`` and ``after`` are traffic blocks, None where it did not move."""
 
@@ -142,7 +143,7 @@ class Entry:
     after: list[dict[str, Any]] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Back:
     """What a function can go back to: its traffic now, what served before, and the revisions that are kept."""
 
@@ -157,7 +158,7 @@ class Back:
         return last_good(self.past, self.now.shares(), kept=kept, condemned=condemned)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Deployed:
     """What a publication has become: the revision, who gets the calls now, and the release."""
 
@@ -166,7 +167,7 @@ class Deployed:
     release: ReleaseState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Planned:
     """What goes with a publication or a turn: the traffic, and how far the release has come then, None where it
     stays what it is. ``goes_on`` is False for one that has ended; ``step`` is the one whose counts are kept.
@@ -178,7 +179,7 @@ class Planned:
     step: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReleaseState:
     """How far a function's release has come, as its loop wrote it; version 0 and None: there was none."""
 
@@ -188,7 +189,7 @@ class ReleaseState:
     state: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Counted:
     """What one gateway has counted of one side's calls in one step of a release, whatever its counters are
     called.
@@ -201,7 +202,7 @@ class Counted:
     counters: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Token:
     """A bearer token, of which the store knows the SHA-256 only. ``used`` is 0.0 until it was."""
 
@@ -212,7 +213,7 @@ class Token:
     used: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Audited:
     """One write through the admin API, granted or refused."""
 

@@ -7,15 +7,15 @@ The four keys and their defaults are those of its ``config-gc`` map
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from bff.config import Config
+from bff.frozen import frozen
 from bff.revisions.store.records import Published
 
 HOUR = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Retention:
     """Seconds since a revision was made, seconds since it last had traffic, and how many without traffic are
     kept at least and at most. None switches a bound off.

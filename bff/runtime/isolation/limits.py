@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+
+from bff.frozen import frozen
 
 STACK = 1024 * 1024
 """Bytes of a thread's stack where memory is limited: the usual 8 MiB would count in full once it is made."""
@@ -14,7 +15,7 @@ RESERVE = 16 * 1024 * 1024
 """Bytes above the limit, for telling that it was reached."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProcessLimits:
     """Of one process. Bytes and seconds; 0 is no limit.
 
