@@ -21,20 +21,21 @@ from bff.admin.operation import Asked, Operation, Query, Reply, shown
 from bff.admin.reading import LIMIT
 from bff.errors import BadRequest, NotFound
 from bff.revisions.store.failures import StoreUnavailable
-from bff.sdk.eventfailures import BacklogFull, NoSuchName
+from bff.sdk.eventfailures import BacklogFull, NoSuchName, RunBeforeOpen
 
 if TYPE_CHECKING:
     from bff.events.operating import Operating
 
 EVENT = "application/cloudevents+json"
 LARGEST_EVENT = 2**20
+STATES = ("waiting", "running", "delivered", "dead", "cancelled")
 _SOUGHT = (
     LIMIT,
     Query(name="before", says="Only what is older than the event with this key."),
     Query(name="type", says="Only events of this type."),
     Query(name="source", says="Only events of this source."),
     Query(name="trigger", says="Only events with a delivery of this trigger."),
-    Query(name="state", says="Only with one in this state: waiting, running, delivered, dead or cancelled."),
+    Query(name="state", says="Only with one in this state.", words=STATES),
 )
 
 
@@ -195,7 +196,7 @@ class Events:
                 scope=Scope.WRITE,
                 answer=SentShape,
                 status=202,
-                refusals=(NotFound, NoSuchName, BacklogFull, StoreUnavailable),
+                refusals=(NotFound, NoSuchName, RunBeforeOpen, BacklogFull, StoreUnavailable),
             ),
         ]
 

@@ -117,6 +117,8 @@ def _query(query: Query) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": _KINDS[query.kind]}
     if query.kind is int:
         schema |= {"minimum": query.bounds[0], "maximum": query.bounds[1]}
+    if query.words:
+        schema["enum"] = list(query.words)
     return {
         "name": query.name,
         "in": "query",

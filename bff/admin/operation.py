@@ -30,13 +30,16 @@ class Match(StrEnum):
 
 @frozen
 class Query:
-    """A parameter of the query; it may stand once. ``kind`` is str, int or bool; int values lie in ``bounds``."""
+    """A parameter of the query; it may stand once. ``kind`` is str, int or bool; int values lie in ``bounds``, text
+    is one of ``words`` where there are some.
+    """
 
     name: str
     says: str
     kind: type[str | int | bool] = str
     is_required: bool = False
     bounds: tuple[int, int] = (0, 2**53)
+    words: tuple[str, ...] = ()
 
     def read(self, text: str) -> Any:
         """The value of a text.
@@ -50,6 +53,8 @@ class Query:
                 raise BadRequest(f"The query parameter {self.name} is true or false.")
             return text == "true"
         if self.kind is not int:
+            if self.words and text not in self.words:
+                raise BadRequest(f"The query parameter {self.name} is one of {', '.join(self.words)}.")
             return text
         low, high = self.bounds
         if not (text.isascii() and text.isdigit() and len(text) < 17 and low <= int(text) <= high):

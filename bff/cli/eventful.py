@@ -132,7 +132,10 @@ def purge(
 ) -> None:
     """Forget events by what became of them, at most a thousand at a time."""
     from bff.cli.events import change
+    from bff.cli.output import fail
 
+    if state not in ("delivered", "dead", "cancelled"):
+        fail("--state is delivered, dead or cancelled", code=2, as_json=json)
     body = {"state": state} | ({"trigger": trigger} if trigger else {})
     change("purge", "", body, admin=admin, config=config, as_json=json)
 

@@ -24,7 +24,8 @@ def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
     for host in hosts:
         if not _HOST.fullmatch(host):
             raise wrong(
-                "are hosts in lower case, with a port where it is not the scheme's: hooks.shop.example:8443"
+                "names what is no host: write hosts in lower case, with a port where it is not the scheme's:"
+                " hooks.shop.example:8443"
             )
     return hosts
 
@@ -67,7 +68,7 @@ class CallsConfig(Section):
         default=(), description="Functions that POST /async-function/NAME calls, with or without a route."
     )
     timeout: IsoDuration | None = Field(
-        default=None, description="How long such a call may take, instead of the function's timeout."
+        default=None, gt=0, description="How long such a call may take, instead of the function's timeout."
     )
     callbacks: CallbacksConfig | None = Field(
         default=None, description="Callbacks to X-Callback-Url; absent: a call that names one is refused."

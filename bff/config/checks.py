@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bff.config.auth import PUBLIC
+from bff.config.doorways import Doorway, doorways_of
 from bff.config.mistake import KeyPath, Mistake, dotted
 from bff.config.names import is_function_name, is_service_name, suggest
 from bff.config.pattern import Kind, Pattern
@@ -104,6 +105,7 @@ class Checks:
         """Every mistake of the whole file, in no particular order."""
         yield from self._conflicts(routes)
         yield from self._shadowed(routes)
+        yield from self._at_doorways(routes, data)
         yield from self._answerers(routes)
         yield from self._unknown_services(routes, _names(data.get("services")))
         yield from self._rewrites(routes)
@@ -145,6 +147,25 @@ class Checks:
             if own:
                 message = f"no request gets here: the gateway itself answers {own}; choose another path"
                 yield self._at(("routes", route.index, "path"), message)
+
+    def _at_doorways(self, routes: Iterable[SeenRoute], data: Mapping[str, Any]) -> Iterator[Mistake]:
+        """Routes, and paths of events, that lead where events come in or calls are asked for."""
+        has_calls = any("respond_async" in route.keys for route in routes)
+        first: dict[tuple[str, str], Doorway] = {}
+        for door in doorways_of(data, has_calls=has_calls):
+            taken = [first.setdefault((door.pattern.shape, method), door) for method in door.methods]
+            other = next((each for each in taken if each is not door and each.said != door.said), None)
+            if other is not None:
+                yield self._at(door.said, self._taken_by(other))
+        for route in routes:
+            shape = route.pattern.shape if route.pattern else ""
+            found = (first.get((shape, method)) for method in _answered(route))
+            if (door_there := next(filter(None, found), None)) is not None:
+                yield self._at(("routes", route.index, "path"), self._taken_by(door_there))
+
+    def _taken_by(self, door: Doorway) -> str:
+        what = f"{'/'.join(door.methods)} {door.pattern}" if self._may_show(*door.said) else "this path"
+        return f"{what} is taken by {dotted(door.said)}; choose another path here or there"
 
     def _answerers(self, routes: Iterable[SeenRoute]) -> Iterator[Mistake]:
         """A route has a function or a service, and only the keys that mean something there."""

@@ -19,7 +19,8 @@ def _cron(text: str) -> str:
     try:
         next(CronSim(text, datetime.now(UTC)))
     except CronSimError as error:
-        raise wrong("is not a cron expression", hint=f": {str(error).lower()}") from None
+        remedy = "write minute, hour, day, month and weekday, such as */5 * * * *"
+        raise wrong("is not a cron expression", hint=f": {str(error).lower()}; {remedy}") from None
     except StopIteration:
         raise wrong("is a moment that never comes") from None
     return text

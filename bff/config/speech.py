@@ -32,6 +32,7 @@ _SENTENCES = {
     "model_attributes_type": _NOT_A_MAPPING,
     "tuple_type": _NOT_A_LIST,
     "greater_than_equal": "is too small; the least is {ge}",
+    "greater_than": "is too small; it must be more than {gt:g}",
     "less_than_equal": "is too large; the most is {le}",
     "literal_error": "is not one of {expected}",
     "too_short": "is an empty list; name at least {min_length}",

@@ -113,7 +113,7 @@ class DeliveryConfig(Section):
         default=3600.0, alias="backoffMax", description="The longest wait between two attempts."
     )
     timeout: IsoDuration | None = Field(
-        default=None, description="How long one attempt may take, instead of the function's timeout."
+        default=None, gt=0, description="How long one attempt may take, instead of the function's timeout."
     )
     retry_after_max: IsoDuration | None = Field(
         default=None,

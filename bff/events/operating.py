@@ -16,7 +16,7 @@ from bff.events.room import Events
 from bff.events.scheduler import event_of
 from bff.events.stamping import Stamp
 from bff.events.timetable import Timetable, moment_of
-from bff.sdk.eventfailures import NoSuchName
+from bff.sdk.eventfailures import NoSuchName, RunBeforeOpen
 
 MOST_AT_ONCE = 1000
 """Deliveries or events that one command changes: it is one transaction."""
@@ -164,6 +164,7 @@ class Operating:
 
         Raises:
             NoSuchName: there is none of this name.
+            RunBeforeOpen: ``overlap`` is ``skip``, and the run before has not ended.
             BacklogFull: too many deliveries are open.
 
         """
@@ -173,6 +174,8 @@ class Operating:
         table, now = tables[name], self._events.clock.wall()
         event = event_of(table, now, number=secrets.token_hex(8), source=f"{table.source}/by-hand")
         accepted = await self._events.fire(table, event)
+        if not (await self._events.shown(accepted.key)).deliveries:
+            raise RunBeforeOpen(name)
         return {"key": accepted.key, "new": accepted.is_new}
 
     async def pause(self, trigger: str, who: str) -> None:

@@ -163,7 +163,10 @@ def _binary(pairs: Iterable[tuple[str, str]], body: bytes) -> tuple[CloudEvent |
         attributes["datacontenttype"] = media_type
     data: Any = body or None
     if body and is_json(media_type):
-        data = _parse(body)
+        try:
+            data = _parse(body)
+        except BadRequest as error:
+            wrong.append(f"its data cannot be read: {str(error).removesuffix('.')}")
     return _made(attributes, data, wrong)
 
 

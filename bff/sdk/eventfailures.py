@@ -80,6 +80,19 @@ class CallbackRefused(BffError):
         super().__init__(f"X-Callback-Url is refused: {why}.")
 
 
+class RunBeforeOpen(BffError):
+    """A schedule that is run by hand, whose ``overlap`` is ``skip``, while its run before has not ended."""
+
+    code, title = "run-before-open", "The run before has not ended"
+    status, fault, retryable = 409, Fault.CALLER, True
+
+    def __init__(self, schedule: str) -> None:
+        super().__init__(
+            f"Schedule {schedule[:80]} did not run: its run before has not ended, and its overlap is skip. Wait for"
+            f" that one, or end it: `bff events list --trigger schedule/{schedule[:80]}` shows its key."
+        )
+
+
 class CallOpen(BffError):
     """The asynchronous call has not ended yet, so there is no answer."""
 

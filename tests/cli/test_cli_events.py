@@ -29,6 +29,9 @@ async def handle(event: CloudEvent) -> None:
         raise RuntimeError("mail is down")
 """
 
+HELD = """while not Path("HERE/go").exists():
+        await asyncio.sleep(0.02)"""
+
 
 class Operator:
     """Somebody at a terminal beside a running gateway."""
@@ -89,6 +92,11 @@ def test_a_dead_event_is_found_explained_and_begun_anew(operator: Operator) -> N
     listed = operator("events", "list", "--state", "dead")
     assert "mail: dead (2)" in listed.out
     assert operator("events", "list", "--state", "waiting", "--json").json == []
+    wrong = operator("events", "list", "--state", "wating")
+    assert (wrong.code, "state is one of waiting, running, delivered" in wrong.err) == (1, True)
+    assert (
+        operator("events", "purge", "--state", "running").err == "--state is delivered, dead or cancelled\n"
+    )
     told = operator("events", "explain", "7").out
     assert told.startswith("paid 7 of /bff/cli")
     assert "mail -> mail: dead" in told
@@ -145,18 +153,25 @@ def test_a_schedule_is_listed_and_run_by_hand(
     project: Callable[..., Path],
     gateway: Callable[..., Any],
     operators: Callable[..., Operator],
+    tmp_path: Path,
 ) -> None:
-    """When it will run, and that it has; a name that is none is corrected."""
+    """When it will run, and that it has; a name that is none is corrected, and while a run has not ended the next one
+    is refused, not skipped in silence.
+    """
     routes = 'schedules: {warm: {cron: "0 0 1 1 *", time_zone: Europe/Zurich, function: warm}}\n'
-    running = gateway(
-        project(routes, warm="from bff import CloudEvent\nasync def handle(event: CloudEvent) -> None: ...\n")
+    warm = "import asyncio\n" + MAIL.replace(
+        'if not Path("HERE/mail-is-up").exists():\n        raise RuntimeError("mail is down")', HELD
     )
+    running = gateway(project(routes, warm=warm.replace("HERE", str(tmp_path))))
     operator = operators(bff, running.admin, running.folder)
     (told,) = operator("schedules", "list", "--json").json
     assert (told["cron"], told["time_zone"], told["last"]) == ("0 0 1 1 *", "Europe/Zurich", None)
     assert "-12-31T23:00:00" in told["next"]
     assert "Europe/Zurich" in operator("schedules", "list").out
     key = operator("schedules", "run", "warm").out.strip()
+    refused = operator("schedules", "run", "warm")
+    assert (refused.code, refused.out, "its run before has not ended" in refused.err) == (1, "", True)
+    (tmp_path / "go").touch()
     eventually(lambda: operator.states(key) == {"schedule/warm": "delivered"}, every=0.1)
     wrong = operator("schedules", "run", "wram")
     assert (wrong.code, "did you mean warm?" in wrong.err) == (1, True)

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bff.config.doorways import doorways_of
 from bff.config.trigger import iso_duration
+from bff.gateway.target import Doors, doorways
 
 if TYPE_CHECKING:
+    from bff.sdk.invocation import Invocation
+    from bff.sdk.reply import Answer
     from tests.config.conftest import Project
 
 HOME = "functions: {home: {}}\n"
@@ -45,6 +49,9 @@ HOME = "functions: {home: {}}\n"
         ("schedules: {warm: {cron: '0 0 30 2 *', function: home}}", "cron"),
         ("schedules: {warm: {cron: '* * * * *', function: hme}}", "did you mean home?"),
         ("schedules: {warm: {cron: '* * * * *', function: home, time_zone: Mars}}", "is no time zone"),
+        ("triggers: {mail: {function: home, delivery: {timeout: PT0S}}}", "must be more than 0"),
+        ("calls: {functions: [home], timeout: PT0S}", "must be more than 0"),
+        ("schedules: {warm: {cron: '@daily', function: home}}", "weekday, such as */5 * * * *"),
         (
             "services: {s: {url: 'http://s'}}\nroutes: [{path: /s, service: s, respond_async: true}]",
             "is not stored",
@@ -56,6 +63,51 @@ def test_a_mistake_is_told_with_its_remedy(project: Project, text: str, said: st
     lines = project.lines(text + "\n")
     assert len(lines) == 1, lines
     assert said in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "events: {path: /in}\nroutes: [{path: /in, methods: [GET, POST], function: home}]",
+            "routes.yaml:2:17: routes[0].path: POST /in is taken by events.path; choose another path",
+        ),
+        (
+            "calls: {path: /later}\nroutes: [{path: '/later/{key}', function: home}]",
+            "routes[0].path: GET/HEAD/DELETE /later/{id} is taken by calls.path",
+        ),
+        (
+            "routes: [{path: '/calls/{key}/result', function: home, respond_async: true}]",
+            "routes[0].path: GET/HEAD /calls/{id}/result is taken by calls.path",
+        ),
+        (
+            "calls: {functions: home}\nroutes: [{path: /async-function/home, methods: POST, function: home}]",
+            "routes[0].path: POST /async-function/home is taken by calls.functions",
+        ),
+        (
+            "calls: {functions: home}\nevents: {path: /async-function/home}",
+            "events.path: POST /async-function/home is taken by calls.functions",
+        ),
+    ],
+)
+def test_a_path_that_is_taken_is_told(project: Project, text: str, said: str) -> None:
+    """No route is shadowed in silence where events come in or calls are asked for."""
+    lines = project.lines(text + "\n")
+    assert len(lines) == 1, lines
+    assert said in lines[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "events: {path: /in}\nroutes: [{path: /in, methods: GET, function: home}]",
+        "calls: {path: /later}\nroutes: [{path: '/later/{key}', methods: POST, function: home}]",
+        "routes: [{path: '/calls/{key}', function: home}]",
+    ],
+)
+def test_another_method_and_a_path_that_is_not_taken_stay_free(project: Project, text: str) -> None:
+    """The last one has no calls at all."""
+    assert len(project.load(text + "\n").routes) == 1
 
 
 @pytest.mark.parametrize(
@@ -79,3 +131,26 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     """Years and months among it, whose length depends."""
     with pytest.raises(ValueError, match="is not a duration"):
         iso_duration(text)
+
+
+def test_the_paths_that_are_kept_free_are_those_that_are_answered(project: Project) -> None:
+    """What a mistake is told by and what the gateway compiles are the same paths and methods."""
+    text = "events: {path: /in}\ncalls: {path: /later, functions: [home, files]}\n"
+    doors = Doors(**dict.fromkeys(("events", "ask", "status", "result", "cancel"), _nobody))
+    answered = {
+        (str(pattern), method)
+        for pattern, methods, _ in doorways(project.load(text), doors, None)
+        for method in methods
+    }
+    data = {"events": {"path": "/in"}, "calls": {"path": "/later", "functions": ["home", "files"]}}
+    kept = {
+        (str(door.pattern), method)
+        for door in doorways_of(data, has_calls=False)
+        for method in door.methods
+        if method != "HEAD"
+    }
+    assert kept == answered
+
+
+async def _nobody(_: Invocation) -> Answer:
+    raise AssertionError

@@ -17,6 +17,7 @@ from bff.errors import BffError, DeadlineExceeded, Fault, FunctionNotLoaded, Val
 from bff.gateway.door import failures as door
 
 SAMPLES: dict[str, tuple[Any, ...] | dict[str, Any]] = {
+    "RunBeforeOpen": ("warm",),
     "BadRequest": ("The body is not JSON.",),
     "Unauthenticated": ("The token has expired.", ("Bearer",)),
     "Forbidden": ("The caller lacks a scope.", "Bearer"),

@@ -176,6 +176,20 @@ def test_a_violation_of_types_is_named(change: dict[str, Any], why: str) -> None
         structured({**REQUIRED, **change})
 
 
+def test_a_body_that_is_no_json_hides_no_other_violation() -> None:
+    """Of an event in binary mode both are told, as of a structured one."""
+    fields = [(b"content-type", b"application/json"), (b"ce-specversion", b"2"), (b"ce-time", b"now")]
+    with pytest.raises(BadRequest) as failure:
+        from_http(fields, b"{bad")
+    for why in (
+        "its data cannot be read: The body is not JSON",
+        "id is missing",
+        "specversion '2'",
+        "time 'now'",
+    ):
+        assert why in str(failure.value)
+
+
 def test_all_violations_are_named_at_once() -> None:
     """One sentence holds every one."""
     with pytest.raises(BadRequest) as failure:
