@@ -54,7 +54,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _READ = frozenset({b"host", b"x-request-id", b"origin", *trace.RAW_FIELDS})
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
+# The two that are steps within a path name no invocation in a URL (RFC 3986 §5.2.4).
+_REQUEST_ID = re.compile(rb"(?!\.\.?\Z)[A-Za-z0-9._~+/=:@-]{1,128}")
 
 
 class Gateway:

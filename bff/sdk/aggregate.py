@@ -334,16 +334,19 @@ def fallback(part: Awaitable[Any], /, *others: Any, name: str | None = None) -> 
 
     async def run() -> Any:
         failure: BaseException | None = None
-        for option in (part, *others):
-            if not isinstance(option, Awaitable):
-                _invocation_of(part).mark_missing(name or _name_of(part, failure), _reason_of(failure))
-                return option
-            try:
-                return await option
-            except SOFT_FAILURES as error:
-                failure = error
-        assert failure is not None
-        raise failure
+        try:
+            for option in (part, *others):
+                if not isinstance(option, Awaitable):
+                    _invocation_of(part).mark_missing(name or _name_of(part, failure), _reason_of(failure))
+                    return option
+                try:
+                    return await option
+                except SOFT_FAILURES as error:
+                    failure = error
+            assert failure is not None
+            raise failure
+        finally:
+            del failure  # it must not hold the frame that holds it
 
     return _Part(run, [part, *others])
 

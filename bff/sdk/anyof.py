@@ -43,15 +43,18 @@ class _AnyOf(Generic[T]):
         try:
             while running:
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in [task for task in tasks if task in done]:  # in the order they were named
-                    failure = _failure_of(task)
-                    if failure is None:
-                        return task.result()
+                landed = [task for task in tasks if task in done]  # in the order they were named
+                del done
+                while landed:
+                    if (failure := _failure_of(landed[0])) is None:
+                        return landed[0].result()
                     failures.append(failure)
+                    del landed[0], failure
             raise _last_of(failures)
         finally:
             await _ended(running)
-            failures.clear()  # a failure must not hold the frame that holds the failure
+            tasks.clear()  # a failure, or whose it is, must not be held by the frame that it holds
+            failures.clear()
 
 
 async def _run(part: Awaitable[T]) -> T:

@@ -69,6 +69,7 @@ class Hedging:
             return await best_of(tasks, is_good)
         finally:
             await ended(tasks)
+            tasks.clear()  # the failure of one holds this frame
 
     def _may_send(self) -> bool:
         now = self._clock.now()

@@ -19,23 +19,28 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T], ser
         ServiceTimedOut: not in time; it has been cancelled and has ended.
 
     """
-    task = asyncio.ensure_future(work)
+    tasks = {asyncio.ensure_future(work)}
     is_late = False
 
     def ring() -> None:
         nonlocal is_late
         is_late = True
-        task.cancel()
+        for each in tasks:
+            each.cancel()
 
     timer = clock.call_at(clock.now() + seconds, ring)
     try:
-        await asyncio.wait({task})
+        await asyncio.wait(tasks)
     finally:
         timer.cancel()
-        await ended({task})
-    if is_late and task.cancelled():
-        raise ServiceTimedOut(service, seconds)
-    return task.result()
+        await ended(tasks)
+    task = tasks.pop()
+    try:
+        if is_late and task.cancelled():
+            raise ServiceTimedOut(service, seconds)
+        return task.result()
+    finally:
+        del task  # its failure holds this frame
 
 
 async def is_done_within(clock: Clock, seconds: float, task: asyncio.Task[Any]) -> bool:

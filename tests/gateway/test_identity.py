@@ -19,7 +19,7 @@ SPAN = "b7ad6b7169203331"
 # --- request ids and traces ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", ["abc-123", "A" * 128, "01HQ.x_y~z+/=:@", "7"])
+@pytest.mark.parametrize("said", ["abc-123", "A" * 128, "01HQ.x_y~z+/=:@", "7", "..."])
 def test_a_sane_request_id_is_kept(served: Served, said: str) -> None:
     """The id a proxy or page gave is the one in the answer, in the function and in the log."""
     answer = served.get("/whoami", headers={"x-request-id": said})
@@ -27,7 +27,9 @@ def test_a_sane_request_id_is_kept(served: Served, said: str) -> None:
     assert served.log(request_id=said)["route"] == "/whoami"
 
 
-@pytest.mark.parametrize("said", ["", "A" * 129, "two words", 'quo"te', "<script>", "ü", "a,b", "a;b"])
+@pytest.mark.parametrize(
+    "said", ["", "A" * 129, "two words", 'quo"te', "<script>", "ü", "a,b", "a;b", ".", ".."]
+)
 def test_an_id_that_could_do_harm_is_replaced(served: Served, said: str) -> None:
     """Ids end up in logs, pages and other services: what is long or not a plain word is not kept."""
     answer = served.get("/whoami", headers=[(b"x-request-id", said.encode())])
