@@ -40,7 +40,7 @@ class Operating:
         from bff.sdk.cloudevent import STRUCTURED, from_http
 
         event = from_http([(b"content-type", STRUCTURED.encode())], body)
-        (accepted,) = await self._events.accept([event])
+        (accepted,) = await self._events.accept_others([event])
         return {"key": accepted.key, "new": accepted.is_new}
 
     async def listed(self, **sought: Any) -> list[dict[str, Any]]:

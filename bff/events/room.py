@@ -21,6 +21,7 @@ from bff.events.delivering import Delivering
 from bff.events.dispatcher import Dispatcher
 from bff.events.engine import StoreEngine
 from bff.events.following import Followers
+from bff.events.ownsources import OwnSources
 from bff.events.progressing import Progressing
 from bff.events.queues import reach_of
 from bff.events.records import Accepted, Planned, Shown
@@ -84,6 +85,7 @@ class Events:
         """Obey a routes.yaml from now on; deliveries that are stored keep their functions."""
         triggers = broker.triggers_of(config.triggers)
         self._config = config.events_said
+        self._own = OwnSources.of(config)
         self.calling.configure(config)
         self._callbacks.config = config.calls_said.callbacks
         self.triggers = {each.name: each for each in triggers}
@@ -162,6 +164,17 @@ class Events:
         self.dispatcher.wake()
         return accepted
 
+    async def accept_others(self, events: Sequence[CloudEvent]) -> list[Accepted]:
+        """The same for events that come from outside.
+
+        Raises:
+            BadRequest: the source of one is the gateway's own; nothing was stored.
+            BacklogFull, StoreUnavailable, GatewayDraining: as :meth:`accept`.
+
+        """
+        self._own.refuse(events)
+        return await self.accept(events)
+
     def _count(self, accepted: Sequence[Accepted]) -> None:
         count = sum(each.is_new for each in accepted)
         if count:
@@ -206,7 +219,7 @@ class Events:
         """What the public listener answers to events: 202 once they are on the disk.
 
         Raises:
-            BadRequest: they are not CloudEvents; every violation is named.
+            BadRequest: they are not CloudEvents, every violation is named; or they bear a source of the gateway's own.
             BodyTooLarge, UnsupportedMediaType, BacklogFull, StoreUnavailable: nothing was stored.
 
         """
@@ -214,7 +227,7 @@ class Events:
         assert incoming is not None
         headers, body = incoming.scope["headers"], await incoming.body()
         events = all_from_http(headers, body, most=self._config.batch)
-        accepted = await self.accept(self._traced(events, invocation))
+        accepted = await self.accept_others(self._traced(events, invocation))
         told = {"events": [{"key": each.key, "new": each.is_new} for each in accepted]}
         return Answer(202, [JSON], to_json(told))
 

@@ -336,6 +336,22 @@ async def test_a_batch_is_stored_whole(write_project: Write, notes: Notes) -> No
     assert Counter(note["by"] for note in notes.read()) == {"mail": 5, "sent": 5}
 
 
+async def test_the_moment_of_a_schedule_cannot_be_taken_from_outside(
+    write_project: Write, notes: Notes
+) -> None:
+    """An event under its source and id would be that moment, and nothing would run."""
+    files = one(notes, failing(0))
+    files["routes.yaml"] += "schedules: {warm: {cron: '* * * * *', function: mail}}\n"
+    async with client(write_project(files), clock=ManualClock()) as page:
+        headers = {**attributes("2026-01-01T00:01:00Z"), "ce-source": "/schedules/warm"}
+        refused = await page.post("/events", json={"n": 1}, headers=headers)
+        assert (refused.status_code, "is one of this gateway's own" in refused.json()["detail"]) == (
+            400,
+            True,
+        )
+        assert (await page.post("/events", json={"n": 1}, headers=attributes(1))).status_code == 202
+
+
 async def test_a_full_backlog_is_503_before_anything_is_lost(write_project: Write, notes: Notes) -> None:
     files = one(notes, failing(9))
     files["routes.yaml"] = files["routes.yaml"].replace("path: /events", "path: /events, backlog: 1")
