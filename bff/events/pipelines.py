@@ -110,6 +110,14 @@ def source_of(pipeline: str, run: str) -> str:
     return f"/pipelines/{pipeline}/{run}"
 
 
+def run_of(trigger: str, source: str) -> str:
+    """The run that a delivery is a part of, by its trigger and its event's source; "" where it is of none."""
+    pipeline, _, _ = trigger.removeprefix(PREFIX).rpartition("/")
+    run = source.rpartition("/")[2]
+    is_part = trigger.startswith(PREFIX) and pipeline and source == source_of(pipeline, run)
+    return run if is_part else ""
+
+
 @frozen
 class Done:
     """A part of a step has ended well: of which run, which step (-1 for its beginning), and with what."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import fields
 
-from bff.events import accepting
+from bff.events import accepting, touched
 from bff.events.picking import places
 from bff.events.records import Attempt, Dead, Delivery, Kept, Shown, Sought, State
 from bff.revisions.store.database import Row, Session, row
@@ -140,46 +140,55 @@ def newest(session: Session, source: str) -> str | None:
 
 
 def cancel(session: Session, event: str, now: float) -> int:
-    """End what is open of an event; an attempt under way is not heard any more."""
-    return len(
-        session.rows(
-            "UPDATE deliveries SET state = ?, is_open = 0, holder = '', updated = ?"
-            " WHERE event = ? AND is_open = 1 RETURNING key",
-            *(State.CANCELLED, now, event),
-        )
+    """End what is open of an event; an attempt under way is not heard any more. The run that it is a part of fails:
+    nothing else would ever end it.
+    """
+    found = session.rows(
+        "UPDATE deliveries SET state = ?, is_open = 0, holder = '', updated = ?"
+        " WHERE event = ? AND is_open = 1 RETURNING trigger_name",
+        *(State.CANCELLED, now, event),
     )
+    for (trigger,) in found:
+        touched.fail(session, event, trigger, now)
+    return len(found)
 
 
 def redrive(session: Session, sought: Sought, now: float) -> int:
     """Let dead and cancelled deliveries begin anew, their attempts counted from none: of one event
-    (``sought.before`` is its key), or of a trigger, at most ``limit``.
+    (``sought.before`` is its key), or of a trigger, at most ``limit``. A run of which nothing is dead any more runs again.
     """
-    column, value = ("event", sought.before) if sought.before else ("trigger_name", sought.trigger)
-    keys = [
-        found[0]
-        for found in session.rows(
-            f"SELECT key FROM deliveries WHERE {column} = ? AND state IN ('dead', 'cancelled')"  # noqa: S608
-            " ORDER BY key LIMIT ?",
-            *(value, sought.limit),
-        )
-    ]
-    for key in keys:
+    column, value = ("d.event", sought.before) if sought.before else ("d.trigger_name", sought.trigger)
+    found = session.rows(
+        "SELECT d.key, d.trigger_name, e.source FROM deliveries d JOIN events e ON e.key = d.event"  # noqa: S608
+        f" WHERE {column} = ? AND d.state IN ('dead', 'cancelled') ORDER BY d.key LIMIT ?",
+        *(value, sought.limit),
+    )
+    for key, _, _ in found:
         session.rows(
             "UPDATE deliveries SET state = ?, is_open = 1, due = ?, base = attempts, updated = ? WHERE key = ?",
             *(State.WAITING, now, now, key),
         )
-    return len(keys)
+    touched.revive(session, {(trigger, source) for _, trigger, source in found}, now)
+    return len(found)
 
 
 def purge(session: Session, sought: Sought) -> int:
-    """Forget events of which no delivery is open and one is in this state, of this trigger if one is named."""
+    """Forget events of which no delivery is open and one is in this state, of this trigger if one is named. What a run
+    still needs stays; with a part that is dead or cancelled the whole run goes, which could not be resumed without it.
+    """
+    needs = "state <> 'succeeded'" if sought.state == State.DELIVERED else "state = 'running'"
     found = session.rows(
-        "SELECT DISTINCT event FROM deliveries d WHERE d.state = ? AND (? = '' OR d.trigger_name = ?)"
-        " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.event = d.event AND o.is_open = 1) LIMIT ?",
+        "SELECT DISTINCT e.key, e.source, d.trigger_name FROM deliveries d JOIN events e ON e.key = d.event"  # noqa: S608
+        " WHERE d.state = ? AND (? = '' OR d.trigger_name = ?)"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.event = d.event AND o.is_open = 1)"
+        f" AND e.key NOT IN (SELECT key FROM runs WHERE {needs})"
+        f" AND e.source NOT IN (SELECT '/pipelines/' || pipeline || '/' || key FROM runs WHERE {needs}) LIMIT ?",
         *(sought.state, sought.trigger, sought.trigger, sought.limit),
     )
-    keys = [each[0] for each in found]
-    for key in keys:
+    keys = {key for key, _, _ in found}
+    if sought.state != State.DELIVERED:
+        keys = touched.whole(session, keys, {(trigger, source) for _, source, trigger in found})
+    for key in sorted(keys):
         accepting.forget(session, key)
     return len(keys)
 

@@ -182,3 +182,41 @@ async def test_what_cannot_be_handed_on_ends_the_run(folder: Path) -> None:
         assert "write it to a file or a service" in ends[1]["why"]
         assert ends[1]["parts"][0]["attempts"] == 1
         assert await stages.cancel(keys[0]) == 0
+
+
+async def test_a_part_that_is_touched_by_itself_leaves_its_run_whole(folder: Path) -> None:
+    """What a run needs is not purged; a part that is cancelled fails its run, one that begins anew lets it go on, and with
+    one that is thrown away the run goes, all of it.
+    """
+    from bff.events.operating import Operating
+    from bff.events.stages import Stages
+    from bff.testing.inprocess import inside
+
+    async with inside(folder, clock=ManualClock()) as way, AsyncClient(way) as page:
+        events = way._house.events
+        assert events is not None
+        stages, operating = Stages(events), Operating(events)
+        key = await begin(page, "a", "broken")
+        await page.deliver(within=60)  # an attempt of the broken one has failed, the next one is an hour away
+        assert await operating.purge("delivered") == 0
+        waiting = (await stages.show(key))["parts"][-1]
+        assert await operating.cancel(waiting["key"].rpartition(".")[0]) == 1
+        run = await stages.show(key)
+        assert (run["state"], run["why"]) == ("failed", "step 1: a part of it was cancelled")
+        assert await operating.purge("delivered") == 0
+        assert await operating.redrive(waiting["key"].rpartition(".")[0]) == 1
+        assert (await stages.show(key))["state"] == "running"
+        assert await operating.purge("dead") == 0
+        await page.deliver()
+        assert (await stages.show(key))["state"] == "failed"
+        (folder / "mended").touch()
+        assert await operating.redrive(trigger=waiting["trigger"]) == 1
+        await page.deliver()
+        assert (await stages.show(key))["state"] == "succeeded"
+        (folder / "mended").unlink()
+        other = await begin(page, "b", "broken")
+        await page.deliver()
+        assert (
+            await operating.purge("dead") == 4
+        )  # its beginning, the first step and both parts of the second
+        assert {each["key"] for each in await stages.runs("images", 5)} == {key}, other
