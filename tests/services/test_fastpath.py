@@ -218,6 +218,36 @@ async def test_who_is_cancelled_leaves_nothing(
     assert told.left[4] == 0
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_who_is_cancelled_in_whichever_turn_leaves_nothing(
+    desk: Any, caller: str, is_shared: bool
+) -> None:
+    """Before its answer, with it, or while the layers go on from there."""
+    each = await desk(is_fast=True, coalesce=is_shared, outlier_detection={"consecutive_5xx": 1000})
+    for story in ("200", "503, then 200", "closed in the head", "compressed, they say"):
+        for turns in range(10):
+            each.script = list(STORIES[story])
+            calling = asyncio.ensure_future(CALLERS[caller](each))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            calling.cancel()
+            await asyncio.wait({calling})
+            async with asyncio.timeout(60):
+                while not _is_clean(each):
+                    await asyncio.sleep(0.001)
+            each.script = []
+            await each.page().get("/warm")
+
+
+def _is_clean(desk: Desk) -> bool:
+    wire: Any = desk.client.members[0].wire
+    places = desk.client.ways and desk.client.ways.places.inside
+    flights = desk.client._sharing._flights if desk.client._sharing else ()
+    busy = wire.connections.taken - len(wire.connections._idle)
+    return (desk.client.members[0].active, places, len(flights), busy) == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("is_fast", [True, False])
 async def test_a_part_that_fails_ends_the_others(desk: Any, is_fast: bool) -> None:
     """Whose calls are on their way."""
