@@ -135,6 +135,8 @@ class Calls:
         shown = await self._engine.status(invocation.incoming.path_params["id"])
         if shown is None or shown.event.type != CALL or not shown.deliveries:
             raise NoSuchCall
+        if not shown.deliveries[0].trigger.startswith(calling.PREFIX):  # anybody may send events of this type
+            raise NoSuchCall
         owner = from_json(shown.event.document)["data"]["caller"]
         if owner is not None and f"{owner['scheme']}:{owner['subject']}" != invocation.caller.identity:
             raise NoSuchCall

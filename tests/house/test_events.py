@@ -352,6 +352,18 @@ async def test_the_moment_of_a_schedule_cannot_be_taken_from_outside(
         assert (await page.post("/events", json={"n": 1}, headers=attributes(1))).status_code == 202
 
 
+async def test_an_event_of_the_type_of_calls_is_none(write_project: Write, notes: Notes) -> None:
+    """Whoever sends one finds no call under its key, and cannot end it as one."""
+    files = one(notes, failing(0))
+    files["routes.yaml"] = (
+        "events: {path: /events}\ncalls: {functions: mail}\ntriggers: {all: {function: mail}}\n"
+    )
+    async with client(write_project(files), clock=ManualClock()) as page:
+        sent = await send(page, 1, kind="bff.call")
+        path = f"/calls/{sent.json()['events'][0]['key']}"
+        assert [(await page.request(way, path)).status_code for way in ("GET", "DELETE")] == [404, 404]
+
+
 async def test_a_full_backlog_is_503_before_anything_is_lost(write_project: Write, notes: Notes) -> None:
     files = one(notes, failing(9))
     files["routes.yaml"] = files["routes.yaml"].replace("path: /events", "path: /events, backlog: 1")
