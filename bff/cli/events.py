@@ -139,6 +139,8 @@ def change(verb: str, key: str, body: dict[str, str], *, admin: str, config: Pat
     else:
         what = "events are forgotten" if verb == "purge" else f"deliveries: {verb}"
         say(f"{told['count']} {what}")
+        if not told["count"] and body.get("trigger"):
+            say(f"nothing of trigger {body['trigger']} is so; `bff triggers list` shows their names")
 
 
 def schedules(*, admin: str, config: Path, as_json: bool) -> None:

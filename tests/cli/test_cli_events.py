@@ -112,6 +112,8 @@ def test_a_dead_event_is_found_explained_and_begun_anew(operator: Operator) -> N
     assert operator("events", "redrive", key, "--json").json == {"count": 0}
     purged = operator("events", "purge", "--state", "delivered", "--trigger", "mail")
     assert purged.err == "1 events are forgotten\n"
+    misspelt = operator("events", "redrive", "--trigger", "mial")
+    assert "nothing of trigger mial is so; `bff triggers list` shows their names" in misspelt.err
     gone = operator("events", "show", key)
     assert (gone.code, f"No event {key} is kept" in gone.err) == (1, True)
 
