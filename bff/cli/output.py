@@ -23,9 +23,9 @@ PIPED_WIDTH = 240
 """Columns a table may have where no terminal limits it."""
 
 
-def say(text: str) -> None:
-    """A line for people."""
-    typer.echo(plain.some_lines(text), err=True)
+def say(text: str, *, colour: str | None = None) -> None:
+    """A line for people, coloured where a terminal shows it."""
+    typer.secho(plain.some_lines(text), err=True, fg=colour)
 
 
 def tell(text: str) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from bff.cli.output import print_table, say
 from bff.errors import FunctionNotLoaded
 from bff.sdk.invocation import CallRecord, Invocation
@@ -50,7 +48,7 @@ def _is_within(filename: str, folder: Path) -> bool:
 
 def tell(told: Mapping[str, Any]) -> None:
     """Print it for people, on standard error."""
-    say(typer.style(_summary(told), fg="red" if told["status"] >= 400 else "green"))
+    say(_summary(told), colour="red" if told["status"] >= 400 else "green")
     if told["phases"]:
         say("warm-up: " + ", ".join(f"{name} {ms:g} ms" for name, ms in told["phases"].items()))
     if told["calls"]:

@@ -225,6 +225,8 @@ def main() -> None:
             told = [(parameters, asdict(said)) for (_, parameters), said in found.items()]
             out.write(to_json((function, told)) + b"\n")
             out.flush()  # the next one may end this process
+            with contextlib.suppress(Exception):  # a module may have put anything in its place
+                sys.stdout.flush()  # the end below does not
         out.write(DONE)
     os._exit(0)  # a module's threads must not hold it
 
