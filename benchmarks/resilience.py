@@ -19,8 +19,9 @@ from benchmarks.outcome import Effort, Outcome, Table, spread
 from bff.clock import Deadline, SystemClock
 from bff.config import ServiceConfig
 from bff.sdk.call import Adapters
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import ServiceError
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.invocation import Invocation
 from bff.sdk.service import Service
 from bff.services.client import ServiceClient
 from bff.services.following import Surroundings

@@ -9,7 +9,8 @@ from typing import Any
 
 from bff.cli.output import print_table, say
 from bff.errors import FunctionNotLoaded
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.callrecord import CallRecord
+from bff.sdk.invocation import Invocation
 
 
 def as_dict(record: Invocation, phases: Mapping[str, float], error: str | None) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from bff.gateway.door.failures import NotCached
 from bff.gateway.passingcache import PassingCache, under
 from bff.gateway.passthrough import Passage
 from bff.gateway.subject import OF_ONE_CALLER, subject_of
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import ServiceError
-from bff.sdk.invocation import CallRecord
 from bff.services.cache import PASSED, Asked, Found, Verdict
 from bff.services.cachestatus import Handled
 from bff.services.client import ServiceClient

@@ -24,8 +24,9 @@ from bff.gateway.sender import Sender
 from bff.gateway.streaming import TURN
 from bff.gateway.target import Target
 from bff.gateway.tunnel import join
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import ServiceConnectionLost, ServiceTimedOut
-from bff.sdk.invocation import CallRecord, Incoming, Invocation
+from bff.sdk.invocation import Incoming, Invocation
 from bff.services.client import ServiceClient
 from bff.services.passing import Exchange, Fields, Onward
 from bff.services.paths import climbs

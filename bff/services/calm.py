@@ -17,8 +17,9 @@ from typing import Any
 from bff.clock import Clock
 from bff.sdk.attempt import Attempt
 from bff.sdk.call import SendOptions
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import NoHealthyEndpoint, ServiceError, ServiceOverloaded
-from bff.sdk.invocation import TIMER_ERROR, CallRecord
+from bff.sdk.invocation import TIMER_ERROR
 from bff.services import retry
 from bff.services.budget import RetryBudget
 from bff.services.bulkhead import Bulkhead

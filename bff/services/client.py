@@ -13,9 +13,10 @@ from bff.config import ServiceConfig
 from bff.config.names import HOP_BY_HOP
 from bff.errors import BffError
 from bff.sdk.call import SendOptions
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import BadServiceCall, BadServicePath, NothingKept, ServiceError, ServiceTimedOut
 from bff.sdk.headerrules import rules_of
-from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
+from bff.sdk.invocation import TIMER_ERROR, Invocation
 from bff.services import forward
 from bff.services.composed import SILENT
 from bff.services.faultheader import asked_by

@@ -21,7 +21,8 @@ import httpx
 from bff.clock import Clock, Ringing
 from bff.sdk.begun import Begun
 from bff.sdk.call import Call, SendOptions
-from bff.sdk.invocation import TIMER_ERROR, CallRecord, Invocation
+from bff.sdk.callrecord import CallRecord
+from bff.sdk.invocation import TIMER_ERROR, Invocation
 from bff.services import http1
 from bff.services.budget import RetryBudget
 from bff.services.bulkhead import Bulkhead
@@ -95,6 +96,13 @@ class FastPath:
         self._milliseconds = f"{timeout_header}: "
         self._written_here = own.keys() | {timeout_header}
         self._of_connections = frozenset({*DEFAULTS, "host", timeout_header}) - own.keys()
+
+    async def layers(
+        self, call: Call[Any], invocation: Invocation, record: CallRecord, options: SendOptions
+    ) -> Any:
+        """What a call gives that was begun here and does not end here: they go on from where it stands."""
+        response = await self.client.go_on(invocation, record.method, record.path, options, record)
+        return call.taken(response)
 
     def begin(
         self, call: Call[Any], invocation: Invocation, method: str, path: str, options: SendOptions
@@ -308,12 +316,7 @@ class FastCall(Ringing):
             answer=answer,
             flight=self._flight,
         )
-        return self._gone_on()
-
-    async def _gone_on(self) -> Any:
-        record, client = self._record, self._path.client
-        asked = self._invocation, record.method, record.path, self._options, record
-        return self._call.taken(await client.go_on(*asked))
+        return self._path.layers(self._call, self._invocation, self._record, self._options)
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "under way" if self._answer is None else "left to the layers"

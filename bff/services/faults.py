@@ -16,8 +16,8 @@ from bff.clock import Clock
 from bff.config.faults import FaultConfig
 from bff.config.units import parse_duration
 from bff.sdk.call import SendOptions
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import ServiceConnectionLost
-from bff.sdk.invocation import CallRecord
 from bff.services.faultheader import KINDS
 from bff.services.passing import Way
 from bff.services.response import ServiceResponse

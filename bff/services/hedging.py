@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from bff.clock import Clock
-from bff.sdk.invocation import CallRecord
+from bff.sdk.callrecord import CallRecord
 from bff.services import hedge
 from bff.services.budget import RetryBudget
 from bff.services.hedge import HedgePolicy

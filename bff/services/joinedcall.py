@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from bff.clock import Ringing
 from bff.sdk.begun import Begun
 from bff.sdk.call import Call, SendOptions
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.callrecord import CallRecord
+from bff.sdk.invocation import Invocation
 
 if TYPE_CHECKING:
     from bff.services.coalesce import Flight
@@ -113,12 +114,7 @@ class JoinedCall(Ringing):
         self._flight.part_from(self._waiter)
         self._waiter.remove_done_callback(self._landed)  # else the two would hold each other
         self._record.joined = self._flight
-        return self._gone_on()
-
-    async def _gone_on(self) -> Any:
-        record, client = self._record, self._path.client
-        asked = self._invocation, record.method, record.path, self._options, record
-        return self._call.taken(await client.go_on(*asked))
+        return self._path.layers(self._call, self._invocation, self._record, self._options)
 
     def __repr__(self) -> str:
         return f"<JoinedCall {self._record.method} {self._record.path} to {self._record.service}>"

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import (
     ServiceConnectionLost,
     ServiceError,
@@ -17,7 +18,6 @@ from bff.sdk.failures import (
     ServiceTimedOut,
     ServiceUnreachable,
 )
-from bff.sdk.invocation import CallRecord
 from bff.services import replies
 from bff.services.cache import Asked, Cache, Found, Whole
 from bff.services.fields import Pair

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import httpx
 
 from bff.sdk.call import SendOptions
-from bff.sdk.invocation import CallRecord
+from bff.sdk.callrecord import CallRecord
 from bff.services import http1
 from bff.services.composing import with_query
 from bff.services.response import ServiceResponse

@@ -16,8 +16,9 @@ import httpx
 
 from bff.clock import Clock, Expiry
 from bff.config import ServiceConfig
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import NothingKept, ServiceConnectionLost, ServiceTimedOut
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.invocation import Invocation
 from bff.services import directives, memo, replies
 from bff.services.cache import Cache
 from bff.services.coalesce import Flight, Flights

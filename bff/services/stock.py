@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import httpx
 
 from bff.sdk.call import SendOptions
-from bff.sdk.invocation import CallRecord
+from bff.sdk.callrecord import CallRecord
 from bff.services.dialing import origin_of
 from bff.services.lastword import LastWord
 from bff.services.passage import StockWay

@@ -14,8 +14,8 @@ from typing import Protocol
 import httpx
 
 from bff.sdk.call import SendOptions
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import ServiceBodyInvalid
-from bff.sdk.invocation import CallRecord
 from bff.services import http1
 from bff.services.composing import Composer
 from bff.services.connection import Answer, Connection

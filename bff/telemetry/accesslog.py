@@ -13,7 +13,8 @@ import orjson
 
 from bff.errors import Fault
 from bff.sdk.caller import NOBODY
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.callrecord import CallRecord
+from bff.sdk.invocation import Invocation
 from bff.telemetry.identity import Callers
 from bff.telemetry.labelsets import LabelSet, LabelSets
 from bff.telemetry.lines import Lines, begun, ms

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bff.sdk.attempt import Attempt
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.callrecord import CallRecord
+from bff.sdk.invocation import Invocation
 from bff.telemetry import catalogue as names
 from bff.telemetry.families import MOST_KNOWN, Count, Counter, Durations, Histogram, Registry
 from bff.telemetry.made import counter, histogram

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bff.errors import Fault
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.callrecord import CallRecord
+from bff.sdk.invocation import Invocation
 from bff.telemetry.bodies import Bodies
 from bff.telemetry.failure import Failure
 from bff.telemetry.labelsets import LabelSet

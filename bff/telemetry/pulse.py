@@ -28,17 +28,25 @@ class Pulse:
     longest: float
 
 
-def pulses_of(entries: Iterable[Entry], now: float, window: float) -> list[Pulse]:
-    """One for each function that was called, the busiest first. ``entries`` come newest first."""
-    by_function: dict[str, list[Entry]] = {}
-    oldest, seen = now, 0
+def recent(entries: Iterable[Entry], now: float, window: float) -> tuple[list[Entry], float]:
+    """Those of the last ``window`` seconds, and how long that is if there were more than are looked at. ``entries``
+    come newest first.
+    """
+    found: list[Entry] = []
     for entry in entries:
         if entry.ended < now - window:
             break
-        if seen >= MOST_ENTRIES:
-            window = max(now - oldest, 1e-3)
-            break
-        seen, oldest = seen + 1, entry.ended
+        if len(found) >= MOST_ENTRIES:
+            return found, max(now - found[-1].ended, 1e-3)
+        found.append(entry)
+    return found, window
+
+
+def pulses_of(entries: Iterable[Entry], now: float, window: float) -> list[Pulse]:
+    """One for each function that was called, the busiest first. ``entries`` come newest first."""
+    by_function: dict[str, list[Entry]] = {}
+    looked_at, window = recent(entries, now, window)
+    for entry in looked_at:
         if entry.function:
             by_function.setdefault(entry.function, []).append(entry)
     found = [_pulse(name, each, window) for name, each in by_function.items()]

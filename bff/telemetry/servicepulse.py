@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bff.frozen import frozen
-from bff.sdk.invocation import CallRecord
+from bff.sdk.callrecord import CallRecord
 from bff.telemetry.entry import Entry
-from bff.telemetry.pulse import MOST_ENTRIES, quantile
+from bff.telemetry.pulse import quantile, recent
 
 
 @frozen
@@ -35,14 +35,8 @@ class ServicePulse:
 def service_pulses_of(entries: Iterable[Entry], now: float, window: float) -> dict[str, ServicePulse]:
     """One for each service that was called, by name. ``entries`` come newest first."""
     by_service: dict[str, list[tuple[str, CallRecord]]] = {}
-    oldest, seen = now, 0
-    for entry in entries:
-        if entry.ended < now - window:
-            break
-        if seen >= MOST_ENTRIES:
-            window = max(now - oldest, 1e-3)
-            break
-        seen, oldest = seen + 1, entry.ended
+    looked_at, window = recent(entries, now, window)
+    for entry in looked_at:
         for call in entry.calls or ():
             by_service.setdefault(call.service, []).append((entry.function or entry.route, call))
     return {name: _pulse(name, calls, window) for name, calls in by_service.items()}

@@ -13,7 +13,7 @@ from typing import Any
 from bff.frozen import frozen
 from bff.measured import FIRST_CALL
 from bff.sdk.attempt import Attempt
-from bff.sdk.invocation import CallRecord
+from bff.sdk.callrecord import CallRecord
 from bff.telemetry.entry import Entry
 
 

@@ -24,7 +24,8 @@ from bff.clock import Deadline
 from bff.errors import FunctionFailed
 from bff.gateway.protocol import SCOPE_KEY
 from bff.sdk.caller import Caller
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.callrecord import CallRecord
+from bff.sdk.invocation import Invocation
 from bff.telemetry.bodies import Bodies
 from bff.telemetry.failure import Witness
 from bff.telemetry.identity import Callers

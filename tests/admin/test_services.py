@@ -8,7 +8,7 @@ import pytest
 
 from bff.admin.services import state_of
 from bff.admin.serviceshapes import ServiceShape, ServicesShape
-from bff.sdk.invocation import CallRecord
+from bff.sdk.callrecord import CallRecord
 from bff.telemetry.failure import Witness
 from bff.telemetry.identity import Callers
 from bff.telemetry.recorder import Recorder

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bff.errors import FunctionFailed
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import ServiceUnreachable
-from bff.sdk.invocation import CallRecord
 from bff.telemetry.failure import Witness
 from bff.telemetry.identity import Callers
 from bff.telemetry.recorder import Recorder

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bff.config import ServiceConfig
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import NoHealthyEndpoint, ServiceOverloaded
-from bff.sdk.invocation import CallRecord
 from bff.services.breaker import State
 from bff.services.calm import CalmWire
 from bff.services.endpoints import EndpointSet, Member, Moved

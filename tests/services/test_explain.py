@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import ServiceConnectionLost, ServiceError
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.invocation import Invocation
 from bff.sdk.service import Service
 
 pytestmark = pytest.mark.anyio

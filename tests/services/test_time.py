@@ -11,8 +11,9 @@ import pytest
 from bff.clock import Expiry
 from bff.errors import DeadlineExceeded, Fault
 from bff.sdk.aggregate import gather, optional
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import ServiceTimedOut
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.invocation import Invocation
 from bff.sdk.service import Service
 from bff.testing.clock import ManualClock
 

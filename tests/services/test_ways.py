@@ -16,8 +16,9 @@ import pytest
 from bff.clock import SystemClock
 from bff.config import ServiceConfig
 from bff.sdk.call import Adapters
+from bff.sdk.callrecord import CallRecord
 from bff.sdk.failures import NoHealthyEndpoint, ServiceUnreachable
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.invocation import Invocation
 from bff.sdk.service import Service
 from bff.services.client import ServiceClient
 from bff.services.discovery.lastgood import LastGood

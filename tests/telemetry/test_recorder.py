@@ -12,8 +12,8 @@ import pytest
 
 from bff.errors import BadRequest, FunctionFailed, FunctionNotLoaded
 from bff.sdk.attempt import Attempt
+from bff.sdk.callrecord import MAX_TRIES, CallRecord
 from bff.sdk.failures import ServiceUnreachable
-from bff.sdk.invocation import MAX_TRIES, CallRecord
 from bff.telemetry.causes import MOST_GROUPS, MOST_REVISIONS
 from bff.telemetry.failure import AROUND, LONGEST, LONGEST_LINE, Frame, Witness
 from bff.telemetry.identity import Callers

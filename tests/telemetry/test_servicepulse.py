@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bff.sdk.invocation import CallRecord
+from bff.sdk.callrecord import CallRecord
 from bff.telemetry.recorder import Recorder
 from bff.telemetry.servicepulse import is_failed, service_pulses_of
 from bff.testing import ManualClock

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from bff.errors import FunctionFailed
 from bff.sdk.attempt import Attempt
-from bff.sdk.invocation import CallRecord, Invocation
+from bff.sdk.callrecord import CallRecord
+from bff.sdk.invocation import Invocation
 from bff.telemetry.entry import Entry, taken
 from bff.telemetry.spans import Span, spans_of
 from tests.telemetry.conftest import WITNESS

@@ -24,23 +24,19 @@ from bff.runtime.isolation.exchange import Exchange, Question, Reply
 from bff.runtime.isolation.failures import rebuilt
 from bff.runtime.isolation.forkserver import Forkserver
 from bff.runtime.isolation.frames import Channel, ChannelClosed, Head
+from bff.runtime.isolation.inquiry import KILLED_WITHIN, Inquiry
 from bff.runtime.isolation.leavers import Leavers
 from bff.runtime.isolation.limits import ProcessLimits
 from bff.runtime.isolation.process import Process
 from bff.runtime.settings import Settings
 from bff.runtime.warmup import Workshop
-from bff.sdk.handler import ContractBroken
 from bff.sdk.invocation import Invocation
 from bff.sdk.reply import Answer
 
-GRACE = 1.0
-"""Seconds beyond a limit that the process keeps itself, before it is not believed any more."""
 TICK = 0.002
 """Seconds that a timer may come too early: libuv counts in whole milliseconds."""
 LAST_WORDS = 0.2
 """Seconds for what a process that has ended said before, where something else holds its channel open."""
-KILLED_WITHIN = 5.0
-"""Seconds the kernel may take to end a killed process."""
 
 
 class ProcessInstance:
@@ -72,7 +68,7 @@ class ProcessInstance:
             Channel, answer=self._desk.answer, note=self._hear, lost=self._lost, loader=package
         )
         self._services: list[str] = []
-        self._checked: set[tuple[str, ...]] = set()
+        self._inquiry = Inquiry(self._exchange, clock=self._clock)
         self._process = Process()
         self._calls = 0
         self._callers = 0
@@ -139,13 +135,13 @@ class ProcessInstance:
     def load(self, head: Head, body: bytes, parameters: set[tuple[str, ...]]) -> Question:
         """Ask the process to load a parcel, whose routes have these path parameters."""
         self._services = list(self._workshop.senders())
-        self._checked = parameters
+        self._inquiry.known = parameters
         return self._exchange.question("load", {**head, "services": self._services}, body)
 
     def become_warm(self, reply: Reply) -> None:
         """The process has said that calls may enter."""
         if reply.head["has_alive"]:
-            self.alive = self._ask_alive
+            self.alive = self._inquiry.alive
 
     @property
     def pid(self) -> int:
@@ -169,8 +165,7 @@ class ProcessInstance:
             ContractBroken: it does not.
 
         """
-        if path_parameters not in self._checked:
-            await self._compile(None, path_parameters)
+        await self._inquiry.check(path_parameters)
 
     async def prepare(self, route: str, path_parameters: tuple[str, ...]) -> None:
         """Compile the binder of a route before its first call.
@@ -179,30 +174,15 @@ class ProcessInstance:
             ContractBroken: the handler does not fit it.
 
         """
-        await self._compile(route, path_parameters)
-
-    async def _compile(self, route: str | None, parameters: tuple[str, ...]) -> None:
-        try:
-            reply = await self._exchange.ask("check", {"route": route, "parameters": parameters})
-        except ChannelClosed:
-            return  # whoever takes its place is asked
-        if reply.head["broken"] is not None:
-            why, line, remedy = reply.head["broken"]
-            raise ContractBroken(why, line=line, remedy=remedy)
-        self._checked.add(parameters)
+        await self._inquiry.compile(route, path_parameters)
 
     async def approve(self, limit: float) -> tuple[str, int | None] | None:
         """Why the module's ``check()`` means no, and the line where it stands; None when it means yes."""
         try:
-            with Expiry(self._clock, self._clock.now() + limit + GRACE):
-                reply = await self._exchange.ask("approve", {"within": limit})
-        except TimeoutError:
-            return f"check() did not end within {limit:g} s", None
+            return await self._inquiry.approve(limit)
         except ChannelClosed:
             await self._has_ended.wait()
             return f"its process {self.how_it_ended()} in check()", None
-        why: tuple[str, int | None] | None = reply.head["said"] and tuple(reply.head["said"])
-        return why
 
     async def call(self, invocation: Invocation) -> Answer:
         """Run the handler.
@@ -310,10 +290,6 @@ class ProcessInstance:
                     rest.set_result(None)
         else:
             self._desk.hear(kind, head)
-
-    async def _ask_alive(self) -> tuple[bool, str]:
-        reply = await self._exchange.ask("alive", {"within": KILLED_WITHIN})
-        return reply.head["is_alive"], reply.head["why"]
 
     async def stop(self, limit: float) -> str | None:
         """Let what goes on after its answer end, run the handler's ``stop``, both within ``limit``, and end the
